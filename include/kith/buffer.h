@@ -1,0 +1,47 @@
+/*
+ * kith/buffer.h: octets that several owners share without copying them.
+ *
+ * A buffer is one refcounted block of memory; a slice is a view into it. A slice handed to a callback is only lent:
+ * who keeps it takes a reference. Buffers belong to their loop's thread: the count is not atomic.
+ */
+#ifndef KITH_BUFFER_H
+#define KITH_BUFFER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <kith/error.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct kith_buffer kith_buffer;
+
+/* `size` octets at `data`, kept alive by `buffer` (NULL: the memory is the caller's or static). */
+struct kith_slice {
+    kith_buffer *buffer;
+    const uint8_t *data;
+    size_t size;
+};
+
+/* Makes a heap buffer with room for `size` octets. Errors: -ENOMEM. */
+KITH_PUBLIC int kith_buffer_new(size_t size, kith_buffer **ret_buffer);
+
+/* Adopts memory of the application: free_fn(data, userdata) runs when the last reference goes. free_fn may be NULL
+ * (static memory). On failure the memory stays the caller's. Errors: -ENOMEM. */
+KITH_PUBLIC int kith_buffer_new_take(void *data, size_t size, void (*free_fn)(void *data, void *userdata), void *userdata,
+                                     kith_buffer **ret_buffer);
+
+KITH_PUBLIC kith_buffer *kith_buffer_ref(kith_buffer *buffer);
+
+/* Drops one reference; NULL is allowed. Always NULL. */
+KITH_PUBLIC kith_buffer *kith_buffer_unref(kith_buffer *buffer);
+
+KITH_PUBLIC uint8_t *kith_buffer_data(kith_buffer *buffer);
+KITH_PUBLIC size_t kith_buffer_size(const kith_buffer *buffer);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,15 @@
+/* kith/kith.h: all of libkith. See kith(7). */
+#ifndef KITH_KITH_H
+#define KITH_KITH_H
+
+#include <kith/buffer.h>
+#include <kith/cmsg.h>
+#include <kith/error.h>
+#include <kith/loop.h>
+#include <kith/msg.h>
+#include <kith/origin.h>
+#include <kith/policy.h>
+#include <kith/socket.h>
+#include <kith/stream.h>
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * kith/msg.h: a message: one or more frames, and the origin of a received one.
+ *
+ * Frames are octets; small ones are copied into the message, large ones are shared by reference. A message belongs to one
+ * owner at a time and to its loop's thread.
+ */
+#ifndef KITH_MSG_H
+#define KITH_MSG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <kith/buffer.h>
+#include <kith/error.h>
+#include <kith/origin.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct kith_msg kith_msg;
+
+/* An empty message: it has no frames and cannot be sent before it has one. Errors: -ENOMEM. */
+KITH_PUBLIC int kith_msg_new(kith_msg **ret_msg);
+/* Frees a message with its references. NULL is allowed. Always NULL. */
+KITH_PUBLIC kith_msg *kith_msg_free(kith_msg *msg);
+
+/* Appends a frame with a copy of the octets. data may be NULL when size is 0. Errors: -ENOMEM. */
+KITH_PUBLIC int kith_msg_add(kith_msg *msg, const void *data, size_t size);
+/* Appends a frame that shares the slice's buffer (a reference is taken; a slice without buffer is copied). Errors: -ENOMEM. */
+KITH_PUBLIC int kith_msg_add_slice(kith_msg *msg, struct kith_slice slice);
+/* Puts a copy of the octets in front of frame 0. Errors: -ENOMEM. */
+KITH_PUBLIC int kith_msg_prepend(kith_msg *msg, const void *data, size_t size);
+/* Removes `count` frames from the front (at most all). */
+KITH_PUBLIC void kith_msg_drop(kith_msg *msg, size_t count);
+/* Moves all frames of `from` behind those of `msg`; `from` becomes empty. Errors: -ENOMEM (nothing is moved). */
+KITH_PUBLIC int kith_msg_append(kith_msg *msg, kith_msg *from);
+
+KITH_PUBLIC size_t kith_msg_count(const kith_msg *msg);
+/* Octets of all frames. */
+KITH_PUBLIC size_t kith_msg_size(const kith_msg *msg);
+/* Frame `index`, or NULL (and *ret_size 0) beyond the last. An empty frame is not NULL. Valid until the message changes. */
+KITH_PUBLIC const uint8_t *kith_msg_frame(const kith_msg *msg, size_t index, size_t *ret_size);
+
+/* Who sent it: NULL for a message that was not received. Lives as long as the message; take a reference to keep it. */
+KITH_PUBLIC kith_origin *kith_msg_origin(const kith_msg *msg);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,104 @@
+/*
+ * kith/origin.h: who sent a message, and who says so.
+ *
+ * An origin is a set of facts, each with its witness. A fact is never reported with a stronger witness than it has, and
+ * a fact that is not known is said to be unknown (KITH_WITNESS_NONE), never guessed. What a peer says about itself is kept
+ * apart (kith_origin_claims) and never mixed with what the kernel says.
+ *
+ * pid, uid and gid come with each message. exe, unit, cgroup, groups, label and start time are looked up when somebody
+ * asks, once a process, and cached under a pidfd: while it is alive the pid cannot have been recycled. They describe
+ * the process when it was looked at: a process may exec after it sent.
+ *
+ * Origins are refcounted and belong to their loop's thread.
+ */
+#ifndef KITH_ORIGIN_H
+#define KITH_ORIGIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <kith/error.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct kith_origin kith_origin;
+
+/* Weakest first, so that they compare. */
+enum kith_witness {
+    KITH_WITNESS_NONE = 0,       /* the fact is unknown */
+    KITH_WITNESS_CLAIMED,        /* the peer said so */
+    KITH_WITNESS_INFERRED,       /* matched in /proc without proof that it is the same process */
+    KITH_WITNESS_KEY,            /* proved by a key (CURVE) */
+    KITH_WITNESS_KERNEL_CONNECT, /* the kernel, once: of who made the connection, or of a sender when first seen on it */
+    KITH_WITNESS_KERNEL_MESSAGE, /* the kernel, for this very message */
+};
+
+/* "unknown", "claimed", "inferred", "key", "kernel-connect", "kernel-message". */
+KITH_PUBLIC const char *kith_witness_name(enum kith_witness witness);
+/* Returns -EINVAL for an unknown name. */
+KITH_PUBLIC int kith_witness_parse(const char *name, enum kith_witness *ret_witness);
+
+enum kith_fact {
+    KITH_FACT_PID,
+    KITH_FACT_UID,
+    KITH_FACT_GID,
+    KITH_FACT_GROUPS,     /* supplementary groups */
+    KITH_FACT_EXE,        /* path of the program, as /proc/PID/exe; " (deleted)" is kept */
+    KITH_FACT_UNIT,       /* systemd unit, from the cgroup path */
+    KITH_FACT_CGROUP,     /* cgroup path, "/system.slice/foo.service" */
+    KITH_FACT_LABEL,      /* security label (LSM) */
+    KITH_FACT_START_TIME, /* clock ticks since boot, proc_pid_stat(5) field 22 */
+    KITH_FACT_ADDRESS,    /* "127.0.0.1:4711", "[::1]:4711" */
+    KITH_FACT_COUNT_,
+};
+
+/* "pid", "uid", ... as in the JSON form and in policies. */
+KITH_PUBLIC const char *kith_fact_name(enum kith_fact fact);
+
+KITH_PUBLIC kith_origin *kith_origin_ref(kith_origin *origin);
+KITH_PUBLIC kith_origin *kith_origin_unref(kith_origin *origin);
+
+/* Accessors. Each returns the witness and sets its output, or returns KITH_WITNESS_NONE and leaves it untouched. Outputs may be
+ * NULL. Strings and arrays live as long as the origin. They may read /proc the first time (at most once a process and fact). */
+KITH_PUBLIC enum kith_witness kith_origin_pid(kith_origin *origin, pid_t *ret_pid);
+KITH_PUBLIC enum kith_witness kith_origin_uid(kith_origin *origin, uid_t *ret_uid);
+KITH_PUBLIC enum kith_witness kith_origin_gid(kith_origin *origin, gid_t *ret_gid);
+KITH_PUBLIC enum kith_witness kith_origin_groups(kith_origin *origin, const gid_t **ret_groups, size_t *ret_count);
+KITH_PUBLIC enum kith_witness kith_origin_start_time(kith_origin *origin, uint64_t *ret_ticks);
+/* EXE, UNIT, CGROUP, LABEL, ADDRESS; KITH_WITNESS_NONE for other facts. */
+KITH_PUBLIC enum kith_witness kith_origin_text(kith_origin *origin, enum kith_fact fact, const char **ret_text);
+/* False as soon as it is known that the sending process has ended (or when its pidfd was never had). */
+KITH_PUBLIC bool kith_origin_alive(kith_origin *origin);
+
+/* What the peer claims of itself (its ZMTP metadata), in the order received. Returns 1, or 0 beyond the last. The value may
+ * hold any octets. */
+KITH_PUBLIC int kith_origin_claim(kith_origin *origin, size_t index, const char **ret_name, const uint8_t **ret_value, size_t *ret_size);
+
+/* Makes an origin by hand: for tests of policies, and for senders that kith did not receive from. Set a fact with the
+ * witness it deserves. Lists are copied. Errors: -ENOMEM, -EINVAL. */
+KITH_PUBLIC int kith_origin_new(kith_origin **ret_origin);
+KITH_PUBLIC int kith_origin_set_number(kith_origin *origin, enum kith_fact fact, uint64_t value, enum kith_witness witness);
+KITH_PUBLIC int kith_origin_set_groups(kith_origin *origin, const gid_t *groups, size_t count, enum kith_witness witness);
+KITH_PUBLIC int kith_origin_set_text(kith_origin *origin, enum kith_fact fact, const char *text, enum kith_witness witness);
+/* At most 64 claims, names of at most 255 octets. Errors: -ENOMEM, -E2BIG. */
+KITH_PUBLIC int kith_origin_add_claim(kith_origin *origin, const char *name, const void *value, size_t size);
+
+/* The origin that a message from process `pid` would have: facts looked up now under a pidfd, with the given witness for
+ * pid, uid and gid. Errors: -ESRCH (no such process), -EPERM, -EMFILE, -ENOMEM. */
+KITH_PUBLIC int kith_origin_of_pid(pid_t pid, kith_origin **ret_origin, struct kith_error *ret_error);
+
+/* The one JSON form: {"pid":812,"uid":1000,...,"witness":{"pid":"kernel-message",...},"claimed":{"User-Id":"root"}}: unknown facts are
+ * absent; claims that are not UTF-8 are base64 under "claimed_b64". Returns the length as snprintf(3) does (the text is whole when
+ * the return value is < size), or -ENOMEM. Looks up everything that can be known. */
+KITH_PUBLIC int kith_origin_to_json(kith_origin *origin, char *text, size_t size);
+/* One line for a person: "pid 812 uid 1000 gid 1000 exe /usr/bin/foo unit foo.service". As snprintf(3). */
+KITH_PUBLIC int kith_origin_format(kith_origin *origin, char *text, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,165 @@
+/*
+ * kith/socket.h: message sockets that speak ZMTP 3.1, so that every ZeroMQ program is a peer; every received message has its origin.
+ *
+ * A socket lives on a loop and makes progress while the loop runs: there is no hidden thread. Two styles:
+ *  - callbacks: kith_socket_set_handler(), then run the loop;
+ *  - blocking: kith_socket_send() and kith_socket_recv(), which drive the loop until they are done or timed out.
+ * Both may be mixed; with a message handler set, received messages go to it and kith_socket_recv() is -EINVAL.
+ *
+ * Patterns: ZeroMQ's, see RFC 28: REQ, REP, DEALER, ROUTER.
+ *  - ROUTER: frame 0 of a received message is the peer's routing id; frame 0 of a sent one says whom to send to.
+ *  - REQ: send and receive alternate (-EPROTO otherwise); when the peer that was asked goes away before it replied, receiving
+ *    gives -ECONNRESET and the next request may be sent.
+ *  - REP: receive and send alternate.
+ *
+ * Endpoints: ipc://PATH, ipc://@NAME (abstract), tcp://HOST:PORT (numeric addresses; bind: * as host, 0 or * as port).
+ */
+#ifndef KITH_SOCKET_H
+#define KITH_SOCKET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <kith/error.h>
+#include <kith/loop.h>
+#include <kith/msg.h>
+#include <kith/origin.h>
+#include <kith/policy.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct kith_socket kith_socket;
+
+enum kith_pattern {
+    KITH_REQ,
+    KITH_REP,
+    KITH_DEALER,
+    KITH_ROUTER,
+};
+
+/* "REQ", ...; NULL for an unknown one. */
+KITH_PUBLIC const char *kith_pattern_name(enum kith_pattern pattern);
+
+KITH_PUBLIC int kith_socket_new(kith_loop *loop, enum kith_pattern pattern, kith_socket **ret_socket);
+/* Closes at once: what is not sent yet is lost. No callback follows. NULL is allowed. Always NULL. */
+KITH_PUBLIC kith_socket *kith_socket_free(kith_socket *socket);
+/* Stops listening and reconnecting, drives the loop until all that was accepted for sending is handed to the kernel and the peers took it,
+ * or timeout_ms passed (-1: no limit). Returns 0 or -ETIMEDOUT; the socket must still be freed. */
+KITH_PUBLIC int kith_socket_drain(kith_socket *socket, int timeout_ms);
+
+/* Listens at an endpoint. May be called several times. Errors: -EINVAL (malformed endpoint), -EPROTONOSUPPORT (unknown transport),
+ * -EADDRINUSE, -EACCES, ...: with text. */
+KITH_PUBLIC int kith_socket_bind(kith_socket *socket, const char *endpoint, struct kith_error *ret_error);
+/* Connects to an endpoint, now and again after each loss, with backoff. That nobody listens yet is not an error. Errors as bind. */
+KITH_PUBLIC int kith_socket_connect(kith_socket *socket, const char *endpoint, struct kith_error *ret_error);
+/* The last endpoint bound, with the port that the kernel chose; or the last one connected to; NULL at first. */
+KITH_PUBLIC const char *kith_socket_last_endpoint(const kith_socket *socket);
+/* Peers whose handshake is done. */
+KITH_PUBLIC size_t kith_socket_peer_count(const kith_socket *socket);
+
+/* Options. The table (kith_socket_options) gives name, unit, range and default of each. An option holds for endpoints bound or connected
+ * and connections made after it was set. */
+enum kith_option {
+    KITH_OPTION_ROUTING_ID,         /* octets; the identity told to peers */
+    KITH_OPTION_MAX_MESSAGE,        /* octets of all frames of a received message, with 32 counted for each frame */
+    KITH_OPTION_HANDSHAKE_TIMEOUT,  /* ms, 0: none */
+    KITH_OPTION_HEARTBEAT_INTERVAL, /* ms between PINGs of a silent peer, 0: off */
+    KITH_OPTION_HEARTBEAT_TIMEOUT,  /* ms without an answer until the peer is given up; 0: the interval */
+    KITH_OPTION_HEARTBEAT_TTL,      /* ms, told to the peer; 0: none */
+    KITH_OPTION_RECONNECT_MIN,      /* ms before the first reconnect */
+    KITH_OPTION_RECONNECT_MAX,      /* ms, the backoff doubles up to it */
+    KITH_OPTION_SEND_HWM,           /* messages queued a peer */
+    KITH_OPTION_SEND_HWM_BYTES,     /* octets queued a peer */
+    KITH_OPTION_RECV_HWM,           /* messages received from a peer and not taken */
+    KITH_OPTION_RECV_HWM_BYTES,     /* the same in octets */
+    KITH_OPTION_BACKLOG,            /* connections the kernel keeps waiting */
+    KITH_OPTION_MAX_PEERS,          /* accepted connections at a time */
+    KITH_OPTION_ROUTER_MANDATORY,   /* 0, 1: sending to an unknown peer is -EHOSTUNREACH instead of a silent drop */
+    KITH_OPTION_ROUTER_HANDOVER,    /* 0, 1: a routing id in use goes to the newcomer instead of being refused */
+    KITH_OPTION_IDENTITY,           /* 0, 1: have the kernel name the sender of each message (AF_UNIX) */
+    KITH_OPTION_IPC_MODE,           /* permission bits of bound paths, 0: by umask */
+    KITH_OPTION_COUNT_,
+};
+
+struct kith_option_info {
+    enum kith_option option;
+    const char *name; /* "max-message" */
+    const char *unit; /* "ms", "octets", "messages", "flag", "" */
+    int64_t min, max; /* of a number; of ROUTING_ID the length */
+    int64_t default_value;
+    const char *summary;
+};
+
+KITH_PUBLIC const struct kith_option_info *kith_socket_options(size_t *ret_count);
+/* Errors: -EINVAL (unknown, or not a number), -ERANGE; with text. */
+KITH_PUBLIC int kith_socket_set_number(kith_socket *socket, enum kith_option option, int64_t value, struct kith_error *ret_error);
+KITH_PUBLIC int kith_socket_set_octets(kith_socket *socket, enum kith_option option, const void *value, size_t size,
+                                       struct kith_error *ret_error);
+KITH_PUBLIC int kith_socket_get_number(const kith_socket *socket, enum kith_option option, int64_t *ret_value);
+
+/* Adds a property to the metadata told to peers in READY ("X-Name"); a name of the protocol (Socket-Type, Identity) is -EINVAL. */
+KITH_PUBLIC int kith_socket_add_metadata(kith_socket *socket, const char *name, const void *value, size_t size,
+                                         struct kith_error *ret_error);
+
+/* From now on asks `policy` (NULL: none, everything is allowed) before a peer's handshake is answered (verb connect) and before a message
+ * is delivered (verb send). Takes a reference. Peers that are connected stay and are asked again with their next message. */
+KITH_PUBLIC void kith_socket_set_policy(kith_socket *socket, kith_policy *policy);
+
+/* Takes the message when it returns 0; otherwise it stays the caller's. Waits at most timeout_ms (-1: no limit, 0: not at all) for room,
+ * driving the loop. Errors: -EAGAIN (timed out: no peer, or all are full), -EPROTO (REQ, REP: not its turn), -EHOSTUNREACH (ROUTER with
+ * mandatory, REP: the peer is gone), -EINVAL (no frame; a ROUTER message without id), -EBUSY (timeout_ms is not 0 inside a callback),
+ * -ECHILD. */
+KITH_PUBLIC int kith_socket_send(kith_socket *socket, kith_msg *msg, int timeout_ms);
+/* Waits at most timeout_ms for a message. Errors: -EAGAIN (timed out), -EPROTO, -ECONNRESET (REQ: the peer asked has gone), -EACCES (REQ:
+ * the peer asked refused us), -EBUSY, -EINVAL, -ECHILD. */
+KITH_PUBLIC int kith_socket_recv(kith_socket *socket, kith_msg **ret_msg, int timeout_ms);
+
+enum kith_event_type {
+    KITH_EVENT_LISTENING,        /* endpoint is bound */
+    KITH_EVENT_CONNECTED,        /* handshake done */
+    KITH_EVENT_DISCONNECTED,     /* a peer whose handshake was done is gone; error says why */
+    KITH_EVENT_HANDSHAKE_FAILED, /* a connection ended before its handshake was done */
+    KITH_EVENT_RETRY,            /* connecting failed or was lost; next try in `count` ms */
+    KITH_EVENT_REFUSED,          /* the peer refused us: its ERROR reason is in text */
+    KITH_EVENT_DENIED_CONNECT,   /* policy denied a peer; text names the rule */
+    KITH_EVENT_DENIED_SEND,      /* policy denied a message */
+    KITH_EVENT_DUPLICATE_ID,     /* a peer claimed a routing id in use; text names both peers */
+    KITH_EVENT_SPLIT_MESSAGE,    /* octets of two writers inside one message: the connection is closed */
+    KITH_EVENT_DROPPED,          /* `count` messages to the peer were dropped */
+    KITH_EVENT_FDS_REFUSED,      /* `count` descriptors nobody asked for were closed */
+    KITH_EVENT_ACCEPT_FAILED,    /* out of descriptors or memory, or more than max-peers */
+    KITH_EVENT_COUNT_,
+};
+
+KITH_PUBLIC const char *kith_event_name(enum kith_event_type type);
+
+struct kith_event {
+    enum kith_event_type type;
+    const char *endpoint; /* ours: bound or connected to */
+    kith_origin *origin;  /* of the peer, or NULL */
+    int error;            /* negative errno, or 0 */
+    uint64_t count;
+    const char *text; /* one line for a person, never NULL: names peer, what and remedy */
+};
+
+struct kith_socket_handler {
+    /* A message came; it belongs to the callback. */
+    void (*message)(kith_socket *socket, kith_msg *msg, void *userdata);
+    /* After kith_socket_send() said -EAGAIN: there is room again. */
+    void (*writable)(kith_socket *socket, void *userdata);
+    /* REQ, in callback style: the request that was asked failed: -ECONNRESET, -EACCES. */
+    void (*failed)(kith_socket *socket, int error, void *userdata);
+    void (*event)(kith_socket *socket, const struct kith_event *event, void *userdata);
+};
+
+/* Copies the table; members may be NULL. NULL removes it. */
+KITH_PUBLIC void kith_socket_set_handler(kith_socket *socket, const struct kith_socket_handler *handler, void *userdata);
+KITH_PUBLIC kith_loop *kith_socket_loop(const kith_socket *socket);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,163 @@
+/*
+ * kith/stream.h: the asynchronous socket server and client for any octet protocol on AF_UNIX and TCP.
+ *
+ * A listener accepts connections; a connection calls back with what arrives, together with its ancillary data, and has a
+ * bounded write queue. Everything runs in the loop's thread.
+ *
+ * Identity: with `identity` on (AF_UNIX), SO_PASSCRED is set from the listener on (before connect() on a connecting socket), so each batch
+ * has the credentials of the one process that wrote it: the kernel never merges octets of different writers into one batch.
+ */
+#ifndef KITH_STREAM_H
+#define KITH_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include <kith/buffer.h>
+#include <kith/error.h>
+#include <kith/loop.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct kith_listener kith_listener;
+typedef struct kith_conn kith_conn;
+
+/* A socket address and how to write it for a person. */
+struct kith_address {
+    struct sockaddr_storage storage;
+    socklen_t size;
+};
+
+/* AF_UNIX: "@name" is the abstract namespace (its exact octets, no NUL), else a path; 1 to 107 octets. Errors: -EINVAL,
+ * -ENAMETOOLONG. */
+KITH_PUBLIC int kith_address_unix(const char *name, struct kith_address *ret_address);
+/* Numeric IPv4 or IPv6 host, "*" (any address, for listening) and port 0 to 65535 (0: the kernel chooses, for listening). Errors: -EINVAL.
+ */
+KITH_PUBLIC int kith_address_ip(const char *host, unsigned port, struct kith_address *ret_address);
+/* "/run/x.sock", "@name", "127.0.0.1:80", "[::1]:80"; as snprintf(3). Non-printing octets of abstract names as \xNN. */
+KITH_PUBLIC int kith_address_format(const struct kith_address *address, char *text, size_t size);
+
+/* Connections ---------------------------------------------------------------------------------------------------- */
+
+/* Who wrote a batch, as SCM_CREDENTIALS said. */
+struct kith_sender {
+    bool known; /* false: no credentials came, or the kernel's "nobody" (pid 0, uid and gid 65534): unknown, never an identity */
+    pid_t pid;  /* 0: a process that this pid namespace does not see */
+    uid_t uid;
+    gid_t gid;
+    int pidfd; /* of that process, exact (SCM_PIDFD), or -1; the callback takes it by setting it to -1 */
+};
+
+/* What one receive brought: octets of one writer and the descriptors that came with them. */
+struct kith_batch {
+    struct kith_slice slice; /* lent */
+    struct kith_sender sender;
+    int *fds; /* passed descriptors; the callback takes one by setting its place to -1, the others are closed after it */
+    size_t fd_count;
+    size_t fd_refused; /* descriptors closed because they were more than accepted, or cut off (MSG_CTRUNC) */
+};
+
+struct kith_conn_ops {
+    /* Octets arrived. Required. */
+    void (*data)(kith_conn *conn, struct kith_batch *batch, void *userdata);
+    /* A connecting socket is connected. */
+    void (*connected)(kith_conn *conn, void *userdata);
+    /* The write queue fell to the low mark after kith_conn_write() had reached the high mark. */
+    void (*writable)(kith_conn *conn, void *userdata);
+    /* The peer will send no more (end of file); writing is still possible. NULL: the connection is closed with error 0. */
+    void (*end)(kith_conn *conn, void *userdata);
+    /* The connection is over: error is 0 (end of file, or drained) or a negative errno: -ECONNRESET, -EPIPE, -ETIMEDOUT (idle),
+     * -ECONNREFUSED, -ENOENT, ... Called exactly once, unless kith_conn_close() or free came first. No callback follows; the connection
+     * must still be freed. */
+    void (*closed)(kith_conn *conn, int error, void *userdata);
+};
+
+struct kith_conn_options {
+    bool identity;       /* AF_UNIX: credentials for each batch */
+    size_t receive_fds;  /* descriptors accepted a batch, 0 to 253; default 0: all are closed and counted */
+    size_t high_mark;    /* octets in the write queue from which kith_conn_write() says -EAGAIN; 0: 1 MiB */
+    size_t low_mark;     /* octets at which `writable` is called; 0: a quarter of high_mark */
+    uint64_t idle_ms;    /* close with -ETIMEDOUT when nothing was received for so long; 0: never */
+    uint64_t connect_ms; /* close with -ETIMEDOUT when connecting takes longer; 0: the kernel's limit */
+};
+
+/* Adopts a connected stream socket (made non-blocking and close-on-exec); on failure it stays the caller's. Errors: -ENOTSOCK,
+ * -EPROTOTYPE (not SOCK_STREAM), -ENOMEM, -EMFILE. */
+KITH_PUBLIC int kith_conn_new_fd(kith_loop *loop, int fd, const struct kith_conn_options *options, const struct kith_conn_ops *ops,
+                                 void *userdata, kith_conn **ret_conn);
+/* Begins to connect; the outcome comes as `connected` or `closed`, never inside this call. Errors: -ENOMEM, -EMFILE, -EAFNOSUPPORT. */
+KITH_PUBLIC int kith_conn_new_connect(kith_loop *loop, const struct kith_address *address, const struct kith_conn_options *options,
+                                      const struct kith_conn_ops *ops, void *userdata, kith_conn **ret_conn);
+/* Closes at once and frees; no callback follows. NULL is allowed. Always NULL. */
+KITH_PUBLIC kith_conn *kith_conn_free(kith_conn *conn);
+/* Closes at once: queued octets are lost, no callback follows. */
+KITH_PUBLIC void kith_conn_close(kith_conn *conn);
+/* Sends what is queued, then shuts down and calls `closed` (error 0; -ETIMEDOUT when deadline_ms passed first; -1: no deadline). Arriving
+ * data are still delivered; nothing more can be written (-EPIPE). */
+KITH_PUBLIC void kith_conn_drain(kith_conn *conn, int64_t deadline_ms);
+
+KITH_PUBLIC void kith_conn_set_userdata(kith_conn *conn, void *userdata);
+KITH_PUBLIC void *kith_conn_userdata(kith_conn *conn);
+
+/* Queues a copy of the octets. They are sent when the loop has run the callbacks of this step, or at once when 64 KiB are
+ * queued. Whole or not at all. Errors: -EAGAIN (the queue is at its high mark; `writable` will come), -EPIPE (closed or draining), -ENOMEM.
+ */
+KITH_PUBLIC int kith_conn_write(kith_conn *conn, const void *data, size_t size);
+/* The same by reference, without a copy: for large blocks. A slice without buffer must stay valid until sent. */
+KITH_PUBLIC int kith_conn_write_slice(kith_conn *conn, struct kith_slice slice);
+/* Sends what is queued now, as far as the kernel takes it. */
+KITH_PUBLIC void kith_conn_flush(kith_conn *conn);
+/* Octets in the write queue. */
+KITH_PUBLIC size_t kith_conn_queued(const kith_conn *conn);
+
+/* Backpressure: stops or resumes reading. After pause no `data` comes, not even from octets already read. */
+KITH_PUBLIC void kith_conn_pause(kith_conn *conn);
+KITH_PUBLIC void kith_conn_resume(kith_conn *conn);
+
+/* The descriptor, owned by the connection; -1 when closed. */
+KITH_PUBLIC int kith_conn_fd(const kith_conn *conn);
+/* Who made the connection (AF_UNIX: SO_PEERCRED: the process that called connect() or listen()) with, in ret_sender->pidfd, its pidfd
+ * (SO_PEERPIDFD, Linux 6.5; -1 where the kernel has none) which the caller must close. Errors: -ENODATA (not AF_UNIX), -ENOTCONN. */
+KITH_PUBLIC int kith_conn_peer(const kith_conn *conn, struct kith_sender *ret_sender);
+/* The peer's address. Errors: -ENOTCONN. */
+KITH_PUBLIC int kith_conn_peer_address(const kith_conn *conn, struct kith_address *ret_address);
+
+/* Listeners -------------------------------------------------------------------------------------------------------- */
+
+struct kith_listener_ops {
+    /* A new connection: make it one with kith_conn_new_fd() and keep it, or return a negative errno: fd is then closed. fd is the
+     * callback's from the moment it returns 0. Required. */
+    int (*accept)(kith_listener *listener, int fd, const struct kith_address *peer, void *userdata);
+    /* Accepting failed (-EMFILE, -ENFILE, -ENOBUFS, -ENOMEM): told once an episode, at most once a second. With -EMFILE the spare
+     * descriptor is used to accept and close the waiting client, so that it does not hang; accepting goes on by itself. */
+    void (*error)(kith_listener *listener, int error, void *userdata);
+};
+
+struct kith_listener_options {
+    bool identity; /* AF_UNIX: SO_PASSCRED, inherited by accepted sockets */
+    int backlog;   /* 0: 4096 (the kernel caps it at net.core.somaxconn) */
+    int mode;      /* AF_UNIX path: permission bits, set before the path can be connected to; 0: 0666 & ~umask */
+};
+
+/* Binds and listens. A path of AF_UNIX with a live server is never stolen: -EADDRINUSE, and the error names its pid and program; a stale
+ * one (nobody listens) is replaced; anything that is not a socket is never touched (-EEXIST). Errors: those of bind(2) and listen(2), with
+ * text. */
+KITH_PUBLIC int kith_listener_new(kith_loop *loop, const struct kith_address *address, const struct kith_listener_options *options,
+                                  const struct kith_listener_ops *ops, void *userdata, kith_listener **ret_listener,
+                                  struct kith_error *ret_error);
+/* Closes, removes a path that it made and that is still its own, frees. */
+KITH_PUBLIC kith_listener *kith_listener_free(kith_listener *listener);
+/* The bound address, with the port that the kernel chose. */
+KITH_PUBLIC int kith_listener_address(const kith_listener *listener, struct kith_address *ret_address);
+KITH_PUBLIC void kith_listener_pause(kith_listener *listener);
+KITH_PUBLIC void kith_listener_resume(kith_listener *listener);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

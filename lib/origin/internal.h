@@ -1,0 +1,47 @@
+/*
+ * origin/internal.h: origins as other rooms make them from what the kernel said.
+ *
+ * A process object stands for one process, guarded by a pidfd; it caches the facts looked up in /proc. Whoever made it (the session) tells
+ * it when the process has ended.
+ */
+#ifndef KITH_ORIGIN_INTERNAL_H
+#define KITH_ORIGIN_INTERNAL_H
+
+#include <kith/origin.h>
+
+struct kith_process;
+
+/* Takes the pidfd (consumed when 0 is returned), or -1. exact: the pidfd is known to be of the very process that had `pid` when it wrote
+ * (SCM_PIDFD, SO_PEERPIDFD); facts then have the witness KERNEL_CONNECT, otherwise INFERRED. With pidfd -1 one is opened by pid (never
+ * exact). A process that is gone gives an object that knows nothing. Errors: -ENOMEM only. */
+int kith_process_new(pid_t pid, int pidfd, bool exact, struct kith_process **ret_process);
+struct kith_process *kith_process_ref(struct kith_process *process);
+struct kith_process *kith_process_unref(struct kith_process *process);
+pid_t kith_process_pid(const struct kith_process *process);
+/* To watch for the end (readable), or -1. Owned by the process object. */
+int kith_process_pidfd(const struct kith_process *process);
+bool kith_process_exact(const struct kith_process *process);
+/* The process has ended: no further lookups; cached facts stay. */
+void kith_process_set_dead(struct kith_process *process);
+/* True until set_dead; asks the pidfd when `check`. */
+bool kith_process_alive(struct kith_process *process, bool check);
+
+struct kith_credentials {
+    pid_t pid; /* 0: not visible from this pid namespace */
+    uid_t uid;
+    gid_t gid;
+};
+
+/* An origin from credentials, with witness KERNEL_MESSAGE or KERNEL_CONNECT, and the process they name (NULL: none known; a reference is
+ * taken). */
+int kith_origin_new_credentials(const struct kith_credentials *credentials, enum kith_witness witness, struct kith_process *process,
+                                kith_origin **ret_origin);
+/* Shares another origin's claims (by reference). `claims` belongs to the connection. */
+struct kith_claims;
+int kith_claims_new(struct kith_claims **ret_claims);
+struct kith_claims *kith_claims_ref(struct kith_claims *claims);
+struct kith_claims *kith_claims_unref(struct kith_claims *claims);
+int kith_claims_add(struct kith_claims *claims, const char *name, const void *value, size_t size);
+void kith_origin_set_claims(kith_origin *origin, struct kith_claims *claims);
+
+#endif

@@ -1,0 +1,67 @@
+/*
+ * pool/pool.h: slabs for receiving, and who pays for memory.
+ *
+ * A pool hands out fixed-size slabs (buffers with refcounts, kith/buffer.h); a slab goes back to the free list when its last reference
+ * goes. At most `keep` free slabs are kept. A charge is an account of octets with a limit: every peer-triggered allocation names the
+ * account that pays, and the same object's destructor pays back.
+ *
+ * Invariants: a buffer's data are never reallocated while it has references; a pool may be freed while slabs are out: they then go
+ * to free() at their last unref. Not thread safe: a pool, its buffers and its charges belong to one loop's thread.
+ */
+#ifndef KITH_POOL_POOL_H
+#define KITH_POOL_POOL_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <kith/buffer.h>
+
+/* A slab's room for octets: a receive of this size is where bigger ones stop gaining (notes: 64 KiB). */
+#define KITH_SLAB_SIZE ((size_t)64 * 1024)
+
+struct kith_pool;
+
+int kith_pool_new(size_t keep, struct kith_pool **ret_pool);
+struct kith_pool *kith_pool_free(struct kith_pool *pool);
+/* A slab of KITH_SLAB_SIZE octets with one reference. Errors: -ENOMEM. */
+int kith_pool_get(struct kith_pool *pool, kith_buffer **ret_buffer);
+/* Slabs in use and free, for tests and statistics. */
+size_t kith_pool_used(const struct kith_pool *pool);
+size_t kith_pool_kept(const struct kith_pool *pool);
+
+/* True while somebody else holds a reference too: its octets must not be changed. */
+bool kith_buffer_shared(const kith_buffer *buffer);
+
+struct kith_charge {
+    size_t used;
+    size_t limit;
+};
+
+/* Errors: -ENOBUFS: the account cannot pay; nothing is changed. */
+static inline int kith_charge_take(struct kith_charge *charge, size_t size) {
+    if (size > charge->limit || charge->used > charge->limit - size)
+        return -ENOBUFS;
+    charge->used += size;
+    return 0;
+}
+
+static inline void kith_charge_give(struct kith_charge *charge, size_t size) {
+    charge->used -= size <= charge->used ? size : charge->used;
+}
+
+/* References for slices: no-ops for one without buffer. */
+static inline struct kith_slice kith_slice_ref(struct kith_slice slice) {
+    if (slice.buffer)
+        kith_buffer_ref(slice.buffer);
+    return slice;
+}
+
+static inline void kith_slice_unref(struct kith_slice *slice) {
+    slice->buffer = kith_buffer_unref(slice->buffer);
+    slice->data = NULL;
+    slice->size = 0;
+}
+
+#endif
