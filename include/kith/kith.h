@@ -5,8 +5,10 @@
 #include <kith/buffer.h>
 #include <kith/cmsg.h>
 #include <kith/error.h>
+#include <kith/event.h>
 #include <kith/loop.h>
 #include <kith/msg.h>
+#include <kith/option.h>
 #include <kith/origin.h>
 #include <kith/policy.h>
 #include <kith/socket.h>

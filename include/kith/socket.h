@@ -22,8 +22,10 @@
 #include <stdint.h>
 
 #include <kith/error.h>
+#include <kith/event.h>
 #include <kith/loop.h>
 #include <kith/msg.h>
+#include <kith/option.h>
 #include <kith/origin.h>
 #include <kith/policy.h>
 
@@ -60,39 +62,6 @@ KITH_PUBLIC const char *kith_socket_last_endpoint(const kith_socket *socket);
 /* Peers whose handshake is done. */
 KITH_PUBLIC size_t kith_socket_peer_count(const kith_socket *socket);
 
-/* Options. The table (kith_socket_options) gives name, unit, range and default of each. An option holds for endpoints bound or connected
- * and connections made after it was set. */
-enum kith_option {
-    KITH_OPTION_ROUTING_ID,         /* octets; the identity told to peers */
-    KITH_OPTION_MAX_MESSAGE,        /* octets of all frames of a received message, with 32 counted for each frame */
-    KITH_OPTION_HANDSHAKE_TIMEOUT,  /* ms, 0: none */
-    KITH_OPTION_HEARTBEAT_INTERVAL, /* ms between PINGs of a silent peer, 0: off */
-    KITH_OPTION_HEARTBEAT_TIMEOUT,  /* ms without an answer until the peer is given up; 0: the interval */
-    KITH_OPTION_HEARTBEAT_TTL,      /* ms, told to the peer; 0: none */
-    KITH_OPTION_RECONNECT_MIN,      /* ms before the first reconnect */
-    KITH_OPTION_RECONNECT_MAX,      /* ms, the backoff doubles up to it */
-    KITH_OPTION_SEND_HWM,           /* messages queued a peer */
-    KITH_OPTION_SEND_HWM_BYTES,     /* octets queued a peer */
-    KITH_OPTION_RECV_HWM,           /* messages received from a peer and not taken */
-    KITH_OPTION_RECV_HWM_BYTES,     /* the same in octets */
-    KITH_OPTION_BACKLOG,            /* connections the kernel keeps waiting */
-    KITH_OPTION_MAX_PEERS,          /* accepted connections at a time */
-    KITH_OPTION_ROUTER_MANDATORY,   /* 0, 1: sending to an unknown peer is -EHOSTUNREACH instead of a silent drop */
-    KITH_OPTION_ROUTER_HANDOVER,    /* 0, 1: a routing id in use goes to the newcomer instead of being refused */
-    KITH_OPTION_IDENTITY,           /* 0, 1: have the kernel name the sender of each message (AF_UNIX) */
-    KITH_OPTION_IPC_MODE,           /* permission bits of bound paths, 0: by umask */
-    KITH_OPTION_COUNT_,
-};
-
-struct kith_option_info {
-    enum kith_option option;
-    const char *name; /* "max-message" */
-    const char *unit; /* "ms", "octets", "messages", "flag", "" */
-    int64_t min, max; /* of a number; of ROUTING_ID the length */
-    int64_t default_value;
-    const char *summary;
-};
-
 KITH_PUBLIC const struct kith_option_info *kith_socket_options(size_t *ret_count);
 /* Errors: -EINVAL (unknown, or not a number), -ERANGE; with text. */
 KITH_PUBLIC int kith_socket_set_number(kith_socket *socket, enum kith_option option, int64_t value, struct kith_error *ret_error);
@@ -116,34 +85,6 @@ KITH_PUBLIC int kith_socket_send(kith_socket *socket, kith_msg *msg, int timeout
 /* Waits at most timeout_ms for a message. Errors: -EAGAIN (timed out), -EPROTO, -ECONNRESET (REQ: the peer asked has gone), -EACCES (REQ:
  * the peer asked refused us), -EBUSY, -EINVAL, -ECHILD. */
 KITH_PUBLIC int kith_socket_recv(kith_socket *socket, kith_msg **ret_msg, int timeout_ms);
-
-enum kith_event_type {
-    KITH_EVENT_LISTENING,        /* endpoint is bound */
-    KITH_EVENT_CONNECTED,        /* handshake done */
-    KITH_EVENT_DISCONNECTED,     /* a peer whose handshake was done is gone; error says why */
-    KITH_EVENT_HANDSHAKE_FAILED, /* a connection ended before its handshake was done */
-    KITH_EVENT_RETRY,            /* connecting failed or was lost; next try in `count` ms */
-    KITH_EVENT_REFUSED,          /* the peer refused us: its ERROR reason is in text */
-    KITH_EVENT_DENIED_CONNECT,   /* policy denied a peer; text names the rule */
-    KITH_EVENT_DENIED_SEND,      /* policy denied a message */
-    KITH_EVENT_DUPLICATE_ID,     /* a peer claimed a routing id in use; text names both peers */
-    KITH_EVENT_SPLIT_MESSAGE,    /* octets of two writers inside one message: the connection is closed */
-    KITH_EVENT_DROPPED,          /* `count` messages to the peer were dropped */
-    KITH_EVENT_FDS_REFUSED,      /* `count` descriptors nobody asked for were closed */
-    KITH_EVENT_ACCEPT_FAILED,    /* out of descriptors or memory, or more than max-peers */
-    KITH_EVENT_COUNT_,
-};
-
-KITH_PUBLIC const char *kith_event_name(enum kith_event_type type);
-
-struct kith_event {
-    enum kith_event_type type;
-    const char *endpoint; /* ours: bound or connected to */
-    kith_origin *origin;  /* of the peer, or NULL */
-    int error;            /* negative errno, or 0 */
-    uint64_t count;
-    const char *text; /* one line for a person, never NULL: names peer, what and remedy */
-};
 
 struct kith_socket_handler {
     /* A message came; it belongs to the callback. */

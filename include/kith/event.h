@@ -1,0 +1,45 @@
+/* kith/event.h: what a message socket tells of its peers. */
+#ifndef KITH_EVENT_H
+#define KITH_EVENT_H
+
+#include <stdint.h>
+
+#include <kith/error.h>
+#include <kith/origin.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum kith_event_type {
+    KITH_EVENT_LISTENING,        /* endpoint is bound */
+    KITH_EVENT_CONNECTED,        /* handshake done */
+    KITH_EVENT_DISCONNECTED,     /* a peer whose handshake was done is gone; error says why */
+    KITH_EVENT_HANDSHAKE_FAILED, /* a connection ended before its handshake was done */
+    KITH_EVENT_RETRY,            /* connecting failed or was lost; next try in `count` ms */
+    KITH_EVENT_REFUSED,          /* the peer refused us: its ERROR reason is in text */
+    KITH_EVENT_DENIED_CONNECT,   /* policy denied a peer; text names the rule */
+    KITH_EVENT_DENIED_SEND,      /* policy denied a message */
+    KITH_EVENT_DUPLICATE_ID,     /* a peer claimed a routing id in use; text names both peers */
+    KITH_EVENT_SPLIT_MESSAGE,    /* octets of two writers inside one message: the connection is closed */
+    KITH_EVENT_DROPPED,          /* `count` messages to the peer were dropped */
+    KITH_EVENT_FDS_REFUSED,      /* `count` descriptors nobody asked for were closed */
+    KITH_EVENT_ACCEPT_FAILED,    /* out of descriptors or memory, or more than max-peers */
+    KITH_EVENT_COUNT_,
+};
+
+KITH_PUBLIC const char *kith_event_name(enum kith_event_type type);
+
+struct kith_event {
+    enum kith_event_type type;
+    const char *endpoint; /* ours: bound or connected to */
+    kith_origin *origin;  /* of the peer, or NULL */
+    int error;            /* negative errno, or 0 */
+    uint64_t count;
+    const char *text; /* one line for a person, never NULL: names peer, what and remedy */
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif
