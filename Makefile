@@ -1,0 +1,63 @@
+# The door: what a person types. Meson and ninja do the work, tools/ holds what is longer than a line.
+
+BUILD  ?= build
+PREFIX ?=
+# Debian's own: another one that shadows it may run under a Python without Debian's modules.
+MESON  ?= $(firstword $(wildcard /usr/bin/meson) meson)
+
+.DEFAULT_GOAL := all
+.PHONY: all deps test check demo bench install fuzz format lint clean help
+
+help:
+	@echo 'make            build into $(BUILD)/'
+	@echo 'make deps       install the Debian packages that are missing (tools/packages.txt)'
+	@echo 'make test       the everyday tests: unit, interop, end to end, on $(BUILD)/'
+	@echo 'make check      everything CI runs: two compilers, sanitizers, valgrind, fuzzing, installation, form'
+	@echo 'make demo       see it work: stock ZeroMQ clients, known by the kernel'"'"'s word'
+	@echo 'make bench      the figures, as ratios to a raw socket and to libzmq'
+	@echo 'make install    install; PREFIX=/usr and DESTDIR=... as usual'
+	@echo 'make fuzz       look for more inputs; SECONDS=60 a target, TARGET=zmtp for one'
+	@echo 'make format     clang-format every C file; make lint: only say what is wrong (format, layers, symbols, man pages)'
+	@echo 'make clean      remove every build folder'
+
+$(BUILD)/build.ninja:
+	$(MESON) setup $(BUILD)
+
+all: $(BUILD)/build.ninja
+	ninja -C $(BUILD)
+
+deps:
+	tools/install-deps
+
+test: all
+	tools/run-tests quick --build $(BUILD)
+
+check:
+	tools/run-tests all
+
+demo: deps
+	@$(MAKE) --no-print-directory all
+	tools/demo $(BUILD)
+
+bench: all
+	tools/bench $(BUILD)
+
+install: $(BUILD)/build.ninja
+	$(if $(PREFIX),$(MESON) configure $(BUILD) -Dprefix=$(PREFIX))
+	ninja -C $(BUILD)
+	$(MESON) install -C $(BUILD) --no-rebuild --quiet
+
+fuzz:
+	tools/run-tests fuzz --seconds $(or $(SECONDS),60) $(if $(TARGET),--target $(TARGET))
+
+format:
+	tools/check-format --fix
+
+lint:
+	tools/check-format
+	tools/check-layers
+	tools/check-symbols
+	tools/check-man
+
+clean:
+	rm -rf build build-*
