@@ -13,7 +13,7 @@
 
 /* Hands the pointer over: returns it and leaves NULL. */
 #define KITH_STEAL(pointer)                                                                                                                \
-    ({                                                                                                                                     \
+    __extension__({                                                                                                                        \
         __typeof__(pointer) steal_ = (pointer);                                                                                            \
         (pointer) = NULL;                                                                                                                  \
         steal_;                                                                                                                            \
