@@ -47,6 +47,8 @@ struct kith_zmtp_options {
     bool as_server;
 };
 
+/* The greeting is queued at once. Errors: -EINVAL (socket type, routing id over 255 octets, a property's name empty, over 255 octets or one
+ * of the protocol's), -EMSGSIZE (READY would exceed 64 KiB), -ENOMEM. */
 int kith_zmtp_new(const struct kith_zmtp_options *options, struct kith_zmtp **ret_engine);
 struct kith_zmtp *kith_zmtp_free(struct kith_zmtp *engine);
 
@@ -56,11 +58,11 @@ enum kith_zmtp_event_type {
     KITH_ZMTP_READY,     /* handshake done on both sides: event.ready */
     KITH_ZMTP_FRAME,     /* a piece of a message frame: event.frame */
     KITH_ZMTP_PONG,      /* PONG came: event.pong */
-    KITH_ZMTP_PINGED,    /* PING came: the PONG is queued; event.ping */
+    KITH_ZMTP_PINGED,    /* PING came: the PONG is queued, normally; event.ping */
     KITH_ZMTP_REFUSED,   /* ERROR came: event.refused */
     KITH_ZMTP_SUBSCRIBE, /* SUBSCRIBE command: event.subscription */
     KITH_ZMTP_CANCEL,
-    KITH_ZMTP_COMMAND, /* a command this engine does not know, ignored: event.command, for counters */
+    KITH_ZMTP_COMMAND, /* a command in traffic that is unknown or malformed, ignored: event.command, for counters */
     KITH_ZMTP_FAILED,  /* the peer broke the protocol: event.failed; the engine is dead */
 };
 
@@ -88,6 +90,7 @@ struct kith_zmtp_event {
         } frame;
         struct {
             unsigned ttl_ms; /* 0: none */
+            bool answered;   /* false: the PONG was dropped, too much output waits to be fetched */
         } ping;
         struct {
             const uint8_t *context;
@@ -102,7 +105,8 @@ struct kith_zmtp_event {
             size_t size;
         } subscription;
         struct {
-            const char *name; /* printable */
+            const char *name; /* printable; "" when it has none */
+            bool malformed;   /* its name or, of a known command, its data did not fit */
         } command;
         struct {
             int error;          /* -EPROTO, -EMSGSIZE, -EPROTONOSUPPORT (version, mechanism), -EPROTOTYPE (socket type), -ENOMEM */
@@ -113,7 +117,8 @@ struct kith_zmtp_event {
 
 /* Eats octets from data[0, size), at most up to one event. Returns the number eaten (>= 0). *ret_event is always set; everything it points
  * to is valid until the next call or the end of the input, whichever comes first. Call again while octets remain or an event came; with
- * size 0 too (events may be waiting). In STATE_DECISION it eats nothing and says NONE. */
+ * size 0 too (events may be waiting). In STATE_DECISION it eats nothing and says NONE; in REFUSED and DEAD it eats everything and says
+ * NONE. */
 size_t kith_zmtp_receive(struct kith_zmtp *engine, const uint8_t *data, size_t size, struct kith_zmtp_event *ret_event);
 
 /* Decision after GREETED: go on with READY, or end with ERROR(reason) (reason is cut at 255 octets). Errors: -EINVAL (not asked), -ENOMEM.
@@ -121,20 +126,21 @@ size_t kith_zmtp_receive(struct kith_zmtp *engine, const uint8_t *data, size_t s
 int kith_zmtp_accept(struct kith_zmtp *engine);
 int kith_zmtp_refuse(struct kith_zmtp *engine, const char *reason);
 
-/* Queues an ERROR command in the traffic phase (towards peers that may understand it; others ignore it). Errors: -EINVAL (state), -ENOBUFS.
- */
+/* Queues an ERROR command in the traffic phase (towards peers that may understand it; others ignore it). Errors: -EINVAL (state), -ENOBUFS
+ * (too much output waits to be fetched), -ENOMEM. */
 int kith_zmtp_tell_error(struct kith_zmtp *engine, const char *reason);
-/* Queues a PING (only to peers of 3.1: -EOPNOTSUPP otherwise). ttl_ms is told in tenths of a second, at most 655 of them... see notes;
- * context at most 16 octets. */
+/* Queues a PING. ttl_ms goes out in tenths of a second, rounded up and cut at 65.5 s: deployed receivers overflow above. context is at most
+ * 16 octets. Errors: -EINVAL (state, context), -EOPNOTSUPP (a 3.0 peer, which has no heartbeat), -ENOBUFS, -ENOMEM. */
 int kith_zmtp_ping(struct kith_zmtp *engine, unsigned ttl_ms, const void *context, size_t size);
 
-/* What is to be sent; size 0: nothing. Valid until the next call on the engine. */
+/* What is to be sent; size 0: nothing. Valid until the next call on the engine. A dead engine may still have something: ERROR for a socket
+ * type that does not fit. Commands go between messages: write the output out before the next message, never inside one. */
 const uint8_t *kith_zmtp_output(struct kith_zmtp *engine, size_t *ret_size);
 void kith_zmtp_output_done(struct kith_zmtp *engine, size_t size);
 
 enum kith_zmtp_state kith_zmtp_state(const struct kith_zmtp *engine);
 /* True when octets of an unfinished message have been eaten: a frame header in part or whole, a body in part, or frames that said MORE. (An
- * unfinished command counts too.) */
+ * unfinished command counts too; the greeting does not. False once refused or dead.) */
 bool kith_zmtp_mid_message(const struct kith_zmtp *engine);
 /* Property `index` of the peer's READY. Returns 1, or 0 beyond the last. Kept until the engine is freed. */
 int kith_zmtp_peer_property(const struct kith_zmtp *engine, size_t index, struct kith_zmtp_property *ret_property);

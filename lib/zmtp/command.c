@@ -1,0 +1,170 @@
+/*
+ * zmtp/command.c: commands: taking them apart, what they mean in traffic, and queueing ours.
+ *
+ * In traffic nothing in a command's body ends the connection: what is not known or does not fit is told as KITH_ZMTP_COMMAND and
+ * forgotten. No answer holds an octet that did not come. A peer's words reach a person as printable ASCII only.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "zmtp/engine.h"
+
+/* RFC 37: TTL in tenths of a second, 2 octets. */
+#define TTL_SIZE 2
+#define TTL_UNIT_MS 100
+/* Deployed receivers keep the TTL as 16 bits of milliseconds (libzmq up to 4.3.4): more overflows there. */
+#define TTL_MAX 655
+
+size_t kith_zmtp_printable(char *text, size_t room, const uint8_t *octets, size_t size) {
+    if (size > room - 1)
+        size = room - 1;
+    for (size_t i = 0; i < size; i++)
+        text[i] = octets[i] >= 0x20 && octets[i] < 0x7f ? (char)octets[i] : '?';
+    text[size] = 0;
+    return size;
+}
+
+bool kith_zmtp_command_parse(const uint8_t *body, size_t size, struct kith_zmtp_command *ret_command) {
+    if (size == 0 || body[0] == 0 || body[0] > size - 1)
+        return false;
+    ret_command->name = body + 1;
+    ret_command->name_size = body[0];
+    ret_command->data = body + 1 + body[0];
+    ret_command->size = size - 1 - body[0];
+    return true;
+}
+
+bool kith_zmtp_command_is(const struct kith_zmtp_command *command, const char *name) {
+    return command->name_size == strlen(name) && memcmp(command->name, name, command->name_size) == 0;
+}
+
+/* Queueing ---------------------------------------------------------------------------------------------------------- */
+
+uint8_t *kith_zmtp_command_queue(struct kith_zmtp *engine, const char *name, size_t size) {
+    uint8_t header[KITH_ZMTP_HEADER_MAX];
+    const size_t name_size = strlen(name);
+    const size_t header_size = kith_zmtp_frame_header(1 + name_size + size, false, header);
+    uint8_t *place = kith_zmtp_output_extend(&engine->output, header_size + 1 + name_size + size);
+    if (!place)
+        return NULL;
+    header[0] |= KITH_ZMTP_FLAG_COMMAND;
+    memcpy(place, header, header_size);
+    place[header_size] = (uint8_t)name_size;
+    memcpy(place + header_size + 1, name, name_size);
+    return place + header_size + 1 + name_size;
+}
+
+static size_t reason_size(const char *reason) {
+    return reason ? strnlen(reason, KITH_ZMTP_REASON_MAX) : 0;
+}
+
+int kith_zmtp_command_queue_error(struct kith_zmtp *engine, const char *reason) {
+    const size_t size = reason_size(reason);
+    char text[KITH_ZMTP_REASON_MAX + 1];
+    kith_zmtp_printable(text, sizeof(text), (const uint8_t *)(reason ? reason : ""), size);
+    uint8_t *place = kith_zmtp_command_queue(engine, "ERROR", 1 + size);
+    if (!place)
+        return -ENOMEM;
+    place[0] = (uint8_t)size;
+    memcpy(place + 1, text, size);
+    return 0;
+}
+
+static bool traffic_has_room(const struct kith_zmtp *engine, size_t name_size, size_t size) {
+    return kith_zmtp_output_has_room(&engine->output, 1 + name_size + size);
+}
+
+int kith_zmtp_tell_error(struct kith_zmtp *engine, const char *reason) {
+    if (engine->state != KITH_ZMTP_STATE_TRAFFIC)
+        return -EINVAL;
+    if (!traffic_has_room(engine, strlen("ERROR"), 1 + reason_size(reason)))
+        return -ENOBUFS;
+    return kith_zmtp_command_queue_error(engine, reason);
+}
+
+int kith_zmtp_ping(struct kith_zmtp *engine, unsigned ttl_ms, const void *context, size_t size) {
+    if (engine->state != KITH_ZMTP_STATE_TRAFFIC || size > KITH_ZMTP_CONTEXT_MAX)
+        return -EINVAL;
+    if (engine->peer_major == 3 && engine->peer_minor == 0)
+        return -EOPNOTSUPP;
+    if (!traffic_has_room(engine, strlen("PING"), TTL_SIZE + size))
+        return -ENOBUFS;
+    uint8_t *place = kith_zmtp_command_queue(engine, "PING", TTL_SIZE + size);
+    if (!place)
+        return -ENOMEM;
+    unsigned ttl = ttl_ms / TTL_UNIT_MS + (ttl_ms % TTL_UNIT_MS != 0);
+    if (ttl > TTL_MAX)
+        ttl = TTL_MAX;
+    place[0] = (uint8_t)(ttl >> 8);
+    place[1] = (uint8_t)ttl;
+    if (size > 0)
+        memcpy(place + TTL_SIZE, context, size);
+    return 0;
+}
+
+/* Traffic ----------------------------------------------------------------------------------------------------------- */
+
+static void tell_other(struct kith_zmtp *engine, const struct kith_zmtp_command *command, bool malformed, struct kith_zmtp_event *event) {
+    char *text = command ? kith_zmtp_text(engine) : NULL;
+    if (text)
+        kith_zmtp_printable(text, KITH_ZMTP_TEXT_MAX, command->name, command->name_size);
+    event->type = KITH_ZMTP_COMMAND;
+    event->command.name = text ? text : "";
+    event->command.malformed = malformed;
+}
+
+void kith_zmtp_command_refused(struct kith_zmtp *engine, const struct kith_zmtp_command *command, bool handshake,
+                               struct kith_zmtp_event *event) {
+    char *text = kith_zmtp_text(engine);
+    if (text) {
+        size_t size = command->size > 0 ? command->data[0] : 0;
+        if (size > 0 && size > command->size - 1)
+            size = command->size - 1;
+        kith_zmtp_printable(text, KITH_ZMTP_REASON_MAX + 1, command->data + (size > 0), size);
+    }
+    if (handshake)
+        engine->state = KITH_ZMTP_STATE_DEAD;
+    event->type = KITH_ZMTP_REFUSED;
+    event->refused.reason = text ? text : "";
+    event->refused.handshake = handshake;
+}
+
+/* The TTL is there: the caller has looked. A longer context than the RFC allows is echoed as far as it allows, as libzmq does. */
+static void receive_ping(struct kith_zmtp *engine, const struct kith_zmtp_command *command, struct kith_zmtp_event *event) {
+    size_t size = command->size - TTL_SIZE;
+    if (size > KITH_ZMTP_CONTEXT_MAX)
+        size = KITH_ZMTP_CONTEXT_MAX;
+    uint8_t *place = traffic_has_room(engine, strlen("PONG"), size) ? kith_zmtp_command_queue(engine, "PONG", size) : NULL;
+    if (place)
+        memcpy(place, command->data + TTL_SIZE, size);
+    event->type = KITH_ZMTP_PINGED;
+    event->ping.ttl_ms = ((unsigned)command->data[0] << 8 | command->data[1]) * TTL_UNIT_MS;
+    event->ping.answered = place != NULL;
+}
+
+static void tell_subscription(enum kith_zmtp_event_type type, const struct kith_zmtp_command *command, struct kith_zmtp_event *event) {
+    event->type = type;
+    event->subscription.topic = command->data;
+    event->subscription.size = command->size;
+}
+
+void kith_zmtp_command_receive(struct kith_zmtp *engine, const uint8_t *body, size_t size, struct kith_zmtp_event *event) {
+    struct kith_zmtp_command command;
+    if (!kith_zmtp_command_parse(body, size, &command)) {
+        tell_other(engine, NULL, true, event);
+    } else if (kith_zmtp_command_is(&command, "SUBSCRIBE")) {
+        tell_subscription(KITH_ZMTP_SUBSCRIBE, &command, event);
+    } else if (kith_zmtp_command_is(&command, "CANCEL")) {
+        tell_subscription(KITH_ZMTP_CANCEL, &command, event);
+    } else if (kith_zmtp_command_is(&command, "PING") && command.size >= TTL_SIZE) {
+        receive_ping(engine, &command, event);
+    } else if (kith_zmtp_command_is(&command, "PONG") && command.size <= KITH_ZMTP_CONTEXT_MAX) {
+        event->type = KITH_ZMTP_PONG;
+        event->pong.context = command.data;
+        event->pong.size = command.size;
+    } else if (kith_zmtp_command_is(&command, "ERROR")) {
+        kith_zmtp_command_refused(engine, &command, false, event);
+    } else {
+        tell_other(engine, &command, kith_zmtp_command_is(&command, "PING") || kith_zmtp_command_is(&command, "PONG"), event);
+    }
+}

@@ -1,0 +1,262 @@
+/*
+ * zmtp/frame.c: frames of handshake and traffic: headers, bodies of messages in pieces, commands gathered.
+ *
+ * A header is collected octet by octet. Then a message's body is handed out as it lies in the input, and a command's body is used where it
+ * lies when it is whole there; else it is gathered in a block that grows with what has arrived, never with what was announced.
+ *
+ * Reserved flag bits end the connection. RFC 37 says they MUST be zero and its grammar knows only flags 00 to 04 and 06; libzmq does not
+ * look at them. No deployed peer sets them, so a set one means that the two sides no longer agree where frames begin, and what would follow
+ * is noise delivered under the name of a vouched sender.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "zmtp/engine.h"
+
+#define SHORT_HEADER 2
+#define LONG_HEADER KITH_ZMTP_HEADER_MAX
+#define COMMAND_FIRST ((size_t)64)
+
+static uint64_t read_be64(const uint8_t octets[static 8]) {
+    uint64_t value = 0;
+    for (size_t i = 0; i < 8; i++)
+        value = value << 8 | octets[i];
+    return value;
+}
+
+size_t kith_zmtp_frame_header(uint64_t size, bool more, uint8_t header[static KITH_ZMTP_HEADER_MAX]) {
+    header[0] = more ? KITH_ZMTP_FLAG_MORE : 0;
+    if (size <= UINT8_MAX) {
+        header[1] = (uint8_t)size;
+        return SHORT_HEADER;
+    }
+    header[0] |= KITH_ZMTP_FLAG_LONG;
+    for (size_t i = 0; i < 8; i++)
+        header[1 + i] = (uint8_t)(size >> (56 - 8 * i));
+    return LONG_HEADER;
+}
+
+/* Bodies ------------------------------------------------------------------------------------------------------------ */
+
+static void tell_piece(struct kith_zmtp *engine, const uint8_t *data, size_t size, struct kith_zmtp_event *event) {
+    event->type = KITH_ZMTP_FRAME;
+    event->frame.data = data;
+    event->frame.size = size;
+    event->frame.frame_size = engine->frame_size;
+    event->frame.offset = engine->frame_offset;
+    engine->frame_offset += size;
+    event->frame.last = engine->frame_offset == engine->frame_size;
+    event->frame.more = engine->frame_more;
+    if (event->frame.last) {
+        engine->message_open = engine->frame_more;
+        engine->step = KITH_ZMTP_STEP_HEADER;
+    }
+}
+
+static size_t eat_body(struct kith_zmtp *engine, const uint8_t *data, size_t size, struct kith_zmtp_event *event) {
+    const uint64_t left = engine->frame_size - engine->frame_offset;
+    const size_t piece = size < left ? size : (size_t)left;
+    tell_piece(engine, data, piece, event);
+    return piece;
+}
+
+static void take_command(struct kith_zmtp *engine, const uint8_t *body, size_t size, struct kith_zmtp_event *event) {
+    struct kith_zmtp_command command;
+    if (engine->state == KITH_ZMTP_STATE_TRAFFIC)
+        kith_zmtp_command_receive(engine, body, size, event);
+    else if (kith_zmtp_command_parse(body, size, &command))
+        engine->mechanism->command(engine, &command, event);
+    else
+        kith_zmtp_fail(engine, event, -EPROTO, "a malformed command of %zu octets came in the handshake", size);
+}
+
+static int gather(struct kith_zmtp *engine, const uint8_t *data, size_t size) {
+    const size_t have = (size_t)engine->frame_offset;
+    if (engine->command_capacity - have < size) {
+        size_t capacity = engine->command_capacity ? engine->command_capacity : COMMAND_FIRST;
+        while (capacity - have < size)
+            capacity *= 2;
+        uint8_t *grown = realloc(engine->command, capacity);
+        if (!grown)
+            return -ENOMEM;
+        engine->command = grown;
+        engine->command_capacity = capacity;
+    }
+    memcpy(engine->command + have, data, size);
+    engine->frame_offset += size;
+    return 0;
+}
+
+static size_t eat_command(struct kith_zmtp *engine, const uint8_t *data, size_t size, struct kith_zmtp_event *event) {
+    const size_t left = (size_t)(engine->frame_size - engine->frame_offset);
+    const size_t piece = size < left ? size : left;
+    if (engine->frame_offset == 0 && piece == left) {
+        engine->step = KITH_ZMTP_STEP_HEADER;
+        take_command(engine, data, piece, event);
+        return piece;
+    }
+    if (gather(engine, data, piece) < 0) {
+        kith_zmtp_fail(engine, event, -ENOMEM, "no memory for a command of %" PRIu64 " octets", engine->frame_size);
+        return piece;
+    }
+    if (piece == left) {
+        engine->step = KITH_ZMTP_STEP_SHOWN;
+        take_command(engine, engine->command, (size_t)engine->frame_size, event);
+    }
+    return piece;
+}
+
+static void let_command_go(struct kith_zmtp *engine) {
+    free(engine->command);
+    engine->command = NULL;
+    engine->command_capacity = 0;
+    engine->step = KITH_ZMTP_STEP_HEADER;
+}
+
+/* Headers ----------------------------------------------------------------------------------------------------------- */
+
+static bool check_flags(struct kith_zmtp *engine, uint8_t flags, struct kith_zmtp_event *event) {
+    if (flags & ~(KITH_ZMTP_FLAG_MORE | KITH_ZMTP_FLAG_LONG | KITH_ZMTP_FLAG_COMMAND))
+        kith_zmtp_fail(engine, event, -EPROTO, "frame flags %02x use reserved bits", flags);
+    else if ((flags & KITH_ZMTP_FLAG_COMMAND) && (flags & KITH_ZMTP_FLAG_MORE))
+        kith_zmtp_fail(engine, event, -EPROTO, "frame flags %02x: a command that says more frames follow", flags);
+    else if (!(flags & KITH_ZMTP_FLAG_COMMAND) && engine->state != KITH_ZMTP_STATE_TRAFFIC)
+        kith_zmtp_fail(engine, event, -EPROTO, "a message came before the handshake was done");
+    else
+        return true;
+    return false;
+}
+
+static void begin_frame(struct kith_zmtp *engine, uint8_t flags, uint64_t size, struct kith_zmtp_event *event) {
+    const bool is_command = flags & KITH_ZMTP_FLAG_COMMAND;
+    const uint64_t limit = is_command ? KITH_ZMTP_COMMAND_MAX : engine->max_frame;
+    engine->header_size = 0;
+    engine->frame_size = size;
+    engine->frame_offset = 0;
+    engine->frame_more = flags & KITH_ZMTP_FLAG_MORE;
+    if (size > INT64_MAX)
+        kith_zmtp_fail(engine, event, -EPROTO, "frame size %016" PRIx64 " has its top bit set", size);
+    else if (size > limit)
+        kith_zmtp_fail(engine, event, -EMSGSIZE, "%s of %" PRIu64 " octets exceeds the limit of %" PRIu64, is_command ? "command" : "frame",
+                       size, limit);
+    else if (is_command && size == 0)
+        take_command(engine, engine->header, 0, event);
+    else if (is_command)
+        engine->step = KITH_ZMTP_STEP_COMMAND;
+    else if (size == 0)
+        tell_piece(engine, engine->header, 0, event);
+    else
+        engine->step = KITH_ZMTP_STEP_BODY;
+}
+
+/*
+ * The odd long command. libzmq 4.3.3 and 4.3.4 decide on LONG before they add the name: SUBSCRIBE and CANCEL of topics up to 255 octets
+ * whose body with the name has 256 and more go out as 04 and an 8-octet size. Read by the RFC, that is an empty command (04 00), empty
+ * frames, a frame of one octet and then flags that no frame has. So after 04 00 octets are held back as long as they can still be this:
+ *
+ *     04  00 00 00 00 00 00 01 xx  09 "SUBSCRIBE" | 06 "CANCEL"
+ *
+ * When they can not, 04 00 was an empty command and the others are read again as what they are.
+ */
+enum odd {
+    ODD_NO,
+    ODD_MAYBE,
+    ODD_YES,
+};
+
+#define ODD_SIZE_AT 7
+#define ODD_NAME_AT 9
+
+static enum odd match_name(const uint8_t *octets, size_t size, const char *name, size_t name_size) {
+    if (memcmp(octets, name, size < name_size ? size : name_size) != 0)
+        return ODD_NO;
+    return size < name_size ? ODD_MAYBE : ODD_YES;
+}
+
+static enum odd match_odd(const uint8_t *header, size_t size) {
+    static const uint8_t start[] = {KITH_ZMTP_FLAG_COMMAND, 0, 0, 0, 0, 0, 0, 1};
+    if (memcmp(header, start, size < sizeof(start) ? size : sizeof(start)) != 0)
+        return ODD_NO;
+    if (size <= ODD_NAME_AT)
+        return ODD_MAYBE;
+    enum odd odd = match_name(header + ODD_NAME_AT, size - ODD_NAME_AT, "\x09SUBSCRIBE", 10);
+    return odd != ODD_NO ? odd
+                         : match_name(header + ODD_NAME_AT, size - ODD_NAME_AT,
+                                      "\x06"
+                                      "CANCEL",
+                                      7);
+}
+
+/* header[2, header_size) was not what it could have been. It cannot hold a second empty command: what matched is zeros, or ends in flags
+ * that are refused; so the replay is never replaced before it is read. */
+static void replay_header(struct kith_zmtp *engine, struct kith_zmtp_event *event) {
+    engine->replay_begin = 0;
+    engine->replay_end = engine->header_size - SHORT_HEADER;
+    memcpy(engine->replay, engine->header + SHORT_HEADER, engine->replay_end);
+    begin_frame(engine, KITH_ZMTP_FLAG_COMMAND, 0, event);
+}
+
+static void begin_odd_command(struct kith_zmtp *engine, struct kith_zmtp_event *event) {
+    const size_t held = engine->header_size - ODD_NAME_AT;
+    begin_frame(engine, KITH_ZMTP_FLAG_COMMAND, (uint64_t)engine->header[ODD_SIZE_AT] << 8 | engine->header[ODD_SIZE_AT + 1], event);
+    eat_command(engine, engine->header + ODD_NAME_AT, held, event);
+}
+
+/* Judges the header with its newest octet. */
+static void take_header(struct kith_zmtp *engine, struct kith_zmtp_event *event) {
+    const uint8_t *header = engine->header;
+    const size_t size = engine->header_size;
+    if (size == 1) {
+        check_flags(engine, header[0], event);
+    } else if (header[0] & KITH_ZMTP_FLAG_LONG) {
+        if (size == LONG_HEADER)
+            begin_frame(engine, header[0], read_be64(header + 1), event);
+    } else if (engine->state != KITH_ZMTP_STATE_TRAFFIC || header[0] != KITH_ZMTP_FLAG_COMMAND || header[1] != 0) {
+        begin_frame(engine, header[0], header[1], event);
+    } else {
+        const enum odd odd = match_odd(header, size);
+        if (odd == ODD_NO)
+            replay_header(engine, event);
+        else if (odd == ODD_YES)
+            begin_odd_command(engine, event);
+    }
+}
+
+static size_t eat_header(struct kith_zmtp *engine, const uint8_t *data, size_t size, struct kith_zmtp_event *event) {
+    size_t eaten = 0;
+    while (eaten < size && engine->step == KITH_ZMTP_STEP_HEADER && event->type == KITH_ZMTP_NONE) {
+        engine->header[engine->header_size++] = data[eaten++];
+        take_header(engine, event);
+    }
+    return eaten;
+}
+
+/* Input ------------------------------------------------------------------------------------------------------------- */
+
+static size_t eat(struct kith_zmtp *engine, const uint8_t *data, size_t size, struct kith_zmtp_event *event) {
+    if (engine->step == KITH_ZMTP_STEP_HEADER)
+        return eat_header(engine, data, size, event);
+    if (engine->step == KITH_ZMTP_STEP_BODY)
+        return eat_body(engine, data, size, event);
+    return eat_command(engine, data, size, event);
+}
+
+size_t kith_zmtp_frames_receive(struct kith_zmtp *engine, const uint8_t *data, size_t size, struct kith_zmtp_event *event) {
+    size_t eaten = 0;
+    while (event->type == KITH_ZMTP_NONE) {
+        const size_t held = (size_t)engine->replay_end - engine->replay_begin;
+        if (engine->step == KITH_ZMTP_STEP_SHOWN)
+            let_command_go(engine);
+        else if (held > 0)
+            engine->replay_begin += (uint8_t)eat(engine, engine->replay + engine->replay_begin, held, event);
+        else if (eaten < size)
+            eaten += eat(engine, data + eaten, size - eaten, event);
+        else
+            break;
+    }
+    engine->fast = engine->state == KITH_ZMTP_STATE_TRAFFIC && engine->step == KITH_ZMTP_STEP_HEADER && engine->header_size == 0 &&
+                   engine->replay_begin == engine->replay_end;
+    return eaten;
+}
