@@ -15,7 +15,7 @@ static inline void kith_closep(int *fd) {
 }
 
 #define KITH_STEAL_FD(fd)                                                                                                                  \
-    ({                                                                                                                                     \
+    __extension__({                                                                                                                        \
         int steal_ = (fd);                                                                                                                 \
         (fd) = -1;                                                                                                                         \
         steal_;                                                                                                                            \
@@ -25,7 +25,7 @@ int kith_fd_set_nonblock(int fd);
 int kith_fd_set_cloexec(int fd);
 
 /* Reads at most `max` octets of a file relative to dirfd (AT_FDCWD), works for /proc files, into a new NUL-terminated block (to free()).
- * Errors: those of openat(2) and read(2), -EFBIG (more than max), -ENOMEM. */
+ * ret_size may be NULL. Errors: those of openat(2) and read(2), -EFBIG (more than max), -ENOMEM. */
 int kith_file_read(int dirfd, const char *path, size_t max, char **ret_text, size_t *ret_size);
 /* readlinkat into a new NUL-terminated string. Errors: of readlinkat(2), -ENAMETOOLONG, -ENOMEM. */
 int kith_link_read(int dirfd, const char *path, char **ret_target);
