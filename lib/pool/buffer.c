@@ -1,0 +1,66 @@
+/* pool/buffer.c: refcounted blocks. Each buffer is freed by the kith_buffer_unref() that takes its last reference, and by nothing else. */
+#include <stdlib.h>
+
+#include "pool/internal.h"
+
+int kith_buffer_new_inline(size_t size, struct kith_pool *pool, kith_buffer **ret_buffer) {
+    const size_t header = offsetof(struct kith_buffer, octets), line = alignof(struct kith_buffer);
+
+    if (size > PTRDIFF_MAX - header - line)
+        return -ENOMEM;
+    /* aligned_alloc(3) wants a multiple of the alignment. */
+    kith_buffer *buffer = aligned_alloc(line, (header + size + line - 1) / line * line);
+    if (!buffer)
+        return -ENOMEM;
+    *buffer = (struct kith_buffer){.refs = 1, .size = size, .data = buffer->octets, .pool = pool};
+    *ret_buffer = buffer;
+    return 0;
+}
+
+int kith_buffer_new(size_t size, kith_buffer **ret_buffer) {
+    return kith_buffer_new_inline(size, NULL, ret_buffer);
+}
+
+int kith_buffer_new_take(void *data, size_t size, void (*free_fn)(void *data, void *userdata), void *userdata, kith_buffer **ret_buffer) {
+    kith_buffer *buffer = NULL;
+
+    int r = kith_buffer_new_inline(0, NULL, &buffer);
+    if (r < 0)
+        return r;
+    buffer->data = data;
+    buffer->size = size;
+    buffer->release.fn = free_fn;
+    buffer->release.userdata = userdata;
+    *ret_buffer = buffer;
+    return 0;
+}
+
+kith_buffer *kith_buffer_ref(kith_buffer *buffer) {
+    buffer->refs++;
+    return buffer;
+}
+
+kith_buffer *kith_buffer_unref(kith_buffer *buffer) {
+    if (!buffer || --buffer->refs > 0)
+        return NULL;
+    if (buffer->pool) {
+        kith_pool_put(buffer->pool, buffer);
+        return NULL;
+    }
+    if (buffer->release.fn)
+        buffer->release.fn(buffer->data, buffer->release.userdata);
+    free(buffer);
+    return NULL;
+}
+
+uint8_t *kith_buffer_data(kith_buffer *buffer) {
+    return buffer->data;
+}
+
+size_t kith_buffer_size(const kith_buffer *buffer) {
+    return buffer->size;
+}
+
+bool kith_buffer_shared(const kith_buffer *buffer) {
+    return buffer->refs > 1;
+}
