@@ -35,7 +35,7 @@ extern "C" {
 
 typedef struct kith_socket kith_socket;
 
-enum kith_pattern {
+enum kith_socket_type {
     KITH_REQ,
     KITH_REP,
     KITH_DEALER,
@@ -43,9 +43,9 @@ enum kith_pattern {
 };
 
 /* "REQ", ...; NULL for an unknown one. */
-KITH_PUBLIC const char *kith_pattern_name(enum kith_pattern pattern);
+KITH_PUBLIC const char *kith_socket_type_name(enum kith_socket_type type);
 
-KITH_PUBLIC int kith_socket_new(kith_loop *loop, enum kith_pattern pattern, kith_socket **ret_socket);
+KITH_PUBLIC int kith_socket_new(kith_loop *loop, enum kith_socket_type type, kith_socket **ret_socket);
 /* Closes at once: what is not sent yet is lost. No callback follows. NULL is allowed. Always NULL. */
 KITH_PUBLIC kith_socket *kith_socket_free(kith_socket *socket);
 /* Stops listening and reconnecting, drives the loop until all that was accepted for sending is handed to the kernel and the peers took it,
