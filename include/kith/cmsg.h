@@ -48,8 +48,8 @@ struct kith_cmsg_type {
     bool sendable;       /* a program may put it in sendmsg() */
 };
 
-/* The table; entries 0 to count - 1, ordered by level and type. Static, thread safe. */
-KITH_PUBLIC const struct kith_cmsg_type *kith_cmsg_types(size_t *ret_count);
+/* The table, ordered by level and type: entry `index`, NULL beyond the last. Static, thread safe. */
+KITH_PUBLIC const struct kith_cmsg_type *kith_cmsg_type_at(size_t index);
 /* The entry for (level, type), or NULL. */
 KITH_PUBLIC const struct kith_cmsg_type *kith_cmsg_type_find(int level, int type);
 
@@ -71,13 +71,13 @@ struct kith_cmsg {
             uid_t uid;
             gid_t gid;
         } credentials;
-        int pidfd;
+        int pidfd; /* negative: the errno value of why the kernel could not make one (-EMFILE, say) */
         struct {
             const char *label; /* not NUL-terminated; a trailing NUL on the wire is not counted */
             size_t size;
         } security;
         struct timespec timestamp;
-        struct timespec timestamping[3]; /* software, (deprecated), hardware */
+        struct timespec timestamping[3]; /* software, (deprecated), hardware; all zero: not taken */
     } value;
 };
 
@@ -92,9 +92,9 @@ static inline struct kith_cmsg_iter kith_cmsg_iter_init(const void *control, siz
     return (struct kith_cmsg_iter){.control = (const uint8_t *)control, .size = size, .offset = 0};
 }
 
-/* Next control message. Returns 1 with *ret_cmsg set, 0 at the end. Errors, which end the walk: -EBADMSG (a header's length
- * does not fit the buffer, or the data are too short for a known type). Data of a known type that are longer than expected are kept in
- * `data`/`size`. The buffer needs no alignment. */
+/* Next control message. Returns 1 with *ret_cmsg set, 0 at the end. Errors, which end the walk: -EBADMSG (a header or its length
+ * does not fit the buffer, or the data are too short for a known type or make no sense for it, as a cut message after MSG_CTRUNC). Data of
+ * a known type that are longer than expected are kept in `data`/`size`. The buffer needs no alignment. */
 KITH_PUBLIC int kith_cmsg_next(struct kith_cmsg_iter *iter, struct kith_cmsg *ret_cmsg);
 
 /* Descriptor `index` of a KITH_CMSG_FDS message, or -1 beyond the end. */
@@ -103,8 +103,8 @@ KITH_PUBLIC int kith_cmsg_fd(const struct kith_cmsg *cmsg, size_t index);
 /*
  * Takes every descriptor out of a received control buffer (SCM_RIGHTS and SCM_PIDFD), malformed messages skipped as far as
  * their header can be believed: call it first, once, after recvmsg(). Passed descriptors go to fds[], at most `max`; those that do not
- * fit are closed and counted in *ret_refused. A pidfd goes to *ret_pidfd (-1 when there was none; of several the first, others are
- * closed); NULL closes it. Returns the number put into fds. Close-on-exec is the caller's business: pass MSG_CMSG_CLOEXEC to
+ * fit are closed and counted in *ret_refused (may be NULL). A pidfd goes to *ret_pidfd (-1 when there was none; of several the first,
+ * others are closed); NULL closes it. Returns the number put into fds. Close-on-exec is the caller's business: pass MSG_CMSG_CLOEXEC to
  * recvmsg().
  */
 KITH_PUBLIC size_t kith_cmsg_adopt_fds(const void *control, size_t size, int *fds, size_t max, size_t *ret_refused, int *ret_pidfd);
@@ -120,13 +120,15 @@ static inline struct kith_cmsg_builder kith_cmsg_builder_init(void *control, siz
     return (struct kith_cmsg_builder){.control = (uint8_t *)control, .capacity = capacity, .size = 0};
 }
 
-/* Each appends one control message. Errors: -ENOBUFS (no room; the buffer is unchanged), -EINVAL (a count of 0 or above
- * KITH_CMSG_MAX_FDS, a negative descriptor). The control memory must be aligned for struct cmsghdr. */
+/* Each appends one control message; CMSG_SPACE(3) of its data says what room it takes. Errors: -ENOBUFS (no room), -EINVAL (a count
+ * of 0 or above KITH_CMSG_MAX_FDS, a negative descriptor, data missing); the buffer is then unchanged. The memory needs no alignment. The
+ * kernel joins several SCM_RIGHTS of a sendmsg() to one and takes credentials only from who has them or may state them (unix(7)). */
 KITH_PUBLIC int kith_cmsg_put_fds(struct kith_cmsg_builder *builder, const int *fds, size_t count);
 KITH_PUBLIC int kith_cmsg_put_credentials(struct kith_cmsg_builder *builder, pid_t pid, uid_t uid, gid_t gid);
 KITH_PUBLIC int kith_cmsg_put(struct kith_cmsg_builder *builder, int level, int type, const void *data, size_t size);
 
-/* One line for a person, as snprintf(3): "SCM_CREDENTIALS pid=812 uid=1000 gid=1000". */
+/* One line for a person, as snprintf(3): "SCM_CREDENTIALS pid=812 uid=1000 gid=1000"; "level=1 type=99 size=4 data=01020304" for one that
+ * is not in the table. What a peer put in (a label) is made printable. */
 KITH_PUBLIC int kith_cmsg_format(const struct kith_cmsg *cmsg, char *text, size_t size);
 
 #ifdef __cplusplus

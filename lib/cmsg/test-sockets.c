@@ -1,0 +1,556 @@
+/*
+ * Each control message through real AF_UNIX sockets, sent by the builder, received by adoption and the walk. Every test counts the
+ * open descriptors before and after. What this kernel does not have is skipped with its name.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <asm/socket.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/net_tstamp.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/testing.h"
+#include "cmsg/internal.h"
+
+#ifndef SO_PASSPIDFD
+#define SO_PASSPIDFD 76 /* include/uapi/asm-generic/socket.h, Linux 6.5 */
+#endif
+
+struct channel {
+    int ends[2]; /* tests send into [0] and receive from [1] */
+    size_t fds_before;
+};
+
+static int open_channel(void **state, int type) {
+    struct channel *channel = calloc(1, sizeof(*channel));
+
+    if (!channel)
+        return -1;
+    channel->fds_before = testing_fd_count();
+    *state = channel;
+    return socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, channel->ends);
+}
+
+static int open_stream(void **state) {
+    return open_channel(state, SOCK_STREAM);
+}
+
+static int open_datagram(void **state) {
+    return open_channel(state, SOCK_DGRAM);
+}
+
+static int close_channel(void **state) {
+    struct channel *channel = *state;
+    size_t before = channel->fds_before;
+
+    kith_close(channel->ends[0]);
+    kith_close(channel->ends[1]);
+    free(channel);
+    assert_int_equal(testing_fd_count(), before);
+    return 0;
+}
+
+/* One receive: everything the kernel said. */
+struct received {
+    _Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(KITH_CMSG_MAX_FDS * sizeof(int)) + 512];
+    size_t size;
+    int flags;
+    int fds[KITH_CMSG_MAX_FDS];
+    size_t fd_count;
+    int pidfd;
+};
+
+static void receive_with(struct channel *channel, struct received *received, size_t control_size, int flags) {
+    char octet;
+    struct iovec iov = {.iov_base = &octet, .iov_len = 1};
+    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = received->control, .msg_controllen = control_size};
+    size_t refused;
+
+    assert_int_equal(recvmsg(channel->ends[1], &message, flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC), 1);
+    received->size = message.msg_controllen;
+    received->flags = message.msg_flags;
+    received->fd_count =
+        kith_cmsg_adopt_fds(received->control, received->size, received->fds, KITH_CMSG_MAX_FDS, &refused, &received->pidfd);
+    assert_int_equal(refused, 0);
+    for (size_t i = 0; i < received->fd_count; i++)
+        assert_int_equal(fcntl(received->fds[i], F_GETFD), FD_CLOEXEC);
+}
+
+static void receive(struct channel *channel, struct received *received) {
+    receive_with(channel, received, sizeof(received->control), 0);
+    assert_int_equal(received->flags & MSG_CTRUNC, 0);
+}
+
+static void drop(struct received *received) {
+    for (size_t i = 0; i < received->fd_count; i++)
+        assert_int_equal(close(received->fds[i]), 0);
+    received->fd_count = 0;
+    received->pidfd = kith_close(received->pidfd);
+}
+
+/* The only message of this kind, which has to be there. */
+static struct kith_cmsg find(const struct received *received, int type) {
+    struct kith_cmsg_iter iter = kith_cmsg_iter_init(received->control, received->size);
+    struct kith_cmsg cmsg, found = {.type = -1};
+    int r;
+
+    while ((r = kith_cmsg_next(&iter, &cmsg)) > 0) {
+        assert_non_null(cmsg.entry);
+        if (cmsg.type == type) {
+            assert_int_equal(found.type, -1);
+            found = cmsg;
+        }
+    }
+    assert_int_equal(r, 0);
+    assert_int_equal(found.type, type);
+    return found;
+}
+
+static ssize_t send_octet(struct channel *channel, const struct kith_cmsg_builder *builder) {
+    char octet = 'x';
+    struct iovec iov = {.iov_base = &octet, .iov_len = 1};
+    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+
+    if (builder) {
+        message.msg_control = builder->control;
+        message.msg_controllen = builder->size;
+    }
+    return sendmsg(channel->ends[0], &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 1;
+}
+
+/* `count` descriptors of /dev/null in one message. */
+static void send_fds(struct channel *channel, size_t count) {
+    uint8_t control[CMSG_SPACE(KITH_CMSG_MAX_FDS * sizeof(int))];
+    struct kith_cmsg_builder builder = kith_cmsg_builder_init(control, sizeof(control));
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    int fds[KITH_CMSG_MAX_FDS];
+
+    assert_true(fd >= 0);
+    for (size_t i = 0; i < count; i++)
+        fds[i] = fd;
+    assert_int_equal(kith_cmsg_put_fds(&builder, fds, count), 0);
+    assert_int_equal(send_octet(channel, &builder), 1);
+    close(fd);
+}
+
+/* Skips the test when the kernel does not know the option. */
+static void turn_on(struct channel *channel, int option, int value, const char *name) {
+    if (setsockopt(channel->ends[1], SOL_SOCKET, option, &value, sizeof(value)) < 0) {
+        assert_in_set(errno, ((LargestIntegralType[]){ENOPROTOOPT, EOPNOTSUPP}), 2);
+        print_message("this kernel has no %s\n", name);
+        skip();
+    }
+}
+
+static void test_a_passed_descriptor_is_the_same_open_file(void **state) {
+    struct channel *channel = *state;
+    uint8_t control[64];
+    struct kith_cmsg_builder builder = kith_cmsg_builder_init(control, sizeof(control));
+    struct received received;
+    struct kith_cmsg cmsg;
+    int pipe_ends[2];
+    char text[8];
+
+    assert_int_equal(pipe2(pipe_ends, O_CLOEXEC), 0);
+    assert_int_equal(kith_cmsg_put_fds(&builder, &pipe_ends[1], 1), 0);
+    assert_int_equal(send_octet(channel, &builder), 1);
+    close(pipe_ends[1]);
+
+    receive(channel, &received);
+    assert_int_equal(received.fd_count, 1);
+    cmsg = find(&received, SCM_RIGHTS);
+    assert_int_equal(kith_cmsg_fd(&cmsg, 0), received.fds[0]);
+    assert_int_equal(write(received.fds[0], "through", 8), 8);
+    assert_int_equal(read(pipe_ends[0], text, sizeof(text)), 8);
+    assert_string_equal(text, "through");
+    close(pipe_ends[0]);
+    drop(&received);
+}
+
+static void test_as_many_descriptors_as_the_kernel_takes_arrive(void **state) {
+    struct channel *channel = *state;
+    struct received received;
+
+    send_fds(channel, KITH_CMSG_MAX_FDS);
+    receive(channel, &received);
+    assert_int_equal(received.fd_count, KITH_CMSG_MAX_FDS);
+    assert_int_equal(find(&received, SCM_RIGHTS).value.fds.count, KITH_CMSG_MAX_FDS);
+    drop(&received);
+}
+
+static void test_the_kernel_takes_no_more_descriptors_than_the_builder(void **state) {
+    struct channel *channel = *state;
+    uint8_t control[CMSG_SPACE((KITH_CMSG_MAX_FDS + 1) * sizeof(int))];
+    struct kith_cmsg_builder builder = kith_cmsg_builder_init(control, sizeof(control));
+    int fds[KITH_CMSG_MAX_FDS + 1];
+
+    for (size_t i = 0; i <= KITH_CMSG_MAX_FDS; i++)
+        fds[i] = channel->ends[0];
+    assert_int_equal(kith_cmsg_put(&builder, SOL_SOCKET, SCM_RIGHTS, fds, sizeof(fds)), 0);
+    assert_int_equal(send_octet(channel, &builder), -EINVAL);
+}
+
+static void test_several_messages_of_descriptors_arrive_as_one(void **state) {
+    struct channel *channel = *state;
+    uint8_t control[128];
+    struct kith_cmsg_builder builder = kith_cmsg_builder_init(control, sizeof(control));
+    struct received received;
+
+    assert_int_equal(kith_cmsg_put_fds(&builder, channel->ends, 2), 0);
+    assert_int_equal(kith_cmsg_put_fds(&builder, channel->ends, 1), 0);
+    assert_int_equal(send_octet(channel, &builder), 1);
+    receive(channel, &received);
+    assert_int_equal(received.fd_count, 3);
+    assert_int_equal(find(&received, SCM_RIGHTS).value.fds.count, 3);
+    drop(&received);
+}
+
+static void test_a_peek_brings_descriptors_of_its_own(void **state) {
+    struct channel *channel = *state;
+    struct received peeked, received;
+
+    send_fds(channel, 2);
+    receive_with(channel, &peeked, sizeof(peeked.control), MSG_PEEK);
+    receive(channel, &received);
+    assert_int_equal(peeked.fd_count, 2);
+    assert_int_equal(received.fd_count, 2);
+    assert_int_not_equal(peeked.fds[0], received.fds[0]);
+    drop(&peeked);
+    drop(&received);
+}
+
+static void test_a_short_control_buffer_keeps_what_fits_and_says_so(void **state) {
+    struct channel *channel = *state;
+
+    for (size_t room = 0; room < 5; room++) {
+        struct received received;
+
+        send_fds(channel, 5);
+        receive_with(channel, &received, room == 0 ? 0 : CMSG_LEN(room * sizeof(int)), 0);
+        assert_int_equal(received.flags & MSG_CTRUNC, MSG_CTRUNC);
+        assert_int_equal(received.fd_count, room);
+        drop(&received);
+    }
+}
+
+static void test_descriptors_beyond_the_limit_of_the_process_are_cut(void **state) {
+    struct channel *channel = *state;
+    struct rlimit limit, lowered;
+    struct received received;
+    int next;
+
+    if (getenv("LD_PRELOAD") && strstr(getenv("LD_PRELOAD"), "vgpreload")) {
+        print_message("valgrind keeps RLIMIT_NOFILE to itself\n");
+        skip();
+    }
+    send_fds(channel, 5);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    next = fcntl(channel->ends[0], F_DUPFD_CLOEXEC, 0); /* the lowest free one */
+    assert_true(next > channel->ends[1]);
+    close(next);
+    lowered = (struct rlimit){.rlim_cur = (rlim_t)next + 2, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &lowered), 0);
+    receive_with(channel, &received, sizeof(received.control), 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+
+    assert_int_equal(received.flags & MSG_CTRUNC, MSG_CTRUNC);
+    assert_int_equal(received.fd_count, 2);
+    drop(&received);
+}
+
+static void test_a_pidfd_beyond_the_limit_of_the_process_is_none(void **state) {
+    struct channel *channel = *state;
+    struct rlimit limit, lowered;
+    struct received received;
+    struct kith_cmsg_iter iter;
+    struct kith_cmsg cmsg;
+
+    if (getenv("LD_PRELOAD") && strstr(getenv("LD_PRELOAD"), "vgpreload")) {
+        print_message("valgrind keeps RLIMIT_NOFILE to itself\n");
+        skip();
+    }
+    turn_on(channel, SO_PASSPIDFD, 1, "SO_PASSPIDFD");
+    assert_int_equal(send_octet(channel, NULL), 1);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    lowered = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &lowered), 0);
+    receive_with(channel, &received, sizeof(received.control), 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+
+    assert_int_equal(received.pidfd, -1);
+    iter = kith_cmsg_iter_init(received.control, received.size);
+    while (kith_cmsg_next(&iter, &cmsg) > 0) {
+        if (cmsg.kind == KITH_CMSG_PIDFD)
+            assert_int_equal(cmsg.value.pidfd, -EMFILE);
+    }
+}
+
+static void test_the_kernel_names_the_writer(void **state) {
+    struct channel *channel = *state;
+    struct received received;
+    struct kith_cmsg cmsg;
+
+    turn_on(channel, SO_PASSCRED, 1, "SO_PASSCRED");
+    assert_int_equal(send_octet(channel, NULL), 1);
+    receive(channel, &received);
+    cmsg = find(&received, SCM_CREDENTIALS);
+    assert_int_equal(cmsg.value.credentials.pid, getpid());
+    assert_int_equal(cmsg.value.credentials.uid, getuid());
+    assert_int_equal(cmsg.value.credentials.gid, getgid());
+}
+
+static void test_own_credentials_may_be_stated(void **state) {
+    struct channel *channel = *state;
+    uint8_t control[64];
+    struct kith_cmsg_builder builder = kith_cmsg_builder_init(control, sizeof(control));
+    struct received received;
+
+    turn_on(channel, SO_PASSCRED, 1, "SO_PASSCRED");
+    assert_int_equal(kith_cmsg_put_credentials(&builder, getpid(), getuid(), getgid()), 0);
+    assert_int_equal(send_octet(channel, &builder), 1);
+    receive(channel, &received);
+    assert_int_equal(find(&received, SCM_CREDENTIALS).value.credentials.pid, getpid());
+}
+
+/* Runs act in a child of uid and gid 65534 and returns its exit status. */
+static int in_child_as_nobody(struct channel *channel, int (*act)(struct channel *channel)) {
+    pid_t child = fork();
+    int status;
+
+    assert_true(child >= 0);
+    if (child == 0)
+        _exit(setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0 ? 99 : act(channel));
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static int state_being_root(struct channel *channel) {
+    uint8_t control[64];
+    struct kith_cmsg_builder builder = kith_cmsg_builder_init(control, sizeof(control));
+
+    kith_cmsg_put_credentials(&builder, getpid(), 0, 0);
+    return (int)-send_octet(channel, &builder);
+}
+
+static void test_credentials_of_others_may_not_be_stated(void **state) {
+    struct channel *channel = *state;
+
+    if (geteuid() != 0) {
+        print_message("needs root\n");
+        skip();
+    }
+    assert_int_equal(in_child_as_nobody(channel, state_being_root), EPERM);
+}
+
+static int write_with_another_effective_uid(struct channel *channel) {
+    return seteuid(65534) < 0 || send_octet(channel, NULL) != 1;
+}
+
+static void test_credentials_carry_the_real_uid_not_the_effective_one(void **state) {
+    struct channel *channel = *state;
+    struct received received;
+    pid_t child;
+    int status;
+
+    if (geteuid() != 0) {
+        print_message("needs root\n");
+        skip();
+    }
+    turn_on(channel, SO_PASSCRED, 1, "SO_PASSCRED");
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        _exit(write_with_another_effective_uid(channel));
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    receive(channel, &received);
+    assert_int_equal(find(&received, SCM_CREDENTIALS).value.credentials.pid, child);
+    assert_int_equal(find(&received, SCM_CREDENTIALS).value.credentials.uid, 0);
+}
+
+static void test_octets_sent_before_credentials_were_asked_for_have_no_name(void **state) {
+    struct channel *channel = *state;
+    struct received received;
+    struct kith_cmsg cmsg;
+
+    assert_int_equal(send_octet(channel, NULL), 1);
+    turn_on(channel, SO_PASSCRED, 1, "SO_PASSCRED");
+    receive(channel, &received);
+    cmsg = find(&received, SCM_CREDENTIALS);
+    assert_int_equal(cmsg.value.credentials.pid, 0);
+    assert_int_equal(cmsg.value.credentials.uid, 65534);
+}
+
+static void test_cut_credentials_are_malformed(void **state) {
+    struct channel *channel = *state;
+    struct received received;
+    struct kith_cmsg_iter iter;
+    struct kith_cmsg cmsg;
+
+    turn_on(channel, SO_PASSCRED, 1, "SO_PASSCRED");
+    assert_int_equal(send_octet(channel, NULL), 1);
+    receive_with(channel, &received, CMSG_LEN(sizeof(struct ucred)) - 1, 0);
+    assert_int_equal(received.flags & MSG_CTRUNC, MSG_CTRUNC);
+    iter = kith_cmsg_iter_init(received.control, received.size);
+    assert_int_equal(kith_cmsg_next(&iter, &cmsg), -EBADMSG);
+}
+
+static void test_a_pidfd_of_the_writer_comes_beside_descriptors(void **state) {
+    struct channel *channel = *state;
+    struct received received;
+    char path[64], line[128];
+    FILE *fdinfo;
+    int pid = 0;
+
+    turn_on(channel, SO_PASSPIDFD, 1, "SO_PASSPIDFD");
+    turn_on(channel, SO_PASSCRED, 1, "SO_PASSCRED");
+    send_fds(channel, 2);
+    receive(channel, &received);
+    assert_int_equal(received.fd_count, 2);
+    assert_int_equal(find(&received, SCM_CREDENTIALS).value.credentials.pid, getpid());
+    assert_true(received.pidfd >= 0);
+    assert_int_equal(fcntl(received.pidfd, F_GETFD), FD_CLOEXEC);
+
+    snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", received.pidfd);
+    fdinfo = fopen(path, "re");
+    assert_non_null(fdinfo);
+    while (fgets(line, sizeof(line), fdinfo)) {
+        if (sscanf(line, "Pid: %d", &pid) == 1)
+            break;
+    }
+    fclose(fdinfo);
+    assert_int_equal(pid, getpid());
+    drop(&received);
+}
+
+/* Without a security module the option is accepted and nothing comes. */
+static void test_a_label_comes_when_there_is_a_security_module(void **state) {
+    struct channel *channel = *state;
+    struct received received;
+    char label[256];
+    int fd = open("/proc/self/attr/current", O_RDONLY | O_CLOEXEC);
+    ssize_t size = fd < 0 ? -1 : read(fd, label, sizeof(label));
+
+    kith_close(fd);
+    turn_on(channel, SO_PASSSEC, 1, "SO_PASSSEC");
+    assert_int_equal(send_octet(channel, NULL), 1);
+    receive(channel, &received);
+    if (size <= 0) {
+        assert_int_equal(received.size, 0);
+        return;
+    }
+    while (size > 0 && (label[size - 1] == '\n' || label[size - 1] == '\0'))
+        size--;
+    assert_int_equal(find(&received, 0x03).value.security.size, size);
+    assert_memory_equal(find(&received, 0x03).value.security.label, label, size);
+}
+
+static void test_each_form_of_timestamp_says_when_the_datagram_came(void **state) {
+    static const struct {
+        int option;
+        const char *name;
+        long resolution; /* nanoseconds cut off */
+    } forms[] = {
+        {SO_TIMESTAMP_OLD, "SCM_TIMESTAMP", 1000},
+        {SO_TIMESTAMPNS_OLD, "SCM_TIMESTAMPNS", 1},
+        {SO_TIMESTAMP_NEW, "SCM_TIMESTAMP_NEW", 1000},
+        {SO_TIMESTAMPNS_NEW, "SCM_TIMESTAMPNS_NEW", 1},
+    };
+    struct channel *channel = *state;
+
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(forms); i++) {
+        struct timespec before, after, time;
+        struct received received;
+        struct kith_cmsg cmsg;
+
+        turn_on(channel, forms[i].option, 1, forms[i].name);
+        clock_gettime(CLOCK_REALTIME, &before);
+        assert_int_equal(send_octet(channel, NULL), 1);
+        receive(channel, &received);
+        clock_gettime(CLOCK_REALTIME, &after);
+
+        cmsg = find(&received, forms[i].option);
+        assert_string_equal(cmsg.entry->name, forms[i].name);
+        time = cmsg.value.timestamp;
+        before.tv_nsec -= before.tv_nsec % forms[i].resolution;
+        assert_true(time.tv_sec > before.tv_sec || (time.tv_sec == before.tv_sec && time.tv_nsec >= before.tv_nsec));
+        assert_true(time.tv_sec < after.tv_sec || (time.tv_sec == after.tv_sec && time.tv_nsec <= after.tv_nsec));
+    }
+}
+
+static void test_timestamping_comes_beside_the_plain_timestamp(void **state) {
+    static const int options[][2] = {{SO_TIMESTAMPNS_OLD, SO_TIMESTAMPING_OLD}, {SO_TIMESTAMPNS_NEW, SO_TIMESTAMPING_NEW}};
+    struct channel *channel = *state;
+
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(options); i++) {
+        struct received received;
+        struct kith_cmsg stamp, stamping;
+
+        turn_on(channel, options[i][0], 1, "SO_TIMESTAMPNS");
+        turn_on(channel, options[i][1], SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_RX_SOFTWARE, "SO_TIMESTAMPING");
+        assert_int_equal(send_octet(channel, NULL), 1);
+        receive(channel, &received);
+        stamp = find(&received, options[i][0]);
+        stamping = find(&received, options[i][1]);
+        assert_int_equal(stamping.kind, KITH_CMSG_TIMESTAMPING);
+        assert_memory_equal(&stamping.value.timestamping[0], &stamp.value.timestamp, sizeof(struct timespec));
+        assert_int_equal(stamping.value.timestamping[2].tv_sec, 0); /* no hardware was there */
+    }
+}
+
+static void test_only_what_the_table_says_may_be_sent(void **state) {
+    struct channel *channel = *state;
+    const struct kith_cmsg_type *type;
+
+    for (size_t i = 0; (type = kith_cmsg_type_at(i)); i++) {
+        uint8_t control[CMSG_SPACE(64)], zeros[64] = {0};
+        struct kith_cmsg_builder builder = kith_cmsg_builder_init(control, sizeof(control));
+
+        if (type->sendable)
+            continue;
+        assert_int_equal(kith_cmsg_put(&builder, type->level, type->type, zeros, sizeof(zeros)), 0);
+        assert_int_equal(send_octet(channel, &builder), -EINVAL);
+    }
+}
+
+#define ON(test, open) cmocka_unit_test_setup_teardown(test, open, close_channel)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        ON(test_a_passed_descriptor_is_the_same_open_file, open_stream),
+        ON(test_as_many_descriptors_as_the_kernel_takes_arrive, open_stream),
+        ON(test_the_kernel_takes_no_more_descriptors_than_the_builder, open_stream),
+        ON(test_several_messages_of_descriptors_arrive_as_one, open_datagram),
+        ON(test_a_peek_brings_descriptors_of_its_own, open_stream),
+        ON(test_a_short_control_buffer_keeps_what_fits_and_says_so, open_stream),
+        ON(test_descriptors_beyond_the_limit_of_the_process_are_cut, open_stream),
+        ON(test_a_pidfd_beyond_the_limit_of_the_process_is_none, open_stream),
+        ON(test_the_kernel_names_the_writer, open_stream),
+        ON(test_own_credentials_may_be_stated, open_datagram),
+        ON(test_credentials_of_others_may_not_be_stated, open_stream),
+        ON(test_credentials_carry_the_real_uid_not_the_effective_one, open_stream),
+        ON(test_octets_sent_before_credentials_were_asked_for_have_no_name, open_stream),
+        ON(test_cut_credentials_are_malformed, open_stream),
+        ON(test_a_pidfd_of_the_writer_comes_beside_descriptors, open_stream),
+        ON(test_a_label_comes_when_there_is_a_security_module, open_stream),
+        ON(test_each_form_of_timestamp_says_when_the_datagram_came, open_datagram),
+        ON(test_timestamping_comes_beside_the_plain_timestamp, open_datagram),
+        ON(test_only_what_the_table_says_may_be_sent, open_datagram),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
