@@ -36,10 +36,11 @@ struct kith_address {
 /* AF_UNIX: "@name" is the abstract namespace (its exact octets, no NUL), else a path; 1 to 107 octets. Errors: -EINVAL,
  * -ENAMETOOLONG. */
 KITH_PUBLIC int kith_address_unix(const char *name, struct kith_address *ret_address);
-/* Numeric IPv4 or IPv6 host, "*" (any address, for listening) and port 0 to 65535 (0: the kernel chooses, for listening). Errors: -EINVAL.
- */
+/* Numeric IPv4 or IPv6 host ("fe80::1%eth0" with its zone), "*" (any IPv4 address, for listening; "::" is any IPv6 address and no IPv4 one)
+ * and port 0 to 65535 (0: the kernel chooses, for listening). Errors: -EINVAL. */
 KITH_PUBLIC int kith_address_ip(const char *host, unsigned port, struct kith_address *ret_address);
-/* "/run/x.sock", "@name", "127.0.0.1:80", "[::1]:80"; as snprintf(3). Non-printing octets of abstract names as \xNN. */
+/* "/run/x.sock", "@name", "127.0.0.1:80", "[::1]:80", "unnamed" (a unix socket that was never bound); as snprintf(3). Control characters and
+ * what is not UTF-8 as \xNN. Errors: -EINVAL, -EAFNOSUPPORT. */
 KITH_PUBLIC int kith_address_format(const struct kith_address *address, char *text, size_t size);
 
 /* Connections ---------------------------------------------------------------------------------------------------- */
