@@ -37,14 +37,20 @@ enum kith_verb {
 KITH_PUBLIC const char *kith_verb_name(enum kith_verb verb);
 KITH_PUBLIC int kith_verb_parse(const char *name, enum kith_verb *ret_verb);
 
+/*
+ * Numbers are decimal; a range includes both ends. Globs match the whole text, octet by octet, in time at most pattern times text:
+ *  - "*" any octets but '/', "**" any octets at all, "?" one octet but '/', a backslash makes the next character literal;
+ *  - in a glob that is no path '/' is an octet like any other, so "*" and "**" are the same;
+ *  - '[' has to be escaped: there are no character classes. At most 4095 octets.
+ */
 enum kith_condition {
     KITH_CONDITION_UID,    /* "1000", "1000-1999" */
     KITH_CONDITION_GID,    /* primary or supplementary group, "27", "100-199" */
     KITH_CONDITION_PID,    /* "812", "1-1000" */
-    KITH_CONDITION_EXE,    /* glob over the whole path; * and ? do not match '/', ** does */
+    KITH_CONDITION_EXE,    /* path glob, "/usr/bin/foo", "/opt/foo**" */
     KITH_CONDITION_UNIT,   /* glob, "nginx.service", "user@*.service" */
-    KITH_CONDITION_CGROUP, /* glob over the whole path, as exe */
-    KITH_CONDITION_LABEL,  /* glob; * matches everything */
+    KITH_CONDITION_CGROUP, /* path glob, "/system.slice/foo.service", "/user.slice/user-1000.slice**" */
+    KITH_CONDITION_LABEL,  /* glob, "system_u:*:sshd_t:*" */
     KITH_CONDITION_COUNT_,
 };
 
@@ -56,8 +62,9 @@ KITH_PUBLIC int kith_policy_new(kith_policy **ret_policy);
 KITH_PUBLIC kith_policy *kith_policy_ref(kith_policy *policy);
 KITH_PUBLIC kith_policy *kith_policy_unref(kith_policy *policy);
 
-/* Appends a rule: `name` is shown in verdicts and logs and must be unique in the policy (1 to 127 octets, no control characters); verbs
- * is a set of enum kith_verb. The rule belongs to the policy. Errors: -EINVAL, -EEXIST, -E2BIG (more than 4096 rules), -ENOMEM. */
+/* Appends a rule: `name` is shown in verdicts and logs and must be unique in the policy (1 to 127 octets of UTF-8, no control characters);
+ * verbs is a set of enum kith_verb. Without conditions it matches everything. The rule belongs to the policy. Errors: -EINVAL, -EEXIST,
+ * -E2BIG (more than 4096 rules), -ENOMEM. */
 KITH_PUBLIC int kith_policy_add_rule(kith_policy *policy, const char *name, bool allow, unsigned verbs, kith_policy_rule **ret_rule,
                                      struct kith_error *ret_error);
 
@@ -77,12 +84,14 @@ struct kith_verdict {
     const char *rule_name; /* its name, or "default"; lives as long as the policy */
 };
 
-/* Decides. Never fails: without a policy (NULL) everything is allowed, rule -1, rule_name "no policy". Asks the origin only for facts that
- * a rule needs, so cheap conditions should stand first. */
+/* Decides. Never fails: without a policy (NULL) everything is allowed, rule -1, rule_name "no policy". A
+ * rule's conditions are asked in the order of enum kith_condition until one does not hold, and supplementary groups only when the primary
+ * group does not do: facts that have to be looked up are looked up only when they decide. An origin of NULL is one of which
+ * nothing is known. `verb` is one verb, not a set: nothing covers a set. */
 KITH_PUBLIC struct kith_verdict kith_policy_decide(const kith_policy *policy, enum kith_verb verb, kith_origin *origin);
 
-/* Why a rule does not apply, for a person: as snprintf(3): "uid 1000 is not 0", "exe is unknown", "unit has witness inferred, needs
- * kernel-connect", "applies". Errors: -EINVAL (no such rule). */
+/* Why a rule does not apply, for a person: as snprintf(3): "does not cover send", "uid 1000 is not 0", "exe is unknown", "unit has witness
+ * inferred, needs kernel-connect", "applies". It is the first reason; there may be more. Errors: -EINVAL (no such rule). */
 KITH_PUBLIC int kith_policy_explain(const kith_policy *policy, size_t rule, enum kith_verb verb, kith_origin *origin, char *text,
                                     size_t size);
 
