@@ -139,7 +139,8 @@ static int decode_timestamping_new(struct kith_cmsg *cmsg) {
     return r;
 }
 
-/* Only the stamps that were taken: an all-zero one was not. The middle one is always zero since Linux 2.6.30 or so. */
+/* Only the stamps that were taken: an all-zero one was not. The middle one is kept for old programs and always zero
+ * (Documentation/networking/timestamping.rst). */
 static void format_timestamping(const struct kith_cmsg *cmsg, struct kith_text *text) {
     static const char *const names[] = {"software", "transformed", "hardware"};
 

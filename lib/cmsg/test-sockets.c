@@ -2,158 +2,11 @@
  * Each control message through real AF_UNIX sockets, sent by the builder, received by adoption and the walk. Every test counts the
  * open descriptors before and after. What this kernel does not have is skipped with its name.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "cmsg/test-channel.h"
 
-#include <cmocka.h>
-
-#include <asm/socket.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <linux/net_tstamp.h>
-#include <sys/resource.h>
+#include <stdio.h>
 #include <sys/wait.h>
-#include <unistd.h>
-
-#include "base/cleanup.h"
-#include "base/fd.h"
-#include "base/testing.h"
-#include "cmsg/internal.h"
-
-#ifndef SO_PASSPIDFD
-#define SO_PASSPIDFD 76 /* include/uapi/asm-generic/socket.h, Linux 6.5 */
-#endif
-
-struct channel {
-    int ends[2]; /* tests send into [0] and receive from [1] */
-    size_t fds_before;
-};
-
-static int open_channel(void **state, int type) {
-    struct channel *channel = calloc(1, sizeof(*channel));
-
-    if (!channel)
-        return -1;
-    channel->fds_before = testing_fd_count();
-    *state = channel;
-    return socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, channel->ends);
-}
-
-static int open_stream(void **state) {
-    return open_channel(state, SOCK_STREAM);
-}
-
-static int open_datagram(void **state) {
-    return open_channel(state, SOCK_DGRAM);
-}
-
-static int close_channel(void **state) {
-    struct channel *channel = *state;
-    size_t before = channel->fds_before;
-
-    kith_close(channel->ends[0]);
-    kith_close(channel->ends[1]);
-    free(channel);
-    assert_int_equal(testing_fd_count(), before);
-    return 0;
-}
-
-/* One receive: everything the kernel said. */
-struct received {
-    _Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(KITH_CMSG_MAX_FDS * sizeof(int)) + 512];
-    size_t size;
-    int flags;
-    int fds[KITH_CMSG_MAX_FDS];
-    size_t fd_count;
-    int pidfd;
-};
-
-static void receive_with(struct channel *channel, struct received *received, size_t control_size, int flags) {
-    char octet;
-    struct iovec iov = {.iov_base = &octet, .iov_len = 1};
-    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = received->control, .msg_controllen = control_size};
-    size_t refused;
-
-    assert_int_equal(recvmsg(channel->ends[1], &message, flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC), 1);
-    received->size = message.msg_controllen;
-    received->flags = message.msg_flags;
-    received->fd_count =
-        kith_cmsg_adopt_fds(received->control, received->size, received->fds, KITH_CMSG_MAX_FDS, &refused, &received->pidfd);
-    assert_int_equal(refused, 0);
-    for (size_t i = 0; i < received->fd_count; i++)
-        assert_int_equal(fcntl(received->fds[i], F_GETFD), FD_CLOEXEC);
-}
-
-static void receive(struct channel *channel, struct received *received) {
-    receive_with(channel, received, sizeof(received->control), 0);
-    assert_int_equal(received->flags & MSG_CTRUNC, 0);
-}
-
-static void drop(struct received *received) {
-    for (size_t i = 0; i < received->fd_count; i++)
-        assert_int_equal(close(received->fds[i]), 0);
-    received->fd_count = 0;
-    received->pidfd = kith_close(received->pidfd);
-}
-
-/* The only message of this kind, which has to be there. */
-static struct kith_cmsg find(const struct received *received, int type) {
-    struct kith_cmsg_iter iter = kith_cmsg_iter_init(received->control, received->size);
-    struct kith_cmsg cmsg, found = {.type = -1};
-    int r;
-
-    while ((r = kith_cmsg_next(&iter, &cmsg)) > 0) {
-        assert_non_null(cmsg.entry);
-        if (cmsg.type == type) {
-            assert_int_equal(found.type, -1);
-            found = cmsg;
-        }
-    }
-    assert_int_equal(r, 0);
-    assert_int_equal(found.type, type);
-    return found;
-}
-
-static ssize_t send_octet(struct channel *channel, const struct kith_cmsg_builder *builder) {
-    char octet = 'x';
-    struct iovec iov = {.iov_base = &octet, .iov_len = 1};
-    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
-
-    if (builder) {
-        message.msg_control = builder->control;
-        message.msg_controllen = builder->size;
-    }
-    return sendmsg(channel->ends[0], &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 1;
-}
-
-/* `count` descriptors of /dev/null in one message. */
-static void send_fds(struct channel *channel, size_t count) {
-    uint8_t control[CMSG_SPACE(KITH_CMSG_MAX_FDS * sizeof(int))];
-    struct kith_cmsg_builder builder = kith_cmsg_builder_init(control, sizeof(control));
-    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    int fds[KITH_CMSG_MAX_FDS];
-
-    assert_true(fd >= 0);
-    for (size_t i = 0; i < count; i++)
-        fds[i] = fd;
-    assert_int_equal(kith_cmsg_put_fds(&builder, fds, count), 0);
-    assert_int_equal(send_octet(channel, &builder), 1);
-    close(fd);
-}
-
-/* Skips the test when the kernel does not know the option. */
-static void turn_on(struct channel *channel, int option, int value, const char *name) {
-    if (setsockopt(channel->ends[1], SOL_SOCKET, option, &value, sizeof(value)) < 0) {
-        assert_in_set(errno, ((LargestIntegralType[]){ENOPROTOOPT, EOPNOTSUPP}), 2);
-        print_message("this kernel has no %s\n", name);
-        skip();
-    }
-}
 
 static void test_a_passed_descriptor_is_the_same_open_file(void **state) {
     struct channel *channel = *state;
@@ -243,58 +96,6 @@ static void test_a_short_control_buffer_keeps_what_fits_and_says_so(void **state
         assert_int_equal(received.flags & MSG_CTRUNC, MSG_CTRUNC);
         assert_int_equal(received.fd_count, room);
         drop(&received);
-    }
-}
-
-static void test_descriptors_beyond_the_limit_of_the_process_are_cut(void **state) {
-    struct channel *channel = *state;
-    struct rlimit limit, lowered;
-    struct received received;
-    int next;
-
-    if (getenv("LD_PRELOAD") && strstr(getenv("LD_PRELOAD"), "vgpreload")) {
-        print_message("valgrind keeps RLIMIT_NOFILE to itself\n");
-        skip();
-    }
-    send_fds(channel, 5);
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    next = fcntl(channel->ends[0], F_DUPFD_CLOEXEC, 0); /* the lowest free one */
-    assert_true(next > channel->ends[1]);
-    close(next);
-    lowered = (struct rlimit){.rlim_cur = (rlim_t)next + 2, .rlim_max = limit.rlim_max};
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &lowered), 0);
-    receive_with(channel, &received, sizeof(received.control), 0);
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-
-    assert_int_equal(received.flags & MSG_CTRUNC, MSG_CTRUNC);
-    assert_int_equal(received.fd_count, 2);
-    drop(&received);
-}
-
-static void test_a_pidfd_beyond_the_limit_of_the_process_is_none(void **state) {
-    struct channel *channel = *state;
-    struct rlimit limit, lowered;
-    struct received received;
-    struct kith_cmsg_iter iter;
-    struct kith_cmsg cmsg;
-
-    if (getenv("LD_PRELOAD") && strstr(getenv("LD_PRELOAD"), "vgpreload")) {
-        print_message("valgrind keeps RLIMIT_NOFILE to itself\n");
-        skip();
-    }
-    turn_on(channel, SO_PASSPIDFD, 1, "SO_PASSPIDFD");
-    assert_int_equal(send_octet(channel, NULL), 1);
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    lowered = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &lowered), 0);
-    receive_with(channel, &received, sizeof(received.control), 0);
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-
-    assert_int_equal(received.pidfd, -1);
-    iter = kith_cmsg_iter_init(received.control, received.size);
-    while (kith_cmsg_next(&iter, &cmsg) > 0) {
-        if (cmsg.kind == KITH_CMSG_PIDFD)
-            assert_int_equal(cmsg.value.pidfd, -EMFILE);
     }
 }
 
@@ -527,8 +328,6 @@ static void test_only_what_the_table_says_may_be_sent(void **state) {
     }
 }
 
-#define ON(test, open) cmocka_unit_test_setup_teardown(test, open, close_channel)
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         ON(test_a_passed_descriptor_is_the_same_open_file, open_stream),
@@ -537,8 +336,6 @@ int main(void) {
         ON(test_several_messages_of_descriptors_arrive_as_one, open_datagram),
         ON(test_a_peek_brings_descriptors_of_its_own, open_stream),
         ON(test_a_short_control_buffer_keeps_what_fits_and_says_so, open_stream),
-        ON(test_descriptors_beyond_the_limit_of_the_process_are_cut, open_stream),
-        ON(test_a_pidfd_beyond_the_limit_of_the_process_is_none, open_stream),
         ON(test_the_kernel_names_the_writer, open_stream),
         ON(test_own_credentials_may_be_stated, open_datagram),
         ON(test_credentials_of_others_may_not_be_stated, open_stream),
