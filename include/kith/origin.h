@@ -7,7 +7,8 @@
  *
  * pid, uid and gid come with each message. exe, unit, cgroup, groups, label and start time are looked up when somebody
  * asks, once a process, and cached under a pidfd: while it is alive the pid cannot have been recycled. They describe
- * the process when it was looked at: a process may exec after it sent.
+ * the process when it was looked at: a process may exec after it sent, and what is cached does not change when it does. uid and gid are
+ * the real ones, as SCM_CREDENTIALS carries them.
  *
  * Origins are refcounted and belong to their loop's thread.
  */
@@ -48,7 +49,7 @@ enum kith_fact {
     KITH_FACT_GID,
     KITH_FACT_GROUPS,     /* supplementary groups */
     KITH_FACT_EXE,        /* path of the program, as /proc/PID/exe; " (deleted)" is kept */
-    KITH_FACT_UNIT,       /* systemd unit, from the cgroup path */
+    KITH_FACT_UNIT,       /* systemd unit, from the cgroup path: see below */
     KITH_FACT_CGROUP,     /* cgroup path, "/system.slice/foo.service" */
     KITH_FACT_LABEL,      /* security label (LSM) */
     KITH_FACT_START_TIME, /* clock ticks since boot, proc_pid_stat(5) field 22 */
@@ -56,14 +57,22 @@ enum kith_fact {
     KITH_FACT_COUNT_,
 };
 
-/* "pid", "uid", ... as in the JSON form and in policies. */
+/*
+ * The unit is the innermost component of the cgroup path that is the name of a service, scope, socket, mount or swap unit, escapes
+ * (\x2d) kept. The name alone does not say whose it is: a user's own manager, and any service with a delegated cgroup, may
+ * name units as it likes below its own. Who relies on a unit of the system asks for its cgroup ("/system.slice/nginx.service")
+ * or its uid too.
+ */
+
+/* "pid", "uid", "start_time", ... as in the JSON form and in policies. */
 KITH_PUBLIC const char *kith_fact_name(enum kith_fact fact);
 
 KITH_PUBLIC kith_origin *kith_origin_ref(kith_origin *origin);
 KITH_PUBLIC kith_origin *kith_origin_unref(kith_origin *origin);
 
 /* Accessors. Each returns the witness and sets its output, or returns KITH_WITNESS_NONE and leaves it untouched. Outputs may be
- * NULL. Strings and arrays live as long as the origin. They may read /proc the first time (at most once a process and fact). */
+ * NULL. Strings and arrays live as long as the origin. They may read /proc the first time (at most once a process and fact, unless memory
+ * or descriptors ran out). A process that ended before it was looked at leaves its facts unknown. */
 KITH_PUBLIC enum kith_witness kith_origin_pid(kith_origin *origin, pid_t *ret_pid);
 KITH_PUBLIC enum kith_witness kith_origin_uid(kith_origin *origin, uid_t *ret_uid);
 KITH_PUBLIC enum kith_witness kith_origin_gid(kith_origin *origin, gid_t *ret_gid);
@@ -79,7 +88,8 @@ KITH_PUBLIC bool kith_origin_alive(kith_origin *origin);
 KITH_PUBLIC int kith_origin_claim(kith_origin *origin, size_t index, const char **ret_name, const uint8_t **ret_value, size_t *ret_size);
 
 /* Makes an origin by hand: for tests of policies, and for senders that kith did not receive from. Set a fact with the
- * witness it deserves. Lists are copied. Errors: -ENOMEM, -EINVAL. */
+ * witness it deserves. Lists are copied. A fact set by hand goes before one that would be looked up. Errors: -ENOMEM, -EINVAL (a fact of
+ * another kind, KITH_WITNESS_NONE, a number that cannot be). */
 KITH_PUBLIC int kith_origin_new(kith_origin **ret_origin);
 KITH_PUBLIC int kith_origin_set_number(kith_origin *origin, enum kith_fact fact, uint64_t value, enum kith_witness witness);
 KITH_PUBLIC int kith_origin_set_groups(kith_origin *origin, const gid_t *groups, size_t count, enum kith_witness witness);
@@ -87,15 +97,19 @@ KITH_PUBLIC int kith_origin_set_text(kith_origin *origin, enum kith_fact fact, c
 /* At most 64 claims, names of at most 255 octets. Errors: -ENOMEM, -E2BIG. */
 KITH_PUBLIC int kith_origin_add_claim(kith_origin *origin, const char *name, const void *value, size_t size);
 
-/* The origin that a message from process `pid` would have: facts looked up now under a pidfd, with the given witness for
- * pid, uid and gid. Errors: -ESRCH (no such process), -EPERM, -EMFILE, -ENOMEM. */
+/* The origin that a message from process `pid` would have. All witnesses are kernel-connect: the kernel was asked once, now, about whoever
+ * has the pid, and a pidfd held from before the first answer until after it proves that all are about one process. There
+ * was no message, so kernel-message it cannot be. Errors: -EINVAL (below 1), -ESRCH (no such process, or a thread of one), -EPERM (/proc
+ * does not show it; only before Linux 6.13), -EMFILE, -ENFILE, -ENOMEM. */
 KITH_PUBLIC int kith_origin_of_pid(pid_t pid, kith_origin **ret_origin, struct kith_error *ret_error);
 
 /* The one JSON form: {"pid":812,"uid":1000,...,"witness":{"pid":"kernel-message",...},"claimed":{"User-Id":"root"}}: unknown facts are
- * absent; claims that are not UTF-8 are base64 under "claimed_b64". Returns the length as snprintf(3) does (the text is whole when
- * the return value is < size), or -ENOMEM. Looks up everything that can be known. */
+ * absent; claims that are not UTF-8 are base64 under "claimed_b64"; of claims with one name the first. Facts may hold any octets (a path
+ * does): each that is not UTF-8 becomes U+FFFD, so compare the fact, not its JSON form. Returns the length as snprintf(3) does: the text is
+ * whole when it is < size. Looks up everything that can be known. */
 KITH_PUBLIC int kith_origin_to_json(kith_origin *origin, char *text, size_t size);
-/* One line for a person: "pid 812 uid 1000 gid 1000 exe /usr/bin/foo unit foo.service". As snprintf(3). */
+/* One line for a person: "pid 812 uid 1000 gid 1000 exe /usr/bin/foo unit foo.service", "address [::1]:4711", "unknown". Control
+ * characters and what is not UTF-8 become \xHH. As snprintf(3). */
 KITH_PUBLIC int kith_origin_format(kith_origin *origin, char *text, size_t size);
 
 #ifdef __cplusplus

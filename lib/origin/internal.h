@@ -13,7 +13,8 @@ struct kith_process;
 
 /* Takes the pidfd (consumed when 0 is returned), or -1. exact: the pidfd is known to be of the very process that had `pid` when it wrote
  * (SCM_PIDFD, SO_PEERPIDFD); facts then have the witness KERNEL_CONNECT, otherwise INFERRED. With pidfd -1 one is opened by pid (never
- * exact). A process that is gone gives an object that knows nothing. Errors: -ENOMEM only. */
+ * exact; none by a pid of 0). A process that is gone, or of which no pidfd could be had, gives an object that knows nothing. Errors:
+ * -ENOMEM only. */
 int kith_process_new(pid_t pid, int pidfd, bool exact, struct kith_process **ret_process);
 struct kith_process *kith_process_ref(struct kith_process *process);
 struct kith_process *kith_process_unref(struct kith_process *process);
@@ -23,7 +24,7 @@ int kith_process_pidfd(const struct kith_process *process);
 bool kith_process_exact(const struct kith_process *process);
 /* The process has ended: no further lookups; cached facts stay. */
 void kith_process_set_dead(struct kith_process *process);
-/* True until set_dead; asks the pidfd when `check`. */
+/* True until the end is known; asks the pidfd when `check`. */
 bool kith_process_alive(struct kith_process *process, bool check);
 
 struct kith_credentials {
@@ -32,12 +33,16 @@ struct kith_credentials {
     gid_t gid;
 };
 
-/* An origin from credentials, with witness KERNEL_MESSAGE or KERNEL_CONNECT, and the process they name (NULL: none known; a reference is
- * taken). */
+/* False for what AF_UNIX says of octets written before SO_PASSCRED was on: pid 0, uid and gid 65534. That is no identity. */
+bool kith_credentials_known(const struct kith_credentials *credentials);
+
+/* An origin from credentials (real ids, as SCM_CREDENTIALS carries them), with witness KERNEL_MESSAGE or KERNEL_CONNECT, and the process
+ * they name (NULL: none known; a reference is taken). A pid of 0 and credentials that are not known leave their facts unknown. */
 int kith_origin_new_credentials(const struct kith_credentials *credentials, enum kith_witness witness, struct kith_process *process,
                                 kith_origin **ret_origin);
 /* Shares another origin's claims (by reference). `claims` belongs to the connection. */
 struct kith_claims;
+/* The limits of kith_origin_add_claim(). */
 int kith_claims_new(struct kith_claims **ret_claims);
 struct kith_claims *kith_claims_ref(struct kith_claims *claims);
 struct kith_claims *kith_claims_unref(struct kith_claims *claims);

@@ -1,0 +1,84 @@
+/*
+ * origin/claims.c: what a peer says of itself, kept apart from what the kernel says.
+ *
+ * One list a connection, shared by the origins of its messages; it only grows, so that views into it stay valid as long as the list.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "origin/claims.h"
+
+#define CLAIMS_MAX 64
+#define NAME_MAX_OCTETS 255
+
+struct kith_claim {
+    size_t size;
+    uint8_t *value;
+    char name[];
+};
+
+struct kith_claims {
+    unsigned refs;
+    size_t count;
+    struct kith_claim *items[CLAIMS_MAX];
+};
+
+int kith_claims_new(struct kith_claims **ret_claims) {
+    struct kith_claims *claims = calloc(1, sizeof(*claims));
+
+    if (!claims)
+        return -ENOMEM;
+    claims->refs = 1;
+    *ret_claims = claims;
+    return 0;
+}
+
+struct kith_claims *kith_claims_ref(struct kith_claims *claims) {
+    if (claims)
+        claims->refs++;
+    return claims;
+}
+
+struct kith_claims *kith_claims_unref(struct kith_claims *claims) {
+    if (!claims || --claims->refs > 0)
+        return NULL;
+    for (size_t i = 0; i < claims->count; i++)
+        free(claims->items[i]);
+    free(claims);
+    return NULL;
+}
+
+bool kith_claims_shared(const struct kith_claims *claims) {
+    return claims->refs > 1;
+}
+
+int kith_claims_add(struct kith_claims *claims, const char *name, const void *value, size_t size) {
+    size_t name_size = strlen(name) + 1;
+    struct kith_claim *claim;
+
+    if (claims->count == CLAIMS_MAX || name_size > NAME_MAX_OCTETS + 1)
+        return -E2BIG;
+    if (size > SIZE_MAX - sizeof(*claim) - name_size)
+        return -ENOMEM;
+    claim = malloc(sizeof(*claim) + name_size + size);
+    if (!claim)
+        return -ENOMEM;
+    claim->size = size;
+    claim->value = (uint8_t *)claim->name + name_size;
+    memcpy(claim->name, name, name_size);
+    if (size > 0)
+        memcpy(claim->value, value, size);
+    claims->items[claims->count++] = claim;
+    return 0;
+}
+
+int kith_claims_get(const struct kith_claims *claims, size_t index, const char **ret_name, const uint8_t **ret_value, size_t *ret_size) {
+    if (!claims || index >= claims->count)
+        return 0;
+    *ret_name = claims->items[index]->name;
+    *ret_value = claims->items[index]->value;
+    *ret_size = claims->items[index]->size;
+    return 1;
+}

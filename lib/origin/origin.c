@@ -1,0 +1,325 @@
+/*
+ * origin/origin.c: who sent a message: facts, each with its witness.
+ *
+ * A fact has one of two places. What came with the message, or was set by hand, is in the origin with its own witness. Everything else
+ * belongs to the process, which is shared by all origins that name it, and is looked up there when somebody asks; its witness
+ * is that of the process: kernel-connect when the pidfd is the kernel's word for this very sender, else inferred.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "origin/claims.h"
+#include "origin/process.h"
+
+/* overflowuid(5): what AF_UNIX says, with pid 0, of octets written before somebody asked for credentials. */
+#define OVERFLOW_ID 65534
+
+struct kith_origin {
+    unsigned refs;
+    enum kith_witness witness[KITH_FACT_COUNT_]; /* NONE: not here, ask the process */
+    uint64_t numbers[KITH_FACT_COUNT_];
+    char *texts[KITH_FACT_COUNT_];
+    gid_t *groups;
+    size_t group_count;
+    struct kith_process *process; /* may be NULL */
+    struct kith_claims *claims;   /* may be NULL */
+};
+
+KITH_DEFINE_CLEANUP(kith_origin *, kith_origin_unref)
+KITH_DEFINE_CLEANUP(struct kith_process *, kith_process_unref)
+KITH_DEFINE_CLEANUP(struct kith_claims *, kith_claims_unref)
+
+int kith_origin_new(kith_origin **ret_origin) {
+    kith_origin *origin = calloc(1, sizeof(*origin));
+
+    if (!origin)
+        return -ENOMEM;
+    origin->refs = 1;
+    *ret_origin = origin;
+    return 0;
+}
+
+int kith_origin_new_credentials(const struct kith_credentials *credentials, enum kith_witness witness, struct kith_process *process,
+                                kith_origin **ret_origin) {
+    kith_origin *origin;
+    int r = kith_origin_new(&origin);
+
+    if (r < 0)
+        return r;
+    if (credentials->pid > 0) {
+        origin->witness[KITH_FACT_PID] = witness;
+        origin->numbers[KITH_FACT_PID] = (uint64_t)credentials->pid;
+    }
+    if (kith_credentials_known(credentials)) {
+        origin->witness[KITH_FACT_UID] = witness;
+        origin->numbers[KITH_FACT_UID] = credentials->uid;
+        origin->witness[KITH_FACT_GID] = witness;
+        origin->numbers[KITH_FACT_GID] = credentials->gid;
+    }
+    origin->process = kith_process_ref(process);
+    *ret_origin = origin;
+    return 0;
+}
+
+bool kith_credentials_known(const struct kith_credentials *credentials) {
+    return credentials->pid > 0 || credentials->uid != OVERFLOW_ID || credentials->gid != OVERFLOW_ID;
+}
+
+kith_origin *kith_origin_ref(kith_origin *origin) {
+    if (origin)
+        origin->refs++;
+    return origin;
+}
+
+kith_origin *kith_origin_unref(kith_origin *origin) {
+    if (!origin || --origin->refs > 0)
+        return NULL;
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(origin->texts); i++)
+        free(origin->texts[i]);
+    free(origin->groups);
+    kith_process_unref(origin->process);
+    kith_claims_unref(origin->claims);
+    free(origin);
+    return NULL;
+}
+
+/* What a fact of the process is worth. */
+static enum kith_witness process_witness(const kith_origin *origin) {
+    return kith_process_exact(origin->process) ? KITH_WITNESS_KERNEL_CONNECT : KITH_WITNESS_INFERRED;
+}
+
+enum kith_witness kith_origin_pid(kith_origin *origin, pid_t *ret_pid) {
+    if (ret_pid && origin->witness[KITH_FACT_PID] != KITH_WITNESS_NONE)
+        *ret_pid = (pid_t)origin->numbers[KITH_FACT_PID];
+    return origin->witness[KITH_FACT_PID];
+}
+
+enum kith_witness kith_origin_uid(kith_origin *origin, uid_t *ret_uid) {
+    if (ret_uid && origin->witness[KITH_FACT_UID] != KITH_WITNESS_NONE)
+        *ret_uid = (uid_t)origin->numbers[KITH_FACT_UID];
+    return origin->witness[KITH_FACT_UID];
+}
+
+enum kith_witness kith_origin_gid(kith_origin *origin, gid_t *ret_gid) {
+    if (ret_gid && origin->witness[KITH_FACT_GID] != KITH_WITNESS_NONE)
+        *ret_gid = (gid_t)origin->numbers[KITH_FACT_GID];
+    return origin->witness[KITH_FACT_GID];
+}
+
+enum kith_witness kith_origin_groups(kith_origin *origin, const gid_t **ret_groups, size_t *ret_count) {
+    enum kith_witness witness = origin->witness[KITH_FACT_GROUPS];
+    const gid_t *groups = origin->groups;
+    size_t count = origin->group_count;
+
+    if (witness == KITH_WITNESS_NONE) {
+        if (!origin->process || !kith_process_groups(origin->process, &groups, &count))
+            return KITH_WITNESS_NONE;
+        witness = process_witness(origin);
+    }
+    if (ret_groups)
+        *ret_groups = groups;
+    if (ret_count)
+        *ret_count = count;
+    return witness;
+}
+
+enum kith_witness kith_origin_start_time(kith_origin *origin, uint64_t *ret_ticks) {
+    enum kith_witness witness = origin->witness[KITH_FACT_START_TIME];
+    uint64_t ticks = origin->numbers[KITH_FACT_START_TIME];
+
+    if (witness == KITH_WITNESS_NONE) {
+        if (!origin->process || !kith_process_start_time(origin->process, &ticks))
+            return KITH_WITNESS_NONE;
+        witness = process_witness(origin);
+    }
+    if (ret_ticks)
+        *ret_ticks = ticks;
+    return witness;
+}
+
+static bool is_text(enum kith_fact fact) {
+    return fact == KITH_FACT_EXE || fact == KITH_FACT_UNIT || fact == KITH_FACT_CGROUP || fact == KITH_FACT_LABEL ||
+           fact == KITH_FACT_ADDRESS;
+}
+
+enum kith_witness kith_origin_text(kith_origin *origin, enum kith_fact fact, const char **ret_text) {
+    enum kith_witness witness;
+    const char *text;
+
+    if (!is_text(fact))
+        return KITH_WITNESS_NONE;
+    witness = origin->witness[fact];
+    text = origin->texts[fact];
+    if (witness == KITH_WITNESS_NONE) {
+        if (!origin->process || !kith_process_text(origin->process, fact, &text))
+            return KITH_WITNESS_NONE;
+        witness = process_witness(origin);
+    }
+    if (ret_text)
+        *ret_text = text;
+    return witness;
+}
+
+bool kith_origin_alive(kith_origin *origin) {
+    return origin->process && kith_process_pidfd(origin->process) >= 0 && kith_process_alive(origin->process, true);
+}
+
+static bool is_witness(enum kith_witness witness) {
+    return witness > KITH_WITNESS_NONE && witness <= KITH_WITNESS_KERNEL_MESSAGE;
+}
+
+int kith_origin_set_number(kith_origin *origin, enum kith_fact fact, uint64_t value, enum kith_witness witness) {
+    if (!is_witness(witness))
+        return -EINVAL;
+    switch (fact) {
+    case KITH_FACT_PID:
+        if (value == 0 || value > INT_MAX)
+            return -EINVAL;
+        break;
+    case KITH_FACT_UID:
+    case KITH_FACT_GID:
+        if (value > UINT32_MAX)
+            return -EINVAL;
+        break;
+    case KITH_FACT_START_TIME:
+        break;
+    default:
+        return -EINVAL;
+    }
+    origin->numbers[fact] = value;
+    origin->witness[fact] = witness;
+    return 0;
+}
+
+int kith_origin_set_groups(kith_origin *origin, const gid_t *groups, size_t count, enum kith_witness witness) {
+    gid_t *copy = NULL;
+
+    if (!is_witness(witness) || (count > 0 && !groups))
+        return -EINVAL;
+    if (count > 0) {
+        copy = calloc(count, sizeof(*copy));
+        if (!copy)
+            return -ENOMEM;
+        memcpy(copy, groups, count * sizeof(*copy));
+    }
+    free(origin->groups);
+    origin->groups = copy;
+    origin->group_count = count;
+    origin->witness[KITH_FACT_GROUPS] = witness;
+    return 0;
+}
+
+int kith_origin_set_text(kith_origin *origin, enum kith_fact fact, const char *text, enum kith_witness witness) {
+    char *copy;
+
+    if (!is_text(fact) || !is_witness(witness) || !text)
+        return -EINVAL;
+    copy = strdup(text);
+    if (!copy)
+        return -ENOMEM;
+    free(origin->texts[fact]);
+    origin->texts[fact] = copy;
+    origin->witness[fact] = witness;
+    return 0;
+}
+
+void kith_origin_set_claims(kith_origin *origin, struct kith_claims *claims) {
+    kith_claims_ref(claims);
+    kith_claims_unref(origin->claims);
+    origin->claims = claims;
+}
+
+/* A list of its own, so that what is added to one origin is not said of the connection's others. */
+static int own_claims(kith_origin *origin) {
+    _cleanup_(kith_claims_unrefp) struct kith_claims *own = NULL;
+    const char *name;
+    const uint8_t *value;
+    size_t size;
+    int r;
+
+    if (origin->claims && !kith_claims_shared(origin->claims))
+        return 0;
+    r = kith_claims_new(&own);
+    for (size_t i = 0; r >= 0 && kith_claims_get(origin->claims, i, &name, &value, &size); i++)
+        r = kith_claims_add(own, name, value, size);
+    if (r < 0)
+        return r;
+    kith_origin_set_claims(origin, own);
+    return 0;
+}
+
+int kith_origin_add_claim(kith_origin *origin, const char *name, const void *value, size_t size) {
+    int r;
+
+    if (!name || (size > 0 && !value))
+        return -EINVAL;
+    r = own_claims(origin);
+    return r < 0 ? r : kith_claims_add(origin->claims, name, value, size);
+}
+
+int kith_origin_claim(kith_origin *origin, size_t index, const char **ret_name, const uint8_t **ret_value, size_t *ret_size) {
+    return kith_claims_get(origin->claims, index, ret_name, ret_value, ret_size);
+}
+
+/* Says why there is no pidfd. */
+static int explain_open(pid_t pid, int r, struct kith_error *ret_error) {
+    switch (r) {
+    case -ESRCH:
+        return kith_error_set(ret_error, -ESRCH, "pid %d: no such process", pid);
+    case -EINVAL: /* older kernels, pidfd_open(2) */
+    case -ENOENT: /* 6.18 */
+        return kith_error_set(ret_error, -ESRCH, "pid %d: a thread, not a process: take the number after Tgid in /proc/%d/status", pid,
+                              pid);
+    case -EMFILE:
+    case -ENFILE:
+        return kith_error_set(ret_error, r, "pid %d: no descriptor left to hold it: raise the limit (ulimit -n)", pid);
+    default:
+        return kith_error_set(ret_error, r, "pid %d: %s", pid, kith_error_name(r));
+    }
+}
+
+static int explain_credentials(pid_t pid, int r, struct kith_error *ret_error) {
+    switch (r) {
+    case -ESRCH:
+        return kith_error_set(ret_error, -ESRCH, "pid %d: the process has ended", pid);
+    case -ENOENT:
+    case -ENODATA:
+    case -EACCES:
+    case -EPERM:
+        return kith_error_set(ret_error, -EPERM, "pid %d: /proc does not show it: is /proc mounted, and without hidepid?", pid);
+    default:
+        return kith_error_set(ret_error, r, "pid %d: %s", pid, kith_error_name(r));
+    }
+}
+
+int kith_origin_of_pid_from(const struct kith_process_source *source, pid_t pid, kith_origin **ret_origin, struct kith_error *ret_error) {
+    _cleanup_(kith_process_unrefp) struct kith_process *process = NULL;
+    _cleanup_(kith_closep) int pidfd = -1;
+    struct kith_credentials credentials;
+    int r;
+
+    if (pid < 1)
+        return kith_error_set(ret_error, -EINVAL, "pid %d: the number of a process is 1 or more", pid);
+    pidfd = r = source->open_pidfd(source, pid);
+    if (r < 0)
+        return explain_open(pid, r, ret_error);
+
+    /* Exact: whoever has the pid now is the one that was asked for. */
+    r = kith_process_new_from(source, pid, pidfd, true, &process);
+    if (r < 0)
+        return kith_error_set(ret_error, r, "pid %d: %s", pid, kith_error_name(r));
+    pidfd = -1;
+    r = kith_process_credentials(process, &credentials);
+    if (r < 0)
+        return explain_credentials(pid, r, ret_error);
+    return kith_origin_new_credentials(&credentials, KITH_WITNESS_KERNEL_CONNECT, process, ret_origin);
+}
+
+int kith_origin_of_pid(pid_t pid, kith_origin **ret_origin, struct kith_error *ret_error) {
+    return kith_origin_of_pid_from(&kith_process_source_kernel, pid, ret_origin, ret_error);
+}

@@ -1,0 +1,275 @@
+/*
+ * origin/process.c: one process and what is known of it.
+ *
+ * The pidfd is the guard. A pid can be given to another process only after this one was reaped, and then the pidfd says that it has ended.
+ * So whatever was read from /proc/PID is of this process if the pidfd says "alive" afterwards: every lookup ends with that question, and
+ * its result is thrown away when the answer is no. The question before it only saves the reading.
+ *
+ * Invariants: a fact is known only if it was read under the guard; without a pidfd nothing is ever looked up; `dead` never goes back. A
+ * lookup is made once, whatever its result, unless this process itself was out of memory or descriptors: that says nothing
+ * about the other, and to remember it would deny a good client for ever.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "origin/process.h"
+#include "origin/procfs.h"
+
+/* 65,536 groups (NGROUPS_MAX) of at most ten digits, and the rest of the file. */
+#define STATUS_MAX (1024 * 1024)
+/* A line a hierarchy, each a path of at most PATH_MAX. */
+#define CGROUP_MAX (128 * 1024)
+#define STAT_MAX 4096
+/* A page: the limit of proc_pid_attr_read(). */
+#define LABEL_MAX 4096
+
+struct kith_process {
+    unsigned refs;
+    const struct kith_process_source *source;
+    pid_t pid;
+    int pidfd;
+    pid_t located; /* its number in /proc, 0 until asked */
+    bool exact;
+    bool dead;
+
+    unsigned asked; /* a bit a fact */
+    unsigned known;
+    char *texts[KITH_FACT_COUNT_];
+    gid_t *groups;
+    size_t group_count;
+    uint64_t start_time;
+};
+
+KITH_DEFINE_CLEANUP(struct kith_process *, kith_process_unref)
+KITH_DEFINE_CLEANUP(char *, free)
+
+int kith_process_new_from(const struct kith_process_source *source, pid_t pid, int pidfd, bool exact, struct kith_process **ret_process) {
+    _cleanup_(kith_process_unrefp) struct kith_process *process = calloc(1, sizeof(*process));
+
+    if (!process)
+        return -ENOMEM;
+    *process = (struct kith_process){.refs = 1, .source = source, .pid = pid, .pidfd = -1};
+
+    if (pidfd >= 0) {
+        process->pidfd = pidfd;
+        process->exact = exact;
+    } else if (pid > 0) {
+        int r = source->open_pidfd(source, pid);
+
+        process->pidfd = r >= 0 ? r : -1;
+        process->dead = r == -ESRCH;
+    }
+    *ret_process = KITH_STEAL(process);
+    return 0;
+}
+
+int kith_process_new(pid_t pid, int pidfd, bool exact, struct kith_process **ret_process) {
+    return kith_process_new_from(&kith_process_source_kernel, pid, pidfd, exact, ret_process);
+}
+
+struct kith_process *kith_process_ref(struct kith_process *process) {
+    if (process)
+        process->refs++;
+    return process;
+}
+
+struct kith_process *kith_process_unref(struct kith_process *process) {
+    if (!process || --process->refs > 0)
+        return NULL;
+    kith_close(process->pidfd);
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(process->texts); i++)
+        free(process->texts[i]);
+    free(process->groups);
+    free(process);
+    return NULL;
+}
+
+pid_t kith_process_pid(const struct kith_process *process) {
+    return process->pid;
+}
+
+int kith_process_pidfd(const struct kith_process *process) {
+    return process->pidfd;
+}
+
+bool kith_process_exact(const struct kith_process *process) {
+    return process->exact;
+}
+
+void kith_process_set_dead(struct kith_process *process) {
+    process->dead = true;
+}
+
+bool kith_process_alive(struct kith_process *process, bool check) {
+    if (check && !process->dead && process->pidfd >= 0)
+        process->dead = process->source->alive(process->source, process->pidfd) == 0;
+    return !process->dead;
+}
+
+/* The guard: 0 while the process is known to run. */
+static int guard(struct kith_process *process) {
+    int r;
+
+    if (process->dead || process->pidfd < 0)
+        return -ESRCH;
+    r = process->source->alive(process->source, process->pidfd);
+    if (r == 0)
+        process->dead = true;
+    return r > 0 ? 0 : r == 0 ? -ESRCH : r;
+}
+
+/* Before a lookup: runs, and has a number in /proc. */
+static int begin(struct kith_process *process) {
+    int r = guard(process);
+
+    if (r < 0 || process->located > 0)
+        return r;
+    return process->source->locate(process->source, process->pidfd, &process->located);
+}
+
+static int read_file(struct kith_process *process, const char *name, size_t max, char **ret_text) {
+    _cleanup_(freep) char *text = NULL;
+    int r = begin(process);
+
+    if (r >= 0)
+        r = process->source->read_file(process->source, process->located, name, max, &text);
+    if (r >= 0)
+        r = guard(process);
+    if (r < 0)
+        return r;
+    *ret_text = KITH_STEAL(text);
+    return 0;
+}
+
+static int read_link(struct kith_process *process, const char *name, char **ret_target) {
+    _cleanup_(freep) char *target = NULL;
+    int r = begin(process);
+
+    if (r >= 0)
+        r = process->source->read_link(process->source, process->located, name, &target);
+    if (r >= 0)
+        r = guard(process);
+    if (r < 0)
+        return r;
+    *ret_target = KITH_STEAL(target);
+    return 0;
+}
+
+static int look_up_exe(struct kith_process *process) {
+    return read_link(process, "exe", &process->texts[KITH_FACT_EXE]);
+}
+
+static int look_up_cgroup(struct kith_process *process) {
+    _cleanup_(freep) char *text = NULL;
+    int r = read_file(process, "cgroup", CGROUP_MAX, &text);
+
+    return r < 0 ? r : kith_procfs_cgroup(text, &process->texts[KITH_FACT_CGROUP]);
+}
+
+static int look_up_unit(struct kith_process *process) {
+    const char *cgroup;
+
+    if (kith_process_text(process, KITH_FACT_CGROUP, &cgroup))
+        return kith_procfs_unit(cgroup, &process->texts[KITH_FACT_UNIT]);
+    /* Not asked: the cgroup could not be read for lack of memory or descriptors, and will be tried again. */
+    return process->asked & (1u << KITH_FACT_CGROUP) ? -ENODATA : -ENOMEM;
+}
+
+/* Some security modules end the label with a newline, some with a NUL, some with both. */
+static int look_up_label(struct kith_process *process) {
+    _cleanup_(freep) char *text = NULL;
+    int r = read_file(process, "attr/current", LABEL_MAX, &text);
+
+    if (r < 0)
+        return r;
+    text[strcspn(text, "\n")] = '\0';
+    if (text[0] == '\0')
+        return -ENODATA;
+    process->texts[KITH_FACT_LABEL] = KITH_STEAL(text);
+    return 0;
+}
+
+static int look_up_groups(struct kith_process *process) {
+    _cleanup_(freep) char *text = NULL;
+    int r = read_file(process, "status", STATUS_MAX, &text);
+
+    return r < 0 ? r : kith_procfs_groups(text, &process->groups, &process->group_count);
+}
+
+static int look_up_start_time(struct kith_process *process) {
+    _cleanup_(freep) char *text = NULL;
+    int r = read_file(process, "stat", STAT_MAX, &text);
+
+    return r < 0 ? r : kith_procfs_start_time(text, &process->start_time);
+}
+
+static int (*const lookups[KITH_FACT_COUNT_])(struct kith_process *process) = {
+    [KITH_FACT_EXE] = look_up_exe,     [KITH_FACT_CGROUP] = look_up_cgroup, [KITH_FACT_UNIT] = look_up_unit,
+    [KITH_FACT_LABEL] = look_up_label, [KITH_FACT_GROUPS] = look_up_groups, [KITH_FACT_START_TIME] = look_up_start_time,
+};
+
+/* Is it known? Asks the source the first time. */
+static bool known(struct kith_process *process, enum kith_fact fact) {
+    unsigned bit = 1u << fact;
+    int r;
+
+    if (process->asked & bit)
+        return process->known & bit;
+    r = lookups[fact](process);
+    if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
+        return false;
+    process->asked |= bit;
+    if (r < 0)
+        return false;
+    process->known |= bit;
+    return true;
+}
+
+bool kith_process_text(struct kith_process *process, enum kith_fact fact, const char **ret_text) {
+    if (fact != KITH_FACT_EXE && fact != KITH_FACT_UNIT && fact != KITH_FACT_CGROUP && fact != KITH_FACT_LABEL)
+        return false;
+    if (!known(process, fact))
+        return false;
+    *ret_text = process->texts[fact];
+    return true;
+}
+
+bool kith_process_groups(struct kith_process *process, const gid_t **ret_groups, size_t *ret_count) {
+    if (!known(process, KITH_FACT_GROUPS))
+        return false;
+    *ret_groups = process->groups;
+    *ret_count = process->group_count;
+    return true;
+}
+
+bool kith_process_start_time(struct kith_process *process, uint64_t *ret_ticks) {
+    if (!known(process, KITH_FACT_START_TIME))
+        return false;
+    *ret_ticks = process->start_time;
+    return true;
+}
+
+int kith_process_credentials(struct kith_process *process, struct kith_credentials *ret_credentials) {
+    struct kith_credentials credentials = {.pid = process->pid};
+    int r = guard(process);
+
+    if (r < 0)
+        return r;
+    r = process->source->credentials(process->source, process->pidfd, &credentials);
+    if (r == -ENOTTY) {
+        _cleanup_(freep) char *text = NULL;
+
+        r = read_file(process, "status", STATUS_MAX, &text);
+        if (r >= 0)
+            r = kith_procfs_real_ids(text, &credentials.uid, &credentials.gid);
+    } else if (r >= 0) {
+        r = credentials.pid == process->pid ? guard(process) : -ESRCH;
+    }
+    if (r < 0)
+        return r;
+    *ret_credentials = credentials;
+    return 0;
+}

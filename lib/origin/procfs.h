@@ -1,0 +1,33 @@
+/*
+ * origin/procfs.h: what files of /proc say, from their text. No I/O.
+ *
+ * The text is the kernel's, but parts of it are chosen by the process it describes (its name, its cgroup's name), and a file may be
+ * cut short: nothing in it is relied on. Each returns 0, -ENODATA when the text does not say, -ENOMEM.
+ */
+#ifndef KITH_ORIGIN_PROCFS_H
+#define KITH_ORIGIN_PROCFS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* /proc/PID/cgroup: the path in the unified hierarchy (cgroup v2), or systemd's own (v1): where both are there (hybrid), systemd's if the
+ * unified one is "/" and it is not. */
+int kith_procfs_cgroup(const char *text, char **ret_path);
+
+/* The systemd unit that a cgroup path lies in: the innermost component that is a unit's name, slices left out (they hold units, not
+ * processes). Escapes (\x2d) stay. */
+int kith_procfs_unit(const char *cgroup, char **ret_unit);
+
+/* /proc/PID/status: supplementary groups (*ret_groups is NULL when there are none), and the real ids. */
+int kith_procfs_groups(const char *text, gid_t **ret_groups, size_t *ret_count);
+int kith_procfs_real_ids(const char *text, uid_t *ret_uid, gid_t *ret_gid);
+
+/* /proc/PID/stat, field 22: clock ticks since boot. */
+int kith_procfs_start_time(const char *text, uint64_t *ret_ticks);
+
+/* /proc/self/fdinfo/N of a pidfd: the number under which this /proc shows the process; -ENODATA when the process is gone (reaped) or not
+ * visible there. */
+int kith_procfs_pidfd(const char *text, pid_t *ret_pid);
+
+#endif

@@ -1,0 +1,264 @@
+/* The guard and the cache, against a kernel made to order. Each test counts the open descriptors. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/testing.h"
+#include "origin/fake-source.h"
+
+static size_t fds_before;
+
+static int count_fds(void **state) {
+    fds_before = testing_fd_count();
+    return 0;
+}
+
+static int no_fd_is_left(void **state) {
+    assert_int_equal(testing_fd_count(), fds_before);
+    return 0;
+}
+
+static struct kith_process *new_process(struct fake *fake, bool exact) {
+    struct kith_process *process;
+    int pidfd = exact ? open("/dev/null", O_RDONLY | O_CLOEXEC) : -1;
+
+    assert_int_equal(kith_process_new_from(&fake->source, 812, pidfd, exact, &process), 0);
+    return process;
+}
+
+/* How many of the six facts are known. */
+static size_t count_known(struct kith_process *process) {
+    static const enum kith_fact texts[] = {KITH_FACT_EXE, KITH_FACT_CGROUP, KITH_FACT_UNIT, KITH_FACT_LABEL};
+    const char *text;
+    const gid_t *groups;
+    uint64_t ticks;
+    size_t count = 0;
+
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(texts); i++)
+        count += kith_process_text(process, texts[i], &text);
+    count += kith_process_groups(process, &groups, &(size_t){0});
+    count += kith_process_start_time(process, &ticks);
+    return count;
+}
+
+static void test_each_fact_is_looked_up_once(void **state) {
+    struct fake fake = fake_init();
+    struct kith_process *process = new_process(&fake, true);
+    const gid_t *groups;
+    size_t group_count;
+    const char *text;
+    uint64_t ticks;
+
+    assert_int_equal(fake.reads, 0); /* nobody has asked yet */
+    assert_true(kith_process_text(process, KITH_FACT_EXE, &text));
+    assert_string_equal(text, "/usr/sbin/nginx");
+    assert_true(kith_process_text(process, KITH_FACT_UNIT, &text));
+    assert_string_equal(text, "nginx.service");
+    assert_true(kith_process_text(process, KITH_FACT_CGROUP, &text));
+    assert_string_equal(text, "/system.slice/nginx.service");
+    assert_true(kith_process_text(process, KITH_FACT_LABEL, &text));
+    assert_string_equal(text, "unconfined");
+    assert_true(kith_process_groups(process, &groups, &group_count));
+    assert_int_equal(group_count, 2);
+    assert_int_equal(groups[1], 27);
+    assert_true(kith_process_start_time(process, &ticks));
+    assert_int_equal(ticks, 4711);
+    assert_int_equal(fake.reads, 5); /* unit and cgroup share a file */
+    assert_int_equal(count_known(process), 6);
+    assert_int_equal(fake.reads, 5);
+    kith_process_unref(process);
+}
+
+static void test_other_facts_are_not_a_process_s(void **state) {
+    struct fake fake = fake_init();
+    struct kith_process *process = new_process(&fake, true);
+    const char *text;
+
+    assert_false(kith_process_text(process, KITH_FACT_ADDRESS, &text));
+    assert_false(kith_process_text(process, KITH_FACT_PID, &text));
+    assert_false(kith_process_text(process, KITH_FACT_GROUPS, &text));
+    assert_int_equal(fake.reads, 0);
+    kith_process_unref(process);
+}
+
+static void test_what_the_kernel_does_not_tell_is_asked_for_once_too(void **state) {
+    struct fake fake = fake_init();
+    struct kith_process *process = new_process(&fake, true);
+    const char *text;
+
+    fake.read_error = -EACCES;
+    assert_int_equal(count_known(process), 0);
+    fake.read_error = 0;
+    assert_int_equal(fake.reads, 5);
+    assert_false(kith_process_text(process, KITH_FACT_EXE, &text));
+    assert_int_equal(fake.reads, 5);
+    kith_process_unref(process);
+}
+
+static void test_own_lack_of_descriptors_or_memory_is_not_remembered(void **state) {
+    static const int errors[] = {-EMFILE, -ENFILE, -ENOMEM};
+
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(errors); i++) {
+        struct fake fake = fake_init();
+        struct kith_process *process = new_process(&fake, true);
+
+        fake.read_error = errors[i];
+        assert_int_equal(count_known(process), 0);
+        fake.read_error = 0;
+        assert_int_equal(count_known(process), 6);
+        kith_process_unref(process);
+    }
+}
+
+static void test_of_a_process_that_has_ended_nothing_is_read(void **state) {
+    struct fake fake = fake_init();
+    struct kith_process *process = new_process(&fake, true);
+
+    fake.questions = 0; /* and /proc/812 shows whoever has the pid now */
+    assert_int_equal(count_known(process), 0);
+    assert_int_equal(fake.reads, 0);
+    assert_false(kith_process_alive(process, false));
+    kith_process_unref(process);
+}
+
+static void test_what_was_read_while_the_pid_changed_hands_is_thrown_away(void **state) {
+    struct fake fake = fake_init();
+    struct kith_process *process = new_process(&fake, true);
+    const char *text = "untouched";
+
+    fake.questions = 1; /* alive before the reading, not after */
+    assert_false(kith_process_text(process, KITH_FACT_EXE, &text));
+    assert_int_equal(fake.reads, 1);
+    assert_string_equal(text, "untouched");
+    assert_int_equal(count_known(process), 0);
+    assert_int_equal(fake.reads, 1);
+    kith_process_unref(process);
+}
+
+static void test_facts_known_before_the_end_stay(void **state) {
+    struct fake fake = fake_init();
+    struct kith_process *process = new_process(&fake, true);
+    const char *text;
+
+    assert_true(kith_process_text(process, KITH_FACT_EXE, &text));
+    kith_process_set_dead(process);
+    fake.exe = "/bin/evil";
+    assert_true(kith_process_text(process, KITH_FACT_EXE, &text));
+    assert_string_equal(text, "/usr/sbin/nginx");
+    assert_int_equal(count_known(process), 1);
+    assert_int_equal(fake.reads, 1);
+    kith_process_unref(process);
+}
+
+static void test_the_number_in_proc_is_the_pidfd_s_not_the_message_s(void **state) {
+    struct fake fake = fake_init();
+    struct kith_process *process = new_process(&fake, true);
+    const char *text;
+
+    fake.located = 33; /* /proc was mounted in another pid namespace */
+    assert_true(kith_process_text(process, KITH_FACT_EXE, &text));
+    kith_process_unref(process);
+
+    process = new_process(&fake, true);
+    fake.located = -ENODATA; /* not visible there at all */
+    assert_int_equal(count_known(process), 0);
+    assert_int_equal(kith_process_pid(process), 812);
+    kith_process_unref(process);
+}
+
+static void test_without_a_pidfd_nothing_is_looked_up(void **state) {
+    static const int errors[] = {-ESRCH, -EMFILE, -ENOSYS};
+
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(errors); i++) {
+        struct fake fake = fake_init();
+        struct kith_process *process;
+
+        fake.open_error = errors[i];
+        process = new_process(&fake, false);
+        assert_int_equal(kith_process_pidfd(process), -1);
+        assert_false(kith_process_exact(process));
+        assert_int_equal(kith_process_alive(process, true), errors[i] != -ESRCH);
+        assert_int_equal(count_known(process), 0);
+        assert_int_equal(fake.reads, 0);
+        kith_process_unref(process);
+    }
+}
+
+static void test_a_pid_of_0_opens_nothing_and_knows_nothing(void **state) {
+    struct fake fake = fake_init();
+    struct kith_process *process;
+
+    assert_int_equal(kith_process_new_from(&fake.source, 0, -1, true, &process), 0);
+    assert_int_equal(kith_process_pidfd(process), -1);
+    assert_false(kith_process_exact(process));
+    assert_int_equal(count_known(process), 0);
+    kith_process_unref(process);
+}
+
+static void test_credentials_are_asked_for_in_one_step_or_read_under_the_guard(void **state) {
+    for (int atomic = 0; atomic <= 1; atomic++) {
+        struct fake fake = fake_init();
+        struct kith_process *process = new_process(&fake, true);
+        struct kith_credentials credentials;
+
+        fake.atomic = atomic;
+        assert_int_equal(kith_process_credentials(process, &credentials), 0);
+        assert_int_equal(fake.reads, !atomic);
+        assert_int_equal(credentials.pid, 812);
+        assert_int_equal(credentials.uid, 1000); /* the real ones: effective they are 0 */
+        assert_int_equal(credentials.gid, 100);
+
+        fake.questions = 1; /* ends while they are asked for */
+        assert_int_equal(kith_process_credentials(process, &credentials), -ESRCH);
+        kith_process_unref(process);
+    }
+}
+
+static void test_credentials_of_another_pid_are_refused(void **state) {
+    struct fake fake = fake_init();
+    struct kith_process *process = new_process(&fake, true);
+    struct kith_credentials credentials;
+
+    fake.credentials.pid = 813;
+    assert_int_equal(kith_process_credentials(process, &credentials), -ESRCH);
+    kith_process_unref(process);
+}
+
+static void test_the_last_reference_closes_the_pidfd(void **state) {
+    struct fake fake = fake_init();
+    struct kith_process *process = new_process(&fake, false);
+    int pidfd = kith_process_pidfd(process);
+
+    assert_true(pidfd >= 0);
+    assert_ptr_equal(kith_process_ref(process), process);
+    assert_null(kith_process_unref(process));
+    assert_int_not_equal(fcntl(pidfd, F_GETFD), -1);
+    assert_null(kith_process_unref(process));
+    assert_int_equal(fcntl(pidfd, F_GETFD), -1);
+    assert_null(kith_process_unref(NULL));
+}
+
+#define COUNTED(test) cmocka_unit_test_setup_teardown(test, count_fds, no_fd_is_left)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        COUNTED(test_each_fact_is_looked_up_once),
+        COUNTED(test_other_facts_are_not_a_process_s),
+        COUNTED(test_what_the_kernel_does_not_tell_is_asked_for_once_too),
+        COUNTED(test_own_lack_of_descriptors_or_memory_is_not_remembered),
+        COUNTED(test_of_a_process_that_has_ended_nothing_is_read),
+        COUNTED(test_what_was_read_while_the_pid_changed_hands_is_thrown_away),
+        COUNTED(test_facts_known_before_the_end_stay),
+        COUNTED(test_the_number_in_proc_is_the_pidfd_s_not_the_message_s),
+        COUNTED(test_without_a_pidfd_nothing_is_looked_up),
+        COUNTED(test_a_pid_of_0_opens_nothing_and_knows_nothing),
+        COUNTED(test_credentials_are_asked_for_in_one_step_or_read_under_the_guard),
+        COUNTED(test_credentials_of_another_pid_are_refused),
+        COUNTED(test_the_last_reference_closes_the_pidfd),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,180 @@
+/* Text of /proc files, as kernels write it and as they never would. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+
+#include "base/cleanup.h"
+#include "origin/procfs.h"
+
+/* One text in, one text out; NULL: -ENODATA. */
+struct text_case {
+    const char *text;
+    const char *expected;
+};
+
+static void check_texts(int (*parse)(const char *text, char **ret), const struct text_case *cases, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        char *result = NULL;
+        int r = parse(cases[i].text, &result);
+
+        assert_int_equal(r, cases[i].expected ? 0 : -ENODATA);
+        if (cases[i].expected)
+            assert_string_equal(result, cases[i].expected);
+        else
+            assert_null(result);
+        free(result);
+    }
+}
+
+static void test_the_cgroup_is_that_of_the_hierarchy_that_systemd_uses(void **state) {
+    static const struct text_case cases[] = {
+        {"0::/system.slice/foo.service\n", "/system.slice/foo.service"},
+        {"0::/\n", "/"},
+        {"0::/../sibling\n", "/../sibling"},
+        /* v1 alone */
+        {"9:name=systemd:/system.slice/foo.service\n8:pids:/x\n", "/system.slice/foo.service"},
+        {"12:pids:/x\n1:name=systemd:/user.slice\n", "/user.slice"},
+        /* hybrid */
+        {"9:name=systemd:/a\n8:pids:/b\n0::/c\n", "/c"},
+        {"9:name=systemd:/a\n0::/\n", "/a"},
+        {"9:name=systemd:/\n8:memory:/b\n0::/\n", "/"},
+        {"10::/x\n0::/y:z\n", "/y:z"},
+        /* neither, or nonsense */
+        {"8:pids:/x\n", NULL},
+        {"", NULL},
+        {"0::", NULL},
+        {"0::relative\n", NULL},
+        {"0:", NULL},
+        {"x:name=systemd:/a\n", NULL},
+        {"8:pids:/0::/x\n", NULL},
+        {"0::/no newline", "/no newline"},
+    };
+
+    check_texts(kith_procfs_cgroup, cases, KITH_ARRAY_SIZE(cases));
+}
+
+static void test_the_unit_is_the_innermost_one(void **state) {
+    static const struct text_case cases[] = {
+        {"/system.slice/nginx.service", "nginx.service"},
+        {"/system.slice/nginx.service/worker", "nginx.service"},
+        {"/user.slice/user-1000.slice/user@1000.service/app.slice/foo.service", "foo.service"},
+        {"/user.slice/user-1000.slice/session-3.scope", "session-3.scope"},
+        {"/user.slice/user-1000.slice/user@1000.service/init.scope", "init.scope"},
+        {"/system.slice/system-getty.slice/getty@tty1.service", "getty@tty1.service"},
+        {"/system.slice/my\\x2dapp.service", "my\\x2dapp.service"},
+        {"/../x.socket", "x.socket"},
+        {"/system.slice", NULL},
+        {"/", NULL},
+        {"", NULL},
+        {"/.service", NULL},
+        {"/foo.service.d", NULL},
+        {"/fooservice", NULL},
+        {"//a.mount//", "a.mount"},
+    };
+
+    check_texts(kith_procfs_unit, cases, KITH_ARRAY_SIZE(cases));
+}
+
+static void test_groups_are_counted_and_read(void **state) {
+    gid_t *groups = (gid_t *)1;
+    size_t count = 7;
+
+    assert_int_equal(kith_procfs_groups("Name:\tx\nGroups:\t4 24 4294967295 \nVmPeak:\t1\n", &groups, &count), 0);
+    assert_int_equal(count, 3);
+    assert_int_equal(groups[0], 4);
+    assert_int_equal(groups[1], 24);
+    assert_int_equal(groups[2], 4294967295);
+    free(groups);
+
+    assert_int_equal(kith_procfs_groups("Groups:\t \nx: 5\n", &groups, &count), 0);
+    assert_int_equal(count, 0);
+    assert_null(groups);
+}
+
+static void test_a_groups_line_that_is_not_one_is_no_data(void **state) {
+    static const char *const texts[] = {
+        "", "Groups:", "Groups:\t4 24", "Groups:\t4 -1\n", "Groups:\t4294967296\n", "Groups:\tx\n", "xGroups:\t4\n"};
+
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(texts); i++) {
+        gid_t *groups = (gid_t *)1;
+        size_t count = 7;
+
+        assert_int_equal(kith_procfs_groups(texts[i], &groups, &count), -ENODATA);
+        assert_ptr_equal(groups, (gid_t *)1);
+        assert_int_equal(count, 7);
+    }
+}
+
+static void test_real_ids_are_the_first_of_four(void **state) {
+    uid_t uid;
+    gid_t gid;
+
+    assert_int_equal(kith_procfs_real_ids("Uid:\t1000\t0\t0\t0\nGid:\t100\t0\t0\t0\n", &uid, &gid), 0);
+    assert_int_equal(uid, 1000);
+    assert_int_equal(gid, 100);
+    assert_int_equal(kith_procfs_real_ids("Uid:\t1000\n", &uid, &gid), -ENODATA);
+    assert_int_equal(kith_procfs_real_ids("Uid:\nGid:\t1\n", &uid, &gid), -ENODATA); /* the next line's number is not this one's */
+}
+
+static void test_the_start_time_is_found_behind_any_name(void **state) {
+    static const char rest[] = " S 1 2 3 4 -1 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20 21\n";
+    static const char *const names[] = {"(cat)", "(a b)", "())", "() R 1 1)", "(\n)", "((sd-pam))", "()"};
+
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(names); i++) {
+        char text[128] = "812 ";
+        uint64_t ticks = 0;
+
+        strcat(strcat(text, names[i]), rest);
+        assert_int_equal(kith_procfs_start_time(text, &ticks), 0);
+        assert_int_equal(ticks, 4711);
+    }
+}
+
+static void test_a_stat_line_cut_short_has_no_start_time(void **state) {
+    static const char text[] = "812 (cat) S 1 2 3 4 -1 6 7 8 9 10 11 12 13 14 15 16 17 18 ";
+    uint64_t ticks;
+
+    for (size_t size = 0; size < sizeof(text); size++) {
+        char *cut = strndup(text, size);
+
+        assert_non_null(cut);
+        assert_int_equal(kith_procfs_start_time(cut, &ticks), -ENODATA);
+        free(cut);
+    }
+    assert_int_equal(kith_procfs_start_time("812 (cat) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 99999999999999999999\n", &ticks),
+                     -ENODATA);
+}
+
+static void test_the_pidfd_tells_its_process_s_number_or_that_there_is_none(void **state) {
+    pid_t pid = 0;
+
+    assert_int_equal(kith_procfs_pidfd("pos:\t0\nflags:\t02000002\nPid:\t812\nNSpid:\t812\n", &pid), 0);
+    assert_int_equal(pid, 812);
+    assert_int_equal(kith_procfs_pidfd("pos:\t0\nPid:\t-1\nNSpid:\t-1\n", &pid), -ENODATA);
+    assert_int_equal(kith_procfs_pidfd("Pid:\t0\n", &pid), -ENODATA);
+    assert_int_equal(kith_procfs_pidfd("NSpid:\t5\n", &pid), -ENODATA);
+    assert_int_equal(kith_procfs_pidfd("Pid:\t2147483648\n", &pid), -ENODATA);
+    assert_int_equal(pid, 812);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_cgroup_is_that_of_the_hierarchy_that_systemd_uses),
+        cmocka_unit_test(test_the_unit_is_the_innermost_one),
+        cmocka_unit_test(test_groups_are_counted_and_read),
+        cmocka_unit_test(test_a_groups_line_that_is_not_one_is_no_data),
+        cmocka_unit_test(test_real_ids_are_the_first_of_four),
+        cmocka_unit_test(test_the_start_time_is_found_behind_any_name),
+        cmocka_unit_test(test_a_stat_line_cut_short_has_no_start_time),
+        cmocka_unit_test(test_the_pidfd_tells_its_process_s_number_or_that_there_is_none),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
