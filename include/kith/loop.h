@@ -6,13 +6,17 @@
  * loop's thread; the only calls allowed from other threads and from signal handlers are kith_loop_wakeup_send() and
  * kith_loop_stop().
  *
- * Fork: a loop refuses to run in a child process (-ECHILD); the child may only free it.
+ * Fork: a loop refuses to run and to make objects in a child process (-ECHILD); the child may only free it and its objects, which does
+ * not disturb the parent.
  *
  * Hosting: kith_loop_fd() is level-triggered: readable while the loop has something to do, timers included. So another
  * loop can host this one: watch the descriptor, call kith_loop_step(loop, 0) when it is readable.
  *
+ * A callback that is NULL is -EINVAL.
+ *
  * Any object may be freed inside any callback, its own too: nothing of it is called afterwards. A loop is freed last:
- * freeing it while objects exist is allowed, they become inert and must still be freed.
+ * freeing it while objects exist is allowed, they become inert (-ESHUTDOWN) and must still be freed. A loop freed inside a callback ends
+ * its step and its run; it must not be touched any more.
  */
 #ifndef KITH_LOOP_H
 #define KITH_LOOP_H
@@ -43,21 +47,23 @@ KITH_PUBLIC kith_loop *kith_loop_free(kith_loop *loop);
 /* "epoll" */
 KITH_PUBLIC const char *kith_loop_backend_name(const kith_loop *loop);
 
-/* The descriptor to watch for reading from another loop. The loop owns it. */
+/* The descriptor to watch for reading from another loop. The loop owns it. The first call makes the loop one that is hosted, which costs a
+ * descriptor and, when the first timer changes, a system call. Errors (of the first call): -EMFILE, -ENFILE, -ENOMEM, -ECHILD. */
 KITH_PUBLIC int kith_loop_fd(kith_loop *loop);
 
 /* Waits at most timeout_ms milliseconds (-1: without limit, 0: not at all) for something to do and does it once.
- * Returns the number of callbacks run (0: timeout, or a stop asked before). Errors: -EBUSY inside a callback of this loop,
- * -ECHILD after fork, -EINTR when a signal handler ran. */
+ * Returns the number of callbacks run (0: timeout, or a stop was asked, which is thereby taken). Descriptors come first, then timers.
+ * Errors: -EBUSY inside a callback of this loop, -ECHILD after fork, -EINTR when a signal handler ran. */
 KITH_PUBLIC int kith_loop_step(kith_loop *loop, int timeout_ms);
 
 /* Steps until kith_loop_stop(). Returns 0, or the first error of kith_loop_step() other than -EINTR. */
 KITH_PUBLIC int kith_loop_run(kith_loop *loop);
 
-/* Ends kith_loop_run() after the running callbacks; from any thread and from signal handlers. */
+/* Ends kith_loop_run() after the running callbacks (or the next one at once, when none is under way); from any thread and from signal
+ * handlers. */
 KITH_PUBLIC void kith_loop_stop(kith_loop *loop);
 
-/* Nanoseconds of CLOCK_MONOTONIC, read once a step: cheap and the same for all callbacks of one step. */
+/* Nanoseconds of CLOCK_MONOTONIC. In callbacks: read once a step, cheap and the same for all callbacks of it. Outside: now. */
 KITH_PUBLIC uint64_t kith_loop_now(kith_loop *loop);
 
 /* Descriptors -------------------------------------------------------------------------------------------------- */
@@ -65,14 +71,16 @@ KITH_PUBLIC uint64_t kith_loop_now(kith_loop *loop);
 enum {
     KITH_IO_READ = 1 << 0,
     KITH_IO_WRITE = 1 << 1,
-    KITH_IO_HANGUP = 1 << 2, /* reported whether asked for or not: hang-up or error */
+    KITH_IO_HANGUP = 1 << 2, /* hang-up or error, reported whether asked for or not */
 };
 
 typedef void (*kith_io_fn)(kith_io *io, int fd, unsigned events, void *userdata);
 
-/* Watches fd (level-triggered) for `events`, which may be 0. The descriptor stays the caller's and must outlive the
- * watch. Errors: -EBADF, -EEXIST (fd is watched already), -EPERM (a regular file), -ENOMEM, -ENOSPC. */
+/* Watches fd (level-triggered) for `events`, which may be 0: then a hang-up is reported once and not again before kith_io_set_events().
+ * The descriptor stays the caller's and must outlive the watch. Errors: -EBADF, -EEXIST (fd is watched already), -EPERM (a regular file),
+ * -EINVAL (other events), -ENOMEM, -ENOSPC, -ECHILD. */
 KITH_PUBLIC int kith_io_new(kith_loop *loop, int fd, unsigned events, kith_io_fn fn, void *userdata, kith_io **ret_io);
+/* Takes effect at once: what is not wanted any more is not called, even when it is ready already. Errors: -EINVAL, -ESHUTDOWN. */
 KITH_PUBLIC int kith_io_set_events(kith_io *io, unsigned events);
 /* Handles this descriptor before the others that became ready in the same wait (off at first). */
 KITH_PUBLIC void kith_io_set_urgent(kith_io *io, bool urgent);
@@ -82,10 +90,11 @@ KITH_PUBLIC kith_io *kith_io_free(kith_io *io);
 
 typedef void (*kith_timer_fn)(kith_timer *timer, void *userdata);
 
-/* A timer starts disarmed. */
+/* A timer starts disarmed. Errors: -ENOMEM, -ECHILD. */
 KITH_PUBLIC int kith_timer_new(kith_loop *loop, kith_timer_fn fn, void *userdata, kith_timer **ret_timer);
 /* Fires once after after_ms milliseconds (0: in the next step), then every repeat_ms (0: only once). Arming an armed
- * timer moves it. A repeating timer that was late fires once, not once for every period missed. Errors: -ENOMEM. */
+ * timer moves it. Never early; timers of one deadline fire in the order of arming. A repeating timer keeps its phase; when it was late it
+ * fires once, not once for every period missed. Memory is taken with the timer: the only error is -ESHUTDOWN (the loop is gone). */
 KITH_PUBLIC int kith_timer_arm(kith_timer *timer, uint64_t after_ms, uint64_t repeat_ms);
 KITH_PUBLIC void kith_timer_disarm(kith_timer *timer);
 KITH_PUBLIC bool kith_timer_armed(const kith_timer *timer);
@@ -97,21 +106,26 @@ typedef void (*kith_signal_fn)(kith_signal *sig, int signo, void *userdata);
 
 /* Calls fn in the loop for each delivery of signo to the process (several may be merged, as signals are). The signal is
  * blocked in the calling thread while the object lives; other threads must block it themselves, see signalfd(2).
- * Errors: -EINVAL (no such signal, or SIGKILL, SIGSTOP), -EEXIST (this loop handles it already), -EMFILE. */
+ * Errors: -EINVAL (no such signal, or SIGKILL, SIGSTOP), -EEXIST (this loop handles it already), -EMFILE, -ENFILE, -ENOMEM, -ECHILD. */
 KITH_PUBLIC int kith_signal_new(kith_loop *loop, int signo, kith_signal_fn fn, void *userdata, kith_signal **ret_signal);
+/* In the thread that made it: unblocks the signal unless it was blocked before. One that is pending then takes its old course. */
 KITH_PUBLIC kith_signal *kith_signal_free(kith_signal *sig);
 
 typedef void (*kith_child_fn)(kith_child *child, const siginfo_t *status, void *userdata);
 
-/* Waits for the child process `pid`, reaps it and calls fn once with what waitid(2) said. Errors: -ECHILD (not a child
- * of this process), -EMFILE. */
+/* Waits for the child process `pid`, reaps it and calls fn once with what waitid(2) said: si_pid, si_code (CLD_EXITED, CLD_KILLED,
+ * CLD_DUMPED), si_status. When somebody else reaped it (or SIGCHLD is ignored) si_pid is 0 and si_errno ECHILD. Freeing does not reap.
+ * Errors: -ECHILD (not a child of this process; or after fork), -EMFILE, -ENFILE, -ENOMEM, -ENOSYS (a sandbox
+ * without pidfd_open(2)). */
 KITH_PUBLIC int kith_child_new(kith_loop *loop, pid_t pid, kith_child_fn fn, void *userdata, kith_child **ret_child);
 KITH_PUBLIC kith_child *kith_child_free(kith_child *child);
 
 typedef void (*kith_wakeup_fn)(kith_wakeup *wakeup, void *userdata);
 
+/* Errors: -EMFILE, -ENFILE, -ENOMEM, -ECHILD. */
 KITH_PUBLIC int kith_wakeup_new(kith_loop *loop, kith_wakeup_fn fn, void *userdata, kith_wakeup **ret_wakeup);
-/* Makes the loop call fn soon; from any thread and from signal handlers. Several sends before the call are one call. */
+/* Makes the loop call fn soon; from any thread and from signal handlers. Several sends before the call are one call. Allowed
+ * until the wakeup is freed, even when the loop is gone. */
 KITH_PUBLIC void kith_wakeup_send(kith_wakeup *wakeup);
 KITH_PUBLIC kith_wakeup *kith_wakeup_free(kith_wakeup *wakeup);
 

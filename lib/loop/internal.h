@@ -21,8 +21,9 @@ static inline void kith_defer_init(struct kith_defer *defer, void (*fn)(struct k
     defer->fn = fn;
 }
 
-/* Queues it; a queued one stays where it is. Outside a step it runs at the beginning of the next (and makes kith_loop_fd() readable).
- * Deferred work that defers again runs in the same step, at most a bounded number of rounds. */
+/* Queues it (the loop must be alive); a queued one stays where it is. Outside a step it runs at the beginning of the next (and makes
+ * kith_loop_fd() readable). Deferred work that defers again runs in the same step, at most a bounded number of rounds. Each counts as a
+ * callback. When the loop is freed first, it is cancelled. */
 void kith_loop_defer(kith_loop *loop, struct kith_defer *defer);
 static inline void kith_defer_cancel(struct kith_defer *defer) {
     kith_list_unlink(&defer->link);

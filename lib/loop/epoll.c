@@ -1,0 +1,112 @@
+/*
+ * loop/epoll.c: waiting with epoll(7).
+ *
+ * One epoll descriptor, level-triggered; the data word of each registration is the watch's id. A watch that wants nothing is registered
+ * with EPOLLONESHOT: the kernel then tells its hang-up once and keeps silent until the next EPOLL_CTL_MOD, without a system call of ours.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+
+#include "base/fd.h"
+#include "base/time.h"
+#include "loop/backend.h"
+
+/* More than this in one wait gains nothing measurable, and urgent descriptors would wait for a longer batch. */
+#define BATCH 128
+
+struct state {
+    int fd;
+    struct epoll_event events[BATCH];
+};
+
+static int create(void **ret_state) {
+    struct state *state = calloc(1, sizeof(*state));
+    if (!state)
+        return -ENOMEM;
+    state->fd = epoll_create1(EPOLL_CLOEXEC);
+    if (state->fd < 0) {
+        int r = -errno;
+        free(state);
+        return r;
+    }
+    *ret_state = state;
+    return 0;
+}
+
+static void destroy(void *opaque) {
+    struct state *state = opaque;
+
+    kith_close(state->fd);
+    free(state);
+}
+
+static int fd(const void *opaque) {
+    const struct state *state = opaque;
+    return state->fd;
+}
+
+static int control(const struct state *state, int operation, const struct kith_watch *watch) {
+    struct epoll_event event = {.data.u64 = watch->id};
+
+    if (watch->events & KITH_IO_READ)
+        event.events |= EPOLLIN;
+    if (watch->events & KITH_IO_WRITE)
+        event.events |= EPOLLOUT;
+    if (event.events == 0)
+        event.events = EPOLLONESHOT;
+    return epoll_ctl(state->fd, operation, watch->fd, &event) < 0 ? -errno : 0;
+}
+
+static int add(void *state, const struct kith_watch *watch) {
+    return control(state, EPOLL_CTL_ADD, watch);
+}
+
+static int modify(void *state, const struct kith_watch *watch) {
+    return control(state, EPOLL_CTL_MOD, watch);
+}
+
+static void remove_watch(void *state, const struct kith_watch *watch) {
+    control(state, EPOLL_CTL_DEL, watch);
+}
+
+/* Rounded up: a timer must not be early, and rounding down would wait for nothing again and again before each one. */
+static int to_ms(int64_t timeout_ns) {
+    if (timeout_ns < 0)
+        return -1;
+    uint64_t ms = ((uint64_t)timeout_ns + KITH_NS_PER_MS - 1) / KITH_NS_PER_MS;
+    return ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+static int wait(void *opaque, int64_t timeout_ns, struct kith_watches *watches) {
+    struct state *state = opaque;
+
+    int count = epoll_wait(state->fd, state->events, BATCH, to_ms(timeout_ns));
+    if (count < 0)
+        return -errno;
+    for (int i = 0; i < count; i++) {
+        const struct epoll_event *event = &state->events[i];
+        unsigned events = 0;
+
+        if (event->events & EPOLLIN)
+            events |= KITH_IO_READ;
+        if (event->events & EPOLLOUT)
+            events |= KITH_IO_WRITE;
+        if (event->events & (EPOLLHUP | EPOLLERR))
+            events |= KITH_IO_HANGUP;
+        kith_watches_report(watches, event->data.u64, events);
+    }
+    return 0;
+}
+
+const struct kith_loop_backend kith_loop_epoll = {
+    .name = "epoll",
+    .create = create,
+    .destroy = destroy,
+    .fd = fd,
+    .add = add,
+    .modify = modify,
+    .remove = remove_watch,
+    .wait = wait,
+};

@@ -1,0 +1,62 @@
+/* loop/io.c: kith_io, the watch of a descriptor that belongs to the user. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "loop/private.h"
+
+struct kith_io {
+    kith_loop *loop; /* valid while the watch is active */
+    struct kith_watch watch;
+    kith_io_fn fn;
+    void *userdata;
+};
+
+static bool events_valid(unsigned events) {
+    return (events & ~(unsigned)(KITH_IO_READ | KITH_IO_WRITE | KITH_IO_HANGUP)) == 0;
+}
+
+static unsigned dispatch(struct kith_watch *watch, unsigned events) {
+    kith_io *io = KITH_CONTAINER_OF(watch, kith_io, watch);
+
+    io->fn(io, watch->fd, events, io->userdata);
+    return 1;
+}
+
+int kith_io_new(kith_loop *loop, int fd, unsigned events, kith_io_fn fn, void *userdata, kith_io **ret_io) {
+    if (!fn || !events_valid(events))
+        return -EINVAL;
+    kith_io *io = calloc(1, sizeof(*io));
+    if (!io)
+        return -ENOMEM;
+    int r = kith_loop_watch(loop, &io->watch, fd, events & ~(unsigned)KITH_IO_HANGUP, dispatch);
+    if (r < 0) {
+        free(io);
+        return r;
+    }
+    io->loop = loop;
+    io->fn = fn;
+    io->userdata = userdata;
+    *ret_io = io;
+    return 0;
+}
+
+int kith_io_set_events(kith_io *io, unsigned events) {
+    if (!events_valid(events))
+        return -EINVAL;
+    if (!kith_watch_active(&io->watch))
+        return -ESHUTDOWN;
+    kith_watches_set_events(&io->loop->watches, &io->watch, events & ~(unsigned)KITH_IO_HANGUP);
+    kith_loop_changed(io->loop);
+    return 0;
+}
+
+void kith_io_set_urgent(kith_io *io, bool urgent) {
+    io->watch.urgent = urgent;
+}
+
+kith_io *kith_io_free(kith_io *io) {
+    if (io && kith_watch_active(&io->watch))
+        kith_loop_unwatch(io->loop, &io->watch);
+    free(io);
+    return NULL;
+}

@@ -1,0 +1,68 @@
+/* loop/private.h: the loop from inside, for the files of this room. */
+#ifndef KITH_LOOP_PRIVATE_H
+#define KITH_LOOP_PRIVATE_H
+
+#include <signal.h>
+#include <stdatomic.h>
+
+#include "loop/backend.h"
+#include "loop/fork.h"
+#include "loop/internal.h"
+#include "loop/timer.h"
+
+/* All signals of a loop share one signalfd, which exists while one of them does. */
+struct kith_signals {
+    int fd;
+    sigset_t handled;
+    struct kith_watch watch;
+    kith_signal *by_number[_NSIG];
+};
+
+/* What another loop, watching kith_loop_fd(), needs to see. Nothing of it exists before somebody asked for that descriptor. */
+struct kith_host {
+    int timer_fd;      /* -1: no host */
+    uint64_t armed_at; /* ns, 0: disarmed */
+    bool woken;        /* the loop's own wake descriptor is readable, by us */
+    struct kith_watch timer_watch;
+};
+
+struct kith_loop {
+    struct kith_watches watches;
+    struct kith_timers timers;
+    struct kith_list deferred, deferring; /* waiting for a round, and the round under way */
+    struct kith_fork_guard fork_guard;
+    struct kith_signals signals;
+    struct kith_host host;
+    struct kith_pool *pool;
+    uint64_t now;
+    int wake_fd; /* an eventfd: makes a wait end */
+    struct kith_watch wake_watch;
+    atomic_bool stop;
+    bool running;  /* inside kith_loop_step() or kith_loop_run() */
+    bool released; /* freed by a callback: goes when the step ends */
+};
+
+/* As kith_loop_new(), with the backend called name; NULL: the best. */
+int kith_loop_new_with(const char *name, kith_loop **ret_loop);
+
+/* To be called after every change that can give the loop something to do: a host must see it when no step is under way. */
+void kith_loop_changed(kith_loop *loop);
+
+int kith_loop_watch(kith_loop *loop, struct kith_watch *watch, int fd, unsigned events,
+                    unsigned (*fn)(struct kith_watch *watch, unsigned events));
+void kith_loop_unwatch(kith_loop *loop, struct kith_watch *watch);
+
+/* From any thread and from signal handlers: makes the eventfd readable. */
+void kith_eventfd_raise(int fd);
+void kith_eventfd_drain(int fd);
+
+void kith_signals_init(struct kith_signals *signals);
+/* Makes the objects inert. */
+void kith_signals_deinit(struct kith_signals *signals);
+
+void kith_host_init(struct kith_host *host);
+void kith_host_deinit(struct kith_host *host);
+/* Brings what a host sees up to date. */
+void kith_host_settle(kith_loop *loop);
+
+#endif
