@@ -77,6 +77,9 @@ KITH_PUBLIC int kith_policy_rule_add(kith_policy_rule *rule, enum kith_condition
 KITH_PUBLIC int kith_policy_rule_set_witness(kith_policy_rule *rule, enum kith_witness least);
 
 KITH_PUBLIC size_t kith_policy_rule_count(const kith_policy *policy);
+/* The name of rule `rule`, which lives as long as the policy, and whether it allows what it covers; NULL and false beyond the last. */
+KITH_PUBLIC const char *kith_policy_rule_name(const kith_policy *policy, size_t rule);
+KITH_PUBLIC bool kith_policy_rule_allows(const kith_policy *policy, size_t rule);
 
 struct kith_verdict {
     bool allow;

@@ -177,6 +177,14 @@ size_t kith_policy_rule_count(const kith_policy *policy) {
     return policy ? policy->count : 0;
 }
 
+const char *kith_policy_rule_name(const kith_policy *policy, size_t rule) {
+    return policy && rule < policy->count ? policy->rules[rule]->name : NULL;
+}
+
+bool kith_policy_rule_allows(const kith_policy *policy, size_t rule) {
+    return policy && rule < policy->count && policy->rules[rule]->allow;
+}
+
 /* Deciding ------------------------------------------------------------------------------------------------------ */
 
 static bool condition_holds(const kith_policy_rule *rule, size_t condition, kith_origin *origin, struct kith_text *why) {

@@ -383,6 +383,20 @@ static void test_a_policy_lives_until_its_last_reference(void **state) {
     assert_null(kith_policy_ref(NULL));
 }
 
+static void test_rules_are_told_in_order(void **state) {
+    (void)state;
+    _cleanup_(kith_policy_unrefp) kith_policy *policy = new_policy();
+    add_rule(policy, "first", true, KITH_VERB_ALL);
+    add_rule(policy, "second", false, KITH_VERB_SEND);
+    assert_string_equal(kith_policy_rule_name(policy, 0), "first");
+    assert_true(kith_policy_rule_allows(policy, 0));
+    assert_string_equal(kith_policy_rule_name(policy, 1), "second");
+    assert_false(kith_policy_rule_allows(policy, 1));
+    assert_null(kith_policy_rule_name(policy, 2));
+    assert_false(kith_policy_rule_allows(policy, 2));
+    assert_null(kith_policy_rule_name(NULL, 0));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_conditions_hold_for_what_they_say),
@@ -401,6 +415,7 @@ int main(void) {
         cmocka_unit_test(test_wrong_arguments_are_errors),
         cmocka_unit_test(test_names_of_verbs_and_conditions_read_back),
         cmocka_unit_test(test_a_policy_lives_until_its_last_reference),
+        cmocka_unit_test(test_rules_are_told_in_order),
     };
     return cmocka_run_group_tests_name("policy/policy", tests, NULL, NULL);
 }
