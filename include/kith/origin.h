@@ -58,10 +58,11 @@ enum kith_fact {
 };
 
 /*
- * The unit is the innermost component of the cgroup path that is the name of a service, scope, socket, mount or swap unit, escapes
- * (\x2d) kept. The name alone does not say whose it is: a user's own manager, and any service with a delegated cgroup, may
- * name units as it likes below its own. Who relies on a unit of the system asks for its cgroup ("/system.slice/nginx.service")
- * or its uid too.
+ * The unit is the service, scope, socket, mount or swap unit that the system's manager put the process in: the first component of the
+ * cgroup path below the slices at the root ("/user.slice/user-1000.slice/user@1000.service/app.slice/foo.service": user@1000.service),
+ * escapes
+ * (\x2d) kept. What a user's own manager or a service with a delegated cgroup names below its own is only in the cgroup path: anybody may
+ * call something sshd.service there.
  */
 
 /* "pid", "uid", "start_time", ... as in the JSON form and in policies. */

@@ -95,20 +95,22 @@ static bool is_unit(const char *name, size_t length) {
     return false;
 }
 
+/* Only what the system's manager made is a unit: the first component below the slices at the root. Further in, names are given by whoever
+ * the subtree was delegated to (a user's manager, a container), and anybody could be "sshd.service" there. */
 int kith_procfs_unit(const char *cgroup, char **ret_unit) {
-    const char *unit = NULL;
-    size_t unit_length = 0;
+    static const char slice[] = ".slice";
+    const size_t slice_length = sizeof(slice) - 1;
 
-    for (const char *name = cgroup; *name;) {
+    for (const char *name = cgroup + strspn(cgroup, "/"); *name; name += strspn(name, "/")) {
         size_t length = strcspn(name, "/");
 
-        if (is_unit(name, length)) {
-            unit = name;
-            unit_length = length;
-        }
-        name += length + (name[length] == '/');
+        if (is_unit(name, length))
+            return duplicate(name, length, ret_unit);
+        if (length <= slice_length || memcmp(name + length - slice_length, slice, slice_length) != 0)
+            break;
+        name += length;
     }
-    return unit ? duplicate(unit, unit_length, ret_unit) : -ENODATA;
+    return -ENODATA;
 }
 
 int kith_procfs_groups(const char *text, gid_t **ret_groups, size_t *ret_count) {

@@ -15,8 +15,7 @@
  * unified one is "/" and it is not. */
 int kith_procfs_cgroup(const char *text, char **ret_path);
 
-/* The systemd unit that a cgroup path lies in: the innermost component that is a unit's name, slices left out (they hold units, not
- * processes). Escapes (\x2d) stay. */
+/* The systemd unit that a cgroup path lies in, as the system's manager knows it (slices hold units, not processes). Escapes (\x2d) stay. */
 int kith_procfs_unit(const char *cgroup, char **ret_unit);
 
 /* /proc/PID/status: supplementary groups (*ret_groups is NULL when there are none), and the real ids. */

@@ -60,16 +60,19 @@ static void test_the_cgroup_is_that_of_the_hierarchy_that_systemd_uses(void **st
     check_texts(kith_procfs_cgroup, cases, KITH_ARRAY_SIZE(cases));
 }
 
-static void test_the_unit_is_the_innermost_one(void **state) {
+static void test_the_unit_is_the_one_of_the_system_s_manager(void **state) {
     static const struct text_case cases[] = {
         {"/system.slice/nginx.service", "nginx.service"},
         {"/system.slice/nginx.service/worker", "nginx.service"},
-        {"/user.slice/user-1000.slice/user@1000.service/app.slice/foo.service", "foo.service"},
+        {"/user.slice/user-1000.slice/user@1000.service/app.slice/foo.service", "user@1000.service"},
         {"/user.slice/user-1000.slice/session-3.scope", "session-3.scope"},
-        {"/user.slice/user-1000.slice/user@1000.service/init.scope", "init.scope"},
+        {"/user.slice/user-1000.slice/user@1000.service/init.scope", "user@1000.service"},
         {"/system.slice/system-getty.slice/getty@tty1.service", "getty@tty1.service"},
         {"/system.slice/my\\x2dapp.service", "my\\x2dapp.service"},
-        {"/../x.socket", "x.socket"},
+        {"/../x.socket", NULL},
+        {"/docker/1234/system.slice/nginx.service", NULL},
+        {"/system.slice/docker-1234.scope/system.slice/nginx.service", "docker-1234.scope"},
+        {"/x.socket", "x.socket"},
         {"/system.slice", NULL},
         {"/", NULL},
         {"", NULL},
@@ -167,7 +170,7 @@ static void test_the_pidfd_tells_its_process_s_number_or_that_there_is_none(void
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_cgroup_is_that_of_the_hierarchy_that_systemd_uses),
-        cmocka_unit_test(test_the_unit_is_the_innermost_one),
+        cmocka_unit_test(test_the_unit_is_the_one_of_the_system_s_manager),
         cmocka_unit_test(test_groups_are_counted_and_read),
         cmocka_unit_test(test_a_groups_line_that_is_not_one_is_no_data),
         cmocka_unit_test(test_real_ids_are_the_first_of_four),
