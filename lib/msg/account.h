@@ -1,0 +1,30 @@
+/*
+ * msg/account.h: what one peer's received messages cost, as long as nobody took them.
+ *
+ * Every received message is charged to its peer's account and refunds it when it is taken or freed. The account outlives the peer: `owner`
+ * then is NULL, which is also how a reply finds out that its peer has gone.
+ */
+#ifndef KITH_MSG_ACCOUNT_H
+#define KITH_MSG_ACCOUNT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct kith_account {
+    unsigned refs;
+    size_t messages, octets;           /* in queues now */
+    size_t message_limit, octet_limit; /* the high-water marks */
+    bool full;                         /* a mark was reached; relieved() is due at half of it */
+    void *owner;                       /* the session, NULL when it has gone */
+    void (*relieved)(void *owner);     /* both counts have fallen to half of their marks */
+};
+
+int kith_account_new(void *owner, void (*relieved)(void *owner), struct kith_account **ret_account);
+struct kith_account *kith_account_ref(struct kith_account *account);
+struct kith_account *kith_account_unref(struct kith_account *account);
+
+/* One message of `octets` more or less. take sets `full` at a mark; the owner then stops reading. */
+void kith_account_take(struct kith_account *account, size_t octets);
+void kith_account_give(struct kith_account *account, size_t octets);
+
+#endif

@@ -1,0 +1,76 @@
+/*
+ * msg/internal.h: a message as the other rooms see it.
+ *
+ * Frames lie in one array with some room in front, so that an envelope frame is put there without moving the others. A frame of up to
+ * KITH_FRAME_SMALL octets lies in the array itself (buffer is NULL), a larger one in a buffer that it holds a reference of.
+ */
+#ifndef KITH_MSG_INTERNAL_H
+#define KITH_MSG_INTERNAL_H
+
+#include <stdint.h>
+
+#include <kith/msg.h>
+
+#include "base/list.h"
+#include "msg/account.h"
+#include "pool/pool.h"
+
+/* The 64 octets that most requests fit into. */
+#define KITH_FRAME_SMALL 64
+/* From here on a received frame that lies whole in a slab shares it instead of being copied: a quarter of the slab, so that what a kept
+ * message pins is at most four times what it was charged for. */
+#define KITH_FRAME_SHARE (KITH_SLAB_SIZE / 4)
+/* Counted for each frame beside its octets: about what the array costs. */
+#define KITH_FRAME_OVERHEAD 32
+
+struct kith_frame {
+    struct kith_slice slice; /* buffer NULL: size octets in small[], data is NULL */
+    uint8_t small[KITH_FRAME_SMALL];
+};
+
+#define KITH_MSG_INLINE_FRAMES 4
+
+struct kith_msg {
+    struct kith_list link;     /* in a queue of its pattern or session */
+    struct kith_frame *frames; /* inline_frames, or heap */
+    size_t first, count, capacity;
+    size_t size;                  /* octets of all frames */
+    kith_origin *origin;          /* referenced */
+    struct kith_account *account; /* of the peer that sent it, referenced; NULL: not received */
+    bool charged;                 /* the account has it on its books, with `charge` octets */
+    size_t charge;
+    size_t filling; /* octets of the last frame's buffer filled so far, while it is being received */
+    struct kith_frame inline_frames[KITH_MSG_INLINE_FRAMES];
+};
+
+static inline struct kith_frame *kith_msg_at(const kith_msg *msg, size_t index) {
+    return &msg->frames[msg->first + index];
+}
+
+static inline const uint8_t *kith_frame_data(const struct kith_frame *frame) {
+    return frame->slice.buffer ? frame->slice.data : frame->small;
+}
+
+/* Octets as limits count them. */
+static inline size_t kith_msg_cost(const kith_msg *msg) {
+    return msg->size + msg->count * KITH_FRAME_OVERHEAD;
+}
+
+/* A piece of a frame of `frame_size` octets arrived: the first (offset 0) begins a frame, others continue the last. Memory grows with what
+ * has arrived, never ahead of it by more than double. `slice` holds the piece. Errors: -ENOMEM. */
+int kith_msg_receive(kith_msg *msg, const struct kith_slice *slice, const uint8_t *data, size_t size, uint64_t frame_size, uint64_t offset);
+
+/* Moves frames from the front of `from` behind those of `to`. Errors: -ENOMEM (nothing is moved). */
+int kith_msg_move(kith_msg *to, kith_msg *from, size_t count);
+/* Undoes kith_msg_append(): the frames of `from` behind the first `keep` go to `to`, which is the message they came from and has room for
+ * them. */
+void kith_msg_move_back(kith_msg *from, size_t keep, kith_msg *to);
+
+/* Puts the message on its account's books (which it takes a reference of), and off them. Both may be called twice. */
+void kith_msg_charge(kith_msg *msg, struct kith_account *account);
+void kith_msg_refund(kith_msg *msg);
+
+/* Frees all messages of a queue; returns how many. */
+size_t kith_msg_queue_free(struct kith_list *queue);
+
+#endif

@@ -1,0 +1,256 @@
+/* msg/msg.c: frames of a message. See internal.h for how they lie. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "msg/internal.h"
+
+KITH_DEFINE_CLEANUP(kith_msg *, kith_msg_free)
+
+int kith_msg_new(kith_msg **ret_msg) {
+    kith_msg *msg = malloc(sizeof(*msg));
+    if (!msg)
+        return -ENOMEM;
+    kith_list_init(&msg->link);
+    msg->frames = msg->inline_frames;
+    msg->first = 1; /* room for one envelope frame */
+    msg->count = 0;
+    msg->capacity = KITH_MSG_INLINE_FRAMES;
+    msg->size = 0;
+    msg->origin = NULL;
+    msg->account = NULL;
+    msg->charged = false;
+    msg->charge = 0;
+    msg->filling = 0;
+    *ret_msg = msg;
+    return 0;
+}
+
+kith_msg *kith_msg_free(kith_msg *msg) {
+    if (!msg)
+        return NULL;
+    kith_list_unlink(&msg->link);
+    kith_msg_refund(msg);
+    kith_msg_drop(msg, msg->count);
+    kith_origin_unref(msg->origin);
+    kith_account_unref(msg->account);
+    if (msg->frames != msg->inline_frames)
+        free(msg->frames);
+    free(msg);
+    return NULL;
+}
+
+/* Makes room for `front` more frames in front and `back` more behind. */
+static int msg_reserve(kith_msg *msg, size_t front, size_t back) {
+    if (front <= msg->first && msg->first + msg->count + back <= msg->capacity)
+        return 0;
+    size_t capacity = (front + msg->count + back) * 2;
+    struct kith_frame *frames = reallocarray(NULL, capacity, sizeof(*frames));
+    if (!frames)
+        return -ENOMEM;
+    /* Both kinds of growth leave room: envelopes come in front, frames behind. */
+    size_t first = front + 1;
+    memcpy(&frames[first], kith_msg_at(msg, 0), msg->count * sizeof(*frames));
+    if (msg->frames != msg->inline_frames)
+        free(msg->frames);
+    msg->frames = frames;
+    msg->capacity = capacity;
+    msg->first = first;
+    return 0;
+}
+
+/* Fills a frame with a copy. */
+static int frame_copy(struct kith_frame *frame, const void *data, size_t size) {
+    frame->slice = (struct kith_slice){.buffer = NULL, .data = NULL, .size = size};
+    if (size <= KITH_FRAME_SMALL) {
+        if (size > 0)
+            memcpy(frame->small, data, size);
+        return 0;
+    }
+    kith_buffer *buffer;
+    int r = kith_buffer_new(size, &buffer);
+    if (r < 0)
+        return r;
+    memcpy(kith_buffer_data(buffer), data, size);
+    frame->slice = (struct kith_slice){.buffer = buffer, .data = kith_buffer_data(buffer), .size = size};
+    return 0;
+}
+
+int kith_msg_add(kith_msg *msg, const void *data, size_t size) {
+    int r = msg_reserve(msg, 0, 1);
+    if (r < 0)
+        return r;
+    r = frame_copy(kith_msg_at(msg, msg->count), data, size);
+    if (r < 0)
+        return r;
+    msg->count++;
+    msg->size += size;
+    return 0;
+}
+
+int kith_msg_add_slice(kith_msg *msg, struct kith_slice slice) {
+    if (!slice.buffer || slice.size <= KITH_FRAME_SMALL)
+        return kith_msg_add(msg, slice.data, slice.size);
+    int r = msg_reserve(msg, 0, 1);
+    if (r < 0)
+        return r;
+    kith_msg_at(msg, msg->count)->slice = kith_slice_ref(slice);
+    msg->count++;
+    msg->size += slice.size;
+    return 0;
+}
+
+int kith_msg_prepend(kith_msg *msg, const void *data, size_t size) {
+    int r = msg_reserve(msg, 1, 0);
+    if (r < 0)
+        return r;
+    r = frame_copy(&msg->frames[msg->first - 1], data, size);
+    if (r < 0)
+        return r;
+    msg->first--;
+    msg->count++;
+    msg->size += size;
+    return 0;
+}
+
+void kith_msg_drop(kith_msg *msg, size_t count) {
+    for (; count > 0 && msg->count > 0; count--) {
+        struct kith_frame *frame = kith_msg_at(msg, 0);
+        msg->size -= frame->slice.size;
+        kith_slice_unref(&frame->slice);
+        msg->first++;
+        msg->count--;
+    }
+}
+
+int kith_msg_move(kith_msg *to, kith_msg *from, size_t count) {
+    int r = msg_reserve(to, 0, count);
+    if (r < 0)
+        return r;
+    for (; count > 0 && from->count > 0; count--) {
+        struct kith_frame *frame = kith_msg_at(from, 0);
+        *kith_msg_at(to, to->count) = *frame;
+        to->count++;
+        to->size += frame->slice.size;
+        from->first++;
+        from->count--;
+        from->size -= frame->slice.size;
+    }
+    return 0;
+}
+
+int kith_msg_append(kith_msg *msg, kith_msg *from) {
+    return msg == from ? -EINVAL : kith_msg_move(msg, from, from->count);
+}
+
+void kith_msg_move_back(kith_msg *from, size_t keep, kith_msg *to) {
+    while (from->count > keep) {
+        struct kith_frame *frame = kith_msg_at(from, --from->count);
+        from->size -= frame->slice.size;
+        to->frames[--to->first] = *frame;
+        to->count++;
+        to->size += frame->slice.size;
+    }
+}
+
+size_t kith_msg_count(const kith_msg *msg) {
+    return msg->count;
+}
+
+size_t kith_msg_size(const kith_msg *msg) {
+    return msg->size;
+}
+
+const uint8_t *kith_msg_frame(const kith_msg *msg, size_t index, size_t *ret_size) {
+    if (index >= msg->count) {
+        if (ret_size)
+            *ret_size = 0;
+        return NULL;
+    }
+    const struct kith_frame *frame = kith_msg_at(msg, index);
+    if (ret_size)
+        *ret_size = frame->slice.size;
+    return kith_frame_data(frame);
+}
+
+kith_origin *kith_msg_origin(const kith_msg *msg) {
+    return msg->origin;
+}
+
+/* Room for `need` octets in the last frame's buffer: at least doubled, so that a frame costs as many copies as a vector that grows; at most
+ * what the frame can still need. */
+static int frame_grow(kith_msg *msg, struct kith_frame *frame, size_t need, uint64_t frame_size) {
+    size_t have = frame->slice.buffer ? kith_buffer_size(frame->slice.buffer) : KITH_FRAME_SMALL;
+    if (need <= have)
+        return 0;
+    size_t want = need;
+    if (have <= SIZE_MAX / 2 && want < have * 2)
+        want = have * 2;
+    if (want > frame_size)
+        want = (size_t)frame_size;
+    kith_buffer *buffer;
+    int r = kith_buffer_new(want, &buffer);
+    if (r < 0)
+        return r;
+    memcpy(kith_buffer_data(buffer), kith_frame_data(frame), msg->filling);
+    kith_buffer_unref(frame->slice.buffer);
+    frame->slice.buffer = buffer;
+    frame->slice.data = kith_buffer_data(buffer);
+    return 0;
+}
+
+static int msg_receive_whole(kith_msg *msg, const struct kith_slice *slice, const uint8_t *data, size_t size) {
+    if (size < KITH_FRAME_SHARE || !slice->buffer)
+        return kith_msg_add(msg, data, size);
+    return kith_msg_add_slice(msg, (struct kith_slice){.buffer = slice->buffer, .data = data, .size = size});
+}
+
+int kith_msg_receive(kith_msg *msg, const struct kith_slice *slice, const uint8_t *data, size_t size, uint64_t frame_size,
+                     uint64_t offset) {
+    if (offset == 0 && size == frame_size)
+        return msg_receive_whole(msg, slice, data, size);
+
+    if (offset == 0) {
+        int r = kith_msg_add(msg, NULL, 0);
+        if (r < 0)
+            return r;
+        msg->filling = 0;
+    }
+    struct kith_frame *frame = kith_msg_at(msg, msg->count - 1);
+    int r = frame_grow(msg, frame, msg->filling + size, frame_size);
+    if (r < 0)
+        return r;
+    uint8_t *room = frame->slice.buffer ? kith_buffer_data(frame->slice.buffer) : frame->small;
+    if (size > 0)
+        memcpy(room + msg->filling, data, size);
+    msg->filling += size;
+    frame->slice.size += size;
+    msg->size += size;
+    return 0;
+}
+
+void kith_msg_charge(kith_msg *msg, struct kith_account *account) {
+    if (!msg->account)
+        msg->account = kith_account_ref(account);
+    if (msg->charged)
+        return;
+    msg->charged = true;
+    msg->charge = kith_msg_cost(msg);
+    kith_account_take(msg->account, msg->charge);
+}
+
+void kith_msg_refund(kith_msg *msg) {
+    if (!msg->charged)
+        return;
+    msg->charged = false;
+    kith_account_give(msg->account, msg->charge);
+}
+
+size_t kith_msg_queue_free(struct kith_list *queue) {
+    size_t count = 0;
+    while (!kith_list_empty(queue)) {
+        kith_msg_free(kith_list_first(queue, kith_msg, link));
+        count++;
+    }
+    return count;
+}
