@@ -68,11 +68,14 @@ static bool at_comment(const struct scan *scan) {
 /* Blanks the comment. Control characters in it do no harm. */
 static int scan_comment(struct scan *scan) {
     bool block = scan->at[0] == '/' && scan->at[1] == '*';
-    char *end = block ? strstr(scan->at + 2, "*/") : strchr(scan->at, '\n');
+    char *end = block ? scan->at + 2 : scan->at;
 
-    if (block && !end)
+    while (*end && (block ? end[0] != '*' || end[1] != '/' : *end != '\n'))
+        end++;
+    if (block && !*end)
         return scan_fail(scan, -EINVAL, "a comment without end: close it with */");
-    end = block ? end + 2 : end ? end : scan->end;
+    if (block)
+        end += 2;
     for (; scan->at < end; scan->at++) {
         if (*scan->at == '\n')
             scan->line++;
@@ -125,11 +128,12 @@ static int scan_quoted(struct scan *scan, struct string *ret_string) {
 }
 
 static int scan_bare(struct scan *scan, struct string *ret_string) {
-    size_t size = strcspn(scan->at, " \t\r\n#\"'={}()+,*");
+    size_t size = 0;
 
-    for (size_t i = 0; i < size; i++)
-        if (is_control(scan->at[i]))
-            return scan_fail(scan, -EINVAL, "the control character 0x%02x: leave it out", (unsigned char)scan->at[i]);
+    /* The NUL at the end of the text ends a word too: strchr(3) finds it in any string. */
+    for (; !strchr(" \t\r\n#\"'={}()+,*", scan->at[size]); size++)
+        if (is_control(scan->at[size]))
+            return scan_fail(scan, -EINVAL, "the control character 0x%02x: leave it out", (unsigned char)scan->at[size]);
     if (size == 0 || (scan->at[size - 1] == '$' && scan->at[size] == '{'))
         return scan_fail(scan, -EINVAL, "%.*s outside quotes: write the whole value in quotes", size ? 2 : 1, size ? "${" : scan->at);
 
