@@ -1,8 +1,9 @@
 /*
  * zmtp/frame.c: frames of handshake and traffic: headers, bodies of messages in pieces, commands gathered.
  *
- * A header is collected octet by octet. Then a message's body is handed out as it lies in the input, and a command's body is used where it
- * lies when it is whole there; else it is gathered in a block that grows with what has arrived, never with what was announced.
+ * A header is collected octet by octet, unless it is that of a long message frame and lies whole in the input. Then a message's body is
+ * handed out as it lies in the input, and a command's body is used where it lies when it is whole there; else it is gathered in a block
+ * that grows with what has arrived, never with what was announced.
  *
  * Reserved flag bits end the connection. RFC 37 says they MUST be zero and its grammar knows only flags 00 to 04 and 06; libzmq does not
  * look at them. No deployed peer sets them, so a set one means that the two sides no longer agree where frames begin, and what would follow
@@ -225,6 +226,11 @@ static void take_header(struct kith_zmtp *engine, struct kith_zmtp_event *event)
 }
 
 static size_t eat_header(struct kith_zmtp *engine, const uint8_t *data, size_t size, struct kith_zmtp_event *event) {
+    const bool is_whole = engine->state == KITH_ZMTP_STATE_TRAFFIC && engine->header_size == 0 && size >= LONG_HEADER;
+    if (is_whole && (data[0] & ~KITH_ZMTP_FLAG_MORE) == KITH_ZMTP_FLAG_LONG) {
+        begin_frame(engine, data[0], read_be64(data + 1), event);
+        return LONG_HEADER;
+    }
     size_t eaten = 0;
     while (eaten < size && engine->step == KITH_ZMTP_STEP_HEADER && event->type == KITH_ZMTP_NONE) {
         engine->header[engine->header_size++] = data[eaten++];

@@ -118,7 +118,7 @@ static const char *measure(struct cursor cursor, size_t *ret_count, size_t *ret_
         if (wrong)
             return wrong;
         if (++*ret_count > KITH_ZMTP_PROPERTIES_MAX)
-            return "more than 64 properties";
+            return "too many properties";
         *ret_octets += property.name_size + 1 + property.size;
     }
     return NULL;

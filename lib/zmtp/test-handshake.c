@@ -243,7 +243,7 @@ static void test_properties_are_limited_in_number(void **state) {
     add_ready(&exceeds, 64, 0);
     assert_handshake("64 properties", &fits, fits.size, expected);
     assert_handshake("64 properties", &fits, 100, expected);
-    assert_handshake("65 properties", &exceeds, 7, "FAILED EPROTO: READY: more than 64 properties\n");
+    assert_handshake("65 properties", &exceeds, 7, "FAILED EPROTO: READY: too many properties\n");
     octets_clear(&fits);
     octets_clear(&exceeds);
 }
