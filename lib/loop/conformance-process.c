@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/testing.h"
 #include "loop/conformance.h"
 
 #define SENDERS 4
@@ -126,22 +127,10 @@ static void child_ended(kith_child *child, const siginfo_t *status, void *userda
     ended->child = kith_child_free(child);
 }
 
-/* valgrind 3.19 does not know pidfd_open(2); every kernel that kith runs on does. */
-static void skip_without_pidfd(void) {
-    int pidfd = pidfd_open(getpid(), 0);
-
-    if (pidfd < 0 && errno == ENOSYS) {
-        print_message("skipped: no pidfd_open(2) here\n");
-        skip();
-    }
-    kith_close(pidfd);
-}
-
 /* A child that waits for its pipe to close, then exits with 42. */
 static pid_t spawn(int *ret_hold) {
     int fds[2];
 
-    skip_without_pidfd();
     assert_int_equal(pipe(fds), 0);
     pid_t pid = fork();
     assert_true(pid >= 0);
@@ -209,7 +198,6 @@ static void test_process_that_is_no_child_is_refused(void **state) {
     struct ended ended = {0};
     const pid_t wrong[] = {1, getpid(), getppid(), 0, -1, INT32_MAX};
 
-    skip_without_pidfd();
     for (size_t i = 0; i < KITH_ARRAY_SIZE(wrong); i++)
         assert_int_equal(kith_child_new(test->loop, wrong[i], child_ended, &ended, &ended.child), -ECHILD);
     assert_null(ended.child);
@@ -375,6 +363,18 @@ static void test_forked_child_can_only_free_and_the_parent_does_not_notice(void 
     free_family(&family);
 }
 
+/* valgrind 3.19 does not know pidfd_open(2), which every kernel that kith runs on has: these run only without it. */
+static int conformance_children(const char *backend) {
+    const struct CMUnitTest tests[] = {
+        CONFORMANCE_TEST(test_child_is_reaped_and_its_status_told_once),
+        CONFORMANCE_TEST(test_child_killed_by_a_signal_says_so_even_when_dead_before),
+        CONFORMANCE_TEST(test_child_reaped_by_somebody_else_is_told_without_status),
+        CONFORMANCE_TEST(test_process_that_is_no_child_is_refused),
+        CONFORMANCE_TEST(test_child_that_is_freed_is_left_to_the_program),
+    };
+    return testing_under_valgrind() ? 0 : cmocka_run_group_tests_name("children", tests, NULL, NULL);
+}
+
 int conformance_process(const char *backend) {
     const struct CMUnitTest tests[] = {
         CONFORMANCE_TEST(test_signals_arrive_as_callbacks_and_the_mask_is_restored),
@@ -382,14 +382,9 @@ int conformance_process(const char *backend) {
         CONFORMANCE_TEST(test_queued_signals_are_counted_beyond_one_read),
         CONFORMANCE_TEST(test_what_a_signal_callback_frees_is_not_called),
         CONFORMANCE_TEST(test_signals_that_cannot_be_handled_are_refused),
-        CONFORMANCE_TEST(test_child_is_reaped_and_its_status_told_once),
-        CONFORMANCE_TEST(test_child_killed_by_a_signal_says_so_even_when_dead_before),
-        CONFORMANCE_TEST(test_child_reaped_by_somebody_else_is_told_without_status),
-        CONFORMANCE_TEST(test_process_that_is_no_child_is_refused),
-        CONFORMANCE_TEST(test_child_that_is_freed_is_left_to_the_program),
         CONFORMANCE_TEST(test_no_wakeup_from_threads_is_lost),
         CONFORMANCE_TEST(test_several_sends_before_the_call_are_one),
         CONFORMANCE_TEST(test_forked_child_can_only_free_and_the_parent_does_not_notice),
     };
-    return cmocka_run_group_tests_name("processes and threads", tests, NULL, NULL);
+    return conformance_children(backend) + cmocka_run_group_tests_name("processes and threads", tests, NULL, NULL);
 }
