@@ -292,6 +292,29 @@ static void test_loop_freed_in_a_callback_ends_its_run(void **state) {
     kith_timer_free(undertaker.timers[1]);
 }
 
+static void free_loop_in_work(struct kith_defer *defer) {
+    struct work *work = KITH_CONTAINER_OF(defer, struct work, defer);
+
+    work->calls++;
+    kith_loop_free(work->loop);
+}
+
+static void test_loop_freed_in_deferred_work_cancels_the_rest_of_the_round(void **state) {
+    struct conformance *test = *state;
+    struct work first, second;
+
+    work_init(&first, test->loop);
+    work_init(&second, test->loop);
+    first.defer.fn = free_loop_in_work;
+    kith_loop_defer(test->loop, &first.defer);
+    kith_loop_defer(test->loop, &second.defer);
+    assert_int_equal(kith_loop_step(test->loop, -1), 1);
+    test->loop = NULL;
+    assert_int_equal(first.calls, 1);
+    assert_int_equal(second.calls, 0);
+    kith_defer_cancel(&second.defer);
+}
+
 static void test_environment_chooses_the_backend(void **state) {
     struct conformance *test = *state;
     const char *backend = kith_loop_backend_name(test->loop);
@@ -336,6 +359,7 @@ int conformance_step(const char *backend) {
         CONFORMANCE_TEST(test_work_that_always_defers_again_does_not_starve_descriptors),
         CONFORMANCE_TEST(test_objects_outlive_their_loop_without_effect),
         CONFORMANCE_TEST(test_loop_freed_in_a_callback_ends_its_run),
+        CONFORMANCE_TEST(test_loop_freed_in_deferred_work_cancels_the_rest_of_the_round),
         CONFORMANCE_TEST(test_environment_chooses_the_backend),
         CONFORMANCE_TEST(test_loop_lends_its_slab_pool),
     };

@@ -129,7 +129,27 @@ static void test_busy_step_is_one_wait_and_no_other_call(void **state) {
     kith_close(fds[1]);
 }
 
+/* A wait rounded down would end too early and be followed by waits of no time until the timer is due. */
+static void test_timer_that_fires_costs_one_wait(void **state) {
+    struct busy busy = {0};
+
+    assert_int_equal(kith_loop_new_with("epoll", &busy.loop), 0);
+    assert_int_equal(kith_timer_new(busy.loop, timeout, &busy, &busy.timer), 0);
+    for (unsigned i = 0; i < 5; i++) {
+        assert_int_equal(kith_timer_arm(busy.timer, i, 0), 0);
+        waits = others = 0;
+        assert_int_equal(kith_loop_step(busy.loop, -1), 1);
+        assert_int_equal(waits, 1);
+        assert_int_equal(others, 0);
+    }
+    kith_timer_free(busy.timer);
+    kith_loop_free(busy.loop);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_busy_step_is_one_wait_and_no_other_call)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_busy_step_is_one_wait_and_no_other_call),
+        cmocka_unit_test(test_timer_that_fires_costs_one_wait),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
