@@ -39,8 +39,8 @@ KITH_PUBLIC int kith_address_unix(const char *name, struct kith_address *ret_add
 /* Numeric IPv4 or IPv6 host ("fe80::1%eth0" with its zone), "*" (any IPv4 address, for listening; "::" is any IPv6 address and no IPv4 one)
  * and port 0 to 65535 (0: the kernel chooses, for listening). Errors: -EINVAL. */
 KITH_PUBLIC int kith_address_ip(const char *host, unsigned port, struct kith_address *ret_address);
-/* "/run/x.sock", "@name", "127.0.0.1:80", "[::1]:80", "unnamed" (a unix socket that was never bound); as snprintf(3). Control characters and
- * what is not UTF-8 as \xNN. Errors: -EINVAL, -EAFNOSUPPORT. */
+/* "/run/x.sock", "@name", "127.0.0.1:80", "[::1]:80", "unnamed" (a unix socket that was never bound); as snprintf(3). Control characters
+ * and what is not UTF-8 as \xNN. Errors: -EINVAL, -EAFNOSUPPORT. */
 KITH_PUBLIC int kith_address_format(const struct kith_address *address, char *text, size_t size);
 
 /* Connections ---------------------------------------------------------------------------------------------------- */
@@ -60,7 +60,9 @@ struct kith_batch {
     struct kith_sender sender;
     int *fds; /* passed descriptors; the callback takes one by setting its place to -1, the others are closed after it */
     size_t fd_count;
-    size_t fd_refused; /* descriptors closed because they were more than accepted, or cut off (MSG_CTRUNC) */
+    /* Descriptors closed because they were more than accepted, or cut off (MSG_CTRUNC, also at RLIMIT_NOFILE): at least so many, because
+     * the kernel does not say how many it cut off. */
+    size_t fd_refused;
 };
 
 struct kith_conn_ops {
@@ -70,11 +72,13 @@ struct kith_conn_ops {
     void (*connected)(kith_conn *conn, void *userdata);
     /* The write queue fell to the low mark after kith_conn_write() had reached the high mark. */
     void (*writable)(kith_conn *conn, void *userdata);
-    /* The peer will send no more (end of file); writing is still possible. NULL: the connection is closed with error 0. */
+    /* The peer will send no more (end of file); writing is still possible. NULL: what is queued is still sent, then the connection is
+     * closed with error 0. */
     void (*end)(kith_conn *conn, void *userdata);
     /* The connection is over: error is 0 (end of file, or drained) or a negative errno: -ECONNRESET, -EPIPE, -ETIMEDOUT (idle),
      * -ECONNREFUSED, -ENOENT, ... Called exactly once, unless kith_conn_close() or free came first. No callback follows; the connection
-     * must still be freed. */
+     * must still be freed. Everything that could still be read was delivered before, whatever the error; so while paused a hang-up is told
+     * only after resume. */
     void (*closed)(kith_conn *conn, int error, void *userdata);
 };
 
@@ -83,23 +87,26 @@ struct kith_conn_options {
     size_t receive_fds;  /* descriptors accepted a batch, 0 to 253; default 0: all are closed and counted */
     size_t high_mark;    /* octets in the write queue from which kith_conn_write() says -EAGAIN; 0: 1 MiB */
     size_t low_mark;     /* octets at which `writable` is called; 0: a quarter of high_mark */
-    uint64_t idle_ms;    /* close with -ETIMEDOUT when nothing was received for so long; 0: never */
-    uint64_t connect_ms; /* close with -ETIMEDOUT when connecting takes longer; 0: the kernel's limit */
+    uint64_t idle_ms;    /* close with -ETIMEDOUT when nothing was received for so long (pauses do not count); 0: never */
+    uint64_t connect_ms; /* close with -ETIMEDOUT when connecting takes longer; 0: the kernel's limit (AF_UNIX: none at a full backlog) */
 };
 
 /* Adopts a connected stream socket (made non-blocking and close-on-exec); on failure it stays the caller's. Errors: -ENOTSOCK,
- * -EPROTOTYPE (not SOCK_STREAM), -ENOMEM, -EMFILE. */
+ * -EPROTOTYPE (not SOCK_STREAM), -EINVAL (low_mark not below high_mark, receive_fds above 253), -ENOMEM, -EMFILE. */
 KITH_PUBLIC int kith_conn_new_fd(kith_loop *loop, int fd, const struct kith_conn_options *options, const struct kith_conn_ops *ops,
                                  void *userdata, kith_conn **ret_conn);
-/* Begins to connect; the outcome comes as `connected` or `closed`, never inside this call. Errors: -ENOMEM, -EMFILE, -EAFNOSUPPORT. */
+/* Begins to connect; the outcome comes as `connected` or `closed`, never inside this call. Octets may be written before it. A full backlog
+ * of AF_UNIX is tried again until connect_ms is over. Errors: -EINVAL, -ENOMEM, -EMFILE, -EAFNOSUPPORT. */
 KITH_PUBLIC int kith_conn_new_connect(kith_loop *loop, const struct kith_address *address, const struct kith_conn_options *options,
                                       const struct kith_conn_ops *ops, void *userdata, kith_conn **ret_conn);
 /* Closes at once and frees; no callback follows. NULL is allowed. Always NULL. */
 KITH_PUBLIC kith_conn *kith_conn_free(kith_conn *conn);
 /* Closes at once: queued octets are lost, no callback follows. */
 KITH_PUBLIC void kith_conn_close(kith_conn *conn);
-/* Sends what is queued, then shuts down and calls `closed` (error 0; -ETIMEDOUT when deadline_ms passed first; -1: no deadline). Arriving
- * data are still delivered; nothing more can be written (-EPIPE). */
+/* Sends what is queued, then its end (SHUT_WR), waits for the peer's end, because closing earlier can destroy what the peer has not read
+ * yet, and calls `closed` (error 0; -ETIMEDOUT when deadline_ms passed first; -1: no deadline). Arriving data are still delivered; nothing
+ * more can be written (-EPIPE). A paused connection stays paused and does not see the peer's end: mind the deadline, or resume. Called
+ * again it sets a new deadline. */
 KITH_PUBLIC void kith_conn_drain(kith_conn *conn, int64_t deadline_ms);
 
 KITH_PUBLIC void kith_conn_set_userdata(kith_conn *conn, void *userdata);
@@ -109,9 +116,10 @@ KITH_PUBLIC void *kith_conn_userdata(kith_conn *conn);
  * queued. Whole or not at all. Errors: -EAGAIN (the queue is at its high mark; `writable` will come), -EPIPE (closed or draining), -ENOMEM.
  */
 KITH_PUBLIC int kith_conn_write(kith_conn *conn, const void *data, size_t size);
-/* The same by reference, without a copy: for large blocks. A slice without buffer must stay valid until sent. */
+/* The same by reference, without a copy: for large blocks (small ones are copied all the same). A slice without buffer must stay valid
+ * until sent. */
 KITH_PUBLIC int kith_conn_write_slice(kith_conn *conn, struct kith_slice slice);
-/* Sends what is queued now, as far as the kernel takes it. */
+/* Sends what is queued now, as far as the kernel takes it. No callback runs inside. */
 KITH_PUBLIC void kith_conn_flush(kith_conn *conn);
 /* Octets in the write queue. */
 KITH_PUBLIC size_t kith_conn_queued(const kith_conn *conn);
