@@ -1,0 +1,232 @@
+/*
+ * Binding to a path.
+ *
+ * The kernel never removes a path when its server ends, so a server that starts must tell a live one from a stale one. It asks by
+ * connecting (refused: nobody listens) and removes only what is stale. Two servers that start at the same moment must not both find the
+ * same stale path and remove each other's new one: everything from looking to listening happens under flock() of the directory.
+ *
+ * The socket is bound under its final name, never renamed into place: the kernel remembers the name that bind() was given and shows it in
+ * /proc/net/unix, ss(8) and getpeername(2). Between bind() and listen() connecting is refused, which is when the mode is set.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/time.h"
+#include "stream/bind.h"
+
+/* A server holds the lock for some microseconds; longer than this somebody else has locked the directory. */
+#define LOCK_WAIT_NS KITH_NS_PER_S
+#define LOCK_PAUSE_NS (5 * KITH_NS_PER_MS)
+
+/* A stale path was removed and another one was there again: somebody who does not take the lock makes them. */
+#define BIND_TRIES 3
+
+/* Escaped for a person: kith_address_format() needs at most four characters an octet. */
+#define TEXT_SIZE (4 * sizeof(((struct sockaddr_un *)NULL)->sun_path) + 2)
+
+int kith_bind_probe(const struct kith_address *address, pid_t *ret_pid) {
+    _cleanup_(kith_closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+
+    pid_t pid = 0;
+    if (connect(fd, (const struct sockaddr *)&address->storage, address->size) == 0) {
+        struct ucred holder;
+        socklen_t size = sizeof(holder);
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &holder, &size) == 0)
+            pid = holder.pid;
+    } else if (errno == ECONNREFUSED || errno == ENOENT) {
+        return 0;
+    } else if (errno != EAGAIN && errno != EPROTOTYPE) { /* a full backlog, or a socket of another type: both are alive */
+        return -errno;
+    }
+    *ret_pid = pid;
+    return 1;
+}
+
+int kith_bind_in_use(const struct kith_address *address, pid_t pid, struct kith_error *ret_error) {
+    char name[TEXT_SIZE], link[32];
+    kith_address_format(address, name, sizeof(name));
+    if (pid <= 0)
+        return kith_error_set(ret_error, -EADDRINUSE, "%s: a live server holds this address; stop it or choose another", name);
+
+    char *program = NULL;
+    snprintf(link, sizeof(link), "/proc/%d/exe", (int)pid);
+    if (kith_link_read(AT_FDCWD, link, &program) < 0)
+        program = NULL;
+    kith_error_set(ret_error, -EADDRINUSE, "%s: a live server holds this address (pid %d%s%s); stop it or choose another", name, (int)pid,
+                   program ? ", " : "", program ? program : "");
+    free(program);
+    return -EADDRINUSE;
+}
+
+/* "dir/name" -> both parts; "name" lies in ".". */
+static int split(const char *path, char *ret_directory, char *ret_name, struct kith_error *ret_error) {
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    if (name[0] == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        return kith_error_set(ret_error, -EINVAL, "%s: this names a directory; give the path of the socket itself", path);
+    if (!slash)
+        strcpy(ret_directory, ".");
+    else
+        sprintf(ret_directory, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+    strcpy(ret_name, name);
+    return 0;
+}
+
+static int open_directory(const char *path, const char *directory, struct kith_error *ret_error) {
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0)
+        return fd;
+    int r = -errno;
+    if (r == -ENOENT)
+        return kith_error_set(ret_error, r, "%s: the directory %s does not exist; make it first", path, directory);
+    if (r == -EACCES)
+        return kith_error_set(ret_error, r, "%s: permission denied: uid %u may not read the directory %s", path, (unsigned)geteuid(),
+                              directory);
+    return kith_error_set(ret_error, r, "%s: the directory %s cannot be opened: %s", path, directory, kith_error_name(r));
+}
+
+static int lock(int dirfd, const char *path, struct kith_error *ret_error) {
+    uint64_t give_up = kith_time_now() + LOCK_WAIT_NS;
+    while (flock(dirfd, LOCK_EX | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return 0; /* a file system without locks: the probe alone must do */
+        if (kith_time_now() >= give_up)
+            return kith_error_set(ret_error, -EBUSY, "%s: another process keeps its directory locked (flock); find it with lslocks", path);
+        nanosleep(&(struct timespec){.tv_nsec = LOCK_PAUSE_NS}, NULL);
+    }
+    return 0;
+}
+
+static const char *kind_of_file(mode_t mode) {
+    return S_ISREG(mode) ? "a regular file" : S_ISDIR(mode) ? "a directory" : S_ISLNK(mode) ? "a symbolic link" : "not a socket";
+}
+
+/* Something is at the path: removes it when it is a stale socket. Returns 0 when it is worth to bind again. */
+static int clear_stale(int dirfd, const char *name, const struct kith_address *address, const char *path, struct kith_error *ret_error) {
+    struct stat st;
+    if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+        int r = -errno;
+        return r == -ENOENT ? 0 : kith_error_set(ret_error, r, "%s: %s", path, kith_error_name(r));
+    }
+    if (!S_ISSOCK(st.st_mode))
+        return kith_error_set(ret_error, -EEXIST, "%s: %s is in the way; remove it or choose another path", path, kind_of_file(st.st_mode));
+
+    pid_t pid;
+    int r = kith_bind_probe(address, &pid);
+    if (r > 0)
+        return kith_bind_in_use(address, pid, ret_error);
+    if (r == -EACCES)
+        return kith_error_set(ret_error, -EADDRINUSE,
+                              "%s: a socket that uid %u may not connect to is there; if no server holds it, remove it", path,
+                              (unsigned)geteuid());
+    if (r < 0)
+        return kith_error_set(ret_error, r, "%s: cannot find out whether a server holds this path: %s", path, kith_error_name(r));
+
+    if (unlinkat(dirfd, name, 0) < 0 && errno != ENOENT) {
+        r = -errno;
+        return kith_error_set(ret_error, r, "%s: the stale socket of uid %u cannot be removed by uid %u: %s", path, (unsigned)st.st_uid,
+                              (unsigned)geteuid(), kith_error_name(r));
+    }
+    return 0;
+}
+
+static int bind_error(int r, const char *path, const char *directory, struct kith_error *ret_error) {
+    if (r == -EACCES)
+        return kith_error_set(ret_error, r, "%s: permission denied: the directory %s is not writable for uid %u", path, directory,
+                              (unsigned)geteuid());
+    return kith_error_set(ret_error, r, "%s: bind: %s", path, kith_error_name(r));
+}
+
+static int bind_or_clear(int fd, const struct kith_address *address, struct kith_bound_path *bound, const char *path, const char *directory,
+                         struct kith_error *ret_error) {
+    for (int i = 0; i < BIND_TRIES; i++) {
+        if (bind(fd, (const struct sockaddr *)&address->storage, address->size) == 0)
+            return 0;
+        if (errno != EADDRINUSE)
+            return bind_error(-errno, path, directory, ret_error);
+        int r = clear_stale(bound->dirfd, bound->name, address, path, ret_error);
+        if (r < 0)
+            return r;
+    }
+    return kith_error_set(ret_error, -EADDRINUSE, "%s: another program keeps making this path", path);
+}
+
+/* Remembers which inode is ours, sets its mode, listens. */
+static int finish(int fd, int backlog, int mode, struct kith_bound_path *bound, const char *path, struct kith_error *ret_error) {
+    struct stat st;
+    int r;
+    if (fstatat(bound->dirfd, bound->name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+        r = -errno;
+        return kith_error_set(ret_error, r, "%s: the path vanished while it was made: %s", path, kith_error_name(r));
+    }
+    bound->device = st.st_dev;
+    bound->inode = st.st_ino;
+    bound->owner = getpid();
+    if (mode != 0 && (st.st_mode & 07777) != (mode_t)mode && fchmodat(bound->dirfd, bound->name, (mode_t)mode, AT_SYMLINK_NOFOLLOW) < 0) {
+        r = -errno;
+        return kith_error_set(ret_error, r, "%s: mode %04o cannot be set: %s", path, (unsigned)mode, kith_error_name(r));
+    }
+    if (listen(fd, backlog) < 0) {
+        r = -errno;
+        return kith_error_set(ret_error, r, "%s: listen: %s", path, kith_error_name(r));
+    }
+    return 0;
+}
+
+int kith_bind_path(int fd, const struct kith_address *address, int backlog, int mode, struct kith_bound_path *ret_path,
+                   struct kith_error *ret_error) {
+    const char *path = ((const struct sockaddr_un *)&address->storage)->sun_path; /* kith_address_unix() leaves a NUL behind it */
+    char directory[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+    _cleanup_(kith_bound_path_deinit) struct kith_bound_path bound = KITH_BOUND_PATH_INIT;
+
+    if (strnlen(path, sizeof(directory)) == sizeof(directory))
+        return kith_error_set(ret_error, -ENAMETOOLONG, "the path of a socket has at most %zu octets", sizeof(directory) - 1);
+    int r = split(path, directory, bound.name, ret_error);
+    if (r < 0)
+        return r;
+    bound.dirfd = r = open_directory(path, directory, ret_error);
+    if (r < 0) {
+        bound.dirfd = -1;
+        return r;
+    }
+    r = lock(bound.dirfd, path, ret_error);
+    if (r < 0)
+        return r;
+
+    /* The new inode gets the socket's own mode, less the umask (net/unix/af_unix.c): never more is allowed than was asked for, not even
+     * before finish() sets what the umask took away. */
+    (void)fchmod(fd, mode != 0 ? (mode_t)mode : 0666);
+    r = bind_or_clear(fd, address, &bound, path, directory, ret_error);
+    if (r >= 0)
+        r = finish(fd, backlog, mode, &bound, path, ret_error);
+    flock(bound.dirfd, LOCK_UN);
+    if (r < 0)
+        return r;
+
+    *ret_path = bound;
+    bound.dirfd = -1;
+    return 0;
+}
+
+void kith_bound_path_deinit(struct kith_bound_path *path) {
+    struct stat st;
+    if (path->dirfd >= 0 && path->owner == getpid() && fstatat(path->dirfd, path->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+        st.st_dev == path->device && st.st_ino == path->inode)
+        unlinkat(path->dirfd, path->name, 0);
+    path->dirfd = kith_close(path->dirfd);
+}
