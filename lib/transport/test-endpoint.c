@@ -1,0 +1,110 @@
+/* Endpoint texts: what is meant is understood, what is not says what to write instead. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+
+#include "base/cleanup.h"
+#include "transport/transport.h"
+
+static void test_endpoints_become_addresses_and_come_back(void **state) {
+    static const struct {
+        const char *text, *formatted;
+        bool listening;
+        const struct kith_transport *transport;
+    } rows[] = {
+        {"ipc:///run/x.sock", "ipc:///run/x.sock", false, &kith_transport_unix},
+        {"ipc://x", "ipc://x", true, &kith_transport_unix},
+        {"ipc://@name", "ipc://@name", false, &kith_transport_unix},
+        {"ipc://@with://in it", "ipc://@with://in it", false, &kith_transport_unix},
+        {"tcp://127.0.0.1:5555", "tcp://127.0.0.1:5555", false, &kith_transport_tcp},
+        {"tcp://localhost:1", "tcp://127.0.0.1:1", false, &kith_transport_tcp},
+        {"tcp://[::1]:65535", "tcp://[::1]:65535", false, &kith_transport_tcp},
+        {"tcp://*:5555", "tcp://0.0.0.0:5555", true, &kith_transport_tcp},
+        {"tcp://*:*", "tcp://0.0.0.0:0", true, &kith_transport_tcp},
+        {"tcp://[::]:0", "tcp://[::]:0", true, &kith_transport_tcp},
+    };
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(rows); i++) {
+        struct kith_endpoint endpoint;
+        struct kith_error error;
+        char text[KITH_ENDPOINT_MAX];
+        assert_int_equal(kith_endpoint_parse(rows[i].text, rows[i].listening, &endpoint, &error), 0);
+        assert_ptr_equal(endpoint.transport, rows[i].transport);
+        assert_int_equal(endpoint.transport->format(&endpoint.address, text, sizeof(text)), (int)strlen(rows[i].formatted));
+        assert_string_equal(text, rows[i].formatted);
+    }
+}
+
+static void test_what_is_wrong_is_named_with_its_remedy(void **state) {
+    static const struct {
+        const char *text;
+        bool listening;
+        int error;
+        const char *says;
+    } rows[] = {
+        {"", true, -EINVAL, "ipc://PATH"},
+        {"x", true, -EINVAL, "not an endpoint"},
+        {"://x", true, -EINVAL, "not an endpoint"},
+        {"udp://127.0.0.1:1", true, -EPROTONOSUPPORT, "no transport \"udp\"; there are: ipc, tcp"},
+        {"TCP://127.0.0.1:1", true, -EPROTONOSUPPORT, "there are: ipc, tcp"},
+        {"ip://x", true, -EPROTONOSUPPORT, "\"ip\""},
+        {"ipc://", true, -EINVAL, "the path is missing"},
+        {"ipc://@", true, -EINVAL, "the path is missing"},
+        {"ipc://*", true, -EINVAL, "no path is made up"},
+        {"tcp://", true, -EINVAL, "the port is missing"},
+        {"tcp://127.0.0.1", true, -EINVAL, "the port is missing"},
+        {"tcp://[::1]", true, -EINVAL, "the port is missing"},
+        {"tcp://[::1", true, -EINVAL, "the port is missing"},
+        {"tcp://:80", true, -EINVAL, "the host is missing"},
+        {"tcp://::1:80", true, -EINVAL, "brackets"},
+        {"tcp://127.0.0.1:", true, -EINVAL, "is not a port"},
+        {"tcp://127.0.0.1:65536", true, -EINVAL, "\"65536\" is not a port"},
+        {"tcp://127.0.0.1:999999999999", true, -EINVAL, "is not a port"},
+        {"tcp://127.0.0.1:-1", true, -EINVAL, "is not a port"},
+        {"tcp://127.0.0.1:1x", true, -EINVAL, "is not a port"},
+        {"tcp://127.0.0.1:0", false, -EINVAL, "which port"},
+        {"tcp://127.0.0.1:*", false, -EINVAL, "which port"},
+        {"tcp://*:80", false, -EINVAL, "which host"},
+        {"tcp://example.org:80", false, -EINVAL, "\"example.org\" is not a numeric address"},
+        {"tcp://eth0:80", true, -EINVAL, "interface names"},
+    };
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(rows); i++) {
+        struct kith_endpoint endpoint;
+        struct kith_error error = KITH_ERROR_NONE;
+        assert_int_equal(kith_endpoint_parse(rows[i].text, rows[i].listening, &endpoint, &error), rows[i].error);
+        assert_int_equal(error.code, rows[i].error);
+        assert_non_null(strstr(error.text, rows[i].says));
+        assert_non_null(strstr(error.text, rows[i].text));
+    }
+}
+
+static void test_lengths_are_bounded(void **state) {
+    struct kith_endpoint endpoint;
+    struct kith_error error;
+    char text[KITH_ENDPOINT_MAX + 1] = "ipc://";
+    memset(text + 6, 'x', sizeof(text) - 7);
+    assert_int_equal(kith_endpoint_parse(text, true, &endpoint, &error), -ENAMETOOLONG);
+    text[6 + 108] = '\0';
+    assert_int_equal(kith_endpoint_parse(text, true, &endpoint, &error), -ENAMETOOLONG);
+    assert_non_null(strstr(error.text, "108 octets are too long"));
+    text[6 + 107] = '\0';
+    assert_int_equal(kith_endpoint_parse(text, true, &endpoint, &error), 0);
+    memcpy(text, "tcp://", 6);
+    strcpy(text + 6 + 90, ":80");
+    assert_int_equal(kith_endpoint_parse(text, true, &endpoint, &error), -EINVAL);
+    assert_int_equal(kith_endpoint_parse(NULL, true, &endpoint, NULL), -EINVAL);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_endpoints_become_addresses_and_come_back),
+        cmocka_unit_test(test_what_is_wrong_is_named_with_its_remedy),
+        cmocka_unit_test(test_lengths_are_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
