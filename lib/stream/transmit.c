@@ -101,11 +101,21 @@ int kith_conn_write_slice(kith_conn *conn, struct kith_slice slice) {
     return 0;
 }
 
+/* Nothing for the end of the step to do. */
+static bool at_rest(const kith_conn *conn) {
+    return conn->queue.octets == 0 && conn->failure == 0 && !conn->relieved && !conn->draining && !conn->read_end &&
+           (conn->watch & KITH_IO_READ);
+}
+
 void kith_conn_flush(kith_conn *conn) {
     if (!conn || conn->state != CONN_OPEN || conn->queue.octets == 0 || conn->blocked)
         return;
     conn_transmit(conn);
-    kith_loop_defer(conn->loop, &conn->defer);
+    /* What was deferred when the octets were queued would only keep the loop from waiting at once. */
+    if (at_rest(conn))
+        kith_defer_cancel(&conn->defer);
+    else
+        kith_loop_defer(conn->loop, &conn->defer);
 }
 
 size_t kith_conn_queued(const kith_conn *conn) {
