@@ -1,0 +1,71 @@
+/* session/acceptor.c: see acceptor.h. */
+#include "session/acceptor.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+
+KITH_DEFINE_CLEANUP(struct kith_acceptor *, kith_acceptor_free)
+
+static int acceptor_on_accept(kith_listener *listener, int fd, const struct kith_address *peer, void *userdata) {
+    (void)listener;
+    (void)peer;
+    struct kith_acceptor *acceptor = userdata;
+    struct kith_session_host *host = acceptor->host;
+    int64_t limit = host->profile->numbers[KITH_OPTION_MAX_PEERS];
+    if (host->accepted_count >= (uint64_t)limit) {
+        if (!acceptor->full) {
+            acceptor->full = true;
+            kith_session_host_tell(host, KITH_EVENT_ACCEPT_FAILED, acceptor->endpoint_text, -EUSERS, 1,
+                                   "%s: a connection was closed: max-peers (%lld) is reached", acceptor->endpoint_text, (long long)limit);
+        }
+        return -EUSERS;
+    }
+    acceptor->full = false;
+    return kith_session_new_accepted(host, &acceptor->endpoint, acceptor->endpoint_text, fd);
+}
+
+static void acceptor_on_error(kith_listener *listener, int error, void *userdata) {
+    (void)listener;
+    struct kith_acceptor *acceptor = userdata;
+    kith_session_host_tell(acceptor->host, KITH_EVENT_ACCEPT_FAILED, acceptor->endpoint_text, error, 0,
+                           "%s: accepting a connection failed: %s%s", acceptor->endpoint_text, kith_error_name(error),
+                           error == -EMFILE ? " (raise RLIMIT_NOFILE)" : "");
+}
+
+static const struct kith_listener_ops acceptor_ops = {.accept = acceptor_on_accept, .error = acceptor_on_error};
+
+int kith_acceptor_new(struct kith_session_host *host, const struct kith_endpoint *endpoint, struct kith_acceptor **ret_acceptor,
+                      struct kith_error *ret_error) {
+    _cleanup_(kith_acceptor_freep) struct kith_acceptor *acceptor = calloc(1, sizeof(*acceptor));
+    if (!acceptor)
+        return kith_error_set(ret_error, -ENOMEM, "out of memory");
+    kith_list_init(&acceptor->link);
+    acceptor->host = host;
+    acceptor->endpoint = *endpoint;
+    const int64_t *numbers = host->profile->numbers;
+    struct kith_listener_options options = {
+        .identity = endpoint->transport->identity && numbers[KITH_OPTION_IDENTITY] != 0,
+        .backlog = (int)numbers[KITH_OPTION_BACKLOG],
+        .mode = (int)numbers[KITH_OPTION_IPC_MODE],
+    };
+    int r = kith_listener_new(host->loop, &endpoint->address, &options, &acceptor_ops, acceptor, &acceptor->listener, ret_error);
+    if (r < 0)
+        return r;
+    r = kith_listener_address(acceptor->listener, &acceptor->endpoint.address);
+    if (r < 0)
+        return kith_error_set(ret_error, r, "getsockname: %s", kith_error_name(r));
+    (void)endpoint->transport->format(&acceptor->endpoint.address, acceptor->endpoint_text, sizeof(acceptor->endpoint_text));
+    *ret_acceptor = KITH_STEAL(acceptor);
+    return 0;
+}
+
+struct kith_acceptor *kith_acceptor_free(struct kith_acceptor *acceptor) {
+    if (!acceptor)
+        return NULL;
+    kith_list_unlink(&acceptor->link);
+    kith_listener_free(acceptor->listener);
+    free(acceptor);
+    return NULL;
+}

@@ -1,0 +1,127 @@
+/*
+ * session/identify.c: who wrote this batch.
+ *
+ * The kernel's credentials name the writer; the pidfd that guards what is looked up about it comes, by strength,
+ *  1. from SO_PEERPIDFD, for the process that made the connection;
+ *  2. from SCM_PIDFD, for any other writer: switched on when one shows up, so it comes with the batch after the first;
+ *  3. from pidfd_open(pid) after the fact, for that first batch and on kernels before 6.5: the process may be another one by then, so what
+ * is looked up through it has the witness "inferred". pid, uid and gid are the kernel's word for the message in each case.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "session/session.h"
+
+static void session_want_pidfd(struct kith_session *session, bool want) {
+    if (session->pass_pidfd == want)
+        return;
+    /* A kernel before 6.5 says no: then nothing stronger than "inferred" is to be had. */
+    (void)kith_conn_set_pass_pidfd(session->conn, want);
+    session->pass_pidfd = want;
+}
+
+/* The process that wrote, for a pid this namespace sees. */
+static int session_find_writer(struct kith_session *session, struct kith_sender *sender, struct kith_watch **ret_watch) {
+    int pidfd = KITH_STEAL_FD(sender->pidfd);
+    int r = kith_watch_get(&session->host->watches, sender->pid, pidfd, ret_watch);
+    if (r < 0)
+        return r;
+    session_want_pidfd(session, !kith_process_exact(kith_watch_process(*ret_watch)));
+    return 0;
+}
+
+/* From here on `origin` (taken) is who writes; what was decided for the one before it is forgotten with it. */
+static void session_set_origin(struct kith_session *session, kith_origin *origin, struct kith_watch *watch, struct kith_writer writer) {
+    if (session->claims)
+        kith_origin_set_claims(origin, session->claims);
+    kith_origin_unref(session->origin);
+    session->origin = origin;
+    session->judged_origin = NULL;
+    kith_watch_unref(session->writer_watch);
+    session->writer_watch = watch;
+    session->writer = writer;
+}
+
+/* Credentials that say nothing: an origin without facts. */
+static int session_identify_nobody(struct kith_session *session) {
+    kith_origin *origin;
+    int r = kith_origin_new(&origin);
+    if (r < 0)
+        return r;
+    session_set_origin(session, origin, NULL, (struct kith_writer){.known = false});
+    return 0;
+}
+
+/* May what is known of the last writer be used again? */
+static bool session_same_writer(const struct kith_session *session, const struct kith_sender *sender) {
+    struct kith_writer now = {.known = sender->known, .pid = sender->pid, .uid = sender->uid, .gid = sender->gid};
+    if (!session->origin || !kith_writer_equal(&session->writer, &now))
+        return false;
+    if (!session->writer_watch)
+        return true;
+    if (!kith_watch_alive(session->writer_watch))
+        return false;
+    return sender->pidfd < 0 || kith_process_exact(kith_watch_process(session->writer_watch));
+}
+
+int kith_session_identify(struct kith_session *session, struct kith_sender *sender) {
+    if (!session->endpoint.transport->identity || session->profile->numbers[KITH_OPTION_IDENTITY] == 0) {
+        if (!session->origin && session->peer_origin)
+            session->origin = kith_origin_ref(session->peer_origin);
+        return session->origin ? 0 : session_identify_nobody(session);
+    }
+    if (session_same_writer(session, sender))
+        return 0;
+    if (!sender->known)
+        return session_identify_nobody(session);
+
+    struct kith_watch *watch = NULL;
+    if (sender->pid > 0) {
+        int r = session_find_writer(session, sender, &watch);
+        if (r < 0)
+            return r;
+    }
+    struct kith_credentials credentials = {.pid = sender->pid, .uid = sender->uid, .gid = sender->gid};
+    kith_origin *origin;
+    int r = kith_origin_new_credentials(&credentials, KITH_WITNESS_KERNEL_MESSAGE, watch ? kith_watch_process(watch) : NULL, &origin);
+    if (r < 0) {
+        kith_watch_unref(watch);
+        return r;
+    }
+    session_set_origin(session, origin, watch,
+                       (struct kith_writer){.known = true, .pid = sender->pid, .uid = sender->uid, .gid = sender->gid});
+    return 0;
+}
+
+int kith_session_identify_peer(struct kith_session *session) {
+    struct kith_process *process = NULL;
+    kith_origin *origin = NULL;
+    int r = session->endpoint.transport->peer(session->conn, &process, &origin);
+    if (r < 0)
+        return r;
+    kith_origin_unref(session->peer_origin);
+    session->peer_origin = origin;
+    if (!process)
+        return 0;
+    struct kith_watch *watch;
+    r = kith_watch_get_process(&session->host->watches, process, &watch);
+    kith_process_unref(process);
+    if (r < 0)
+        return r;
+    kith_watch_unref(session->peer_watch);
+    session->peer_watch = watch;
+    return 0;
+}
+
+void kith_session_forget(struct kith_session *session) {
+    session->peer_watch = kith_watch_unref(session->peer_watch);
+    session->writer_watch = kith_watch_unref(session->writer_watch);
+    session->peer_origin = kith_origin_unref(session->peer_origin);
+    session->origin = kith_origin_unref(session->origin);
+    session->claims = kith_claims_unref(session->claims);
+    session->writer = (struct kith_writer){.known = false};
+    session->judged_origin = NULL;
+    session->pass_pidfd = false;
+}

@@ -1,0 +1,72 @@
+/* session/profile.c: see profile.h. */
+#include "session/profile.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+
+KITH_DEFINE_CLEANUP(struct kith_profile *, kith_profile_unref)
+
+int kith_profile_new(struct kith_profile **ret_profile) {
+    struct kith_profile *profile = calloc(1, sizeof(*profile));
+    if (!profile)
+        return -ENOMEM;
+    profile->refs = 1;
+    *ret_profile = profile;
+    return 0;
+}
+
+struct kith_profile *kith_profile_ref(struct kith_profile *profile) {
+    profile->refs++;
+    return profile;
+}
+
+struct kith_profile *kith_profile_unref(struct kith_profile *profile) {
+    if (!profile || --profile->refs > 0)
+        return NULL;
+    for (size_t i = 0; i < profile->metadata_count; i++) {
+        free((char *)profile->metadata[i].name);
+        free((uint8_t *)profile->metadata[i].value);
+    }
+    free(profile);
+    return NULL;
+}
+
+int kith_profile_add_metadata(struct kith_profile *profile, const char *name, const void *value, size_t size) {
+    if (profile->metadata_count >= KITH_PROFILE_METADATA_MAX)
+        return -E2BIG;
+    char *name_copy = strdup(name);
+    uint8_t *value_copy = malloc(size + 1);
+    if (!name_copy || !value_copy) {
+        free(name_copy);
+        free(value_copy);
+        return -ENOMEM;
+    }
+    if (size > 0)
+        memcpy(value_copy, value, size);
+    profile->metadata[profile->metadata_count++] = (struct kith_zmtp_property){.name = name_copy, .value = value_copy, .size = size};
+    return 0;
+}
+
+int kith_profile_own(struct kith_profile **profile) {
+    struct kith_profile *from = *profile;
+    if (from->refs == 1)
+        return 0;
+    _cleanup_(kith_profile_unrefp) struct kith_profile *copy = NULL;
+    int r = kith_profile_new(&copy);
+    if (r < 0)
+        return r;
+    memcpy(copy->numbers, from->numbers, sizeof(copy->numbers));
+    memcpy(copy->routing_id, from->routing_id, from->routing_id_size);
+    copy->routing_id_size = from->routing_id_size;
+    for (size_t i = 0; i < from->metadata_count; i++) {
+        r = kith_profile_add_metadata(copy, from->metadata[i].name, from->metadata[i].value, from->metadata[i].size);
+        if (r < 0)
+            return r;
+    }
+    kith_profile_unref(from);
+    *profile = KITH_STEAL(copy);
+    return 0;
+}

@@ -1,0 +1,38 @@
+/*
+ * session/profile.h: a socket's options as one refcounted snapshot.
+ *
+ * A session keeps the snapshot it was made with, so that an option may change at any time without a session noticing half of it: who
+ * changes a shared snapshot gets a copy (kith_profile_own).
+ */
+#ifndef KITH_SESSION_PROFILE_H
+#define KITH_SESSION_PROFILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <kith/option.h>
+
+#include "zmtp/zmtp.h"
+
+/* RFC 37 sets no limit to the number of properties; a peer's engine does, and 64 is what ours accepts. */
+#define KITH_PROFILE_METADATA_MAX 32
+
+struct kith_profile {
+    unsigned refs;
+    int64_t numbers[KITH_OPTION_COUNT_];
+    uint8_t routing_id[255];
+    size_t routing_id_size;
+    struct kith_zmtp_property metadata[KITH_PROFILE_METADATA_MAX]; /* names and values are owned */
+    size_t metadata_count;
+};
+
+/* All numbers 0. */
+int kith_profile_new(struct kith_profile **ret_profile);
+struct kith_profile *kith_profile_ref(struct kith_profile *profile);
+struct kith_profile *kith_profile_unref(struct kith_profile *profile);
+/* Makes *profile safe to change: itself when nobody else holds it, else a copy that takes its place. Errors: -ENOMEM. */
+int kith_profile_own(struct kith_profile **profile);
+/* Errors: -ENOMEM, -E2BIG. */
+int kith_profile_add_metadata(struct kith_profile *profile, const char *name, const void *value, size_t size);
+
+#endif

@@ -1,0 +1,206 @@
+/*
+ * session/session.h: one peer of a message socket: a transport connection, a ZMTP engine, the peer's origin, policy, and what it may cost.
+ *
+ * States:  idle -> connecting -> handshake -> ready -> (connecting session: waiting -> connecting ...; accepted session: closed)
+ *                                              `-> draining -> closed
+ *
+ * - The owner (the socket) learns of a peer with ops->ready() and of its end with ops->gone(); between the two, and only then, the session
+ * is handed messages to send.
+ * - A session is refcounted: it is one of its host's `peers` while it is open. kith_session_close() ends it: no upcall follows. Every
+ * upcall may close any session, the calling one too, so code that calls up holds a reference and looks at `state` afterwards.
+ * - Identity: each receive has one writer. A message whose octets come from two writers has no sender: the connection is closed, by name
+ * (KITH_EVENT_SPLIT_MESSAGE).
+ * - Policy: verb connect is asked when the peer's greeting is whole, before anything but our greeting was answered; verb send at the first
+ * octet of each message, once for an origin as long as neither it nor the policy changes. Nothing of a denied message is kept.
+ */
+#ifndef KITH_SESSION_SESSION_H
+#define KITH_SESSION_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <kith/event.h>
+#include <kith/loop.h>
+#include <kith/policy.h>
+
+#include "base/list.h"
+#include "msg/internal.h"
+#include "session/profile.h"
+#include "session/watch.h"
+#include "stream/internal.h"
+#include "transport/transport.h"
+#include "zmtp/zmtp.h"
+
+struct kith_session;
+struct kith_session_host;
+
+/* What a session tells its owner. `userdata` is the host's. */
+struct kith_session_ops {
+    /* The handshake is done: the peer may be sent to. A negative errno refuses it: the owner has emitted an event that says why, the
+     * session tells the peer and ends. */
+    int (*ready)(struct kith_session *session, void *userdata);
+    /* A whole message, with origin and account; the owner takes it. */
+    void (*message)(struct kith_session *session, kith_msg *msg, void *userdata);
+    /* There is room in the queue after kith_session_send() had said -EAGAIN. */
+    void (*writable)(struct kith_session *session, void *userdata);
+    /* A session that was ready is no more. Messages that it had queued and not sent are in session->queue; what the owner leaves there is
+     * dropped, with an event. */
+    void (*gone)(struct kith_session *session, void *userdata);
+    /* The peer refused us: all of us (handshake), or a message. */
+    void (*refused)(struct kith_session *session, void *userdata);
+    void (*event)(const struct kith_event *event, void *userdata);
+};
+
+/* What all sessions of one socket share. Embedded in the socket. */
+struct kith_session_host {
+    kith_loop *loop;
+    const struct kith_session_ops *ops;
+    void *userdata;
+    const char *socket_type;      /* as in READY: "REQ" */
+    struct kith_profile *profile; /* for sessions made from now on */
+    kith_policy *policy;          /* referenced, or NULL */
+    uint64_t policy_generation;   /* counts changes of policy, so that sessions ask again */
+    struct kith_watch_table watches;
+    bool tells;              /* somebody listens to events: without that none is put together */
+    struct kith_list peers;  /* sessions, by host_link */
+    size_t accepted_count;   /* of them: accepted */
+    size_t connecting_count; /* of them: made by connecting */
+};
+
+void kith_session_host_init(struct kith_session_host *host, kith_loop *loop, const struct kith_session_ops *ops, void *userdata,
+                            const char *socket_type, struct kith_profile *profile);
+/* Closes all sessions. */
+void kith_session_host_deinit(struct kith_session_host *host);
+void kith_session_host_set_policy(struct kith_session_host *host, kith_policy *policy);
+
+enum kith_session_state {
+    KITH_SESSION_IDLE,
+    KITH_SESSION_CONNECTING,
+    KITH_SESSION_HANDSHAKE,
+    KITH_SESSION_READY,
+    KITH_SESSION_DRAINING, /* all is being sent; what arrives is dropped */
+    KITH_SESSION_WAITING,  /* for the next try to connect */
+    KITH_SESSION_CLOSED,
+};
+
+/* Who wrote, as far as telling two writers apart goes. */
+struct kith_writer {
+    bool known;
+    pid_t pid;
+    uid_t uid;
+    gid_t gid;
+};
+
+static inline bool kith_writer_equal(const struct kith_writer *a, const struct kith_writer *b) {
+    if (!a->known || !b->known)
+        return a->known == b->known;
+    return a->pid == b->pid && a->uid == b->uid && a->gid == b->gid;
+}
+
+struct kith_session {
+    unsigned refs;
+    struct kith_session_host *host; /* not to be used once closed: it may be gone */
+    struct kith_list host_link;
+    struct kith_list pattern_link; /* of the pattern, among its ready peers */
+    struct kith_map_node id_node;  /* of the pattern, by routing id */
+    bool mapped;                   /* id_node is in a map */
+    enum kith_session_state state;
+    bool accepted;
+    bool dismissed; /* draining this connection only: a connecting session goes on to its next try */
+    struct kith_profile *profile;
+    struct kith_endpoint endpoint;
+    char endpoint_text[KITH_ENDPOINT_MAX];
+
+    kith_conn *conn;
+    struct kith_zmtp *engine;
+    kith_timer *timer; /* handshake, then heartbeat; or the next try to connect */
+    unsigned tries;    /* to connect since the last success */
+
+    /* who */
+    struct kith_watch *peer_watch; /* who made the connection; holds its process in the table */
+    struct kith_watch *writer_watch;
+    kith_origin *peer_origin; /* who made the connection */
+    kith_origin *origin;      /* of `writer`: who wrote last */
+    struct kith_writer writer;
+    struct kith_claims *claims;
+    bool pass_pidfd;
+    uint8_t routing_id[255]; /* as the peer said, or as the pattern gave it */
+    size_t routing_id_size;
+
+    /* in */
+    struct kith_account *account; /* of this connection */
+    kith_msg *incoming;           /* frames of an unfinished message */
+    size_t incoming_cost;
+    bool skipping;              /* the unfinished message was denied: its frames are dropped */
+    kith_origin *judged_origin; /* not referenced: compared only, valid while origin == judged_origin */
+    uint64_t judged_generation;
+    bool judged_allow;
+    uint64_t heard_at;  /* ns: the last octets */
+    uint64_t pinged_at; /* ns: our last PING, 0: answered or none */
+    uint64_t peer_ttl_ms;
+
+    /* out */
+    struct kith_list queue; /* messages waiting for room in the connection */
+    size_t queued, queued_octets;
+    size_t sending_frame; /* of the first message in queue: frames before this one are written */
+    bool sending_header;  /* and the header of this one too */
+    int broken;           /* kith_session_break() */
+    bool starved;         /* said -EAGAIN: writable is due */
+};
+
+/* Takes over an accepted descriptor (the caller's still on failure). Errors: -ENOMEM, -EMFILE. */
+int kith_session_new_accepted(struct kith_session_host *host, const struct kith_endpoint *endpoint, const char *endpoint_text, int fd);
+/* Begins to connect, and again after each loss. */
+int kith_session_new_connecting(struct kith_session_host *host, const struct kith_endpoint *endpoint, const char *endpoint_text);
+struct kith_session *kith_session_ref(struct kith_session *session);
+struct kith_session *kith_session_unref(struct kith_session *session);
+
+/* Ends it at once, without an upcall. Idempotent. */
+void kith_session_close(struct kith_session *session);
+/* Sends what is queued, then ends without another upcall: the owner has let go of it. A session without a connection ends at once. */
+void kith_session_drain(struct kith_session *session, int64_t deadline_ms);
+
+/* Queues a message: 0 takes it. Errors: -EAGAIN (full: `writable` comes), -EPIPE (not ready). */
+int kith_session_send(struct kith_session *session, kith_msg *msg);
+bool kith_session_has_room(const struct kith_session *session);
+/* Hands queued octets to the kernel now instead of when the loop goes idle. */
+void kith_session_flush(struct kith_session *session);
+
+/* Emits an event; `text` is made by printf and gets the peer's name in front. */
+void kith_session_tell(struct kith_session *session, enum kith_event_type type, int error, uint64_t count, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+/* "pid 812 uid 1000 (/usr/bin/foo)", "127.0.0.1:4711" */
+void kith_session_describe(struct kith_session *session, char *text, size_t size);
+
+/* Between the files of this room ----------------------------------------------------------------------------------- */
+
+/* receive.c */
+void kith_session_on_data(kith_conn *conn, struct kith_batch *batch, void *userdata);
+void kith_session_reset_receive(struct kith_session *session);
+/* send.c */
+void kith_session_on_writable(kith_conn *conn, void *userdata);
+void kith_session_pump(struct kith_session *session);
+/* identify.c: sets origin (and writer) for this batch. Errors: -ENOMEM. */
+int kith_session_identify(struct kith_session *session, struct kith_sender *sender);
+int kith_session_identify_peer(struct kith_session *session);
+void kith_session_forget(struct kith_session *session);
+/* event.c */
+void kith_session_host_tell(struct kith_session_host *host, enum kith_event_type type, const char *endpoint, int error, uint64_t count,
+                            const char *format, ...) __attribute__((format(printf, 6, 7)));
+/* life.c: the timer of each state */
+void kith_session_on_timer(kith_timer *timer, void *userdata);
+void kith_session_schedule_heartbeat(struct kith_session *session);
+/* session.c: begins one try to connect. */
+void kith_session_connect(struct kith_session *session);
+/* session.c: the connection is of no more use: tells the owner, then reconnects or closes. text: why, for the event. */
+void kith_session_fail(struct kith_session *session, int error, const char *text);
+/* The connection cannot be written to any more (half a message is out): it fails with `error` in the loop's next step, not inside the
+ * caller's call. */
+void kith_session_break(struct kith_session *session, int error);
+/* Sends what the engine has queued (an ERROR), then ends this connection: a connecting session tries again later. */
+void kith_session_dismiss(struct kith_session *session);
+void kith_session_reached_ready(struct kith_session *session);
+/* Writes what the engine has to say. */
+void kith_session_send_engine(struct kith_session *session);
+
+#endif

@@ -1,0 +1,125 @@
+/* session/watch.c: see watch.h. */
+#include "session/watch.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+
+struct kith_watch {
+    unsigned refs;
+    struct kith_watch_table *table; /* NULL once out of the map */
+    struct kith_map_node node;
+    pid_t pid;
+    struct kith_process *process;
+    kith_io *io;
+    bool alive;
+};
+
+KITH_DEFINE_CLEANUP(struct kith_watch *, kith_watch_unref)
+KITH_DEFINE_CLEANUP(struct kith_process *, kith_process_unref)
+
+static void watch_detach(struct kith_watch *watch) {
+    if (!watch->table)
+        return;
+    kith_map_remove(&watch->table->by_pid, &watch->node);
+    watch->table = NULL;
+}
+
+static void watch_end(struct kith_watch *watch) {
+    watch->alive = false;
+    kith_process_set_dead(watch->process);
+    watch->io = kith_io_free(watch->io);
+    watch_detach(watch);
+}
+
+static void watch_on_exit(kith_io *io, int fd, unsigned events, void *userdata) {
+    (void)io;
+    (void)fd;
+    (void)events;
+    watch_end(userdata);
+}
+
+/* The living watch of pid, asked just now; NULL when there is none. */
+static struct kith_watch *watch_find(struct kith_watch_table *table, pid_t pid) {
+    struct kith_map_node *node = kith_map_find(&table->by_pid, &pid, sizeof(pid));
+    if (!node)
+        return NULL;
+    struct kith_watch *watch = KITH_CONTAINER_OF(node, struct kith_watch, node);
+    if (kith_process_alive(watch->process, true))
+        return watch;
+    watch_end(watch);
+    return NULL;
+}
+
+int kith_watch_get_process(struct kith_watch_table *table, struct kith_process *process, struct kith_watch **ret_watch) {
+    pid_t pid = kith_process_pid(process);
+    struct kith_watch *known = watch_find(table, pid);
+    if (known && (kith_process_exact(known->process) || !kith_process_exact(process))) {
+        *ret_watch = kith_watch_ref(known);
+        return 0;
+    }
+    _cleanup_(kith_watch_unrefp) struct kith_watch *watch = calloc(1, sizeof(*watch));
+    if (!watch)
+        return -ENOMEM;
+    watch->refs = 1;
+    watch->pid = pid;
+    watch->process = kith_process_ref(process);
+    watch->alive = kith_process_alive(process, false);
+    int pidfd = kith_process_pidfd(process);
+    if (watch->alive && pidfd >= 0) {
+        int r = kith_io_new(table->loop, pidfd, KITH_IO_READ, watch_on_exit, watch, &watch->io);
+        if (r < 0)
+            return r;
+        kith_io_set_urgent(watch->io, true);
+        if (known)
+            watch_detach(known); /* the exact one takes its place; who holds the other keeps it */
+        r = kith_map_insert(&table->by_pid, &watch->node, &watch->pid, sizeof(watch->pid));
+        if (r < 0)
+            return r;
+        watch->table = table;
+    }
+    *ret_watch = KITH_STEAL(watch);
+    return 0;
+}
+
+int kith_watch_get(struct kith_watch_table *table, pid_t pid, int pidfd, struct kith_watch **ret_watch) {
+    if (pidfd < 0) {
+        struct kith_watch *known = watch_find(table, pid);
+        if (known) {
+            *ret_watch = kith_watch_ref(known);
+            return 0;
+        }
+    }
+    _cleanup_(kith_process_unrefp) struct kith_process *process = NULL;
+    int r = kith_process_new(pid, pidfd, pidfd >= 0, &process);
+    if (r < 0) {
+        kith_close(pidfd);
+        return r;
+    }
+    return kith_watch_get_process(table, process, ret_watch);
+}
+
+struct kith_watch *kith_watch_ref(struct kith_watch *watch) {
+    watch->refs++;
+    return watch;
+}
+
+struct kith_watch *kith_watch_unref(struct kith_watch *watch) {
+    if (!watch || --watch->refs > 0)
+        return NULL;
+    kith_io_free(watch->io);
+    watch_detach(watch);
+    kith_process_unref(watch->process);
+    free(watch);
+    return NULL;
+}
+
+struct kith_process *kith_watch_process(struct kith_watch *watch) {
+    return watch->process;
+}
+
+bool kith_watch_alive(const struct kith_watch *watch) {
+    return watch->alive;
+}

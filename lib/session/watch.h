@@ -1,0 +1,37 @@
+/*
+ * session/watch.h: the processes that a socket's peers are, each guarded by its pidfd.
+ *
+ * One watch a process and socket, found by pid and shared by all its connections. While its pidfd lives the pid cannot have been recycled,
+ * so a message with that pid is from that very process. The end of the process is seen by the loop (urgent: before what the sockets of the
+ * same wait brought); the watch is then taken out of the map at once, so that the next process with that pid gets its own.
+ *
+ * What remains: a pid recycled between the kernel's answer to the loop's wait and the receive that follows it. A watch found by pid is
+ * therefore asked once more (kith_process_alive with check) whenever a connection meets a writer that is not the one it met last; only a
+ * message of the same writer as before is taken without asking.
+ */
+#ifndef KITH_SESSION_WATCH_H
+#define KITH_SESSION_WATCH_H
+
+#include "base/map.h"
+#include "kith/loop.h"
+#include "origin/internal.h"
+
+struct kith_watch;
+
+struct kith_watch_table {
+    kith_loop *loop;
+    struct kith_map by_pid; /* living ones */
+};
+
+/* The watch for the process `pid`: the one in the table if it is still alive, and exact when `pidfd` could make it so; else a new one.
+ * pidfd (-1: none) is exact (SCM_PIDFD, SO_PEERPIDFD) and is always consumed. Errors: -ENOMEM. */
+int kith_watch_get(struct kith_watch_table *table, pid_t pid, int pidfd, struct kith_watch **ret_watch);
+/* The same for a process object that exists (a reference is taken). */
+int kith_watch_get_process(struct kith_watch_table *table, struct kith_process *process, struct kith_watch **ret_watch);
+struct kith_watch *kith_watch_ref(struct kith_watch *watch);
+struct kith_watch *kith_watch_unref(struct kith_watch *watch);
+struct kith_process *kith_watch_process(struct kith_watch *watch);
+/* False once the process is known to have ended. */
+bool kith_watch_alive(const struct kith_watch *watch);
+
+#endif
