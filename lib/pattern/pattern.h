@@ -1,0 +1,90 @@
+/*
+ * pattern/pattern.h: what a REQ, REP, DEALER or ROUTER does with its peers: whom a message goes to, what its envelope is, whose turn it is.
+ *
+ * One table of operations a pattern; what they share (ready peers, round robin, the queue of received messages, messages waiting for a
+ * first peer) is here, once. A pattern knows sessions and messages, nothing of sockets: it tells its socket through kith_pattern_host.
+ *
+ * Queues: a received message waits in `received` until the application takes it and is charged to its peer meanwhile. A message to be sent
+ * when no peer is ready waits in `pending` (only when one is being connected to), as do the unsent messages of a peer that was lost.
+ */
+#ifndef KITH_PATTERN_PATTERN_H
+#define KITH_PATTERN_PATTERN_H
+
+#include "session/session.h"
+
+struct kith_pattern;
+
+struct kith_pattern_ops {
+    const char *name; /* the Socket-Type */
+    size_t size;      /* of the structure that begins with struct kith_pattern */
+    void (*deinit)(struct kith_pattern *pattern);
+    /* A peer is ready: take it in, or refuse it with a negative errno after an event. NULL: everybody is welcome. */
+    int (*attach)(struct kith_pattern *pattern, struct kith_session *session);
+    /* It was lost. Its unsent messages are in session->queue: may be moved to `pending`. NULL: forget() is enough. */
+    void (*detach)(struct kith_pattern *pattern, struct kith_session *session);
+    /* Takes it out of what the pattern knows peers by. NULL: nothing to do. */
+    void (*forget)(struct kith_pattern *pattern, struct kith_session *session);
+    /* Sends what is pending, because a peer has come or has room. NULL: nothing ever is. */
+    void (*pump)(struct kith_pattern *pattern);
+    /* The peer refused a message of ours (or all of us: then detach follows). NULL: nobody minds. */
+    void (*refused)(struct kith_pattern *pattern, struct kith_session *session);
+    /* A message came: queue it with kith_pattern_received(), or free it. */
+    void (*receive)(struct kith_pattern *pattern, struct kith_session *session, kith_msg *msg);
+    /* May the application take a message now? Errors: -EPROTO (not its turn), or what became of a request. NULL: always. */
+    int (*may_take)(struct kith_pattern *pattern);
+    /* The message is handed to the application: the last touch. NULL: as it is. */
+    void (*taken)(struct kith_pattern *pattern, kith_msg *msg);
+    /* Takes the message on 0. Errors as kith_socket_send(). */
+    int (*send)(struct kith_pattern *pattern, kith_msg *msg);
+};
+
+/* What a pattern tells its socket. */
+struct kith_pattern_host {
+    /* `received` has become longer, or what may be taken has changed. */
+    void (*received)(struct kith_pattern *pattern);
+};
+
+struct kith_pattern {
+    const struct kith_pattern_ops *ops;
+    const struct kith_pattern_host *host;
+    struct kith_session_host *sessions;
+    struct kith_list peers; /* ready sessions, by pattern_link; the next to be sent to is the first */
+    size_t peer_count;
+    struct kith_list received; /* messages for the application */
+    struct kith_list pending;  /* messages for a peer that is yet to come */
+    size_t pending_count, pending_octets;
+    struct kith_session *last; /* whom the last message was given to, or NULL: to be flushed by a blocking send */
+};
+
+extern const struct kith_pattern_ops kith_pattern_req;
+extern const struct kith_pattern_ops kith_pattern_rep;
+extern const struct kith_pattern_ops kith_pattern_dealer;
+extern const struct kith_pattern_ops kith_pattern_router;
+
+int kith_pattern_new(const struct kith_pattern_ops *ops, const struct kith_pattern_host *host, struct kith_session_host *sessions,
+                     struct kith_pattern **ret_pattern);
+struct kith_pattern *kith_pattern_free(struct kith_pattern *pattern);
+
+/* Called by the socket for its sessions. */
+int kith_pattern_attach(struct kith_pattern *pattern, struct kith_session *session);
+void kith_pattern_detach(struct kith_pattern *pattern, struct kith_session *session);
+/* The socket closes or drains this session itself: the pattern forgets it, without a word about its queue. */
+void kith_pattern_let_go(struct kith_pattern *pattern, struct kith_session *session);
+/* The next message for the application: 0, -EAGAIN (none), or what may_take() said. */
+int kith_pattern_take(struct kith_pattern *pattern, kith_msg **ret_msg);
+int kith_pattern_send(struct kith_pattern *pattern, kith_msg *msg);
+
+/* For the patterns ------------------------------------------------------------------------------------------------------ */
+
+void kith_pattern_received(struct kith_pattern *pattern, kith_msg *msg);
+/* Frees a message that does not fit the pattern, with an event that says why. */
+void kith_pattern_drop(struct kith_session *session, kith_msg *msg, const char *why);
+/* Sends to the next ready peer with room, round robin; without any ready peer, and while one is being connected to, keeps the message in
+ * pending. *ret_session (may be NULL): whom it went to, NULL when pending. Errors: -EAGAIN. */
+int kith_pattern_balance(struct kith_pattern *pattern, kith_msg *msg, struct kith_session **ret_session);
+/* Moves a lost peer's unsent messages in front of pending. */
+void kith_pattern_reclaim(struct kith_pattern *pattern, struct kith_session *session);
+/* Sends pending messages to peers that have room now. The pattern is told of each by `sent` (may be NULL). */
+void kith_pattern_pump(struct kith_pattern *pattern, void (*sent)(struct kith_pattern *pattern, struct kith_session *session));
+
+#endif

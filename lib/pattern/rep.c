@@ -1,0 +1,99 @@
+/*
+ * pattern/rep.c: REP: takes a request, sends its reply to where it came from. RFC 28.
+ *
+ * The envelope (all frames up to the first empty one) is kept with the request's account, which knows whether the peer is still there. A
+ * request without an empty frame is malformed and dropped.
+ */
+#include <errno.h>
+
+#include "pattern/pattern.h"
+
+struct rep {
+    struct kith_pattern base;
+    bool replying;
+    kith_msg *envelope;           /* of the request taken, its empty frame included */
+    struct kith_account *account; /* of its peer, referenced */
+};
+
+static void rep_done(struct rep *rep) {
+    rep->replying = false;
+    rep->envelope = kith_msg_free(rep->envelope);
+    rep->account = kith_account_unref(rep->account);
+}
+
+static void rep_deinit(struct kith_pattern *pattern) {
+    rep_done((struct rep *)pattern);
+}
+
+/* Frames of the envelope, the empty one included; 0: there is none. */
+static size_t envelope_size(const kith_msg *msg) {
+    for (size_t i = 0; i < msg->count; i++)
+        if (kith_msg_at(msg, i)->slice.size == 0)
+            return i + 1;
+    return 0;
+}
+
+static void rep_receive(struct kith_pattern *pattern, struct kith_session *session, kith_msg *msg) {
+    size_t envelope = envelope_size(msg);
+    if (envelope == 0 || envelope == msg->count)
+        kith_pattern_drop(session, msg, "a request has to have an empty frame and a body behind it");
+    else
+        kith_pattern_received(pattern, msg);
+}
+
+static int rep_may_take(struct kith_pattern *pattern) {
+    return ((struct rep *)pattern)->replying ? -EPROTO : 0;
+}
+
+static void rep_taken(struct kith_pattern *pattern, kith_msg *msg) {
+    struct rep *rep = (struct rep *)pattern;
+    rep->replying = true;
+    rep->account = kith_account_ref(msg->account);
+    size_t frames = envelope_size(msg);
+    /* Without memory for the envelope the reply has nowhere to go: sending it then says so. */
+    if (kith_msg_new(&rep->envelope) >= 0 && kith_msg_move(rep->envelope, msg, frames) < 0)
+        rep->envelope = kith_msg_free(rep->envelope);
+    if (!rep->envelope)
+        kith_msg_drop(msg, frames);
+}
+
+static int rep_send(struct kith_pattern *pattern, kith_msg *msg) {
+    struct rep *rep = (struct rep *)pattern;
+    if (!rep->replying)
+        return -EPROTO;
+    struct kith_session *session = rep->account->owner;
+    if (!session || session->state != KITH_SESSION_READY || !rep->envelope) {
+        int error = rep->envelope ? -EHOSTUNREACH : -ENOMEM;
+        rep_done(rep);
+        return error;
+    }
+    if (!kith_session_has_room(session)) {
+        session->starved = true;
+        return -EAGAIN;
+    }
+    size_t frames = rep->envelope->count;
+    int r = kith_msg_append(rep->envelope, msg);
+    if (r < 0)
+        return r;
+    r = kith_session_send(session, rep->envelope);
+    if (r < 0) {
+        /* The body goes back to the caller, the envelope stays. */
+        kith_msg_move_back(rep->envelope, frames, msg);
+        return r;
+    }
+    pattern->last = session;
+    rep->envelope = NULL;
+    rep_done(rep);
+    kith_msg_free(msg);
+    return 0;
+}
+
+const struct kith_pattern_ops kith_pattern_rep = {
+    .name = "REP",
+    .size = sizeof(struct rep),
+    .deinit = rep_deinit,
+    .receive = rep_receive,
+    .may_take = rep_may_take,
+    .taken = rep_taken,
+    .send = rep_send,
+};
