@@ -4,6 +4,8 @@
  * A socket lives on a loop and makes progress while the loop runs: there is no hidden thread. Two styles:
  *  - callbacks: kith_socket_set_handler(), then run the loop;
  *  - blocking: kith_socket_send() and kith_socket_recv(), which drive the loop until they are done or timed out.
+ *    kith_loop_stop(), which signal handlers and other threads may call, ends a blocking call with -ECANCELED; a signal handler alone
+ *    does not.
  * Both may be mixed; with a message handler set, received messages go to it and kith_socket_recv() is -EINVAL.
  *
  * Patterns: ZeroMQ's, see RFC 28: REQ, REP, DEALER, ROUTER.
@@ -80,10 +82,11 @@ KITH_PUBLIC void kith_socket_set_policy(kith_socket *socket, kith_policy *policy
 /* Takes the message when it returns 0; otherwise it stays the caller's. Waits at most timeout_ms (-1: no limit, 0: not at all) for room,
  * driving the loop. Errors: -EAGAIN (timed out: no peer, or all are full), -EPROTO (REQ, REP: not its turn), -EHOSTUNREACH (ROUTER with
  * mandatory, REP: the peer is gone), -EINVAL (no frame; a ROUTER message without id), -EBUSY (timeout_ms is not 0 inside a callback),
- * -ECHILD. */
+ * -ECANCELED, -ECHILD. Outside callbacks and with a timeout other than 0 what can be sent is handed to the kernel before the return; with
+ * 0 it goes out when the loop next runs, together with what comes after it. */
 KITH_PUBLIC int kith_socket_send(kith_socket *socket, kith_msg *msg, int timeout_ms);
 /* Waits at most timeout_ms for a message. Errors: -EAGAIN (timed out), -EPROTO, -ECONNRESET (REQ: the peer asked has gone), -EACCES (REQ:
- * the peer asked refused us), -EBUSY, -EINVAL, -ECHILD. */
+ * the peer asked refused us), -EBUSY, -EINVAL, -ECANCELED, -ECHILD. */
 KITH_PUBLIC int kith_socket_recv(kith_socket *socket, kith_msg **ret_msg, int timeout_ms);
 
 struct kith_socket_handler {

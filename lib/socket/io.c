@@ -1,0 +1,118 @@
+/* socket/io.c: sending and receiving, with the blocking convenience that drives the loop. */
+#include <errno.h>
+#include <limits.h>
+
+#include "base/time.h"
+#include "socket/socket.h"
+
+/* Until when to wait: a point in time, or never, or not at all. */
+struct deadline {
+    int timeout_ms;
+    uint64_t at;
+};
+
+static struct deadline deadline_init(int timeout_ms) {
+    return (struct deadline){.timeout_ms = timeout_ms, .at = timeout_ms > 0 ? kith_time_now() + (uint64_t)timeout_ms * KITH_NS_PER_MS : 0};
+}
+
+/* One step of the loop within the deadline. Returns 0, -EAGAIN when it has passed, -ECANCELED when kith_loop_stop() was asked, or what
+ * kith_loop_step() said. A signal handler ends nothing, also not the SIGCONT of a debugger: one that wants to calls kith_loop_stop(). */
+static int socket_step(kith_socket *socket, struct deadline *deadline) {
+    int wait_ms = -1;
+    if (deadline->timeout_ms == 0) {
+        wait_ms = 0;
+    } else if (deadline->timeout_ms > 0) {
+        uint64_t now = kith_time_now();
+        if (now >= deadline->at)
+            return -EAGAIN;
+        wait_ms = (int)((deadline->at - now + KITH_NS_PER_MS - 1) / KITH_NS_PER_MS);
+    }
+    int r = kith_loop_step(socket->loop, wait_ms);
+    if (r == 0 && (wait_ms < 0 || (wait_ms > 0 && kith_time_now() < deadline->at)))
+        return -ECANCELED;
+    return r < 0 && r != -EINTR ? r : 0;
+}
+
+int kith_socket_send(kith_socket *socket, kith_msg *msg, int timeout_ms) {
+    int r = kith_loop_check_fork(socket->loop);
+    if (r < 0)
+        return r;
+    bool inside = kith_loop_running(socket->loop);
+    if (inside && timeout_ms != 0)
+        return -EBUSY;
+    kith_socket_ref(socket);
+    struct deadline deadline = deadline_init(timeout_ms);
+    while ((r = kith_pattern_send(socket->pattern, msg)) == -EAGAIN && timeout_ms != 0) {
+        r = socket_step(socket, &deadline);
+        if (r == 0 && socket->closed)
+            r = -ESHUTDOWN;
+        if (r < 0)
+            break;
+    }
+    if (r == -EAGAIN)
+        socket->starved = true;
+    /* Nobody may come back to the loop for long: what may wait goes out now. */
+    if (r == 0 && timeout_ms != 0 && !socket->closed && socket->pattern->last)
+        kith_session_flush(socket->pattern->last);
+    /* A reply makes way for the next request. */
+    if (!socket->closed && socket->handler.message && !socket->delivering && !kith_list_empty(&socket->pattern->received))
+        kith_loop_defer(socket->loop, &socket->deliver);
+    kith_socket_unref(socket);
+    return r;
+}
+
+int kith_socket_recv(kith_socket *socket, kith_msg **ret_msg, int timeout_ms) {
+    int r = kith_loop_check_fork(socket->loop);
+    if (r < 0)
+        return r;
+    if (socket->handler.message)
+        return -EINVAL;
+    bool inside = kith_loop_running(socket->loop);
+    if (inside && timeout_ms != 0)
+        return -EBUSY;
+    kith_socket_ref(socket);
+    struct deadline deadline = deadline_init(timeout_ms);
+    while ((r = kith_pattern_take(socket->pattern, ret_msg)) == -EAGAIN && !inside) {
+        r = socket_step(socket, &deadline);
+        if (r == 0 && socket->closed)
+            r = -ESHUTDOWN;
+        if (r < 0)
+            break;
+        if (timeout_ms == 0) {
+            r = kith_pattern_take(socket->pattern, ret_msg);
+            break;
+        }
+    }
+    kith_socket_unref(socket);
+    return r;
+}
+
+/* Lets all peers go: ready ones send what they have first. */
+static void socket_drain_sessions(kith_socket *socket, int timeout_ms) {
+    kith_list_foreach_safe (&socket->sessions.peers, node) {
+        struct kith_session *session = kith_list_entry(node, struct kith_session, host_link);
+        kith_pattern_let_go(socket->pattern, session);
+        kith_session_drain(session, timeout_ms);
+    }
+}
+
+int kith_socket_drain(kith_socket *socket, int timeout_ms) {
+    int r = kith_loop_check_fork(socket->loop);
+    if (r < 0)
+        return r;
+    if (kith_loop_running(socket->loop))
+        return -EBUSY;
+    kith_socket_ref(socket);
+    while (!kith_list_empty(&socket->acceptors))
+        kith_acceptor_free(kith_list_first(&socket->acceptors, struct kith_acceptor, link));
+    struct deadline deadline = deadline_init(timeout_ms);
+    /* What waits for a first peer needs one that comes. */
+    while (r == 0 && !socket->closed && socket->pattern->pending_count > 0)
+        r = timeout_ms == 0 ? -EAGAIN : socket_step(socket, &deadline);
+    if (r == 0 && !socket->closed)
+        socket_drain_sessions(socket, timeout_ms);
+    while (r == 0 && !socket->closed && !kith_list_empty(&socket->sessions.peers))
+        r = socket_step(socket, &deadline);
+    kith_socket_unref(socket);
+    return r == -EAGAIN ? -ETIMEDOUT : r;
+}

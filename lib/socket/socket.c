@@ -1,0 +1,235 @@
+/* socket/socket.c: a socket's life, its endpoints, and what its sessions tell it. */
+#include "socket/socket.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+
+KITH_DEFINE_CLEANUP(kith_socket *, kith_socket_unref)
+
+static const struct kith_pattern_ops *const patterns[] = {
+    [KITH_REQ] = &kith_pattern_req,
+    [KITH_REP] = &kith_pattern_rep,
+    [KITH_DEALER] = &kith_pattern_dealer,
+    [KITH_ROUTER] = &kith_pattern_router,
+};
+
+const char *kith_socket_type_name(enum kith_socket_type type) {
+    return (unsigned)type < KITH_ARRAY_SIZE(patterns) ? patterns[type]->name : NULL;
+}
+
+/* Upcalls of sessions ---------------------------------------------------------------------------------------------------- */
+
+static void socket_tell_writable(kith_socket *socket) {
+    if (socket->closed || !socket->starved || !socket->handler.writable)
+        return;
+    socket->starved = false;
+    socket->handler.writable(socket, socket->handler_userdata);
+}
+
+static int socket_on_ready(struct kith_session *session, void *userdata) {
+    _cleanup_(kith_socket_unrefp) kith_socket *socket = kith_socket_ref(userdata);
+    int r = kith_pattern_attach(socket->pattern, session);
+    if (r < 0)
+        return r;
+    kith_session_tell(session, KITH_EVENT_CONNECTED, 0, 0, "connected");
+    if (socket->closed)
+        return 0;
+    if (socket->pattern->ops->pump)
+        socket->pattern->ops->pump(socket->pattern);
+    socket_tell_writable(socket);
+    return 0;
+}
+
+static void socket_on_message(struct kith_session *session, kith_msg *msg, void *userdata) {
+    _cleanup_(kith_socket_unrefp) kith_socket *socket = kith_socket_ref(userdata);
+    socket->pattern->ops->receive(socket->pattern, session, msg);
+}
+
+static void socket_on_writable(struct kith_session *session, void *userdata) {
+    (void)session;
+    _cleanup_(kith_socket_unrefp) kith_socket *socket = kith_socket_ref(userdata);
+    if (socket->pattern->ops->pump)
+        socket->pattern->ops->pump(socket->pattern);
+    socket_tell_writable(socket);
+}
+
+static void socket_on_gone(struct kith_session *session, void *userdata) {
+    _cleanup_(kith_socket_unrefp) kith_socket *socket = kith_socket_ref(userdata);
+    kith_pattern_detach(socket->pattern, session);
+}
+
+static void socket_on_refused(struct kith_session *session, void *userdata) {
+    _cleanup_(kith_socket_unrefp) kith_socket *socket = kith_socket_ref(userdata);
+    if (socket->pattern->ops->refused)
+        socket->pattern->ops->refused(socket->pattern, session);
+}
+
+static void socket_on_event(const struct kith_event *event, void *userdata) {
+    _cleanup_(kith_socket_unrefp) kith_socket *socket = kith_socket_ref(userdata);
+    if (!socket->closed && socket->handler.event)
+        socket->handler.event(socket, event, socket->handler_userdata);
+}
+
+static const struct kith_session_ops socket_session_ops = {
+    .ready = socket_on_ready,
+    .message = socket_on_message,
+    .writable = socket_on_writable,
+    .gone = socket_on_gone,
+    .refused = socket_on_refused,
+    .event = socket_on_event,
+};
+
+/* Upcalls of the pattern ----------------------------------------------------------------------------------------------------- */
+
+void kith_socket_deliver(kith_socket *socket) {
+    if (socket->delivering)
+        return; /* the loop below, further up the stack, goes on */
+    kith_socket_ref(socket);
+    socket->delivering = true;
+    while (!socket->closed && socket->handler.message) {
+        kith_msg *msg;
+        int r = kith_pattern_take(socket->pattern, &msg);
+        if (r == -EAGAIN || r == -EPROTO)
+            break;
+        if (r >= 0)
+            socket->handler.message(socket, msg, socket->handler_userdata);
+        else if (socket->handler.failed)
+            socket->handler.failed(socket, r, socket->handler_userdata);
+    }
+    socket->delivering = false;
+    kith_socket_unref(socket);
+}
+
+static void socket_on_received(struct kith_pattern *pattern) {
+    kith_socket_deliver(KITH_CONTAINER_OF(pattern->sessions, struct kith_socket, sessions));
+}
+
+static const struct kith_pattern_host socket_pattern_host = {.received = socket_on_received};
+
+static void socket_on_defer(struct kith_defer *defer) {
+    kith_socket_deliver(KITH_CONTAINER_OF(defer, struct kith_socket, deliver));
+}
+
+/* Life ------------------------------------------------------------------------------------------------------------------------ */
+
+int kith_socket_new(kith_loop *loop, enum kith_socket_type type, kith_socket **ret_socket) {
+    if (!loop || (unsigned)type >= KITH_ARRAY_SIZE(patterns))
+        return -EINVAL;
+    _cleanup_(kith_socket_unrefp) kith_socket *socket = calloc(1, sizeof(*socket));
+    if (!socket)
+        return -ENOMEM;
+    socket->refs = 1;
+    socket->loop = loop;
+    kith_list_init(&socket->acceptors);
+    kith_defer_init(&socket->deliver, socket_on_defer);
+    struct kith_profile *profile;
+    int r = kith_profile_new(&profile);
+    if (r < 0)
+        return r;
+    kith_socket_default_options(profile);
+    kith_session_host_init(&socket->sessions, loop, &socket_session_ops, socket, patterns[type]->name, profile);
+    r = kith_pattern_new(patterns[type], &socket_pattern_host, &socket->sessions, &socket->pattern);
+    if (r < 0)
+        return r;
+    *ret_socket = KITH_STEAL(socket);
+    return 0;
+}
+
+kith_socket *kith_socket_ref(kith_socket *socket) {
+    socket->refs++;
+    return socket;
+}
+
+static void socket_free_acceptors(kith_socket *socket) {
+    while (!kith_list_empty(&socket->acceptors))
+        kith_acceptor_free(kith_list_first(&socket->acceptors, struct kith_acceptor, link));
+}
+
+kith_socket *kith_socket_unref(kith_socket *socket) {
+    if (!socket || --socket->refs > 0)
+        return NULL;
+    kith_pattern_free(socket->pattern);
+    kith_session_host_deinit(&socket->sessions);
+    free(socket);
+    return NULL;
+}
+
+kith_socket *kith_socket_free(kith_socket *socket) {
+    if (!socket)
+        return NULL;
+    socket->closed = true;
+    socket->sessions.tells = false;
+    kith_defer_cancel(&socket->deliver);
+    socket_free_acceptors(socket);
+    while (!kith_list_empty(&socket->sessions.peers)) {
+        struct kith_session *session = kith_list_first(&socket->sessions.peers, struct kith_session, host_link);
+        kith_pattern_let_go(socket->pattern, session);
+        kith_session_close(session);
+    }
+    return kith_socket_unref(socket);
+}
+
+/* Endpoints ---------------------------------------------------------------------------------------------------------------------- */
+
+int kith_socket_bind(kith_socket *socket, const char *endpoint, struct kith_error *ret_error) {
+    struct kith_endpoint parsed;
+    int r = kith_loop_check_fork(socket->loop);
+    if (r < 0)
+        return kith_error_set(ret_error, r, "%s: this loop was made in the parent process; make one after fork()", endpoint);
+    r = kith_endpoint_parse(endpoint, true, &parsed, ret_error);
+    if (r < 0)
+        return r;
+    struct kith_acceptor *acceptor;
+    r = kith_acceptor_new(&socket->sessions, &parsed, &acceptor, ret_error);
+    if (r < 0)
+        return r;
+    kith_list_push_back(&socket->acceptors, &acceptor->link);
+    memcpy(socket->last_endpoint, acceptor->endpoint_text, sizeof(socket->last_endpoint));
+    kith_session_host_tell(&socket->sessions, KITH_EVENT_LISTENING, socket->last_endpoint, 0, 0, "%s: listening", socket->last_endpoint);
+    return 0;
+}
+
+int kith_socket_connect(kith_socket *socket, const char *endpoint, struct kith_error *ret_error) {
+    struct kith_endpoint parsed;
+    int r = kith_loop_check_fork(socket->loop);
+    if (r < 0)
+        return kith_error_set(ret_error, r, "%s: this loop was made in the parent process; make one after fork()", endpoint);
+    r = kith_endpoint_parse(endpoint, false, &parsed, ret_error);
+    if (r < 0)
+        return r;
+    char text[KITH_ENDPOINT_MAX];
+    (void)parsed.transport->format(&parsed.address, text, sizeof(text));
+    r = kith_session_new_connecting(&socket->sessions, &parsed, text);
+    if (r < 0)
+        return kith_error_set(ret_error, r, "%s: %s", text, kith_error_name(r));
+    memcpy(socket->last_endpoint, text, sizeof(text));
+    return 0;
+}
+
+const char *kith_socket_last_endpoint(const kith_socket *socket) {
+    return socket->last_endpoint[0] ? socket->last_endpoint : NULL;
+}
+
+size_t kith_socket_peer_count(const kith_socket *socket) {
+    return socket->pattern->peer_count;
+}
+
+void kith_socket_set_policy(kith_socket *socket, kith_policy *policy) {
+    kith_session_host_set_policy(&socket->sessions, policy);
+}
+
+void kith_socket_set_handler(kith_socket *socket, const struct kith_socket_handler *handler, void *userdata) {
+    socket->handler = handler ? *handler : (struct kith_socket_handler){0};
+    socket->handler_userdata = userdata;
+    socket->sessions.tells = socket->handler.event != NULL;
+    if (socket->handler.message && !kith_list_empty(&socket->pattern->received))
+        kith_loop_defer(socket->loop, &socket->deliver);
+}
+
+kith_loop *kith_socket_loop(const kith_socket *socket) {
+    return socket->loop;
+}

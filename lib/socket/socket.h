@@ -1,0 +1,40 @@
+/*
+ * socket/socket.h: the socket behind the public entry points: a pattern, its peers, what is bound, and who is told.
+ *
+ * Refcounted, so that the application may free it inside any of its callbacks: the entry point or upcall that is running holds a reference
+ * and looks at `closed` afterwards.
+ */
+#ifndef KITH_SOCKET_SOCKET_H
+#define KITH_SOCKET_SOCKET_H
+
+#include <kith/socket.h>
+
+#include "loop/internal.h"
+#include "pattern/pattern.h"
+#include "session/acceptor.h"
+
+struct kith_socket {
+    unsigned refs;
+    bool closed;
+    kith_loop *loop;
+    struct kith_session_host sessions;
+    struct kith_pattern *pattern;
+    struct kith_list acceptors;
+    char last_endpoint[KITH_ENDPOINT_MAX];
+
+    struct kith_socket_handler handler;
+    void *handler_userdata;
+    struct kith_defer deliver; /* received messages that wait for the handler */
+    bool delivering;
+    bool starved; /* a send said -EAGAIN: `writable` is due */
+};
+
+/* options.c: the defaults, for a new socket. */
+void kith_socket_default_options(struct kith_profile *profile);
+
+kith_socket *kith_socket_ref(kith_socket *socket);
+kith_socket *kith_socket_unref(kith_socket *socket);
+/* Hands received messages to the handler, if there is one and it is its turn. */
+void kith_socket_deliver(kith_socket *socket);
+
+#endif
