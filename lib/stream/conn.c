@@ -150,13 +150,8 @@ int conn_socket_error(kith_conn *conn) {
 /* Events -------------------------------------------------------------------------------------------------------------- */
 
 /* What to watch from now on. Paused, reading goes on being watched until something comes, so that pause and resume cost nothing when
- * nothing does. */
+ * nothing does. With nothing watched a hang-up is reported once (kith_io_new()), so neither a paused nor a half-closed connection spins. */
 static void rewatch(kith_conn *conn) {
-    if (conn->paused && conn->hung_up && !conn->read_end) {
-        conn->io = kith_io_free(conn->io);
-        conn->watch = 0;
-        return;
-    }
     unsigned events = 0;
     if (!conn->read_end && (!conn->paused || ((conn->watch & KITH_IO_READ) && !conn->pressed)))
         events |= KITH_IO_READ;
@@ -212,7 +207,7 @@ static void on_io(kith_io *io, int fd, unsigned events, void *userdata) {
         if (conn->read_end && conn->hung_up)
             hung_up_after_end(conn);
         else if (conn->paused)
-            conn->pressed = conn->pressed || (events & KITH_IO_READ);
+            conn->pressed = conn->pressed || (events & (KITH_IO_READ | KITH_IO_HANGUP));
         else if (events & (KITH_IO_READ | KITH_IO_HANGUP))
             conn_receive(conn);
     }

@@ -43,14 +43,14 @@ struct kith_conn {
     kith_loop *loop;
     int fd;
     int family;
-    kith_io *io;     /* NULL while nothing is watched: between two attempts to connect, or paused with a hung-up socket */
+    kith_io *io;     /* NULL between two attempts to connect */
     unsigned watch;  /* what io watches */
     bool identity;   /* SO_PASSCRED is on */
     bool pass_pidfd; /* SO_PASSPIDFD is on */
     bool answered;   /* connecting: connect() itself has told the outcome */
     bool paused;
     bool pressed;  /* octets came while paused: stop watching for them */
-    bool hung_up;  /* the kernel reported a hang-up or an error, and will go on doing so as long as the socket is watched */
+    bool hung_up;  /* the kernel reported a hang-up or an error */
     bool read_end; /* nothing more is read: end of file, or a failure */
     bool shut;     /* our end was sent */
     bool draining; /* nothing more is written; over when the queue is empty and the peer's end was read */

@@ -97,11 +97,8 @@ static size_t receive_batch(kith_conn *conn, kith_buffer *slab) {
         ended(conn);
         return 0;
     }
-    int error = errno == EAGAIN || errno == EINTR ? 0 : -errno;
-    if (error == 0 && conn->hung_up)
-        error = conn_socket_error(conn);
-    if (error != 0)
-        conn_fail(conn, error);
+    if (errno != EAGAIN && errno != EINTR)
+        conn_fail(conn, -errno);
     return 0;
 }
 

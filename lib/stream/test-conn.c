@@ -5,6 +5,8 @@
 #include <netinet/in.h>
 #include <sys/un.h>
 
+#include "stream/conn.h"
+
 /* Two ends of a TCP connection over loopback; [1] is raw. */
 static void tcp_pair(int fds[2]) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -540,6 +542,28 @@ static void test_an_idle_connection_owns_no_slab(void **state) {
     close(peer);
 }
 
+static void test_a_few_octets_for_a_slow_reader_hold_no_slab(void **state) {
+    struct world *world = *state;
+    struct end end = {0};
+    uint8_t *octets = pattern_new(8000), back[8001];
+    size_t got = 0;
+    bool over = false;
+    int peer = end_over_pair(world, &end, NULL, &end_ops);
+    assert_int_equal(setsockopt(kith_conn_fd(end.conn), SOL_SOCKET, SO_SNDBUF, &(int){1}, sizeof(int)), 0);
+    assert_int_equal(kith_conn_write(end.conn, octets, 8000), 0);
+    settle_down(world);
+    assert_true(kith_conn_queued(end.conn) > 0);
+    assert_int_equal(kith_pool_used(kith_loop_pool(world->loop)), 0);
+    while (got < 8000) {
+        got += slurp(peer, back + got, sizeof(back) - got, &over);
+        assert_true(kith_loop_step(world->loop, 0) >= 0);
+    }
+    assert_memory_equal(back, octets, 8000);
+    free(octets);
+    end_deinit(&end);
+    close(peer);
+}
+
 /* Deadlines ------------------------------------------------------------------------------------------------------------- */
 
 static void test_an_idle_connection_times_out(void **state) {
@@ -573,6 +597,61 @@ static void test_the_idle_time_counts_from_the_last_octet(void **state) {
     close(peer);
 }
 
+/* A client that has sent its request and its end may take its time with a long reply, as long as it reads. */
+static void test_after_the_peers_end_its_reading_counts_for_the_idle_time(void **state) {
+    struct world *world = *state;
+    struct end end = {0};
+    int peer = end_over_pair(world, &end, &(struct kith_conn_options){.idle_ms = 10000}, &end_ops);
+    uint8_t *octets = pattern_new(900000), *back = malloc(900000);
+    bool over = false;
+    assert_int_equal(kith_conn_write(end.conn, octets, 900000), 0);
+    shutdown(peer, SHUT_WR);
+    until(world, end.ended == 1);
+    for (int reads = 1; reads >= 0; reads--) {
+        if (reads)
+            assert_true(slurp(peer, back, 900000, &over) > 0);
+        end.conn->received_at -= 20000 * KITH_NS_PER_MS; /* as if the last octet had come so long ago */
+        conn_schedule(end.conn);
+        settle_down(world);
+        assert_int_equal(end.closed, !reads);
+    }
+    assert_int_equal(end.error, -ETIMEDOUT);
+    free(octets);
+    free(back);
+    end_deinit(&end);
+    close(peer);
+}
+
+/* More connections than the loop looks at in one step were talking while the application was busy: none of them is idle. */
+static void test_octets_that_wait_to_be_read_count_for_the_idle_time(void **state) {
+    enum { COUNT = 300 };
+    struct world *world = *state;
+    struct end *ends = calloc(COUNT, sizeof(*ends));
+    int *peers = calloc(COUNT, sizeof(*peers));
+    unsigned heard = 0, closed = 0;
+    for (size_t i = 0; i < COUNT; i++) {
+        peers[i] = end_over_pair(world, &ends[i], &(struct kith_conn_options){.idle_ms = 10000}, &end_ops);
+        assert_int_equal(send(peers[i], "x", 1, 0), 1);
+        ends[i].conn->received_at -= 20000 * KITH_NS_PER_MS; /* as if the last octet had come so long ago */
+        conn_schedule(ends[i].conn);
+    }
+    while (heard < COUNT && closed == 0) {
+        assert_true(kith_loop_step(world->loop, 1000) > 0);
+        heard = 0;
+        for (size_t i = 0; i < COUNT; i++) {
+            heard += ends[i].batches;
+            closed += ends[i].closed;
+        }
+    }
+    assert_int_equal(closed, 0);
+    for (size_t i = 0; i < COUNT; i++) {
+        end_deinit(&ends[i]);
+        close(peers[i]);
+    }
+    free(ends);
+    free(peers);
+}
+
 static void on_alarm(kith_timer *timer, void *userdata) {
     *(bool *)userdata = true;
 }
@@ -600,7 +679,7 @@ static void test_drain_sends_everything_to_a_slow_reader(void **state) {
     enum { SIZE = 900000 };
     struct world *world = *state;
     struct end end = {0};
-    int peer = end_over_pair(world, &end, NULL, &end_ops);
+    int peer = end_over_pair(world, &end, &(struct kith_conn_options){.high_mark = 1000}, &end_ops);
     uint8_t *octets = pattern_new(SIZE), *back = malloc(SIZE + 1);
     size_t got = 0;
     bool over = false;
@@ -705,8 +784,11 @@ int main(void) {
         WORLD_TEST(test_a_reply_written_in_data_goes_out_in_the_same_step),
         WORLD_TEST(test_a_kept_slice_is_not_overwritten),
         WORLD_TEST(test_an_idle_connection_owns_no_slab),
+        WORLD_TEST(test_a_few_octets_for_a_slow_reader_hold_no_slab),
         WORLD_TEST(test_an_idle_connection_times_out),
         WORLD_TEST(test_the_idle_time_counts_from_the_last_octet),
+        WORLD_TEST(test_after_the_peers_end_its_reading_counts_for_the_idle_time),
+        WORLD_TEST(test_octets_that_wait_to_be_read_count_for_the_idle_time),
         WORLD_TEST(test_a_paused_connection_is_not_idle),
         WORLD_TEST(test_drain_sends_everything_to_a_slow_reader),
         WORLD_TEST(test_drain_gives_up_at_its_deadline),

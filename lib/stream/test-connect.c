@@ -2,9 +2,11 @@
 #include "stream/testing.h"
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <netinet/in.h>
-#include <sys/stat.h>
-#include <sys/un.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
 
 /* A raw listener on an abstract name of its own, with a backlog of `backlog`. */
 static int raw_listener(int backlog, struct kith_address *ret_address) {
@@ -87,6 +89,43 @@ static void test_failures_are_told_by_closed(void **state) {
     assert_int_equal(kith_address_ip("127.0.0.1", ntohs(in.sin_port), &address), 0);
     expect_failure(world, &address, -ECONNREFUSED);
     close(holder);
+}
+
+/* In a network namespace of its own, whose only ephemeral port is the one to connect to. Returns an exit status. */
+static int connect_to_itself(void) {
+    static const char port_range[] = "40000 40000";
+    struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+    struct kith_address address;
+    struct world world = {0};
+    struct end end = {0};
+    if (unshare(CLONE_NEWNET | (geteuid() == 0 ? 0 : CLONE_NEWUSER)) < 0)
+        return 77;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int range = open("/proc/sys/net/ipv4/ip_local_port_range", O_WRONLY | O_CLOEXEC);
+    if (ioctl(fd, SIOCSIFFLAGS, &lo) < 0 || write(range, port_range, sizeof(port_range) - 1) < 0)
+        return 77;
+    if (kith_loop_new(&world.loop) < 0 || kith_address_ip("127.0.0.1", 40000, &address) < 0 ||
+        kith_conn_new_connect(world.loop, &address, NULL, &end_ops, &end, &end.conn) < 0)
+        return 2;
+    for (int i = 0; i < 100 && !end.closed && !end.connected; i++)
+        kith_loop_step(world.loop, 100);
+    bool refused = end.closed == 1 && end.connected == 0 && end.error == -ECONNREFUSED;
+    end_deinit(&end);
+    kith_loop_free(world.loop);
+    return refused ? 0 : 1;
+}
+
+static void test_a_connection_with_itself_is_refused(void **state) {
+    int status;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(connect_to_itself());
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+        print_message("a network namespace cannot be made here\n");
+        skip();
+    }
+    assert_int_equal(status, 0);
 }
 
 static void test_an_unknown_family_is_refused_at_once(void **state) {
@@ -194,6 +233,7 @@ int main(void) {
         WORLD_TEST(test_a_unix_connection_is_made),
         WORLD_TEST(test_a_server_that_writes_at_once_is_known),
         WORLD_TEST(test_failures_are_told_by_closed),
+        WORLD_TEST(test_a_connection_with_itself_is_refused),
         WORLD_TEST(test_an_unknown_family_is_refused_at_once),
         WORLD_TEST(test_a_full_backlog_is_tried_again),
         WORLD_TEST(test_connecting_ends_at_its_deadline),

@@ -142,11 +142,12 @@ static void test_accepted_sockets_name_their_writers_from_the_first_octet(void *
     int fd = client(hall->path);
     assert_int_equal(send(fd, "early", 5, 0), 5); /* before it is accepted */
     until(&hall->world, hall->accepted == 1);
+    assert_int_equal(send(fd, "later", 5, 0), 5); /* before a connection is made of it */
     struct kith_conn_options options = {.identity = true};
     assert_int_equal(kith_conn_new_fd(hall->world.loop, hall->fds[0], &options, &end_ops, &end, &end.conn), 0);
     hall->accepted = 0;
-    until(&hall->world, end.size == 5);
-    assert_true(end.sender.known);
+    until(&hall->world, end.size == 10);
+    assert_int_equal(end.unknown, 0);
     assert_int_equal(end.sender.pid, getpid());
     end_deinit(&end);
     close(fd);

@@ -91,6 +91,7 @@ struct end {
     struct kith_sender sender; /* of the last batch; without its pidfd */
     pid_t writers[64];         /* of each batch, while there is room */
     size_t fd_count, fd_refused;
+    unsigned unknown; /* batches without a known sender */
     bool pidfd_came;
     int taken_fd; /* a descriptor taken from a batch when take_fd, else -1 */
     bool take_fd;
@@ -110,6 +111,7 @@ static inline void end_data(kith_conn *conn, struct kith_batch *batch, void *use
     memcpy(end->octets + end->size, batch->slice.data, batch->slice.size);
     end->size += batch->slice.size;
     end->sender = batch->sender;
+    end->unknown += !batch->sender.known;
     if (end->batches < KITH_ARRAY_SIZE(end->writers))
         end->writers[end->batches] = batch->sender.pid;
     end->batches++;
