@@ -241,6 +241,8 @@ void kith_session_reached_ready(struct kith_session *session) {
     session->state = KITH_SESSION_READY;
     session->tries = 0;
     kith_session_schedule_heartbeat(session);
+    /* Our READY may still be in the engine, when greeting and READY of the peer came at once: it goes before any message that waited. */
+    kith_session_send_engine(session);
     int r = session->host->ops->ready(session, session->host->userdata);
     if (r < 0 && session->state == KITH_SESSION_READY) {
         (void)kith_zmtp_tell_error(session->engine, "refused: routing id in use");
