@@ -87,12 +87,13 @@ int kith_socket_recv(kith_socket *socket, kith_msg **ret_msg, int timeout_ms) {
     return r;
 }
 
-/* Lets all peers go: ready ones send what they have first. */
-static void socket_drain_sessions(kith_socket *socket, int timeout_ms) {
+/* Lets all peers go: ready ones send what they have first. The time limit is the caller's: a session that ended by one of its own would
+ * look like one that is done. */
+static void socket_drain_sessions(kith_socket *socket) {
     kith_list_foreach_safe (&socket->sessions.peers, node) {
         struct kith_session *session = kith_list_entry(node, struct kith_session, host_link);
         kith_pattern_let_go(socket->pattern, session);
-        kith_session_drain(session, timeout_ms);
+        kith_session_drain(session, -1);
     }
 }
 
@@ -110,7 +111,7 @@ int kith_socket_drain(kith_socket *socket, int timeout_ms) {
     while (r == 0 && !socket->closed && socket->pattern->pending_count > 0)
         r = timeout_ms == 0 ? -EAGAIN : socket_step(socket, &deadline);
     if (r == 0 && !socket->closed)
-        socket_drain_sessions(socket, timeout_ms);
+        socket_drain_sessions(socket);
     while (r == 0 && !socket->closed && !kith_list_empty(&socket->sessions.peers))
         r = socket_step(socket, &deadline);
     kith_socket_unref(socket);
