@@ -1,0 +1,171 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "identity/actor.h"
+
+#define BODY_SIZE 13
+_Static_assert(sizeof(ACTOR_TEXT) - 1 == BODY_SIZE, "the wire forms below say so");
+#define FIRST_HALF "\0\15from a"
+#define SECOND_HALF "n actor"
+
+/* In the actor's process ------------------------------------------------------------------------------------------- */
+
+static int connect_and_shake(struct raw *raw, const struct actor_role *role) {
+    int result = raw_connect(NULL, role->endpoint, raw);
+    return result < 0 ? result : raw_handshake(raw, "DEALER", role->claims);
+}
+
+static int rush(struct raw *raw, const struct actor_role *role) {
+    uint8_t wire[RAW_GREETING + RAW_READY_MAX + 2 + BODY_SIZE];
+    raw_greeting(wire);
+    size_t size = RAW_GREETING + raw_ready(wire + RAW_GREETING, "DEALER", role->claims);
+    memcpy(wire + size, FIRST_HALF SECOND_HALF, 2 + BODY_SIZE);
+    int result = raw_connect(NULL, role->endpoint, raw);
+    return result < 0 ? result : raw_write(raw, wire, size + 2 + BODY_SIZE);
+}
+
+static int send_forged(struct raw *raw, const struct actor_role *role) {
+    union {
+        struct cmsghdr align;
+        uint8_t octets[CMSG_SPACE(sizeof(struct ucred))];
+    } control = {.octets = {0}};
+    struct ucred credentials = {.pid = role->forged_pid, .uid = role->forged_uid, .gid = role->gid};
+    struct iovec octets = {.iov_base = (void *)(FIRST_HALF SECOND_HALF), .iov_len = 2 + BODY_SIZE};
+    struct msghdr header = {.msg_iov = &octets, .msg_iovlen = 1, .msg_control = control.octets, .msg_controllen = sizeof(control.octets)};
+    struct cmsghdr *cmsg = CMSG_FIRSTHDR(&header);
+    cmsg->cmsg_level = SOL_SOCKET;
+    cmsg->cmsg_type = SCM_CREDENTIALS;
+    cmsg->cmsg_len = CMSG_LEN(sizeof(credentials));
+    memcpy(CMSG_DATA(cmsg), &credentials, sizeof(credentials));
+    return sendmsg(raw->fd, &header, MSG_NOSIGNAL) == (ssize_t)octets.iov_len ? 0 : -errno;
+}
+
+static int move_to_cgroup(const char *folder) {
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/cgroup.procs", folder);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    int result = fd >= 0 && write(fd, "0", 1) == 1 ? 0 : -errno;
+    if (fd >= 0)
+        close(fd);
+    return result;
+}
+
+static int take_step(struct raw *raw, const struct actor_role *role, enum actor_step step) {
+    switch (step) {
+    case ACTOR_CONNECT:
+        return connect_and_shake(raw, role);
+    case ACTOR_RUSH:
+        return rush(raw, role);
+    case ACTOR_SEND:
+        return raw_write(raw, FIRST_HALF SECOND_HALF, 2 + BODY_SIZE);
+    case ACTOR_FIRST_HALF:
+        return raw_write(raw, FIRST_HALF, sizeof(FIRST_HALF) - 1);
+    case ACTOR_SECOND_HALF:
+        return raw_write(raw, SECOND_HALF, sizeof(SECOND_HALF) - 1);
+    case ACTOR_FIRST_FRAME:
+        return raw_send(raw, RAW_MORE, "one", 3);
+    case ACTOR_LAST_FRAME:
+        return raw_send(raw, 0, "two", 3);
+    case ACTOR_FORGE:
+        return send_forged(raw, role);
+    default:
+        return -EINVAL;
+    }
+}
+
+static int act(int line, void *userdata) {
+    const struct actor_role *role = userdata;
+    struct raw raw = {.fd = role->endpoint ? -1 : role->fd};
+    keep_only(line, raw.fd);
+    if (role->cgroup && move_to_cgroup(role->cgroup) < 0)
+        return 2;
+    if ((role->uid != 0 || role->gid != 0) && become(role->uid, role->gid, &role->extra, role->extra != 0) < 0)
+        return 3;
+    for (;;) {
+        char step = ACTOR_QUIT;
+        if (recv(line, &step, 1, 0) != 1 || step == ACTOR_QUIT)
+            return 0;
+        int result = take_step(&raw, role, step);
+        char answer = result == 0 ? step : result == -EACCES ? (char)ACTOR_REFUSED : result == -EPERM ? (char)ACTOR_FORBIDDEN : 'x';
+        if (line_tell(line, answer) < 0)
+            return 4;
+    }
+}
+
+/* In the test's process -------------------------------------------------------------------------------------------- */
+
+struct child actor_start(const struct actor_role *role) {
+    return child_start(act, (void *)role);
+}
+
+bool actor_start_as(pid_t pid, const struct actor_role *role, struct child *ret_child) {
+    return child_start_as(pid, act, (void *)role, ret_child);
+}
+
+void actor_step(struct support *support, const struct child *actor, enum actor_step step, enum actor_step expected) {
+    child_tell(actor, (char)step);
+    assert_int_equal(child_hear(support, actor), expected ? expected : step);
+}
+
+void actor_end(struct support *support, struct child *actor) {
+    child_tell(actor, ACTOR_QUIT);
+    assert_int_equal(child_end(support, actor), 0);
+}
+
+struct shared shared_new(struct support *support) {
+    struct shared shared = {.server = support_server(support, KITH_ROUTER, support_ipc(support))};
+    assert_int_equal(raw_connect(support, kith_socket_last_endpoint(shared.server), &shared.raw), 0);
+    assert_int_equal(raw_handshake(&shared.raw, "DEALER", NULL), 0);
+    return shared;
+}
+
+kith_msg *heard_from_actor(struct support *support, kith_socket *server) {
+    kith_msg *msg = support_recv(support, server);
+    assert_int_equal(kith_msg_count(msg), 2);
+    support_assert_frame(msg, 1, ACTOR_TEXT);
+    assert_non_null(kith_msg_origin(msg));
+    return msg;
+}
+
+pid_t pid_of(kith_origin *origin, enum kith_witness witness) {
+    pid_t pid = -1;
+    assert_string_equal(kith_witness_name(kith_origin_pid(origin, &pid)), kith_witness_name(witness));
+    return pid;
+}
+
+uid_t uid_of(kith_origin *origin, enum kith_witness witness) {
+    uid_t uid = (uid_t)-1;
+    assert_string_equal(kith_witness_name(kith_origin_uid(origin, &uid)), kith_witness_name(witness));
+    return uid;
+}
+
+gid_t gid_of(kith_origin *origin, enum kith_witness witness) {
+    gid_t gid = (gid_t)-1;
+    assert_string_equal(kith_witness_name(kith_origin_gid(origin, &gid)), kith_witness_name(witness));
+    return gid;
+}
+
+bool has_group(kith_origin *origin, gid_t group) {
+    const gid_t *groups = NULL;
+    size_t count = 0;
+    if (kith_origin_groups(origin, &groups, &count) == KITH_WITNESS_NONE)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (groups[i] == group)
+            return true;
+    return false;
+}
+
+const char *own_exe(void) {
+    static char path[PATH_MAX];
+    ssize_t size = readlink("/proc/self/exe", path, sizeof(path) - 1);
+    assert_true(size > 0);
+    path[size] = '\0';
+    return path;
+}
