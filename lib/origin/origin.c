@@ -4,6 +4,9 @@
  * A fact has one of two places. What came with the message, or was set by hand, is in the origin with its own witness. Everything else
  * belongs to the process, which is shared by all origins that name it, and is looked up there when somebody asks; its witness
  * is that of the process: kernel-connect when the pidfd is the kernel's word for this very sender, else inferred.
+ *
+ * A process that was found by its number alone may be a successor of the sender. Its real ids must at least be those that came with the
+ * message, otherwise nothing of it is told: or a message of one user would be given the groups or the unit of another.
  */
 #include <errno.h>
 #include <limits.h>
@@ -26,8 +29,9 @@ struct kith_origin {
     char *texts[KITH_FACT_COUNT_];
     gid_t *groups;
     size_t group_count;
-    struct kith_process *process; /* may be NULL */
-    struct kith_claims *claims;   /* may be NULL */
+    struct kith_process *process;          /* may be NULL */
+    enum { UNCHECKED, FITS, DIFFERS } fit; /* of a process that is not exact */
+    struct kith_claims *claims;            /* may be NULL */
 };
 
 KITH_DEFINE_CLEANUP(kith_origin *, kith_origin_unref)
@@ -93,6 +97,29 @@ static enum kith_witness process_witness(const kith_origin *origin) {
     return kith_process_exact(origin->process) ? KITH_WITNESS_KERNEL_CONNECT : KITH_WITNESS_INFERRED;
 }
 
+static bool has_real_ids(const kith_origin *origin, const struct kith_credentials *ids) {
+    return origin->witness[KITH_FACT_UID] != KITH_WITNESS_NONE && origin->numbers[KITH_FACT_UID] == ids->uid &&
+           origin->witness[KITH_FACT_GID] != KITH_WITNESS_NONE && origin->numbers[KITH_FACT_GID] == ids->gid;
+}
+
+/* May the facts of the process be told of this sender? */
+static bool process_fits(kith_origin *origin) {
+    struct kith_credentials credentials;
+    int r;
+
+    if (!origin->process)
+        return false;
+    if (kith_process_exact(origin->process))
+        return true;
+    if (origin->fit == UNCHECKED) {
+        r = kith_process_credentials(origin->process, &credentials);
+        if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
+            return false; /* says nothing about the other: asked again */
+        origin->fit = r >= 0 && has_real_ids(origin, &credentials) ? FITS : DIFFERS;
+    }
+    return origin->fit == FITS;
+}
+
 enum kith_witness kith_origin_pid(kith_origin *origin, pid_t *ret_pid) {
     if (ret_pid && origin->witness[KITH_FACT_PID] != KITH_WITNESS_NONE)
         *ret_pid = (pid_t)origin->numbers[KITH_FACT_PID];
@@ -117,7 +144,7 @@ enum kith_witness kith_origin_groups(kith_origin *origin, const gid_t **ret_grou
     size_t count = origin->group_count;
 
     if (witness == KITH_WITNESS_NONE) {
-        if (!origin->process || !kith_process_groups(origin->process, &groups, &count))
+        if (!process_fits(origin) || !kith_process_groups(origin->process, &groups, &count))
             return KITH_WITNESS_NONE;
         witness = process_witness(origin);
     }
@@ -133,7 +160,7 @@ enum kith_witness kith_origin_start_time(kith_origin *origin, uint64_t *ret_tick
     uint64_t ticks = origin->numbers[KITH_FACT_START_TIME];
 
     if (witness == KITH_WITNESS_NONE) {
-        if (!origin->process || !kith_process_start_time(origin->process, &ticks))
+        if (!process_fits(origin) || !kith_process_start_time(origin->process, &ticks))
             return KITH_WITNESS_NONE;
         witness = process_witness(origin);
     }
@@ -156,7 +183,7 @@ enum kith_witness kith_origin_text(kith_origin *origin, enum kith_fact fact, con
     witness = origin->witness[fact];
     text = origin->texts[fact];
     if (witness == KITH_WITNESS_NONE) {
-        if (!origin->process || !kith_process_text(origin->process, fact, &text))
+        if (!process_fits(origin) || !kith_process_text(origin->process, fact, &text))
             return KITH_WITNESS_NONE;
         witness = process_witness(origin);
     }
@@ -166,7 +193,7 @@ enum kith_witness kith_origin_text(kith_origin *origin, enum kith_fact fact, con
 }
 
 bool kith_origin_alive(kith_origin *origin) {
-    return origin->process && kith_process_pidfd(origin->process) >= 0 && kith_process_alive(origin->process, true);
+    return process_fits(origin) && kith_process_pidfd(origin->process) >= 0 && kith_process_alive(origin->process, true);
 }
 
 static bool is_witness(enum kith_witness witness) {

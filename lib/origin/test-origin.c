@@ -109,6 +109,27 @@ static void test_facts_found_by_pid_alone_are_inferred(void **state) {
     kith_origin_unref(origin);
 }
 
+/* Whoever has the number now is not the sender, or no longer who he was: a message of one user must not be given the groups of another. */
+static void test_a_process_with_other_ids_found_by_pid_alone_tells_nothing(void **state) {
+    static const struct kith_credentials others[] = {{.pid = 812, .uid = 0, .gid = 100}, {.pid = 812, .uid = 1000, .gid = 0}};
+
+    for (size_t i = 0; i < 2; i++) {
+        for (int exact = 0; exact <= 1; exact++) {
+            struct fake fake = fake_init();
+            kith_origin *origin = new_message_origin(&fake, exact);
+            enum kith_witness expected = exact ? KITH_WITNESS_KERNEL_CONNECT : KITH_WITNESS_NONE;
+
+            fake.credentials = others[i];
+            assert_int_equal(kith_origin_groups(origin, NULL, NULL), expected);
+            assert_int_equal(kith_origin_text(origin, KITH_FACT_UNIT, NULL), expected);
+            assert_int_equal(kith_origin_start_time(origin, NULL), expected);
+            assert_int_equal(kith_origin_alive(origin), exact);
+            assert_int_equal(kith_origin_uid(origin, NULL), KITH_WITNESS_KERNEL_MESSAGE);
+            kith_origin_unref(origin);
+        }
+    }
+}
+
 static void test_a_pid_recycled_between_receipt_and_lookup_tells_nothing_of_its_new_owner(void **state) {
     struct fake fake = fake_init();
     kith_origin *origin = new_message_origin(&fake, true);
@@ -335,6 +356,7 @@ int main(void) {
         COUNTED(test_a_new_origin_knows_nothing),
         COUNTED(test_what_came_with_the_message_and_what_was_looked_up_have_each_their_witness),
         COUNTED(test_facts_found_by_pid_alone_are_inferred),
+        COUNTED(test_a_process_with_other_ids_found_by_pid_alone_tells_nothing),
         COUNTED(test_a_pid_recycled_between_receipt_and_lookup_tells_nothing_of_its_new_owner),
         COUNTED(test_an_unknown_sender_is_nobody),
         COUNTED(test_a_sender_of_another_pid_namespace_has_ids_and_no_pid),
