@@ -22,10 +22,21 @@ static void session_want_pidfd(struct kith_session *session, bool want) {
     session->pass_pidfd = want;
 }
 
+/* Is it the process that made the connection? It lives, so the pid was nobody else's since then. */
+static bool session_wrote_itself(struct kith_session *session, const struct kith_sender *sender) {
+    if (!session->peer_watch)
+        return false;
+    struct kith_process *process = kith_watch_process(session->peer_watch);
+    return kith_process_pid(process) == sender->pid && kith_process_pidfd(process) >= 0 && kith_process_alive(process, true);
+}
+
 /* The process that wrote, for a pid this namespace sees. */
 static int session_find_writer(struct kith_session *session, struct kith_sender *sender, struct kith_watch **ret_watch) {
-    int pidfd = KITH_STEAL_FD(sender->pidfd);
-    int r = kith_watch_get(&session->host->watches, sender->pid, pidfd, ret_watch);
+    int r = 0;
+    if (sender->pidfd < 0 && session_wrote_itself(session, sender))
+        *ret_watch = kith_watch_ref(session->peer_watch);
+    else
+        r = kith_watch_get(&session->host->watches, sender->pid, KITH_STEAL_FD(sender->pidfd), ret_watch);
     if (r < 0)
         return r;
     session_want_pidfd(session, !kith_process_exact(kith_watch_process(*ret_watch)));

@@ -53,10 +53,27 @@ static struct kith_watch *watch_find(struct kith_watch_table *table, pid_t pid) 
     return NULL;
 }
 
+static int watch_begin(struct kith_watch *watch, struct kith_watch_table *table, struct kith_watch *known) {
+    int r = kith_io_new(table->loop, kith_process_pidfd(watch->process), KITH_IO_READ, watch_on_exit, watch, &watch->io);
+    if (r < 0)
+        return r;
+    kith_io_set_urgent(watch->io, true);
+    if (known && !kith_process_exact(watch->process))
+        return 0; /* beside an exact one it has no place in the map */
+    if (known)
+        watch_detach(known); /* the exact one takes its place; who holds the other keeps it */
+    r = kith_map_insert(&table->by_pid, &watch->node, &watch->pid, sizeof(watch->pid));
+    if (r >= 0)
+        watch->table = table;
+    return r;
+}
+
 int kith_watch_get_process(struct kith_watch_table *table, struct kith_process *process, struct kith_watch **ret_watch) {
     pid_t pid = kith_process_pid(process);
-    struct kith_watch *known = watch_find(table, pid);
-    if (known && (kith_process_exact(known->process) || !kith_process_exact(process))) {
+    /* Two processes that live now and have one pid are one process; a dead one is not who has its pid today. */
+    bool alive = kith_process_alive(process, true);
+    struct kith_watch *known = alive ? watch_find(table, pid) : NULL;
+    if (known && kith_process_exact(known->process) == kith_process_exact(process)) {
         *ret_watch = kith_watch_ref(known);
         return 0;
     }
@@ -66,19 +83,11 @@ int kith_watch_get_process(struct kith_watch_table *table, struct kith_process *
     watch->refs = 1;
     watch->pid = pid;
     watch->process = kith_process_ref(process);
-    watch->alive = kith_process_alive(process, false);
-    int pidfd = kith_process_pidfd(process);
-    if (watch->alive && pidfd >= 0) {
-        int r = kith_io_new(table->loop, pidfd, KITH_IO_READ, watch_on_exit, watch, &watch->io);
+    watch->alive = alive;
+    if (alive && kith_process_pidfd(process) >= 0) {
+        int r = watch_begin(watch, table, known);
         if (r < 0)
             return r;
-        kith_io_set_urgent(watch->io, true);
-        if (known)
-            watch_detach(known); /* the exact one takes its place; who holds the other keeps it */
-        r = kith_map_insert(&table->by_pid, &watch->node, &watch->pid, sizeof(watch->pid));
-        if (r < 0)
-            return r;
-        watch->table = table;
     }
     *ret_watch = KITH_STEAL(watch);
     return 0;
@@ -87,7 +96,7 @@ int kith_watch_get_process(struct kith_watch_table *table, struct kith_process *
 int kith_watch_get(struct kith_watch_table *table, pid_t pid, int pidfd, struct kith_watch **ret_watch) {
     if (pidfd < 0) {
         struct kith_watch *known = watch_find(table, pid);
-        if (known) {
+        if (known && !kith_process_exact(known->process)) {
             *ret_watch = kith_watch_ref(known);
             return 0;
         }

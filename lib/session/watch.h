@@ -1,9 +1,14 @@
 /*
  * session/watch.h: the processes that a socket's peers are, each guarded by its pidfd.
  *
- * One watch a process and socket, found by pid and shared by all its connections. While its pidfd lives the pid cannot have been recycled,
- * so a message with that pid is from that very process. The end of the process is seen by the loop (urgent: before what the sockets of the
- * same wait brought); the watch is then taken out of the map at once, so that the next process with that pid gets its own.
+ * One watch a process and socket, found by pid and shared by all its connections. The end of the process is seen by the loop (urgent:
+ * before what the sockets of the same wait brought); the watch is then taken out of the map at once, so that the next process with that
+ * pid gets its own.
+ *
+ * That the process of a watch lives does not make it the sender of every message with its pid: octets may have waited since before it was
+ * born. It is the sender when it made the connection, or wrote on it before (with a pidfd that said so). Otherwise an exact watch, found by
+ * pid, would lend the facts of a successor the strength that only a pidfd of the message gives: so there one that is not exact is made
+ * beside it.
  *
  * What remains: a pid recycled between the kernel's answer to the loop's wait and the receive that follows it. A watch found by pid is
  * therefore asked once more (kith_process_alive with check) whenever a connection meets a writer that is not the one it met last; only a
@@ -23,8 +28,8 @@ struct kith_watch_table {
     struct kith_map by_pid; /* living ones */
 };
 
-/* The watch for the process `pid`: the one in the table if it is still alive, and exact when `pidfd` could make it so; else a new one.
- * pidfd (-1: none) is exact (SCM_PIDFD, SO_PEERPIDFD) and is always consumed. Errors: -ENOMEM. */
+/* The watch for the process `pid`: the one in the table if it is still alive and as exact as asked; else a new one. pidfd (-1: none, then
+ * the watch is not exact) comes from SCM_PIDFD or SO_PEERPIDFD and is always consumed. Errors: -ENOMEM. */
 int kith_watch_get(struct kith_watch_table *table, pid_t pid, int pidfd, struct kith_watch **ret_watch);
 /* The same for a process object that exists (a reference is taken). */
 int kith_watch_get_process(struct kith_watch_table *table, struct kith_process *process, struct kith_watch **ret_watch);

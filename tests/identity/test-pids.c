@@ -112,10 +112,93 @@ static void test_two_lives_of_a_pid_in_one_read_are_two_senders(void **state) {
     assert_second(&lives, kith_msg_origin(after));
     assert_int_equal(pid_of(kith_msg_origin(before), KITH_WITNESS_KERNEL_MESSAGE), lives.pid);
     assert_int_equal(uid_of(kith_msg_origin(before), KITH_WITNESS_KERNEL_MESSAGE), USER_A);
-    /* Of the first nothing but the number is left. What is found under it afterwards may be the second's, and says so. */
+    /* Of the first nothing but his number is left. Under it another user is found, so nothing of him is told. */
+    assert_false(has_group(kith_msg_origin(before), EXTRA_B));
+    assert_int_equal(kith_origin_text(kith_msg_origin(before), KITH_FACT_EXE, NULL), KITH_WITNESS_NONE);
+    assert_false(kith_origin_alive(kith_msg_origin(before)));
+    last_words(support, &lives);
+}
+
+/* A user's successor may be of the same user: then what is found under the number is told, and never with a strong witness. */
+static void test_a_successor_of_the_same_user_is_no_more_than_inferred(void **state) {
+    struct support *support = *state;
+    struct pair_of_lives lives;
+    first_life(support, &lives);
+    lives.second_role.uid = USER_A;
+    lives.second_role.gid = GROUP_A;
+    actor_step(NULL, &lives.first, ACTOR_SEND, 0);
+    actor_end(NULL, &lives.first);
+    if (!reincarnate(lives.pid, &lives.second_role, &lives.second))
+        skip();
+    _cleanup_(kith_msg_freep) kith_msg *before = heard_from_actor(support, lives.shared.server);
     assert_true(kith_origin_groups(kith_msg_origin(before), NULL, NULL) <= KITH_WITNESS_INFERRED);
     assert_true(kith_origin_text(kith_msg_origin(before), KITH_FACT_EXE, NULL) <= KITH_WITNESS_INFERRED);
     last_words(support, &lives);
+}
+
+/* The first one's last message waits in the kernel, since nobody takes what he sent before; meanwhile the second one becomes known, over
+ * a connection of his own, with facts of the strongest witness. They are not of the sender of that message. */
+static void wait_beyond_death(struct support *support, struct pair_of_lives *lives, kith_socket *server) {
+    lives->second_role =
+        (struct actor_role){.endpoint = kith_socket_last_endpoint(server), .uid = USER_B, .gid = GROUP_B, .extra = EXTRA_B};
+    lives->first = actor_start(&lives->first_role);
+    lives->pid = lives->first.pid;
+    if (lives->first_role.endpoint)
+        actor_step(support, &lives->first, ACTOR_CONNECT, 0);
+    actor_step(support, &lives->first, ACTOR_SEND, 0);
+    while (kith_loop_step(support->loop, 0) > 0)
+        continue;
+    actor_step(support, &lives->first, ACTOR_SEND, 0); /* not read: one message of his waits to be taken */
+    actor_end(support, &lives->first);
+    if (!reincarnate(lives->pid, &lives->second_role, &lives->second))
+        skip();
+    actor_step(support, &lives->second, ACTOR_CONNECT, 0);
+    actor_step(support, &lives->second, ACTOR_SEND, 0);
+    while (kith_loop_step(support->loop, 0) > 0)
+        continue;
+
+    unsigned of_first = 0;
+    for (int i = 0; i < 3; i++) {
+        _cleanup_(kith_msg_freep) kith_msg *msg = heard_from_actor(support, server);
+        kith_origin *origin = kith_msg_origin(msg);
+        assert_int_equal(pid_of(origin, KITH_WITNESS_KERNEL_MESSAGE), lives->pid);
+        if (uid_of(origin, KITH_WITNESS_KERNEL_MESSAGE) != USER_A) {
+            assert_second(lives, origin);
+            continue;
+        }
+        of_first++;
+        assert_false(has_group(origin, EXTRA_B));
+        assert_false(kith_origin_alive(origin));
+    }
+    assert_int_equal(of_first, 2);
+    actor_end(support, &lives->second);
+}
+
+static kith_socket *one_message_at_a_time(struct support *support) {
+    kith_socket *server = support_socket(support, KITH_ROUTER);
+    support_set(server, KITH_OPTION_RECV_HWM, 1);
+    support_bind(server, support_ipc(support));
+    return server;
+}
+
+static void test_a_message_that_waited_beyond_its_senders_death_does_not_get_the_facts_of_his_successor(void **state) {
+    struct support *support = *state;
+    kith_socket *server = one_message_at_a_time(support);
+    struct pair_of_lives lives = {
+        .first_role = {.endpoint = kith_socket_last_endpoint(server), .uid = USER_A, .gid = GROUP_A, .extra = EXTRA_A}};
+    wait_beyond_death(support, &lives, server);
+}
+
+/* The same where the first one did not make the connection: his messages come with a pidfd, from the second on. */
+static void test_nor_does_one_that_came_with_the_pidfd_of_a_dead_writer(void **state) {
+    struct support *support = *state;
+    struct raw raw;
+    kith_socket *server = one_message_at_a_time(support);
+    assert_int_equal(raw_connect(support, kith_socket_last_endpoint(server), &raw), 0);
+    assert_int_equal(raw_handshake(&raw, "DEALER", NULL), 0);
+    struct pair_of_lives lives = {.first_role = {.fd = raw.fd, .uid = USER_A, .gid = GROUP_A, .extra = EXTRA_A}};
+    wait_beyond_death(support, &lives, server);
+    raw_close(&raw);
 }
 
 /* Namespaces ------------------------------------------------------------------------------------------------------- */
@@ -249,6 +332,9 @@ static const struct CMUnitTest tests[] = {
     IDENTITY_TEST(test_a_recycled_pid_does_not_inherit_cached_facts),
     IDENTITY_TEST(test_facts_asked_too_late_are_not_those_of_the_successor),
     IDENTITY_TEST(test_two_lives_of_a_pid_in_one_read_are_two_senders),
+    IDENTITY_TEST(test_a_successor_of_the_same_user_is_no_more_than_inferred),
+    IDENTITY_TEST(test_a_message_that_waited_beyond_its_senders_death_does_not_get_the_facts_of_his_successor),
+    IDENTITY_TEST(test_nor_does_one_that_came_with_the_pidfd_of_a_dead_writer),
     IDENTITY_TEST(test_a_sender_outside_the_pid_namespace_has_no_pid),
     IDENTITY_TEST(test_a_foreign_proc_is_not_believed),
 };
