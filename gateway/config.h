@@ -1,0 +1,71 @@
+/*
+ * gateway/config.h: the configuration of kith serve, kith.conf(5), as one validated object.
+ *
+ * Text becomes an object whole or not at all: every name is resolved, every policy read and every endpoint looked at before anything of a
+ * running gateway is touched. Errors say NAME:LINE: what: remedy.
+ */
+#ifndef KITH_GATEWAY_CONFIG_H
+#define KITH_GATEWAY_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <kith/error.h>
+#include <kith/policy.h>
+#include <kith/socket.h>
+
+#include "base/cleanup.h"
+#include "gateway/request.h"
+
+/* What answers the requests of a service. */
+enum gateway_answer {
+    GATEWAY_ANSWER_WORKERS,
+    GATEWAY_ANSWER_ECHO, /* builtin = "echo": the request's own frames */
+    GATEWAY_ANSWER_WHO,  /* builtin = "who": one frame, the client's origin as JSON */
+};
+
+struct gateway_option {
+    enum kith_option option;
+    int64_t value;
+};
+
+struct gateway_service_config {
+    char *name;
+    char **listen; /* endpoints, ended by NULL, as the others */
+    char **workers;
+    char **workers_with_origin;
+    enum gateway_answer answer;
+    kith_policy *policy;        /* NULL: none, every client may send */
+    kith_policy *worker_policy; /* never NULL when there are workers: without one in the text, root and our own uid */
+    struct gateway_request_limits limits;
+    uint64_t request_timeout_ms;
+    unsigned mode; /* permission bits of the listening paths; 0: by umask */
+    unsigned workers_mode;
+    struct gateway_option *options; /* of all sockets of the service */
+    size_t option_count;
+};
+
+struct gateway_config {
+    struct gateway_service_config *services;
+    size_t service_count;
+    uint64_t drain_ms; /* how long a stopping gateway waits for replies */
+};
+
+/* Reads a configuration; `name` stands for the text in errors, policy files are found relative to its directory. Not for use from two
+ * threads at once (libconfuse). Errors: -EINVAL, -E2BIG, -ENOMEM, those of reading a policy file. */
+int gateway_config_parse(const char *text, size_t size, const char *name, struct gateway_config **ret_config, struct kith_error *ret_error);
+/* The same from a file. Further errors: those of open(2) and read(2). */
+int gateway_config_load(const char *path, struct gateway_config **ret_config, struct kith_error *ret_error);
+/* NULL is allowed. Always NULL. */
+struct gateway_config *gateway_config_free(struct gateway_config *config);
+
+/* Do both open the same sockets with the same options? (Policies, limits and times may differ.) */
+bool gateway_service_config_same_sockets(const struct gateway_service_config *a, const struct gateway_service_config *b);
+
+/* The text that is used without a file, for this user: services "echo" and "who" in $RUNTIME_DIRECTORY (systemd.exec(5)), /run/kith (root)
+ * or $XDG_RUNTIME_DIR/kith. To free(). Errors: -ENOMEM, -ENOENT (no such directory is known), with text. */
+int gateway_config_default(char **ret_text, struct kith_error *ret_error);
+
+KITH_DEFINE_CLEANUP(struct gateway_config *, gateway_config_free)
+
+#endif

@@ -1,0 +1,210 @@
+/* gateway/gateway.c: see gateway.h. */
+#include "gateway/gateway.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "gateway/cleanup.h"
+#include "gateway/service.h"
+
+/* The status line need not follow each request. */
+#define STATUS_MS 1000
+
+struct gateway {
+    kith_loop *loop;
+    struct gateway_log *log;
+    struct gateway_config *config; /* what it runs with: services point into it */
+    const char *path;
+    struct gateway_service **services;
+    size_t service_count;
+    kith_signal *signals[3];
+    kith_timer *deadline; /* armed while stopping */
+    kith_timer *status;   /* armed while the status line is out of date */
+    bool stopping;
+    uint64_t end; /* of the drain, CLOCK_MONOTONIC nanoseconds */
+};
+
+static bool busy(const struct gateway *gateway) {
+    for (size_t i = 0; i < gateway->service_count; i++)
+        if (gateway_service_busy(gateway->services[i]))
+            return true;
+    return false;
+}
+
+static void tell_status(kith_timer *timer, void *userdata) {
+    struct gateway *gateway = userdata;
+    struct gateway_service_counts all = {0};
+    for (size_t i = 0; i < gateway->service_count; i++) {
+        struct gateway_service_counts counts;
+        gateway_service_counts(gateway->services[i], &counts);
+        all.clients += counts.clients;
+        all.workers += counts.workers;
+        all.waiting += counts.waiting;
+        all.in_flight += counts.in_flight;
+        all.dropped += counts.dropped;
+    }
+    sd_notifyf(0, "STATUS=%zu services, %zu clients, %zu workers; requests: %zu waiting, %zu in flight, %llu dropped",
+               gateway->service_count, all.clients, all.workers, all.waiting, all.in_flight, (unsigned long long)all.dropped);
+}
+
+static void service_changed(void *userdata) {
+    struct gateway *gateway = userdata;
+    if (gateway->stopping && !busy(gateway))
+        kith_loop_stop(gateway->loop);
+    if (!kith_timer_armed(gateway->status))
+        kith_timer_arm(gateway->status, STATUS_MS, 0);
+}
+
+static void deadline_passed(kith_timer *timer, void *userdata) {
+    struct gateway *gateway = userdata;
+    gateway_log(gateway->log, LOG_WARNING, "stopping with requests unanswered: %llu ms have passed (drain)",
+                (unsigned long long)gateway->config->drain_ms);
+    kith_loop_stop(gateway->loop);
+}
+
+static void stop(kith_signal *sig, int signo, void *userdata) {
+    struct gateway *gateway = userdata;
+    if (gateway->stopping) {
+        gateway->end = kith_time_now();
+        kith_loop_stop(gateway->loop);
+        return;
+    }
+    sd_notify(0, "STOPPING=1");
+    gateway_log(gateway->log, LOG_NOTICE, "%s: stopping", strsignal(signo));
+    gateway->stopping = true;
+    gateway->end = kith_time_now() + gateway->config->drain_ms * KITH_NS_PER_MS;
+    for (size_t i = 0; i < gateway->service_count; i++)
+        gateway_service_stop(gateway->services[i]);
+    if (!busy(gateway))
+        kith_loop_stop(gateway->loop);
+    else
+        kith_timer_arm(gateway->deadline, gateway->config->drain_ms, 0);
+}
+
+static const struct gateway_service_config *find_config(const struct gateway_config *config, const char *name) {
+    for (size_t i = 0; i < config->service_count; i++)
+        if (strcmp(config->services[i].name, name) == 0)
+            return &config->services[i];
+    return NULL;
+}
+
+/* Takes over what may change; says what needs a restart. */
+static void apply(struct gateway *gateway, const struct gateway_config *config) {
+    for (size_t i = 0; i < gateway->service_count; i++) {
+        const char *name = gateway_service_name(gateway->services[i]);
+        const struct gateway_service_config *service = find_config(config, name);
+        if (!service)
+            gateway_log(gateway->log, LOG_WARNING, "service %s is no longer in %s: it goes on until a restart", name, gateway->path);
+        else if (!gateway_service_reload(gateway->services[i], service))
+            gateway_log(gateway->log, LOG_WARNING,
+                        "service %s: endpoints, builtin, modes or socket options have changed: they need a restart", name);
+    }
+    for (size_t i = 0; i < config->service_count; i++)
+        if (!find_config(gateway->config, config->services[i].name))
+            gateway_log(gateway->log, LOG_WARNING, "service %s is new: it needs a restart", config->services[i].name);
+    gateway->config->drain_ms = config->drain_ms;
+}
+
+static void reload(kith_signal *sig, int signo, void *userdata) {
+    struct gateway *gateway = userdata;
+    if (!gateway->path) {
+        gateway_log(gateway->log, LOG_NOTICE, "nothing to read again: the default configuration is used (start with -c FILE)");
+        return;
+    }
+    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)(kith_time_now() / 1000));
+    _cleanup_(gateway_config_freep) struct gateway_config *config = NULL;
+    struct kith_error error = KITH_ERROR_NONE;
+    int r = gateway_config_load(gateway->path, &config, &error);
+    if (r < 0) {
+        gateway_log(gateway->log, LOG_ERR, "%s (nothing was changed)", error.text);
+    } else {
+        apply(gateway, config);
+        gateway_log(gateway->log, LOG_NOTICE, "%s: read again", gateway->path);
+    }
+    sd_notifyf(0, "READY=1\nSTATUS=%s", r < 0 ? error.text : "configuration read again");
+}
+
+static int open_services(struct gateway *gateway, struct kith_error *ret_error) {
+    const struct gateway_config *config = gateway->config;
+    gateway->services = calloc(config->service_count ? config->service_count : 1, sizeof(*gateway->services));
+    if (!gateway->services)
+        return kith_error_set(ret_error, -ENOMEM, "out of memory");
+    for (size_t i = 0; i < config->service_count; i++) {
+        int r = gateway_service_new(gateway->loop, gateway->log, &config->services[i], &gateway->services[i], ret_error);
+        if (r < 0)
+            return r;
+        gateway->service_count++;
+        gateway_service_set_changed(gateway->services[i], service_changed, gateway);
+        if (!config->services[i].policy)
+            gateway_log(gateway->log, LOG_NOTICE, "service %s has no policy: whoever can connect may send", config->services[i].name);
+    }
+    return 0;
+}
+
+static int watch_signals(struct gateway *gateway, struct kith_error *ret_error) {
+    int r = kith_signal_new(gateway->loop, SIGTERM, stop, gateway, &gateway->signals[0]);
+    if (r >= 0)
+        r = kith_signal_new(gateway->loop, SIGINT, stop, gateway, &gateway->signals[1]);
+    if (r >= 0)
+        r = kith_signal_new(gateway->loop, SIGHUP, reload, gateway, &gateway->signals[2]);
+    if (r >= 0)
+        r = kith_timer_new(gateway->loop, deadline_passed, gateway, &gateway->deadline);
+    if (r >= 0)
+        r = kith_timer_new(gateway->loop, tell_status, gateway, &gateway->status);
+    return r < 0 ? kith_error_set(ret_error, r, "cannot watch signals: %s", kith_error_name(r)) : 0;
+}
+
+int gateway_new(kith_loop *loop, struct gateway_log *log, struct gateway_config *config, const char *path, struct gateway **ret_gateway,
+                struct kith_error *ret_error) {
+    _cleanup_(gateway_freep) struct gateway *gateway = calloc(1, sizeof(*gateway));
+    if (!gateway)
+        return kith_error_set(ret_error, -ENOMEM, "out of memory");
+    gateway->loop = loop;
+    gateway->log = log;
+    gateway->path = path;
+    gateway->config = config;
+    /* Signals first: one that comes while services open is seen, not deadly. */
+    int r = watch_signals(gateway, ret_error);
+    if (r >= 0)
+        r = open_services(gateway, ret_error);
+    if (r < 0) {
+        gateway->config = NULL; /* stays the caller's */
+        return r;
+    }
+    *ret_gateway = KITH_STEAL(gateway);
+    return 0;
+}
+
+static int time_left(const struct gateway *gateway) {
+    uint64_t now = kith_time_now();
+    return now < gateway->end ? (int)((gateway->end - now) / KITH_NS_PER_MS) : 0;
+}
+
+int gateway_run(struct gateway *gateway) {
+    sd_notify(0, "READY=1");
+    tell_status(NULL, gateway);
+    gateway_log(gateway->log, LOG_NOTICE, "ready: %zu services", gateway->service_count);
+    int r = kith_loop_run(gateway->loop);
+    for (size_t i = 0; r >= 0 && i < gateway->service_count; i++)
+        gateway_service_drain(gateway->services[i], time_left(gateway));
+    return r;
+}
+
+struct gateway *gateway_free(struct gateway *gateway) {
+    if (!gateway)
+        return NULL;
+    for (size_t i = 0; i < gateway->service_count; i++)
+        gateway_service_free(gateway->services[i]);
+    free(gateway->services);
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(gateway->signals); i++)
+        kith_signal_free(gateway->signals[i]);
+    kith_timer_free(gateway->deadline);
+    kith_timer_free(gateway->status);
+    gateway_config_free(gateway->config);
+    free(gateway);
+    return NULL;
+}
