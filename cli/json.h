@@ -1,0 +1,21 @@
+/*
+ * cli/json.h: the JSON form of messages, one object a line.
+ *
+ * Frames are "frames": [...], strings, when all of them are UTF-8; otherwise "frames_b64": [...], all of them in base64 (RFC 4648). Never
+ * both, so that a reader needs to look in one place only. A NUL or control character in a string is escaped as JSON wants it.
+ */
+#ifndef KITH_CLI_JSON_H
+#define KITH_CLI_JSON_H
+
+#include <jansson.h>
+
+#include <kith/msg.h>
+
+/* Adds "origin". Errors: -ENOMEM. */
+int cli_json_add_origin(json_t *object, kith_origin *origin);
+/* Adds the frames from `first` on. Errors: -ENOMEM. */
+int cli_json_add_frames(json_t *object, const kith_msg *msg, size_t first);
+/* Prints the object as one line. Errors: -ENOMEM, those of cli_output(). */
+int cli_json_print(const json_t *object);
+
+#endif

@@ -1,0 +1,29 @@
+/* cli/socket-options.h: --option NAME=VALUE, the options of message sockets by their own table. */
+#ifndef KITH_CLI_SOCKET_OPTIONS_H
+#define KITH_CLI_SOCKET_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <kith/socket.h>
+
+struct cli_socket_option {
+    enum kith_option option;
+    const char *text; /* the value as it was written */
+    int64_t number;
+};
+
+struct cli_socket_options {
+    struct cli_socket_option set[KITH_OPTION_COUNT_]; /* the last one of a kind holds */
+    size_t count;
+};
+
+/* Reads NAME=VALUE by kith_socket_options(). Returns 0, or CLI_USAGE after it has said what is wrong. */
+int cli_socket_options_add(struct cli_socket_options *options, const char *text);
+/* Is it set? */
+bool cli_socket_options_has(const struct cli_socket_options *options, enum kith_option option);
+/* Errors: those of kith_socket_set_number() and kith_socket_set_octets(), with text. */
+int cli_socket_options_apply(const struct cli_socket_options *options, kith_socket *socket, struct kith_error *ret_error);
+
+#endif

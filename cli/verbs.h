@@ -1,0 +1,47 @@
+/*
+ * cli/verbs.h: the one table of the kith command. Dispatch, option parsing, `kith help` and shell completion are made from it; a new verb
+ * is a row here and a file of its own.
+ */
+#ifndef KITH_CLI_VERBS_H
+#define KITH_CLI_VERBS_H
+
+#include <stddef.h>
+
+/* Exit statuses; the man pages list them. */
+enum cli_exit {
+    CLI_OK = 0,
+    CLI_ERROR = 1,
+    CLI_USAGE = 2,
+    CLI_TIMEOUT = 3,
+    CLI_REFUSED = 4,
+};
+
+struct cli_option {
+    int key;              /* the verb's own; given to its option function */
+    const char *name;     /* "timeout", for --timeout */
+    char letter;          /* 0: none */
+    const char *argument; /* "MS"; NULL: a flag */
+    const char *summary;
+};
+
+struct cli_verb {
+    const char *name;
+    const char *summary;              /* one line, for the list of verbs */
+    const char *usage;                /* what follows "kith NAME" */
+    const char *details;              /* a paragraph, lines broken by hand */
+    const struct cli_option *options; /* ended by one without name; NULL: none */
+    int (*run)(const struct cli_verb *verb, int argc, char **argv);
+};
+
+extern const struct cli_verb cli_rep, cli_req, cli_serve, cli_who, cli_policy, cli_help, cli_completion;
+
+/* All verbs, in the order in which help lists them. */
+extern const struct cli_verb *const cli_verbs[];
+extern const size_t cli_verb_count;
+
+/* NULL: no such verb. */
+const struct cli_verb *cli_verb_find(const char *name);
+/* The verb whose name is nearest to a mistyped one, or NULL when none is near. */
+const struct cli_verb *cli_verb_suggest(const char *name);
+
+#endif
