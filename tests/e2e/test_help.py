@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """The table of verbs: help, usage, version, completion, and what is said of words that are not in it."""
 import os
+import re
 import subprocess
+from pathlib import Path
 
 import harness
 
@@ -83,6 +85,23 @@ def test_a_reader_that_has_gone_ends_it_quietly(test):
     result = subprocess.run([harness.kith_path, 'help'], stdout=writer, stderr=subprocess.PIPE, text=True, timeout=harness.LIMIT, check=False)
     os.close(writer)
     assert result.returncode == 0 and result.stderr == '', result
+
+
+def test_the_manual_has_every_option(test):
+    manual = Path(__file__).resolve().parent.parent.parent / 'man'
+    for verb in ('req', 'rep', 'serve', 'who', 'policy'):
+        page = (manual / f'kith-{verb}.1').read_text()
+        options = re.findall(r'^ +(?:-\w, )?--([\w-]+)', test.run('help', verb).text, re.M)
+        assert options
+        for option in options:
+            assert re.search(rf'^\.It .*Fl (?:\w , )?-{option}\b', page, re.M), (verb, option)
+    page = (manual / 'kith.1').read_text()
+    for verb in VERBS:
+        assert re.search(rf'^\.It (Xr kith-|Cm ){verb}\b', page, re.M), verb
+    names = re.findall(r'^  ([\w-]+) ', test.run('req', 'ipc://@x', '--option', 'none=1').error, re.M)
+    assert 'max-message' in names
+    for name in names:
+        assert re.search(rf'^\.It Cm .*\b{name}\b', page, re.M), name
 
 
 harness.main(__file__)
