@@ -34,6 +34,7 @@ struct plan {
     unsigned repetitions;
     unsigned long count;
     bool two_cores;
+    cpu_set_t allowed; /* processors this process was started on */
     const struct contestant *only;
 };
 
@@ -47,14 +48,12 @@ static double seconds(clockid_t clock) {
     return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
-/* Pins this process to the first processor it may use, or to the second; -ENODEV when there is none. */
-static int pin(bool second) {
-    cpu_set_t allowed, one;
-    if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0)
-        return -errno;
+/* Pins this process to the first processor of `allowed`, or to the second; -ENODEV when there is none. */
+static int pin(const cpu_set_t *allowed, bool second) {
+    cpu_set_t one;
     int skip = second;
     for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-        if (!CPU_ISSET(cpu, &allowed) || skip-- > 0)
+        if (!CPU_ISSET(cpu, allowed) || skip-- > 0)
             continue;
         CPU_ZERO(&one);
         CPU_SET(cpu, &one);
@@ -64,7 +63,7 @@ static int pin(bool second) {
 }
 
 /* Runs the server in a child until it is killed. The child says over `ready` that it listens. */
-static pid_t start_server(const struct contestant *contestant, const char *name, bool two_cores) {
+static pid_t start_server(const struct contestant *contestant, const char *name, const struct plan *plan) {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
         return -errno;
@@ -72,7 +71,7 @@ static pid_t start_server(const struct contestant *contestant, const char *name,
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         close(pair[0]);
-        if (pin(two_cores) < 0)
+        if (pin(&plan->allowed, plan->two_cores) < 0)
             _exit(2);
         _exit(contestant->serve(name, pair[1]) < 0);
     }
@@ -90,7 +89,7 @@ static int measure(const struct contestant *contestant, const struct plan *plan,
     static unsigned number;
     clockid_t server_clock;
     snprintf(name, sizeof(name), "kith-bench-%d-%u", getpid(), number++);
-    pid_t server = start_server(contestant, name, plan->two_cores);
+    pid_t server = start_server(contestant, name, plan);
     if (server < 0)
         return server;
     void *client = NULL;
@@ -174,9 +173,11 @@ int main(int argc, char **argv) {
             return usage();
     }
     srandom((unsigned)time(NULL));
-    int result = pin(false);
+    int result = sched_getaffinity(0, sizeof(plan.allowed), &plan.allowed) < 0 ? -errno : pin(&plan.allowed, plan.two_cores);
+    if (result == 0)
+        result = pin(&plan.allowed, false);
     if (result < 0) {
-        fprintf(stderr, "bench-reqrep: cannot choose a processor: %s\n", strerror(-result));
+        fprintf(stderr, "bench-reqrep: cannot choose a processor%s: %s\n", plan.two_cores ? " and a second one" : "", strerror(-result));
         return 1;
     }
     return run(&plan);
