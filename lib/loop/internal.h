@@ -23,11 +23,14 @@ static inline void kith_defer_init(struct kith_defer *defer, void (*fn)(struct k
 
 /* Queues it (the loop must be alive); a queued one stays where it is. Outside a step it runs at the beginning of the next (and makes
  * kith_loop_fd() readable). Deferred work that defers again runs in the same step, at most a bounded number of rounds. Each counts as a
- * callback. When the loop is freed first, it is cancelled. */
+ * callback. When the loop is freed first, it is cancelled; in a callback that has freed the loop nothing is queued. */
 void kith_loop_defer(kith_loop *loop, struct kith_defer *defer);
 static inline void kith_defer_cancel(struct kith_defer *defer) {
     kith_list_unlink(&defer->link);
 }
+
+/* True when the loop that the timer was made on has been freed: how an object finds out, without touching it. */
+bool kith_timer_inert(const kith_timer *timer);
 
 /* The loop's slab pool: made with the loop, lives as long. */
 struct kith_pool *kith_loop_pool(kith_loop *loop);

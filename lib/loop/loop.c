@@ -127,7 +127,7 @@ void kith_loop_changed(kith_loop *loop) {
 }
 
 void kith_loop_defer(kith_loop *loop, struct kith_defer *defer) {
-    if (!kith_list_empty(&defer->link))
+    if (!kith_list_empty(&defer->link) || loop->released)
         return;
     kith_list_push_back(&loop->deferred, &defer->link);
     kith_loop_changed(loop);
@@ -243,7 +243,7 @@ void kith_loop_stop(kith_loop *loop) {
 
 int kith_loop_watch(kith_loop *loop, struct kith_watch *watch, int fd, unsigned events,
                     unsigned (*fn)(struct kith_watch *watch, unsigned events)) {
-    int r = kith_loop_check_fork(loop);
+    int r = loop->released ? -ESHUTDOWN : kith_loop_check_fork(loop);
     return r < 0 ? r : kith_watches_add(&loop->watches, watch, fd, events, fn);
 }
 

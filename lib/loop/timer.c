@@ -156,7 +156,7 @@ unsigned kith_timers_run(struct kith_timers *timers, uint64_t now) {
 int kith_timer_new(kith_loop *loop, kith_timer_fn fn, void *userdata, kith_timer **ret_timer) {
     if (!fn)
         return -EINVAL;
-    int r = kith_loop_check_fork(loop);
+    int r = loop->released ? -ESHUTDOWN : kith_loop_check_fork(loop);
     if (r < 0)
         return r;
     kith_timer *timer = calloc(1, sizeof(*timer));
@@ -188,6 +188,10 @@ void kith_timer_disarm(kith_timer *timer) {
         return;
     kith_timers_disarm(&timer->loop->timers, timer);
     kith_loop_changed(timer->loop);
+}
+
+bool kith_timer_inert(const kith_timer *timer) {
+    return !timer->loop;
 }
 
 bool kith_timer_armed(const kith_timer *timer) {
