@@ -14,7 +14,7 @@ extern "C" {
  * and connections made after it was set. */
 enum kith_option {
     KITH_OPTION_ROUTING_ID,         /* octets; the identity told to peers */
-    KITH_OPTION_MAX_MESSAGE,        /* octets of all frames of a received message, with 32 counted for each frame */
+    KITH_OPTION_MAX_MESSAGE,        /* octets of all frames of a received message, with 128 counted for each frame */
     KITH_OPTION_HANDSHAKE_TIMEOUT,  /* ms, 0: none */
     KITH_OPTION_HEARTBEAT_INTERVAL, /* ms between PINGs of a silent peer, 0: off */
     KITH_OPTION_HEARTBEAT_TIMEOUT,  /* ms without an answer until the peer is given up; 0: the interval */

@@ -20,13 +20,15 @@
 /* From here on a received frame that lies whole in a slab shares it instead of being copied: a quarter of the slab, so that what a kept
  * message pins is at most four times what it was charged for. */
 #define KITH_FRAME_SHARE (KITH_SLAB_SIZE / 4)
-/* Counted for each frame beside its octets: about what the array costs. */
-#define KITH_FRAME_OVERHEAD 32
-
 struct kith_frame {
     struct kith_slice slice; /* buffer NULL: size octets in small[], data is NULL */
     uint8_t small[KITH_FRAME_SMALL];
 };
+
+/* Counted for each frame beside its octets: its place in the array, of which a third may be empty. A frame of two octets on the wire costs
+ * that much memory, so it counts that much. */
+#define KITH_FRAME_OVERHEAD 128
+_Static_assert(KITH_FRAME_OVERHEAD >= sizeof(struct kith_frame), "a frame costs no more than is counted for it");
 
 #define KITH_MSG_INLINE_FRAMES 4
 

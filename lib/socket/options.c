@@ -12,8 +12,8 @@
 
 static const struct kith_option_info options[] = {
     {KITH_OPTION_ROUTING_ID, "routing-id", "octets", 0, 255, 0, "the identity told to peers; must not begin with a zero octet"},
-    {KITH_OPTION_MAX_MESSAGE, "max-message", "octets", 64, INT64_C(1) << 40, 64 * MIB,
-     "largest message received, all frames and 32 octets for each"},
+    {KITH_OPTION_MAX_MESSAGE, "max-message", "octets", 256, INT64_C(1) << 40, 64 * MIB,
+     "largest message received, all frames and 128 octets for each"},
     {KITH_OPTION_HANDSHAKE_TIMEOUT, "handshake-timeout", "ms", 0, MS_MAX, 30000, "time for a peer to finish its handshake; 0: no limit"},
     {KITH_OPTION_HEARTBEAT_INTERVAL, "heartbeat-interval", "ms", 0, MS_MAX, 0, "silence after which a peer is sent a PING; 0: off"},
     {KITH_OPTION_HEARTBEAT_TIMEOUT, "heartbeat-timeout", "ms", 0, MS_MAX, 0,
@@ -25,7 +25,7 @@ static const struct kith_option_info options[] = {
     {KITH_OPTION_SEND_HWM, "send-hwm", "messages", 1, INT32_MAX, 1000, "messages queued for one peer"},
     {KITH_OPTION_SEND_HWM_BYTES, "send-hwm-bytes", "octets", 1, INT64_C(1) << 40, 16 * MIB, "octets queued for one peer"},
     {KITH_OPTION_RECV_HWM, "recv-hwm", "messages", 1, INT32_MAX, 1000,
-     "messages of one peer that wait to be taken; then it is not read from"},
+     "messages of one peer that wait to be taken; then it is not read from (what one read brought, up to 64 KiB, is taken all the same)"},
     {KITH_OPTION_RECV_HWM_BYTES, "recv-hwm-bytes", "octets", 1, INT64_C(1) << 40, 16 * MIB, "the same in octets"},
     {KITH_OPTION_BACKLOG, "backlog", "connections", 1, INT32_MAX, 4096, "connections the kernel keeps waiting for a bound endpoint"},
     {KITH_OPTION_MAX_PEERS, "max-peers", "connections", 1, INT32_MAX, 65536, "accepted connections at a time"},

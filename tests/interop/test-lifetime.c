@@ -196,7 +196,7 @@ static void exceed_the_cap(struct interop *interop, size_t parts, size_t size) {
     support_bind(server, support_ipc(support));
     void *client = zpeer_new(interop, ZMQ_DEALER), *monitor = zpeer_monitor(interop, client);
     zpeer_connect(client, kith_socket_last_endpoint(server));
-    _cleanup_(kith_msg_freep) kith_msg *allowed = support_body(1, 4900, 0);
+    _cleanup_(kith_msg_freep) kith_msg *allowed = support_body(1, 4800, 0);
     zpeer_send(interop, client, allowed);
     _cleanup_(kith_msg_freep) kith_msg *heard = support_recv(support, server);
     support_assert_body(heard, 1, allowed);
