@@ -39,6 +39,8 @@ static uint64_t heartbeat_due(const struct kith_session *session, uint64_t now) 
 }
 
 void kith_session_schedule_heartbeat(struct kith_session *session) {
+    if (session->broken < 0)
+        return; /* the timer has something else to do, and at once */
     uint64_t due = heartbeat_due(session, kith_loop_now(session->host->loop));
     if (due > 0)
         (void)kith_timer_arm(session->timer, due, 0);
@@ -46,8 +48,24 @@ void kith_session_schedule_heartbeat(struct kith_session *session) {
         kith_timer_disarm(session->timer);
 }
 
+/* A peer of ZMTP 3.0 knows no PING: it is left alone. One whose answers pile up unread is not: it gets no PING and no more time for it. */
+static void session_ping(struct kith_session *session, uint64_t now) {
+    int r = kith_zmtp_ping(session->engine, (unsigned)session_number(session, KITH_OPTION_HEARTBEAT_TTL), NULL, 0);
+    if (r == -EOPNOTSUPP) {
+        session->heard_at = now;
+        return;
+    }
+    session->pinged_at = now;
+    kith_session_send_engine(session);
+}
+
 static void session_heartbeat(struct kith_session *session) {
     uint64_t now = kith_loop_now(session->host->loop);
+    /* The application is behind, so nothing is read: that is no silence of the peer's. */
+    if (session->account->full) {
+        session->heard_at = now;
+        session->pinged_at = 0;
+    }
     if (session->pinged_at > 0 && session->heard_at > session->pinged_at)
         session->pinged_at = 0;
     if (session->peer_ttl_ms > 0 && now - session->heard_at >= session->peer_ttl_ms * KITH_NS_PER_MS) {
@@ -59,15 +77,8 @@ static void session_heartbeat(struct kith_session *session) {
         return;
     }
     uint64_t interval = session_number(session, KITH_OPTION_HEARTBEAT_INTERVAL) * KITH_NS_PER_MS;
-    if (interval > 0 && session->pinged_at == 0 && now - session->heard_at >= interval) {
-        /* A peer of ZMTP 3.0 knows no PING: it is left alone. */
-        if (kith_zmtp_ping(session->engine, (unsigned)session_number(session, KITH_OPTION_HEARTBEAT_TTL), NULL, 0) >= 0) {
-            session->pinged_at = now;
-            kith_session_send_engine(session);
-        } else {
-            session->heard_at = now;
-        }
-    }
+    if (interval > 0 && session->pinged_at == 0 && now - session->heard_at >= interval)
+        session_ping(session, now);
     kith_session_schedule_heartbeat(session);
 }
 

@@ -127,6 +127,8 @@ static int session_new(struct kith_session_host *host, const struct kith_endpoin
 static void session_relieved(void *owner) {
     struct kith_session *session = owner;
     if (session->conn)
+    session->heard_at = kith_loop_now(session->host->loop);
+    session->pinged_at = 0;
         kith_conn_resume(session->conn);
 }
 
