@@ -98,7 +98,6 @@ static void session_deliver(struct kith_session *session) {
         kith_msg_free(msg);
         return;
     }
-    msg->origin = kith_origin_ref(session->origin);
     kith_msg_charge(msg, session->account);
     if (session->account->full)
         kith_conn_pause(session->conn);
@@ -118,7 +117,10 @@ static int session_begin_message(struct kith_session *session) {
             session_deny(session);
         return 0;
     }
-    return kith_msg_new(&session->incoming);
+    int r = kith_msg_new(&session->incoming);
+    if (r >= 0)
+        session->incoming->origin = kith_origin_ref(session->origin); /* the one that was judged */
+    return r;
 }
 
 static void session_frame(struct kith_session *session, const struct kith_slice *slice, const struct kith_zmtp_event *event) {
@@ -217,6 +219,18 @@ static void session_refuse_fds(struct kith_session *session, const struct kith_b
         kith_session_tell(session, KITH_EVENT_FDS_REFUSED, -EPERM, count, "%zu passed descriptors closed: this socket accepts none", count);
 }
 
+/* Another writer than before: refused in the middle of something. */
+static void session_check_split(struct kith_session *session, const struct kith_writer *before) {
+    bool handshake = session->state == KITH_SESSION_HANDSHAKE;
+    if (!handshake && !kith_zmtp_mid_message(session->engine))
+        return;
+    kith_session_tell(session, KITH_EVENT_SPLIT_MESSAGE, -EPROTO, 1,
+                      "one %s written by two processes (pid %d and pid %d): it has no sender, so it is refused",
+                      handshake ? "handshake" : "message", (int)before->pid, (int)session->writer.pid);
+    kith_session_fail(session, -EPROTO,
+                      handshake ? "its handshake was split between two writers" : "a message was split between two writers");
+}
+
 void kith_session_on_data(kith_conn *conn, struct kith_batch *batch, void *userdata) {
     struct kith_session *session = kith_session_ref(userdata);
     if (session->state == KITH_SESSION_DRAINING || session->state == KITH_SESSION_CLOSED)
@@ -224,23 +238,16 @@ void kith_session_on_data(kith_conn *conn, struct kith_batch *batch, void *userd
     session->heard_at = kith_loop_now(session->host->loop);
     struct kith_writer before = session->writer;
     bool identified = session->origin != NULL;
-    session_refuse_fds(session, batch);
-    if (!session_alive(session, conn))
-        goto out;
     int r = kith_session_identify(session, &batch->sender);
     if (r < 0) {
         kith_session_fail(session, r, "out of memory while identifying the sender");
         goto out;
     }
-    if (identified && kith_zmtp_mid_message(session->engine) && !kith_writer_equal(&before, &session->writer)) {
-        kith_session_tell(session, KITH_EVENT_SPLIT_MESSAGE, -EPROTO, 1,
-                          "one message written by two processes (pid %d and pid %d): it has no sender, so it is refused", (int)before.pid,
-                          (int)session->writer.pid);
-        if (session_alive(session, conn))
-            kith_session_fail(session, -EPROTO, "a message was split between two writers");
-        goto out;
-    }
-    session_feed(session, conn, &batch->slice);
+    session_refuse_fds(session, batch);
+    if (session_alive(session, conn) && identified && !kith_writer_equal(&before, &session->writer))
+        session_check_split(session, &before);
+    if (session_alive(session, conn))
+        session_feed(session, conn, &batch->slice);
 out:
     kith_session_unref(session);
 }

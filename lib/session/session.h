@@ -9,7 +9,8 @@
  * - A session is refcounted: it is one of its host's `peers` while it is open. kith_session_close() ends it: no upcall follows. Every
  * upcall may close any session, the calling one too, so code that calls up holds a reference and looks at `state` afterwards.
  * - Identity: each receive has one writer. A message whose octets come from two writers has no sender: the connection is closed, by name
- * (KITH_EVENT_SPLIT_MESSAGE).
+ * (KITH_EVENT_SPLIT_MESSAGE). So is a handshake: otherwise whoever may not connect could have the end of its greeting written by somebody
+ * who may (its filler takes any octets, such as what a set-user-id program prints).
  * - Policy: verb connect is asked when the peer's greeting is whole, before anything but our greeting was answered; verb send at the first
  * octet of each message, once for an origin as long as neither it nor the policy changes. Nothing of a denied message is kept.
  */
@@ -130,9 +131,9 @@ struct kith_session {
     /* in */
     struct kith_account *account; /* of this connection */
     kith_msg *incoming;           /* frames of an unfinished message */
-    size_t incoming_cost;
-    bool skipping;              /* the unfinished message was denied: its frames are dropped */
-    kith_origin *judged_origin; /* not referenced: compared only, valid while origin == judged_origin */
+    uint64_t incoming_cost;       /* what it announced so far, frames that have not arrived included */
+    bool skipping;                /* the unfinished message was denied: its frames are dropped */
+    kith_origin *judged_origin;   /* not referenced: compared only, valid while origin == judged_origin */
     uint64_t judged_generation;
     bool judged_allow;
     uint64_t heard_at;  /* ns: the last octets */
