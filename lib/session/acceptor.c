@@ -23,7 +23,11 @@ static int acceptor_on_accept(kith_listener *listener, int fd, const struct kith
         return -EUSERS;
     }
     acceptor->full = false;
-    return kith_session_new_accepted(host, &acceptor->endpoint, acceptor->endpoint_text, fd);
+    int r = kith_session_new_accepted(host, &acceptor->endpoint, acceptor->endpoint_text, fd);
+    if (r < 0)
+        kith_session_host_tell(host, KITH_EVENT_ACCEPT_FAILED, acceptor->endpoint_text, r, 1, "%s: a connection was closed: %s",
+                               acceptor->endpoint_text, kith_error_name(r));
+    return r;
 }
 
 static void acceptor_on_error(kith_listener *listener, int error, void *userdata) {

@@ -82,6 +82,12 @@ static void session_heartbeat(struct kith_session *session) {
     kith_session_schedule_heartbeat(session);
 }
 
+static void session_try_again(struct kith_session *session) {
+    int r = kith_session_connect(session);
+    if (r < 0)
+        kith_session_fail(session, r, kith_error_name(r));
+}
+
 void kith_session_on_timer(kith_timer *timer, void *userdata) {
     (void)timer;
     struct kith_session *session = kith_session_ref(userdata);
@@ -99,7 +105,7 @@ void kith_session_on_timer(kith_timer *timer, void *userdata) {
         session_heartbeat(session);
         break;
     case KITH_SESSION_WAITING:
-        kith_session_connect(session);
+        session_try_again(session);
         break;
     case KITH_SESSION_DRAINING:
         kith_session_fail(session, -ETIMEDOUT, "the peer did not take what was queued in time");

@@ -157,6 +157,7 @@ static int session_make_engine(struct kith_session *session) {
 /* The connection is there: greet, and give the peer its time for the handshake. */
 static int session_begin_handshake(struct kith_session *session) {
     int r = kith_session_identify_peer(session);
+    session->state = KITH_SESSION_HANDSHAKE;
     if (r < 0)
         return r;
     r = session_make_account(session);
@@ -166,7 +167,6 @@ static int session_begin_handshake(struct kith_session *session) {
         return r;
     if (session->endpoint.transport->tune)
         session->endpoint.transport->tune(kith_conn_fd(session->conn));
-    session->state = KITH_SESSION_HANDSHAKE;
     uint64_t limit = (uint64_t)session->profile->numbers[KITH_OPTION_HANDSHAKE_TIMEOUT];
     if (limit > 0)
         (void)kith_timer_arm(session->timer, limit, 0);
@@ -220,14 +220,12 @@ int kith_session_new_accepted(struct kith_session_host *host, const struct kith_
     return 0;
 }
 
-void kith_session_connect(struct kith_session *session) {
+int kith_session_connect(struct kith_session *session) {
     kith_profile_unref(session->profile);
     session->profile = kith_profile_ref(session->host->profile);
     session->state = KITH_SESSION_CONNECTING;
     struct kith_conn_options options = session_conn_options(session);
-    int r = kith_conn_new_connect(session->host->loop, &session->endpoint.address, &options, &session_conn_ops, session, &session->conn);
-    if (r < 0)
-        kith_session_fail(session, r, kith_error_name(r));
+    return kith_conn_new_connect(session->host->loop, &session->endpoint.address, &options, &session_conn_ops, session, &session->conn);
 }
 
 int kith_session_new_connecting(struct kith_session_host *host, const struct kith_endpoint *endpoint, const char *endpoint_text) {
@@ -235,8 +233,10 @@ int kith_session_new_connecting(struct kith_session_host *host, const struct kit
     int r = session_new(host, endpoint, endpoint_text, false, &session);
     if (r < 0)
         return r;
-    kith_session_connect(session);
-    return 0;
+    r = kith_session_connect(session);
+    if (r < 0)
+        kith_session_close(session);
+    return r;
 }
 
 void kith_session_reached_ready(struct kith_session *session) {
@@ -247,7 +247,7 @@ void kith_session_reached_ready(struct kith_session *session) {
     kith_session_send_engine(session);
     int r = session->host->ops->ready(session, session->host->userdata);
     if (r < 0 && session->state == KITH_SESSION_READY) {
-        (void)kith_zmtp_tell_error(session->engine, "refused: routing id in use");
+        (void)kith_zmtp_tell_error(session->engine, r == -EEXIST ? "refused: routing id in use" : "refused: out of memory");
         kith_session_dismiss(session);
     }
 }

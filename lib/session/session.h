@@ -191,8 +191,8 @@ void kith_session_host_tell(struct kith_session_host *host, enum kith_event_type
 /* life.c: the timer of each state */
 void kith_session_on_timer(kith_timer *timer, void *userdata);
 void kith_session_schedule_heartbeat(struct kith_session *session);
-/* session.c: begins one try to connect. */
-void kith_session_connect(struct kith_session *session);
+/* session.c: begins one try to connect. Errors: those of kith_conn_new_connect(). */
+int kith_session_connect(struct kith_session *session);
 /* session.c: the connection is of no more use: tells the owner, then reconnects or closes. text: why, for the event. */
 void kith_session_fail(struct kith_session *session, int error, const char *text);
 /* The connection cannot be written to any more (half a message is out): it fails with `error` in the loop's next step, not inside the
