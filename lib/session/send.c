@@ -84,6 +84,7 @@ int kith_session_send(struct kith_session *session, kith_msg *msg) {
 
 void kith_session_pump(struct kith_session *session) {
     while (session->queued > 0) {
+        kith_session_send_engine(session); /* a PING behind a queue that is never empty would never go */
         kith_msg *msg = kith_list_first(&session->queue, kith_msg, link);
         int r = session_write(session, msg);
         if (r < 0) {
@@ -101,12 +102,13 @@ void kith_session_pump(struct kith_session *session) {
 void kith_session_on_writable(kith_conn *conn, void *userdata) {
     (void)conn;
     struct kith_session *session = kith_session_ref(userdata);
-    kith_session_pump(session);
-    if (session->state == KITH_SESSION_READY && session->starved && kith_session_has_room(session)) {
+    if (session->state == KITH_SESSION_DRAINING)
+        kith_session_finish_drain(session);
+    else
+        kith_session_pump(session);
+    if (session->starved && kith_session_has_room(session)) {
         session->starved = false;
         session->host->ops->writable(session, session->host->userdata);
-    } else if (session->state == KITH_SESSION_DRAINING && session->queued == 0) {
-        kith_conn_drain(session->conn, -1);
     }
     kith_session_unref(session);
 }

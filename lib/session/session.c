@@ -77,9 +77,10 @@ static void session_drop_connection(struct kith_session *session) {
     session->dismissed = false;
 }
 
-static void session_drop_queue(struct kith_session *session) {
+/* Returns how many messages it lost. */
+static size_t session_drop_queue(struct kith_session *session) {
     session->queued = session->queued_octets = 0;
-    (void)kith_msg_queue_free(&session->queue);
+    return kith_msg_queue_free(&session->queue);
 }
 
 void kith_session_close(struct kith_session *session) {
@@ -87,7 +88,7 @@ void kith_session_close(struct kith_session *session) {
         return;
     session->state = KITH_SESSION_CLOSED;
     session_drop_connection(session);
-    session_drop_queue(session);
+    (void)session_drop_queue(session);
     session->timer = kith_timer_free(session->timer);
     if (session->accepted)
         session->host->accepted_count--;
@@ -123,12 +124,12 @@ static int session_new(struct kith_session_host *host, const struct kith_endpoin
     return 0;
 }
 
-/* A peer's queue of received messages has drained to half: read on. */
+/* A peer's queue of received messages has drained to half: read on. It was not silent meanwhile, we did not listen. */
 static void session_relieved(void *owner) {
     struct kith_session *session = owner;
-    if (session->conn)
     session->heard_at = kith_loop_now(session->host->loop);
     session->pinged_at = 0;
+    if (session->conn)
         kith_conn_resume(session->conn);
 }
 
@@ -156,8 +157,8 @@ static int session_make_engine(struct kith_session *session) {
 
 /* The connection is there: greet, and give the peer its time for the handshake. */
 static int session_begin_handshake(struct kith_session *session) {
-    int r = kith_session_identify_peer(session);
     session->state = KITH_SESSION_HANDSHAKE;
+    int r = kith_session_identify_peer(session);
     if (r < 0)
         return r;
     r = session_make_account(session);
@@ -277,18 +278,17 @@ static void session_retry(struct kith_session *session, int error, const char *t
     kith_session_tell(session, KITH_EVENT_RETRY, error, delay, "%s; next try in %llu ms", text, (unsigned long long)delay);
 }
 
-/* Tells the owner that a ready peer is gone and what became of its queue. */
-static void session_tell_gone(struct kith_session *session, int error, const char *text) {
-    kith_session_tell(session, KITH_EVENT_DISCONNECTED, error, 0, "%s", text);
+/* Tells the owner, if it knew of the peer, and what became of its queue: another connection starts with an empty one. */
+static void session_tell_gone(struct kith_session *session, enum kith_session_state state, int error, const char *text) {
+    if (state == KITH_SESSION_HANDSHAKE)
+        kith_session_tell(session, KITH_EVENT_HANDSHAKE_FAILED, error, 0, "%s", text);
+    if (state == KITH_SESSION_READY)
+        kith_session_tell(session, KITH_EVENT_DISCONNECTED, error, 0, "%s", text);
+    if (state == KITH_SESSION_READY && session->state != KITH_SESSION_CLOSED)
+        session->host->ops->gone(session, session->host->userdata);
     if (session->state == KITH_SESSION_CLOSED)
         return;
-    session->host->ops->gone(session, session->host->userdata);
-    if (session->state == KITH_SESSION_CLOSED)
-        return;
-    size_t lost = 0;
-    kith_list_foreach (&session->queue, node)
-        lost++;
-    session_drop_queue(session);
+    size_t lost = session_drop_queue(session);
     if (lost > 0)
         kith_session_tell(session, KITH_EVENT_DROPPED, error, lost, "%zu queued messages dropped: the peer is gone", lost);
 }
@@ -305,10 +305,7 @@ void kith_session_fail(struct kith_session *session, int error, const char *why)
     kith_timer_disarm(session->timer);
     if (session->conn)
         kith_conn_close(session->conn);
-    if (state == KITH_SESSION_READY)
-        session_tell_gone(session, error, text);
-    else if (state == KITH_SESSION_HANDSHAKE)
-        kith_session_tell(session, KITH_EVENT_HANDSHAKE_FAILED, error, 0, "%s", text);
+    session_tell_gone(session, state, error, text);
     if (session->state != KITH_SESSION_CLOSED)
         session_drop_connection(session);
     if (session->state != KITH_SESSION_CLOSED && !again)
@@ -323,25 +320,33 @@ void kith_session_break(struct kith_session *session, int error) {
     (void)kith_timer_arm(session->timer, 0, 0);
 }
 
-void kith_session_dismiss(struct kith_session *session) {
-    kith_session_send_engine(session);
-    session->dismissed = true;
-    kith_session_drain(session, DISMISS_MS);
+void kith_session_finish_drain(struct kith_session *session) {
+    size_t size;
+    kith_session_pump(session);
+    (void)kith_zmtp_output(session->engine, &size);
+    if (session->queued == 0 && size == 0)
+        kith_conn_drain(session->conn, -1);
 }
 
-void kith_session_drain(struct kith_session *session, int64_t deadline_ms) {
-    if (session->state == KITH_SESSION_CLOSED || session->state == KITH_SESSION_DRAINING)
-        return;
-    if (session->state != KITH_SESSION_READY && session->state != KITH_SESSION_HANDSHAKE) {
-        kith_session_close(session);
-        return;
-    }
+static void session_begin_drain(struct kith_session *session, int64_t deadline_ms) {
     session->state = KITH_SESSION_DRAINING;
     kith_timer_disarm(session->timer);
     if (deadline_ms >= 0)
         (void)kith_timer_arm(session->timer, (uint64_t)deadline_ms, 0);
     kith_conn_resume(session->conn);
-    kith_session_pump(session);
-    if (session->conn && session->queued == 0)
-        kith_conn_drain(session->conn, -1);
+    kith_session_finish_drain(session);
+}
+
+void kith_session_dismiss(struct kith_session *session) {
+    session->dismissed = true;
+    session_begin_drain(session, DISMISS_MS);
+}
+
+void kith_session_drain(struct kith_session *session, int64_t deadline_ms) {
+    if (session->state == KITH_SESSION_READY)
+        session_begin_drain(session, deadline_ms);
+    else if (session->state == KITH_SESSION_DRAINING)
+        session->dismissed = false; /* its time is short already; but it does not come again */
+    else
+        kith_session_close(session);
 }

@@ -158,7 +158,8 @@ struct kith_session *kith_session_unref(struct kith_session *session);
 
 /* Ends it at once, without an upcall. Idempotent. */
 void kith_session_close(struct kith_session *session);
-/* Sends what is queued, then ends without another upcall: the owner has let go of it. A session without a connection ends at once. */
+/* Sends what is queued, then ends without another upcall (events excepted): the owner has let go of it. A session that is not ready has
+ * nothing queued and ends at once. */
 void kith_session_drain(struct kith_session *session, int64_t deadline_ms);
 
 /* Queues a message: 0 takes it. Errors: -EAGAIN (full: `writable` comes), -EPIPE (not ready). */
@@ -198,8 +199,11 @@ void kith_session_fail(struct kith_session *session, int error, const char *text
 /* The connection cannot be written to any more (half a message is out): it fails with `error` in the loop's next step, not inside the
  * caller's call. */
 void kith_session_break(struct kith_session *session, int error);
-/* Sends what the engine has queued (an ERROR), then ends this connection: a connecting session tries again later. */
+/* Sends what the engine has queued (an ERROR), then ends this connection: a connecting session tries again later. Its owner does not know
+ * of it, or has let go of it. */
 void kith_session_dismiss(struct kith_session *session);
+/* While DRAINING: sends on; when all is written the connection ends. */
+void kith_session_finish_drain(struct kith_session *session);
 void kith_session_reached_ready(struct kith_session *session);
 /* Writes what the engine has to say. */
 void kith_session_send_engine(struct kith_session *session);
