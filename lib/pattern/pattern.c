@@ -97,17 +97,29 @@ void kith_pattern_drop(struct kith_session *session, kith_msg *msg, const char *
     kith_session_tell(session, KITH_EVENT_DROPPED, -EPROTO, 1, "a message was dropped: %s", why);
 }
 
+int kith_pattern_check_room(struct kith_session *session) {
+    if (!session || session->state != KITH_SESSION_READY)
+        return -EHOSTUNREACH;
+    if (kith_session_has_room(session))
+        return 0;
+    session->starved = true;
+    return -EAGAIN;
+}
+
 /* Gives it to the first peer with room and puts that peer last. */
 static int pattern_offer(struct kith_pattern *pattern, kith_msg *msg, struct kith_session **ret_session) {
     for (size_t i = 0; i < pattern->peer_count; i++) {
         struct kith_session *session = kith_list_first(&pattern->peers, struct kith_session, pattern_link);
         kith_list_unlink(&session->pattern_link);
         kith_list_push_back(&pattern->peers, &session->pattern_link);
-        if (kith_session_send(session, msg) == 0) {
-            pattern->last = session;
-            *ret_session = session;
-            return 0;
-        }
+        int r = kith_session_send(session, msg);
+        if (r == -ENOMEM) /* no peer's fault, and none would tell when it is over */
+            return r;
+        if (r < 0)
+            continue;
+        pattern->last = session;
+        *ret_session = session;
+        return 0;
     }
     return -EAGAIN;
 }

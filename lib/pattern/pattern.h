@@ -79,8 +79,10 @@ int kith_pattern_send(struct kith_pattern *pattern, kith_msg *msg);
 void kith_pattern_received(struct kith_pattern *pattern, kith_msg *msg);
 /* Frees a message that does not fit the pattern, with an event that says why. */
 void kith_pattern_drop(struct kith_session *session, kith_msg *msg, const char *why);
+/* May this peer (NULL: it has gone) be sent to now? Errors: -EHOSTUNREACH, -EAGAIN (`writable` comes). */
+int kith_pattern_check_room(struct kith_session *session);
 /* Sends to the next ready peer with room, round robin; without any ready peer, and while one is being connected to, keeps the message in
- * pending. *ret_session (may be NULL): whom it went to, NULL when pending. Errors: -EAGAIN. */
+ * pending. *ret_session (may be NULL): whom it went to, NULL when pending. Errors: -EAGAIN, -ENOMEM. */
 int kith_pattern_balance(struct kith_pattern *pattern, kith_msg *msg, struct kith_session **ret_session);
 /* Moves a lost peer's unsent messages in front of pending. */
 void kith_pattern_reclaim(struct kith_pattern *pattern, struct kith_session *session);

@@ -57,35 +57,36 @@ static void rep_taken(struct kith_pattern *pattern, kith_msg *msg) {
         kith_msg_drop(msg, frames);
 }
 
-static int rep_send(struct kith_pattern *pattern, kith_msg *msg) {
-    struct rep *rep = (struct rep *)pattern;
-    if (!rep->replying)
-        return -EPROTO;
+/* Errors: -EAGAIN, -EHOSTUNREACH, -ENOMEM: the message is as it was. */
+static int rep_pass(struct rep *rep, kith_msg *msg) {
     struct kith_session *session = rep->account->owner;
-    if (!session || session->state != KITH_SESSION_READY || !rep->envelope) {
-        int error = rep->envelope ? -EHOSTUNREACH : -ENOMEM;
-        rep_done(rep);
-        return error;
-    }
-    if (!kith_session_has_room(session)) {
-        session->starved = true;
-        return -EAGAIN;
-    }
+    int r = kith_pattern_check_room(session);
+    if (r < 0)
+        return r;
     size_t frames = rep->envelope->count;
-    int r = kith_msg_append(rep->envelope, msg);
+    r = kith_msg_append(rep->envelope, msg);
     if (r < 0)
         return r;
     r = kith_session_send(session, rep->envelope);
     if (r < 0) {
         /* The body goes back to the caller, the envelope stays. */
         kith_msg_move_back(rep->envelope, frames, msg);
-        return r;
+        return r == -EPIPE ? -EHOSTUNREACH : r;
     }
-    pattern->last = session;
+    rep->base.last = session;
     rep->envelope = NULL;
-    rep_done(rep);
     kith_msg_free(msg);
     return 0;
+}
+
+static int rep_send(struct kith_pattern *pattern, kith_msg *msg) {
+    struct rep *rep = (struct rep *)pattern;
+    if (!rep->replying)
+        return -EPROTO;
+    int r = rep->envelope ? rep_pass(rep, msg) : -ENOMEM;
+    if (r == -EHOSTUNREACH || !rep->envelope)
+        rep_done(rep); /* nobody waits for it any more: the next request may be taken */
+    return r;
 }
 
 const struct kith_pattern_ops kith_pattern_rep = {

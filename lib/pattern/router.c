@@ -41,6 +41,8 @@ static struct kith_session *router_find(struct router *router, const void *id, s
 static int router_map(struct router *router, struct kith_session *session) {
     int r = kith_map_insert(&router->by_id, &session->id_node, session->routing_id, session->routing_id_size);
     session->mapped = r >= 0;
+    if (r == -ENOMEM)
+        kith_session_tell(session, KITH_EVENT_HANDSHAKE_FAILED, r, 0, "out of memory for its routing id");
     return r;
 }
 
@@ -62,20 +64,15 @@ static int router_number(struct router *router, struct kith_session *session) {
 }
 
 /* The id is in use: by option the newcomer gets it, otherwise it is refused; both are named. */
-static int router_clash(struct router *router, struct kith_session *session, struct kith_session *holder) {
+static int router_clash(struct kith_session *session, struct kith_session *holder) {
     char name[256];
     kith_session_describe(holder, name, sizeof(name));
     bool handover = session->profile->numbers[KITH_OPTION_ROUTER_HANDOVER] != 0;
     kith_session_ref(holder);
     kith_session_tell(session, KITH_EVENT_DUPLICATE_ID, -EEXIST, 1, "its routing id is in use by %s: %s", name,
                       handover ? "taken over" : "refused (give each peer an id of its own)");
-    if (handover && session->state == KITH_SESSION_READY && holder->state != KITH_SESSION_CLOSED) {
-        kith_pattern_let_go(&router->base, holder);
-        if (holder->accepted)
-            kith_session_close(holder);
-        else
-            kith_session_dismiss(holder);
-    }
+    if (handover && session->state == KITH_SESSION_READY)
+        kith_session_fail(holder, -EEXIST, "its routing id went to another peer");
     kith_session_unref(holder);
     return handover && session->state == KITH_SESSION_READY ? 0 : -EEXIST;
 }
@@ -86,7 +83,7 @@ static int router_attach(struct kith_pattern *pattern, struct kith_session *sess
         return router_number(router, session);
     struct kith_session *holder = router_find(router, session->routing_id, session->routing_id_size);
     if (holder) {
-        int r = router_clash(router, session, holder);
+        int r = router_clash(session, holder);
         if (r < 0)
             return r;
     }
@@ -104,17 +101,27 @@ static void router_receive(struct kith_pattern *pattern, struct kith_session *se
         kith_pattern_received(pattern, msg);
 }
 
-/* Sends without the id frame; on failure the message is as it was. */
+/* Sends without the id frame; on failure the message is as it was. Errors: -EAGAIN, -EHOSTUNREACH, -ENOMEM. */
 static int router_pass(struct kith_pattern *pattern, struct kith_session *session, kith_msg *msg) {
+    int r = kith_pattern_check_room(session);
+    if (r < 0)
+        return r;
     uint8_t id[255];
     size_t size = kith_msg_at(msg, 0)->slice.size;
     memcpy(id, session->routing_id, size);
     kith_msg_drop(msg, 1);
-    int r = kith_session_send(session, msg);
-    if (r < 0)
-        return kith_msg_prepend(msg, id, size) < 0 ? -ENOMEM : r;
-    pattern->last = session;
-    return 0;
+    r = kith_session_send(session, msg);
+    if (r < 0 && kith_msg_prepend(msg, id, size) < 0)
+        return -ENOMEM;
+    if (r == 0)
+        pattern->last = session;
+    return r == -EPIPE ? -EHOSTUNREACH : r;
+}
+
+static void router_drop_lost(struct kith_pattern *pattern, kith_msg *msg) {
+    kith_msg_free(msg);
+    kith_session_host_tell(pattern->sessions, KITH_EVENT_DROPPED, NULL, -EHOSTUNREACH, 1,
+                           "a message was dropped: no peer has its routing id");
 }
 
 static int router_send(struct kith_pattern *pattern, kith_msg *msg) {
@@ -124,22 +131,14 @@ static int router_send(struct kith_pattern *pattern, kith_msg *msg) {
     bool mandatory = pattern->sessions->profile->numbers[KITH_OPTION_ROUTER_MANDATORY] != 0;
     const struct kith_frame *id = kith_msg_at(msg, 0);
     struct kith_session *session = router_find(router, kith_frame_data(id), id->slice.size);
-    if (!session) {
-        if (mandatory)
-            return -EHOSTUNREACH;
-        kith_session_host_tell(pattern->sessions, KITH_EVENT_DROPPED, NULL, -EHOSTUNREACH, 1,
-                               "a message was dropped: no peer has its routing id");
-        kith_msg_free(msg);
-        return 0;
-    }
-    if (!kith_session_has_room(session)) {
-        session->starved = true;
-        if (mandatory)
-            return -EAGAIN;
+    int r = session ? router_pass(pattern, session, msg) : -EHOSTUNREACH;
+    if (r == 0 || r == -ENOMEM || mandatory)
+        return r;
+    if (r == -EAGAIN)
         kith_pattern_drop(session, msg, "the peer's queue is full (send-hwm)");
-        return 0;
-    }
-    return router_pass(pattern, session, msg);
+    else
+        router_drop_lost(pattern, msg);
+    return 0;
 }
 
 const struct kith_pattern_ops kith_pattern_router = {
