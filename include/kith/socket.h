@@ -51,7 +51,8 @@ KITH_PUBLIC int kith_socket_new(kith_loop *loop, enum kith_socket_type type, kit
 /* Closes at once: what is not sent yet is lost. No callback follows. NULL is allowed. Always NULL. */
 KITH_PUBLIC kith_socket *kith_socket_free(kith_socket *socket);
 /* Stops listening and reconnecting, drives the loop until all that was accepted for sending is handed to the kernel and the peers took it,
- * or timeout_ms passed (-1: no limit). Returns 0 or -ETIMEDOUT; the socket must still be freed. */
+ * or timeout_ms passed (-1: no limit; 0: one step of the loop). Returns 0, -ETIMEDOUT, or -ENOTCONN (messages wait for a peer and none can
+ * come any more). Errors: -EBUSY (inside a callback), -ECANCELED, -ECHILD, -ESHUTDOWN. The socket must still be freed. */
 KITH_PUBLIC int kith_socket_drain(kith_socket *socket, int timeout_ms);
 
 /* Listens at an endpoint. May be called several times. Errors: -EINVAL (malformed endpoint), -EPROTONOSUPPORT (unknown transport),

@@ -24,7 +24,7 @@ const char *kith_socket_type_name(enum kith_socket_type type) {
 /* Upcalls of sessions ---------------------------------------------------------------------------------------------------- */
 
 static void socket_tell_writable(kith_socket *socket) {
-    if (socket->closed || !socket->starved || !socket->handler.writable)
+    if (!socket->starved || !socket->handler.writable || kith_socket_check(socket) < 0)
         return;
     socket->starved = false;
     socket->handler.writable(socket, socket->handler_userdata);
@@ -60,6 +60,8 @@ static void socket_on_writable(struct kith_session *session, void *userdata) {
 static void socket_on_gone(struct kith_session *session, void *userdata) {
     _cleanup_(kith_socket_unrefp) kith_socket *socket = kith_socket_ref(userdata);
     kith_pattern_detach(socket->pattern, session);
+    /* Who waited for room with that peer has to look again: another has room, or none will. */
+    socket_tell_writable(socket);
 }
 
 static void socket_on_refused(struct kith_session *session, void *userdata) {
@@ -90,7 +92,7 @@ void kith_socket_deliver(kith_socket *socket) {
         return; /* the loop below, further up the stack, goes on */
     kith_socket_ref(socket);
     socket->delivering = true;
-    while (!socket->closed && socket->handler.message) {
+    while (socket->handler.message && kith_socket_check(socket) >= 0) {
         kith_msg *msg;
         int r = kith_pattern_take(socket->pattern, &msg);
         if (r == -EAGAIN || r == -EPROTO)
@@ -116,6 +118,11 @@ static void socket_on_defer(struct kith_defer *defer) {
 
 /* Life ------------------------------------------------------------------------------------------------------------------------ */
 
+static void socket_on_tether(kith_timer *timer, void *userdata) {
+    (void)timer;
+    (void)userdata;
+}
+
 int kith_socket_new(kith_loop *loop, enum kith_socket_type type, kith_socket **ret_socket) {
     if (!loop || (unsigned)type >= KITH_ARRAY_SIZE(patterns))
         return -EINVAL;
@@ -127,7 +134,10 @@ int kith_socket_new(kith_loop *loop, enum kith_socket_type type, kith_socket **r
     kith_list_init(&socket->acceptors);
     kith_defer_init(&socket->deliver, socket_on_defer);
     struct kith_profile *profile;
-    int r = kith_profile_new(&profile);
+    int r = kith_timer_new(loop, socket_on_tether, NULL, &socket->tether);
+    if (r < 0)
+        return r;
+    r = kith_profile_new(&profile);
     if (r < 0)
         return r;
     kith_socket_default_options(profile);
@@ -137,6 +147,18 @@ int kith_socket_new(kith_loop *loop, enum kith_socket_type type, kith_socket **r
         return r;
     *ret_socket = KITH_STEAL(socket);
     return 0;
+}
+
+int kith_socket_check(const kith_socket *socket) {
+    return socket->closed || kith_timer_inert(socket->tether) ? -ESHUTDOWN : kith_loop_check_fork(socket->loop);
+}
+
+/* The same for what has a text to give. */
+static int socket_check_text(const kith_socket *socket, const char *endpoint, struct kith_error *ret_error) {
+    int r = kith_socket_check(socket);
+    if (r == -ECHILD)
+        return kith_error_set(ret_error, r, "%s: this loop was made in the parent process; make one after fork()", endpoint);
+    return r < 0 ? kith_error_set(ret_error, r, "%s: the loop of this socket was freed", endpoint) : 0;
 }
 
 kith_socket *kith_socket_ref(kith_socket *socket) {
@@ -154,6 +176,7 @@ kith_socket *kith_socket_unref(kith_socket *socket) {
         return NULL;
     kith_pattern_free(socket->pattern);
     kith_session_host_deinit(&socket->sessions);
+    kith_timer_free(socket->tether);
     free(socket);
     return NULL;
 }
@@ -177,9 +200,9 @@ kith_socket *kith_socket_free(kith_socket *socket) {
 
 int kith_socket_bind(kith_socket *socket, const char *endpoint, struct kith_error *ret_error) {
     struct kith_endpoint parsed;
-    int r = kith_loop_check_fork(socket->loop);
+    int r = socket_check_text(socket, endpoint, ret_error);
     if (r < 0)
-        return kith_error_set(ret_error, r, "%s: this loop was made in the parent process; make one after fork()", endpoint);
+        return r;
     r = kith_endpoint_parse(endpoint, true, &parsed, ret_error);
     if (r < 0)
         return r;
@@ -195,9 +218,9 @@ int kith_socket_bind(kith_socket *socket, const char *endpoint, struct kith_erro
 
 int kith_socket_connect(kith_socket *socket, const char *endpoint, struct kith_error *ret_error) {
     struct kith_endpoint parsed;
-    int r = kith_loop_check_fork(socket->loop);
+    int r = socket_check_text(socket, endpoint, ret_error);
     if (r < 0)
-        return kith_error_set(ret_error, r, "%s: this loop was made in the parent process; make one after fork()", endpoint);
+        return r;
     r = kith_endpoint_parse(endpoint, false, &parsed, ret_error);
     if (r < 0)
         return r;
@@ -226,10 +249,11 @@ void kith_socket_set_handler(kith_socket *socket, const struct kith_socket_handl
     socket->handler = handler ? *handler : (struct kith_socket_handler){0};
     socket->handler_userdata = userdata;
     socket->sessions.tells = socket->handler.event != NULL;
-    if (socket->handler.message && !kith_list_empty(&socket->pattern->received))
+    /* Messages may have come before, or a request failed. */
+    if (socket->handler.message && kith_socket_check(socket) >= 0)
         kith_loop_defer(socket->loop, &socket->deliver);
 }
 
 kith_loop *kith_socket_loop(const kith_socket *socket) {
-    return socket->loop;
+    return kith_timer_inert(socket->tether) ? NULL : socket->loop;
 }

@@ -17,6 +17,7 @@ struct kith_socket {
     unsigned refs;
     bool closed;
     kith_loop *loop;
+    kith_timer *tether; /* never armed: tells whether the loop is still there */
     struct kith_session_host sessions;
     struct kith_pattern *pattern;
     struct kith_list acceptors;
@@ -32,6 +33,8 @@ struct kith_socket {
 /* options.c: the defaults, for a new socket. */
 void kith_socket_default_options(struct kith_profile *profile);
 
+/* May anything be done with it? -ESHUTDOWN: it or its loop was freed; -ECHILD: after fork. */
+int kith_socket_check(const kith_socket *socket);
 kith_socket *kith_socket_ref(kith_socket *socket);
 kith_socket *kith_socket_unref(kith_socket *socket);
 /* Hands received messages to the handler, if there is one and it is its turn. */
