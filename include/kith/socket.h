@@ -60,6 +60,9 @@ KITH_PUBLIC int kith_socket_drain(kith_socket *socket, int timeout_ms);
 KITH_PUBLIC int kith_socket_bind(kith_socket *socket, const char *endpoint, struct kith_error *ret_error);
 /* Connects to an endpoint, now and again after each loss, with backoff. That nobody listens yet is not an error. Errors as bind. */
 KITH_PUBLIC int kith_socket_connect(kith_socket *socket, const char *endpoint, struct kith_error *ret_error);
+/* Is this an endpoint to bind (`listening`), or to connect to? Nothing is opened. Errors: -EINVAL, -EPROTONOSUPPORT, -ENAMETOOLONG, with
+ * text. */
+KITH_PUBLIC int kith_endpoint_check(const char *endpoint, bool listening, struct kith_error *ret_error);
 /* The last endpoint bound, with the port that the kernel chose; or the last one connected to; NULL at first. */
 KITH_PUBLIC const char *kith_socket_last_endpoint(const kith_socket *socket);
 /* Peers whose handshake is done. */

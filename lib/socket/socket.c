@@ -216,6 +216,11 @@ int kith_socket_bind(kith_socket *socket, const char *endpoint, struct kith_erro
     return 0;
 }
 
+int kith_endpoint_check(const char *endpoint, bool listening, struct kith_error *ret_error) {
+    struct kith_endpoint parsed;
+    return kith_endpoint_parse(endpoint, listening, &parsed, ret_error);
+}
+
 int kith_socket_connect(kith_socket *socket, const char *endpoint, struct kith_error *ret_error) {
     struct kith_endpoint parsed;
     int r = socket_check_text(socket, endpoint, ret_error);
