@@ -134,10 +134,9 @@ static int read_ms(struct reader *reader, cfg_t *section, const char *option, in
 }
 
 static int check_endpoint(struct reader *reader, const struct kith_config_value *value) {
-    if (!strstr(value->text, "://"))
-        return fail(reader, -EINVAL, value->line, "\"%.64s\" is no endpoint: write ipc:///PATH, ipc://@NAME or tcp://HOST:PORT",
-                    value->text);
-    return 0;
+    struct kith_error error = KITH_ERROR_NONE;
+    int r = kith_endpoint_check(value->text, true, &error);
+    return r < 0 ? fail(reader, r, value->line, "%s", error.text) : 0;
 }
 
 /* Absent: *ret_endpoints stays NULL. */
