@@ -238,19 +238,28 @@ static void test_a_pidfd_of_the_writer_comes_beside_descriptors(void **state) {
     drop(&received);
 }
 
-/* Without a security module the option is accepted and nothing comes. */
+/* What a file below /proc/self/attr says of this process: the octets, or -1 or 0 when the module behind it is not there. */
+static ssize_t own_label(const char *path, char *label, size_t size) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, label, size);
+
+    kith_close(fd);
+    return n;
+}
+
+/* Without a security module the option is accepted and nothing comes. AppArmor knows processes but gives sockets no label
+ * (apparmor_socket_getpeersec_dgram()): nothing comes either. */
 static void test_a_label_comes_when_there_is_a_security_module(void **state) {
     struct channel *channel = *state;
     struct received received;
     char label[256];
-    int fd = open("/proc/self/attr/current", O_RDONLY | O_CLOEXEC);
-    ssize_t size = fd < 0 ? -1 : read(fd, label, sizeof(label));
+    bool by_apparmor = own_label("/proc/self/attr/apparmor/current", label, sizeof(label)) > 0;
+    ssize_t size = own_label("/proc/self/attr/current", label, sizeof(label));
 
-    kith_close(fd);
     turn_on(channel, SO_PASSSEC, 1, "SO_PASSSEC");
     assert_int_equal(send_octet(channel, NULL), 1);
     receive(channel, &received);
-    if (size <= 0) {
+    if (size <= 0 || by_apparmor) {
         assert_int_equal(received.size, 0);
         return;
     }
