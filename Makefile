@@ -12,7 +12,7 @@ help:
 	@echo 'make            build into $(BUILD)/'
 	@echo 'make deps       install the Debian packages that are missing (tools/packages.txt)'
 	@echo 'make test       the everyday tests: unit, interop, end to end, on $(BUILD)/'
-	@echo 'make check      everything CI runs: two compilers, sanitizers, valgrind, fuzzing, installation, form'
+	@echo 'make check      everything CI runs: two compilers, an older kernel, sanitizers, valgrind, fuzzing, installation, form'
 	@echo 'make demo       see it work: stock ZeroMQ clients, known by the kernel'"'"'s word'
 	@echo 'make bench      the figures, as ratios to a raw socket and to libzmq'
 	@echo 'make install    install; PREFIX=/usr and DESTDIR=... as usual'
