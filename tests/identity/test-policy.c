@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "identity/actor.h"
 
@@ -168,11 +169,42 @@ static void test_a_claimed_user_satisfies_no_rule(void **state) {
     }
 }
 
+/* A socket that connects has a policy too: who may be its server. */
+static int serve_as_another(int line, void *userdata) {
+    int listener = *(int *)userdata;
+    struct raw raw;
+    keep_only(line, listener);
+    if (become(USER_B, GROUP_B, NULL, 0) < 0 || raw_accept(NULL, listener, &raw) < 0)
+        return 1;
+    int result = raw_handshake(&raw, "DEALER", NULL);
+    return line_tell(line, result == -EACCES ? ACTOR_REFUSED : ACTOR_CONNECT) < 0 || line_hear(line, ACTOR_QUIT) < 0;
+}
+
+static void test_a_connecting_socket_judges_its_server(void **state) {
+    struct support *support = *state;
+    static const struct rule root_only = {true, ALL, KITH_CONDITION_UID, "0"}, him = {true, ALL, KITH_CONDITION_UID, TEXT(USER_B)};
+    for (int allowed = 0; allowed <= 1; allowed++) {
+        const char *endpoint = support_ipc(support);
+        int listener = raw_listen(endpoint);
+        assert_true(listener >= 0);
+        struct child server = child_start(serve_as_another, &listener);
+        kith_socket *client = support_socket(support, KITH_DEALER);
+        set_policy(client, allowed ? &him : &root_only, 1);
+        support_connect(client, endpoint);
+        assert_int_equal(child_hear(support, &server), allowed ? ACTOR_CONNECT : ACTOR_REFUSED);
+        assert_int_equal(support_event(support, client, allowed ? KITH_EVENT_CONNECTED : KITH_EVENT_DENIED_CONNECT)->pid, server.pid);
+        support_socket_free(support, client);
+        actor_end(support, &server);
+        close(listener);
+    }
+}
+
 static const struct CMUnitTest tests[] = {
     IDENTITY_TEST(test_each_condition_decides_on_a_real_peer),
     IDENTITY_TEST(test_a_policy_set_later_holds_for_the_next_message_of_old_peers),
     IDENTITY_TEST(test_a_message_is_judged_by_its_writer_and_not_by_the_connection),
     IDENTITY_TEST(test_a_claimed_user_satisfies_no_rule),
+    IDENTITY_TEST(test_a_connecting_socket_judges_its_server),
 };
 
 IDENTITY_MAIN(tests)

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "interop/zpeer.h"
 #include "support/raw.h"
@@ -214,6 +215,79 @@ static void test_a_rep_drops_what_has_no_envelope(void **state) {
     raw_close(&raw);
 }
 
+/* A DEALER that claims this id (NULL: none); `id` becomes the one it is known by. */
+static struct raw claim_id(struct support *support, kith_socket *server, bool claims, uint8_t id[static 5]) {
+    struct raw raw;
+    struct raw_property claim[] = {{"Identity", (const char *)id, 5}, {NULL, NULL, 0}};
+    assert_int_equal(raw_connect(support, kith_socket_last_endpoint(server), &raw), 0);
+    assert_int_equal(raw_handshake(&raw, "DEALER", claims ? claim : NULL), 0);
+    assert_int_equal(raw_send(&raw, 0, "hello", 5), 0);
+    _cleanup_(kith_msg_freep) kith_msg *msg = support_recv(support, server);
+    size_t size = 0;
+    const uint8_t *frame = kith_msg_frame(msg, 0, &size);
+    assert_int_equal(size, 5);
+    if (claims)
+        assert_memory_equal(frame, id, 5);
+    memcpy(id, frame, 5);
+    return raw;
+}
+
+/* Automatic ids begin with a zero octet; a peer may claim any id, so also the one that comes next, wherever the number has its low end. */
+static void test_a_claimed_id_that_looks_automatic_blocks_nobody(void **state) {
+    enum { ROUNDS = 4 };
+    struct interop *interop = *state;
+    struct support *support = &interop->support;
+    kith_socket *server = support_server(support, KITH_ROUTER, support_ipc(support));
+    struct raw peers[3 * ROUNDS];
+    for (size_t i = 0; i < ROUNDS; i++) {
+        uint8_t given[5] = {0}, low_end[5], high_end[5];
+        peers[3 * i] = claim_id(support, server, false, given);
+        assert_int_equal(given[0], 0);
+        memcpy(low_end, given, sizeof(given));
+        memcpy(high_end, given, sizeof(given));
+        low_end[1]++;
+        high_end[4]++;
+        peers[3 * i + 1] = claim_id(support, server, true, low_end);
+        peers[3 * i + 2] = claim_id(support, server, true, high_end);
+    }
+    assert_int_equal(kith_socket_peer_count(server), 3 * ROUNDS);
+    for (size_t i = 0; i < 3 * ROUNDS; i++)
+        raw_close(&peers[i]);
+}
+
+/* Nobody takes its messages, so reading stops: memory has a bound, and the flood waits in the kernel and with its sender. */
+static void flood(struct support *support, const void *message, size_t size) {
+    kith_socket *server = support_server(support, KITH_ROUTER, support_ipc(support));
+    struct raw raw;
+    assert_int_equal(raw_connect(support, kith_socket_last_endpoint(server), &raw), 0);
+    assert_int_equal(raw_handshake(&raw, "DEALER", NULL), 0);
+    size_t heap = support_heap(), sent = 0;
+    for (bool progress = true; progress;) {
+        ssize_t count = send(raw.fd, message, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+        sent += count > 0 ? (size_t)count : 0;
+        progress = count > 0;
+        while (kith_loop_step(support->loop, 0) > 0)
+            progress = true;
+        assert_true(sent < (size_t)1024 * 1024 * 1024);
+        assert_true(support_heap() < heap + (size_t)96 * 1024 * 1024);
+    }
+    print_message("    %zu octets until nothing more was taken\n", sent);
+    raw_close(&raw);
+    support_socket_free(support, server);
+}
+
+static void test_a_flood_that_nobody_takes_is_bounded(void **state) {
+    enum { FRAMES = 20000 };
+    struct interop *interop = *state;
+    static uint8_t many_frames[2 * FRAMES], large[9 + 60000];
+    flood(&interop->support, OCTETS("\0\1x"));
+    for (size_t i = 0; i < FRAMES; i++)
+        many_frames[2 * i] = i + 1 < FRAMES ? RAW_MORE : 0; /* empty frames: each costs more than its two octets */
+    flood(&interop->support, many_frames, sizeof(many_frames));
+    raw_header(large, 0, 60000);
+    flood(&interop->support, large, sizeof(large));
+}
+
 static void test_more_peers_than_allowed_are_turned_away_by_name(void **state) {
     struct interop *interop = *state;
     struct support *support = &interop->support;
@@ -243,6 +317,8 @@ int main(void) {
         HOSTILE_TEST(test_one_octet_at_a_time_is_a_peer_like_any_other),
         HOSTILE_TEST(test_a_peer_that_leaves_in_the_middle_leaves_nothing_behind),
         HOSTILE_TEST(test_a_rep_drops_what_has_no_envelope),
+        HOSTILE_TEST(test_a_claimed_id_that_looks_automatic_blocks_nobody),
+        HOSTILE_TEST(test_a_flood_that_nobody_takes_is_bounded),
         HOSTILE_TEST(test_more_peers_than_allowed_are_turned_away_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

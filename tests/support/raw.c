@@ -21,8 +21,8 @@ void raw_greeting(uint8_t greeting[static RAW_GREETING]) {
     memcpy(greeting + 12, "NULL", 4);
 }
 
-static size_t put_property(uint8_t *to, const char *name, const char *value) {
-    size_t name_size = strlen(name), value_size = strlen(value);
+static size_t put_property(uint8_t *to, const char *name, const char *value, size_t value_size) {
+    size_t name_size = strlen(name);
     to[0] = (uint8_t)name_size;
     memcpy(to + 1, name, name_size);
     uint32_t big_endian = htonl((uint32_t)value_size);
@@ -35,9 +35,10 @@ size_t raw_ready(uint8_t frame[static RAW_READY_MAX], const char *socket_type, c
     uint8_t body[RAW_READY_MAX - 9];
     size_t size = 6;
     memcpy(body, "\5READY", 6);
-    size += put_property(body + size, "Socket-Type", socket_type);
+    size += put_property(body + size, "Socket-Type", socket_type, strlen(socket_type));
     for (; properties && properties->name; properties++)
-        size += put_property(body + size, properties->name, properties->value);
+        size +=
+            put_property(body + size, properties->name, properties->value, properties->size ? properties->size : strlen(properties->value));
     size_t header = raw_header(frame, RAW_COMMAND, size);
     memcpy(frame + header, body, size);
     return header + size;

@@ -27,6 +27,7 @@ struct raw {
 struct raw_property {
     const char *name;
     const char *value;
+    size_t size; /* of a value that holds NULs; 0: as long as the string */
 };
 
 /* What ZMTP puts on the wire. */
