@@ -101,7 +101,8 @@ static void apply(struct gateway *gateway, const struct gateway_config *config) 
             gateway_log(gateway->log, LOG_WARNING, "service %s is no longer in %s: it goes on until a restart", name, gateway->path);
         else if (!gateway_service_reload(gateway->services[i], service))
             gateway_log(gateway->log, LOG_WARNING,
-                        "service %s: endpoints, builtin, modes or socket options have changed: they need a restart", name);
+                        "service %s: endpoints, builtin, modes or socket options have changed, or its policy is gone: that needs a restart",
+                        name);
     }
     for (size_t i = 0; i < config->service_count; i++)
         if (!find_config(gateway->config, config->services[i].name))

@@ -37,6 +37,7 @@ struct gateway_service {
     uint64_t request_timeout_ms;
     kith_timer *timer;  /* for the oldest request; armed while there is one */
     kith_timer *settle; /* armed when a worker has gone: its socket counts it until the event is over */
+    bool guarded;       /* clients are under a policy */
     bool paused;        /* clients are not read from: too many requests wait */
     bool stopped;       /* nor ever again */
     uint64_t request_count, reply_count, dropped_count;
@@ -419,6 +420,7 @@ static int open_front(struct gateway_service *service, struct kith_error *ret_er
         return kith_error_set(ret_error, r, "%s: cannot make a socket: %s", service->who, kith_error_name(r));
     kith_socket_set_handler(service->front, &front_open, service);
     kith_socket_set_policy(service->front, service->config->policy);
+    service->guarded = service->config->policy != NULL;
     r = set_options(service->front, service->config, service->config->mode, ret_error);
     if (r >= 0)
         r = kith_socket_set_number(service->front, KITH_OPTION_ROUTER_MANDATORY, 1, ret_error);
@@ -477,16 +479,26 @@ void gateway_service_set_changed(struct gateway_service *service, void (*fn)(voi
     service->changed_userdata = userdata;
 }
 
-bool gateway_service_reload(struct gateway_service *service, const struct gateway_service_config *config) {
-    kith_socket_set_policy(service->front, config->policy);
+/* A policy comes and changes at once. One that is gone from the text stays until a restart: the socket was made for it, and no slip of
+ * an editor shall open a service to everybody. */
+static bool reload_policies(struct gateway_service *service, const struct gateway_service_config *config) {
+    if (config->policy)
+        kith_socket_set_policy(service->front, config->policy);
     for (size_t i = 0; i < KITH_ARRAY_SIZE(service->lanes); i++)
-        if (service->lanes[i].socket)
+        if (service->lanes[i].socket && config->worker_policy)
             kith_socket_set_policy(service->lanes[i].socket, config->worker_policy);
+    bool gone = service->guarded && !config->policy;
+    service->guarded = service->guarded || config->policy;
+    return !gone;
+}
+
+bool gateway_service_reload(struct gateway_service *service, const struct gateway_service_config *config) {
+    bool policies = reload_policies(service, config);
     service->requests.limits = config->limits;
     service->request_timeout_ms = config->request_timeout_ms;
     kith_timer_disarm(service->timer);
     pump(service);
-    return gateway_service_config_same_sockets(service->config, config);
+    return gateway_service_config_same_sockets(service->config, config) && policies;
 }
 
 void gateway_service_stop(struct gateway_service *service) {

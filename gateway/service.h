@@ -33,7 +33,7 @@ const char *gateway_service_name(const struct gateway_service *service);
 void gateway_service_set_changed(struct gateway_service *service, void (*fn)(void *userdata), void *userdata);
 
 /* Takes over what can change while it runs: policies, limits, the request's timeout. False when the rest differs from what the service
- * was made with: that needs a restart. */
+ * was made with, or it is to have no policy any more: that needs a restart. */
 bool gateway_service_reload(struct gateway_service *service, const struct gateway_service_config *config);
 
 /* From now on clients are not read from; requests that were taken go on. */

@@ -399,12 +399,33 @@ def test_changed_endpoints_need_a_restart(test):
     serve = test.serve(echo(test))
     test.write('kith.conf', echo(test).replace('x.sock', 'y.sock') + 'service "new" { listen = {"ipc://@kith-e2e-new"}  builtin = "who" }\n')
     serve.send(signal.SIGHUP)
-    serve.err.wait('service echo: endpoints.* need a restart')
+    serve.err.wait('service echo: endpoints.* needs a restart')
     serve.err.wait('service new is new: it needs a restart')
     assert ask(test.socket(zmq.REQ, test.ipc()), b'x') == [b'x']
     test.write('kith.conf', echo(test, service='other'))
     serve.send(signal.SIGHUP)
     serve.err.wait('service echo is no longer in .*: it goes on until a restart')
+
+
+def test_a_policy_that_is_gone_from_the_configuration_stays_in_force(test):
+    need_root()
+    serve = test.serve(ME + echo(test, 'policy = "me"  mode = 0666'))
+    test.write('kith.conf', echo(test, 'mode = 0666'))
+    serve.send(signal.SIGHUP)
+    serve.err.wait('its policy is gone: that needs a restart')
+    serve.err.wait('read again')
+    assert test.run('req', test.ipc(), 'x').returncode == 0
+    assert test.run('req', test.ipc(), 'x', uid=NOBODY).returncode == 4
+
+
+def test_workers_stay_under_policy_when_the_service_changes(test):
+    need_root()
+    serve = test.serve(workers(test, 'workers_mode = 0666'))
+    test.write('kith.conf', echo(test, service='work'))
+    serve.send(signal.SIGHUP)
+    serve.err.wait('service work: .*needs a restart')
+    test.peer('rep', test.ipc('w'), uid=NOBODY)
+    serve.err.wait(rf'service work: .*{NOBODY}.*denied')
 
 
 def test_sigterm_lets_replies_return(test):
