@@ -226,8 +226,11 @@ static void message(kith_socket *socket, kith_msg *msg, void *userdata) {
     struct rep *rep = userdata;
     size_t first = gateway_envelope_frames(msg);
     if (first == 0) {
+        char who[256] = "somebody";
+        if (kith_msg_origin(msg))
+            kith_origin_format(kith_msg_origin(msg), who, sizeof(who));
         gateway_log_limited(rep->log, LOG_WARNING, 3,
-                            "request dropped: malformed: a DEALER client must send an empty frame before the body");
+                            "%s: malformed request dropped: a DEALER client must send an empty frame before the body", who);
         kith_msg_free(msg);
         return;
     }

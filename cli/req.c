@@ -217,6 +217,8 @@ static void message(kith_socket *socket, kith_msg *msg, void *userdata) {
 
 static void not_connected(struct req *req, const struct kith_event *event) {
     switch (event->error) {
+    case -EAGAIN: /* the server's backlog is full: it is there, and the next try may come through */
+        break;
     case -ENOENT:
     case -ECONNREFUSED:
         finish(req, CLI_ERROR, "nobody listens here: is the server running? (--wait waits for it)");
