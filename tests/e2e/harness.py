@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import traceback
 from pathlib import Path
 
@@ -102,6 +103,16 @@ class Program:
 
     def wait(self):
         return self.process.wait(LIMIT)
+
+    def descriptors(self):
+        return len(os.listdir(f'/proc/{self.pid}/fd'))
+
+    def wait_descriptors(self, count):
+        """Until no more than so many are open: peers that have gone are noticed by and by, and nothing tells of it."""
+        deadline = time.monotonic() + LIMIT
+        while self.descriptors() > count:
+            assert time.monotonic() < deadline, [os.readlink(f'/proc/{self.pid}/fd/{fd}') for fd in os.listdir(f'/proc/{self.pid}/fd')]
+            time.sleep(0.01)
 
     def stop(self, number=signal.SIGTERM):
         """Asks it to end; its exit status."""

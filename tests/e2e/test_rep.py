@@ -300,6 +300,16 @@ def test_commands_get_no_descriptors_of_ours(test):
     assert int(ignored.split()[1], 16) & (1 << (signal.SIGPIPE - 1)) == 0
 
 
+def test_no_descriptor_stays_behind(test):
+    rep = test.rep(test.ipc(), '--exec', 'cat; exec <&-', '-q', '--exec-timeout', 5000)
+    before = rep.descriptors()
+    for _ in range(20):
+        sock = test.socket(zmq.REQ, rep.endpoint)
+        assert ask(sock, b'x') == [b'x']
+        sock.close()
+    rep.wait_descriptors(before)
+
+
 # Policy and signals ---------------------------------------------------------------------------------------------------
 
 

@@ -328,6 +328,19 @@ def test_a_message_above_the_limit_ends_its_client_only(test):
     assert ask(good, b'2') == [b'2']
 
 
+def test_no_descriptor_stays_behind(test):
+    serve = test.serve(workers(test, plain=True, origin=True))
+    before = serve.descriptors()
+    for turn in range(5):
+        peer = worker(test, serve, endpoint='w' if turn % 2 else 'wo')
+        for _ in range(5):
+            sock = test.socket(zmq.REQ, test.ipc())
+            assert ask(sock, b'x')[0] == b'reply'
+            sock.close()
+        peer.kill()
+    serve.wait_descriptors(before)
+
+
 # Policy ---------------------------------------------------------------------------------------------------------------
 
 
