@@ -101,6 +101,7 @@ bool kith_process_exact(const struct kith_process *process) {
 
 void kith_process_set_dead(struct kith_process *process) {
     process->dead = true;
+    process->pidfd = kith_close(process->pidfd);
 }
 
 bool kith_process_alive(struct kith_process *process, bool check) {
