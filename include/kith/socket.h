@@ -86,20 +86,21 @@ KITH_PUBLIC void kith_socket_set_policy(kith_socket *socket, kith_policy *policy
 /* Takes the message when it returns 0; otherwise it stays the caller's. Waits at most timeout_ms (-1: no limit, 0: not at all) for room,
  * driving the loop. Errors: -EAGAIN (timed out: no peer, or all are full), -EPROTO (REQ, REP: not its turn), -EHOSTUNREACH (ROUTER with
  * mandatory, REP: the peer is gone), -EINVAL (no frame; a ROUTER message without id), -EBUSY (timeout_ms is not 0 inside a callback),
- * -ECANCELED, -ECHILD. Outside callbacks and with a timeout other than 0 what can be sent is handed to the kernel before the return; with
- * 0 it goes out when the loop next runs, together with what comes after it. */
+ * -ECANCELED, -ECHILD, -ESHUTDOWN (its loop was freed), -ENOMEM. Outside callbacks and with a timeout other than 0 what can be sent is
+ * handed to the kernel before the return; with 0 it goes out when the loop next runs, together with what comes after it. */
 KITH_PUBLIC int kith_socket_send(kith_socket *socket, kith_msg *msg, int timeout_ms);
 /* Waits at most timeout_ms for a message. Errors: -EAGAIN (timed out), -EPROTO, -ECONNRESET (REQ: the peer asked has gone), -EACCES (REQ:
- * the peer asked refused us), -EBUSY, -EINVAL, -ECANCELED, -ECHILD. */
+ * the peer asked refused us), -EBUSY, -EINVAL, -ECANCELED, -ECHILD, -ESHUTDOWN. */
 KITH_PUBLIC int kith_socket_recv(kith_socket *socket, kith_msg **ret_msg, int timeout_ms);
 
 struct kith_socket_handler {
     /* A message came; it belongs to the callback. */
     void (*message)(kith_socket *socket, kith_msg *msg, void *userdata);
-    /* After kith_socket_send() said -EAGAIN: there is room again. */
+    /* After kith_socket_send() said -EAGAIN: there is room again, or the full peer has gone: try again. */
     void (*writable)(kith_socket *socket, void *userdata);
     /* REQ, in callback style: the request that was asked failed: -ECONNRESET, -EACCES. */
     void (*failed)(kith_socket *socket, int error, void *userdata);
+    /* Mostly from the loop; but what a call brings about is told inside it: an endpoint bound, a message that kith_socket_send() drops. */
     void (*event)(kith_socket *socket, const struct kith_event *event, void *userdata);
 };
 

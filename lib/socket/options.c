@@ -72,7 +72,7 @@ int kith_socket_set_octets(kith_socket *socket, enum kith_option option, const v
     const struct kith_option_info *info = option_find(option);
     if (!info || option != KITH_OPTION_ROUTING_ID)
         return kith_error_set(ret_error, -EINVAL, "%s: takes no octets", info ? info->name : "unknown option");
-    if ((int64_t)size > info->max)
+    if (size > (uint64_t)info->max)
         return kith_error_set(ret_error, -ERANGE, "%s: %zu octets are too long: at most %lld", info->name, size, (long long)info->max);
     if (size > 0 && *(const uint8_t *)value == 0)
         return kith_error_set(ret_error, -EINVAL, "%s: must not begin with a zero octet, which marks ids that a ROUTER gave", info->name);

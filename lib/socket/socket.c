@@ -72,7 +72,7 @@ static void socket_on_refused(struct kith_session *session, void *userdata) {
 
 static void socket_on_event(const struct kith_event *event, void *userdata) {
     _cleanup_(kith_socket_unrefp) kith_socket *socket = kith_socket_ref(userdata);
-    if (!socket->closed && socket->handler.event)
+    if (socket->handler.event && kith_socket_check(socket) >= 0)
         socket->handler.event(socket, event, socket->handler_userdata);
 }
 
