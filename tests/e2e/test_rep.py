@@ -400,19 +400,20 @@ def test_a_second_signal_ends_it_at_once(test):
     rep = test.rep(test.ipc(), '--exec', f'cat {gate}', '-q')
     sock = test.socket(zmq.REQ, rep.endpoint)
     sock.send(b'x')
-    with open(gate, 'w') as held:
-        rep.send(signal.SIGTERM)
-        rep.send(signal.SIGINT)
-        assert rep.wait() == 0
-        # Its command was killed with it: nobody reads the gate any more.
-        try:
-            held.write('x' * 100000)
-            held.flush()
-            raise AssertionError('the command lives on')
-        except BrokenPipeError:
-            pass
-        held.close = lambda: None
-        os.close(held.fileno())
+    held = os.open(gate, os.O_WRONLY)
+    rep.send(signal.SIGTERM)
+    rep.send(signal.SIGINT)
+    assert rep.wait() == 0
+    # Its command was killed with it: soon nobody reads the gate any more. One that lives on would read for ever.
+    deadline = time.monotonic() + 10
+    try:
+        while time.monotonic() < deadline:
+            os.write(held, b'x' * 65536)
+        raise AssertionError('the command lives on')
+    except BrokenPipeError:
+        pass
+    finally:
+        os.close(held)
 
 
 harness.main(__file__)
