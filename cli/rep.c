@@ -229,8 +229,7 @@ static void message(kith_socket *socket, kith_msg *msg, void *userdata) {
         char who[256] = "somebody";
         if (kith_msg_origin(msg))
             kith_origin_format(kith_msg_origin(msg), who, sizeof(who));
-        gateway_log_limited(rep->log, LOG_WARNING, 3,
-                            "%s: malformed request dropped: a DEALER client must send an empty frame before the body", who);
+        gateway_log_limited(rep->log, LOG_WARNING, 3, "%s: " GATEWAY_MALFORMED, who);
         kith_msg_free(msg);
         return;
     }

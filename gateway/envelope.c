@@ -8,11 +8,13 @@
 
 size_t gateway_envelope_frames(const kith_msg *request) {
     size_t count = kith_msg_count(request);
-    for (size_t i = 1; i + 1 < count; i++) {
+    for (size_t i = 1; i + 1 < count && i <= 1 + GATEWAY_HOPS_MAX; i++) {
         size_t size;
         kith_msg_frame(request, i, &size);
         if (size == 0)
             return i + 1;
+        if (size > GATEWAY_ADDRESS_MAX)
+            return 0;
     }
     return 0;
 }

@@ -268,7 +268,7 @@ static void front_message(kith_socket *socket, kith_msg *msg, void *userdata) {
     struct gateway_service *service = userdata;
     size_t frames = gateway_envelope_frames(msg);
     if (frames == 0) {
-        drop(service, LINE_MALFORMED, msg, "malformed request dropped: a DEALER client must send an empty frame before the body");
+        drop(service, LINE_MALFORMED, msg, GATEWAY_MALFORMED);
         return;
     }
     service->request_count++;

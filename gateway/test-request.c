@@ -51,6 +51,29 @@ static void test_a_request_without_empty_frame_or_body_is_malformed(void **state
     assert_int_equal(gateway_envelope_frames(alone), 0);
 }
 
+static void test_addresses_are_no_longer_and_no_more_than_those_of_proxies(void **state) {
+    (void)state;
+    char address[GATEWAY_ADDRESS_MAX + 2];
+    memset(address, 'a', sizeof(address));
+    address[GATEWAY_ADDRESS_MAX] = '\0';
+    _cleanup_(kith_msg_freep) kith_msg *longest = NEW_MSG("id", address, "", "body");
+    assert_int_equal(gateway_envelope_frames(longest), 3);
+    memset(address, 'a', sizeof(address));
+    address[GATEWAY_ADDRESS_MAX + 1] = '\0';
+    _cleanup_(kith_msg_freep) kith_msg *too_long = NEW_MSG("id", address, "", "body");
+    assert_int_equal(gateway_envelope_frames(too_long), 0);
+
+    const char *frames[GATEWAY_HOPS_MAX + 4] = {"id"};
+    for (size_t hops = GATEWAY_HOPS_MAX; hops <= GATEWAY_HOPS_MAX + 1; hops++) {
+        for (size_t i = 1; i <= hops; i++)
+            frames[i] = "hop";
+        frames[hops + 1] = "";
+        frames[hops + 2] = "body";
+        _cleanup_(kith_msg_freep) kith_msg *msg = new_msg(hops + 3, frames);
+        assert_int_equal(gateway_envelope_frames(msg), hops == GATEWAY_HOPS_MAX ? hops + 2 : 0);
+    }
+}
+
 static const struct gateway_request_limits limits = {.waiting = 4, .waiting_octets = 100, .in_flight = 2};
 
 static void add(struct gateway_requests *requests, const char *body, uint64_t now) {
@@ -195,6 +218,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_an_envelope_ends_with_the_first_empty_frame),
         cmocka_unit_test(test_a_request_without_empty_frame_or_body_is_malformed),
+        cmocka_unit_test(test_addresses_are_no_longer_and_no_more_than_those_of_proxies),
         cmocka_unit_test(test_requests_go_in_the_order_of_arrival),
         cmocka_unit_test(test_only_what_is_in_flight_is_found_by_its_id),
         cmocka_unit_test(test_no_two_ids_are_alike_and_the_next_is_not_told_by_the_last),
