@@ -9,6 +9,12 @@
 #include "gateway/cleanup.h"
 #include "gateway/envelope.h"
 
+#define FRAME_COST 128
+
+size_t gateway_request_cost(const kith_msg *msg) {
+    return kith_msg_size(msg) + kith_msg_count(msg) * FRAME_COST;
+}
+
 void gateway_requests_init(struct gateway_requests *requests, const struct gateway_request_limits *limits) {
     *requests = (struct gateway_requests){.limits = *limits, .by_id = KITH_MAP_INIT};
     kith_list_init(&requests->waiting);
@@ -54,7 +60,7 @@ static int request_new(struct gateway_requests *requests, const kith_msg *msg, s
         free(request);
         return r;
     }
-    request->size = kith_msg_size(msg);
+    request->size = gateway_request_cost(msg);
     *ret_request = request;
     return 0;
 }

@@ -28,7 +28,7 @@ struct gateway_request {
     uint8_t id[GATEWAY_REQUEST_ID_SIZE];
     kith_msg *envelope; /* the client's: goes in front of the reply */
     kith_msg *body;     /* while waiting; NULL in flight */
-    size_t size;        /* octets of both at arrival */
+    size_t size;        /* what both cost at arrival: gateway_request_cost() */
     uint64_t since;     /* arrival, CLOCK_MONOTONIC nanoseconds */
     void *worker;       /* what it was handed to; NULL while waiting */
     bool doubtful;      /* it may have been lost with a worker */
@@ -36,7 +36,7 @@ struct gateway_request {
 
 struct gateway_request_limits {
     size_t waiting;        /* requests */
-    size_t waiting_octets; /* of their frames */
+    size_t waiting_octets; /* of their frames, and what these cost */
     size_t in_flight;      /* requests for each worker */
 };
 
@@ -53,6 +53,10 @@ struct gateway_requests {
     uint8_t random[512];
     size_t random_left;
 };
+
+/* What a waiting message counts: its octets and, as max-message has it (kith/option.h), 128 for each frame: a million empty frames are much
+ * memory too. */
+size_t gateway_request_cost(const kith_msg *msg);
 
 void gateway_requests_init(struct gateway_requests *requests, const struct gateway_request_limits *limits);
 /* Frees all requests. */

@@ -74,7 +74,7 @@ static void test_addresses_are_no_longer_and_no_more_than_those_of_proxies(void 
     }
 }
 
-static const struct gateway_request_limits limits = {.waiting = 4, .waiting_octets = 100, .in_flight = 2};
+static const struct gateway_request_limits limits = {.waiting = 4, .waiting_octets = 1700, .in_flight = 2};
 
 static void add(struct gateway_requests *requests, const char *body, uint64_t now) {
     assert_int_equal(gateway_requests_add(requests, NEW_MSG("id", "", body), 2, now), 0);
@@ -152,9 +152,8 @@ static void test_the_table_is_full_by_count_or_octets_and_low_at_half(void **sta
     struct gateway_requests requests;
     gateway_requests_init(&requests, &limits);
     _cleanup_(gateway_requests_deinitp) struct gateway_requests *owner = &requests;
-    char large[91];
+    char large[501] = {0};
     memset(large, 'x', sizeof(large) - 1);
-    large[90] = '\0';
     for (uint64_t i = 0; i < 3; i++)
         add(owner, "x", i);
     assert_false(gateway_requests_full(owner));
@@ -165,10 +164,25 @@ static void test_the_table_is_full_by_count_or_octets_and_low_at_half(void **sta
     send_next(owner, owner);
     assert_true(gateway_requests_low(owner));
     assert_null(gateway_requests_next(owner, 1)); /* two in flight are enough */
-    add(owner, large, 4);
+    add(owner, large, 4);                         /* 3 frames of 128, "id" and the body */
+    assert_int_equal(owner->waiting_octets, 3 * 3 * 128 + 3 + 3 + 502);
     assert_false(gateway_requests_low(owner));
-    assert_false(gateway_requests_full(owner)); /* 3 + 3 + 92 octets */
-    add(owner, "x", 5);
+    assert_false(gateway_requests_full(owner));
+    gateway_request_free(owner, gateway_requests_next(owner, 2));
+    add(owner, large, 5);
+    assert_int_equal(owner->waiting_count, 3);
+    assert_true(gateway_requests_full(owner));
+}
+
+static void test_frames_without_octets_fill_the_table_too(void **state) {
+    (void)state;
+    struct gateway_requests requests;
+    gateway_requests_init(&requests, &limits);
+    _cleanup_(gateway_requests_deinitp) struct gateway_requests *owner = &requests;
+    const char *frames[16] = {"id", "", ""};
+    for (size_t i = 2; i < 16; i++)
+        frames[i] = "";
+    assert_int_equal(gateway_requests_add(owner, new_msg(16, frames), 2, 1), 0);
     assert_true(gateway_requests_full(owner));
 }
 
@@ -223,6 +237,7 @@ int main(void) {
         cmocka_unit_test(test_only_what_is_in_flight_is_found_by_its_id),
         cmocka_unit_test(test_no_two_ids_are_alike_and_the_next_is_not_told_by_the_last),
         cmocka_unit_test(test_the_table_is_full_by_count_or_octets_and_low_at_half),
+        cmocka_unit_test(test_frames_without_octets_fill_the_table_too),
         cmocka_unit_test(test_what_may_be_lost_makes_way_for_others),
         cmocka_unit_test(test_the_oldest_is_found_in_either_list),
     };
