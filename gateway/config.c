@@ -312,14 +312,24 @@ static int read_worker_policy(struct reader *reader, cfg_t *section, struct gate
     return r < 0 ? r : default_worker_policy(reader, &service->worker_policy);
 }
 
+static int read_name(struct reader *reader, cfg_t *section, struct gateway_service_config *service) {
+    const char *name = cfg_title(section);
+    size_t size = strlen(name);
+    if (size == 0 || size > GATEWAY_SERVICE_NAME_MAX)
+        return fail(reader, -EINVAL, (unsigned)section->line, "service \"%.16s%s\": give it a name of 1 to %d octets", name,
+                    size > 16 ? "..." : "", GATEWAY_SERVICE_NAME_MAX);
+    service->name = strdup(name);
+    return service->name ? 0 : no_memory(reader);
+}
+
 static int read_service(struct reader *reader, cfg_t *section, struct gateway_service_config *service) {
-    service->name = strdup(cfg_title(section));
-    if (!service->name)
-        return no_memory(reader);
+    int r = read_name(reader, section, service);
+    if (r < 0)
+        return r;
     if (!kith_config_get(section, "listen", 0))
         return fail(reader, -EINVAL, (unsigned)section->line,
                     "service \"%s\" listens nowhere: give it listen = {\"ipc:///run/kith/%s.sock\"}", service->name, service->name);
-    int r = read_endpoints(reader, section, "listen", &service->listen);
+    r = read_endpoints(reader, section, "listen", &service->listen);
     if (r >= 0)
         r = read_endpoints(reader, section, "workers", &service->workers);
     if (r >= 0)

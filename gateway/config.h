@@ -17,6 +17,9 @@
 #include "base/cleanup.h"
 #include "gateway/request.h"
 
+/* A name is in every line about its service. */
+#define GATEWAY_SERVICE_NAME_MAX 64
+
 /* What answers the requests of a service. */
 enum gateway_answer {
     GATEWAY_ANSWER_WORKERS,

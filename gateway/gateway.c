@@ -112,11 +112,14 @@ static void apply(struct gateway *gateway, const struct gateway_config *config) 
 
 static void reload(kith_signal *sig, int signo, void *userdata) {
     struct gateway *gateway = userdata;
+    if (gateway->stopping)
+        return; /* READY=1 would take STOPPING=1 back */
+    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)(kith_time_now() / 1000));
     if (!gateway->path) {
         gateway_log(gateway->log, LOG_NOTICE, "nothing to read again: the default configuration is used (start with -c FILE)");
+        sd_notify(0, "READY=1"); /* whoever asked for the reload waits for its end */
         return;
     }
-    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)(kith_time_now() / 1000));
     _cleanup_(gateway_config_freep) struct gateway_config *config = NULL;
     struct kith_error error = KITH_ERROR_NONE;
     int r = gateway_config_load(gateway->path, &config, &error);

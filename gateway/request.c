@@ -9,10 +9,8 @@
 #include "gateway/cleanup.h"
 #include "gateway/envelope.h"
 
-#define FRAME_COST 128
-
 size_t gateway_request_cost(const kith_msg *msg) {
-    return kith_msg_size(msg) + kith_msg_count(msg) * FRAME_COST;
+    return kith_msg_size(msg) + kith_msg_count(msg) * GATEWAY_FRAME_COST;
 }
 
 void gateway_requests_init(struct gateway_requests *requests, const struct gateway_request_limits *limits) {

@@ -28,7 +28,7 @@ struct lane {
 struct gateway_service {
     const struct gateway_service_config *config; /* what it was made with */
     struct gateway_log *log;
-    char who[64]; /* "service echo", for log lines */
+    char who[sizeof("service ") + GATEWAY_SERVICE_NAME_MAX]; /* "service echo", for log lines */
     kith_loop *loop;
     kith_socket *front;
     struct lane lanes[2];
@@ -380,25 +380,49 @@ static int set_options(kith_socket *socket, const struct gateway_service_config 
     return r;
 }
 
-/* The directory of a path under /run is often the service's own and gone after a boot: it is made, one level deep. */
-static void make_directory(const char *endpoint) {
+/* The directory of a path under /run is often the service's own and gone after a boot: it is made, one level deep. Where
+ * the configuration says who may connect, a umask of those who start the gateway must not hide the path behind its directory. */
+static void make_directory(const char *endpoint, unsigned mode) {
     const char *path = endpoint + strlen("ipc://");
     const char *slash = strrchr(path, '/');
     if (strncmp(endpoint, "ipc:///", 7) != 0 || slash == path)
         return;
     _cleanup_(freep) char *directory = strndup(path, (size_t)(slash - path));
-    if (directory)
-        (void)mkdir(directory, 0755); /* when it fails, binding does too, and names the path */
+    /* When it fails, binding does too, and names the path. */
+    if (directory && mkdir(directory, 0755) == 0 && mode != 0)
+        (void)chmod(directory, 0755);
+}
+
+/* Those of clients first: workers may share one, and clients' is the more open one. */
+static void make_directories(const struct gateway_service_config *config) {
+    for (char **endpoint = config->listen; *endpoint; endpoint++)
+        make_directory(*endpoint, config->mode);
+    for (char **endpoint = config->workers; endpoint && *endpoint; endpoint++)
+        make_directory(*endpoint, config->workers_mode);
+    for (char **endpoint = config->workers_with_origin; endpoint && *endpoint; endpoint++)
+        make_directory(*endpoint, config->workers_mode);
 }
 
 static int bind_all(kith_socket *socket, char **endpoints, struct kith_error *ret_error) {
     for (size_t i = 0; endpoints && endpoints[i]; i++) {
-        make_directory(endpoints[i]);
         int r = kith_socket_bind(socket, endpoints[i], ret_error);
         if (r < 0)
             return r;
     }
     return 0;
+}
+
+/* A reply may be as large as the request was: what the gateway put in front of that comes back with it. Without this room a client could
+ * make the connection of any worker that echoes end. */
+static int allow_envelope(kith_socket *socket, struct kith_error *ret_error) {
+    const int64_t envelope = 2 * GATEWAY_FRAME_COST + GATEWAY_REQUEST_ID_SIZE;
+    int64_t max;
+    int r = kith_socket_get_number(socket, KITH_OPTION_MAX_MESSAGE, &max);
+    if (r >= 0)
+        r = kith_socket_set_number(socket, KITH_OPTION_MAX_MESSAGE, max + envelope, NULL);
+    if (r >= 0 || r == -ERANGE) /* it is as large as it can be */
+        return 0;
+    return kith_error_set(ret_error, r, "max_message: %s", kith_error_name(r));
 }
 
 static int open_lane(struct gateway_service *service, struct lane *lane, char **endpoints, struct kith_error *ret_error) {
@@ -411,6 +435,8 @@ static int open_lane(struct gateway_service *service, struct lane *lane, char **
     kith_socket_set_handler(lane->socket, &handler, lane);
     kith_socket_set_policy(lane->socket, service->config->worker_policy);
     r = set_options(lane->socket, service->config, service->config->workers_mode, ret_error);
+    if (r >= 0)
+        r = allow_envelope(lane->socket, ret_error);
     return r < 0 ? r : bind_all(lane->socket, endpoints, ret_error);
 }
 
@@ -445,6 +471,7 @@ int gateway_service_new(kith_loop *loop, struct gateway_log *log, const struct g
         r = kith_timer_new(loop, settled, service, &service->settle);
     if (r < 0)
         return kith_error_set(ret_error, r, "%s: cannot make a timer: %s", service->who, kith_error_name(r));
+    make_directories(config);
     /* Workers first: when the front is there, requests find them. */
     r = open_lane(service, &service->lanes[0], config->workers, ret_error);
     if (r >= 0)
@@ -512,6 +539,10 @@ bool gateway_service_busy(const struct gateway_service *service) {
 }
 
 void gateway_service_drain(struct gateway_service *service, int timeout_ms) {
+    size_t open = service->requests.waiting_count + service->requests.in_flight_count;
+    if (open > 0)
+        gateway_log(service->log, LOG_WARNING, "%s: %zu request(s) stay without a reply%s", service->who, open,
+                    worker_count(service) > 0 ? "" : ": there is no worker");
     if (kith_socket_drain(service->front, timeout_ms) < 0)
         gateway_log(service->log, LOG_WARNING, "%s: stopped before all replies were taken by their clients", service->who);
 }

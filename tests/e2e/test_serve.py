@@ -85,6 +85,19 @@ def test_the_default_configuration_lets_people_in_and_keeps_services_out(test):
     serve.err.wait(rf'service who: .*{NOBODY}')
 
 
+def test_a_strict_umask_does_not_hide_the_default_services(test):
+    need_root()
+    runtime = test.path('run')
+    notify = Notify(test, test.folder / 'notify')
+    before = os.umask(0o077)
+    try:
+        test.kith('serve', env={'NOTIFY_SOCKET': notify.path, 'RUNTIME_DIRECTORY': runtime})
+    finally:
+        os.umask(before)
+    notify.wait('READY=1')
+    assert parse(test.run('req', f'ipc://{runtime}/who.sock', 'x', uid=1000).text)['uid'] == 1000
+
+
 def test_the_printed_default_configuration_is_right(test):
     text = test.run('serve', '--print-default-config', env={'RUNTIME_DIRECTORY': test.path('run')}).text
     assert test.path('run') in text
@@ -328,6 +341,19 @@ def test_a_message_above_the_limit_ends_its_client_only(test):
     assert ask(good, b'2') == [b'2']
 
 
+def test_a_worker_may_echo_the_largest_request(test):
+    serve = test.serve(workers(test, 'max_message = 10000'))
+    back = test.socket(zmq.DEALER, test.ipc('w'))
+    serve.err.wait('worker connected')
+    sock = test.socket(zmq.REQ, test.ipc())
+    largest = b'x' * (10000 - 2 * 128)  # of an empty frame and a body
+    sock.send(largest)
+    back.send_multipart(back.recv_multipart())
+    assert sock.recv() == largest
+    sock.send(largest + b'x')
+    serve.err.wait('service work: .*max-message')
+
+
 def test_no_descriptor_stays_behind(test):
     serve = test.serve(workers(test, plain=True, origin=True))
     before = serve.descriptors()
@@ -469,6 +495,29 @@ def test_a_drain_ends_at_its_deadline(test):
     serve.err.wait('requests unanswered: 200 ms')
 
 
+def test_requests_that_a_stop_leaves_unanswered_are_logged(test):
+    serve = test.serve(workers(test))
+    sock = test.socket(zmq.REQ, test.ipc())
+    sock.send(b'x')
+    while 'requests: 1 waiting' not in serve.notify.socket.recv(65536).decode():
+        pass
+    assert serve.stop() == 0
+    serve.err.wait(r'service work: 1 request\(s\) stay without a reply: there is no worker')
+
+
+def test_a_reload_of_the_default_configuration_ends_too(test):
+    notify = Notify(test, test.folder / 'notify')
+    serve = test.kith('serve', env={'NOTIFY_SOCKET': notify.path, 'RUNTIME_DIRECTORY': test.path('run')})
+    notify.wait('READY=1')
+    serve.send(signal.SIGHUP)
+    notify.wait('RELOADING=1')
+    notify.wait('READY=1')
+    serve.err.wait('nothing to read again')
+    serve.send(signal.SIGTERM)
+    notify.wait('STOPPING=1')
+    assert serve.wait() == 0
+
+
 def test_a_second_signal_ends_it_at_once(test):
     serve = test.serve('drain = 100000\n' + workers(test))
     back = test.socket(zmq.DEALER, test.ipc('w'))
@@ -508,6 +557,8 @@ BAD = [
     ('service "x" {\n listen = {"ipc://@x"}\n}\n', 'nobody who answers'),
     ('service "x" {\n listen = {"ipc://@x"}\n builtin = "frob"\n}\n', ':3: .*echo and who'),
     ('service "x" {\n listen = {"ipc://@x"}\n builtin = "echo"\n workers = {"ipc://@w"}\n}\n', ':3: .*only one can answer'),
+    ('service "" {\n listen = {"ipc://@x"}\n builtin = "echo"\n}\n', ':4: .*1 to 64'),
+    ('service "' + 'x' * 65 + '" {\n listen = {"ipc://@x"}\n builtin = "echo"\n}\n', ':4: .*1 to 64'),
     ('service "x" {\n listen = {"nonsense"}\n builtin = "echo"\n}\n', ':2: .*nonsense'),
     ('service "x" {\n listen = {"frob://x"}\n builtin = "echo"\n}\n', ':2: .*frob.*ipc, tcp'),
     ('service "x" {\n listen = {"tcp://host.example:1"}\n builtin = "echo"\n}\n', ':2: .*host.example'),
