@@ -453,6 +453,13 @@ static int open_front(struct gateway_service *service, struct kith_error *ret_er
     return r < 0 ? r : bind_all(service->front, service->config->listen, ret_error);
 }
 
+static int make_timers(struct gateway_service *service, struct kith_error *ret_error) {
+    int r = kith_timer_new(service->loop, expire, service, &service->timer);
+    if (r >= 0)
+        r = kith_timer_new(service->loop, settled, service, &service->settle);
+    return r < 0 ? kith_error_set(ret_error, r, "%s: cannot make a timer: %s", service->who, kith_error_name(r)) : 0;
+}
+
 int gateway_service_new(kith_loop *loop, struct gateway_log *log, const struct gateway_service_config *config,
                         struct gateway_service **ret_service, struct kith_error *ret_error) {
     _cleanup_(gateway_service_freep) struct gateway_service *service = calloc(1, sizeof(*service));
@@ -466,11 +473,9 @@ int gateway_service_new(kith_loop *loop, struct gateway_log *log, const struct g
     gateway_requests_init(&service->requests, &config->limits);
     service->lanes[0] = (struct lane){.service = service};
     service->lanes[1] = (struct lane){.service = service, .with_origin = true};
-    int r = kith_timer_new(loop, expire, service, &service->timer);
-    if (r >= 0)
-        r = kith_timer_new(loop, settled, service, &service->settle);
+    int r = make_timers(service, ret_error);
     if (r < 0)
-        return kith_error_set(ret_error, r, "%s: cannot make a timer: %s", service->who, kith_error_name(r));
+        return r;
     make_directories(config);
     /* Workers first: when the front is there, requests find them. */
     r = open_lane(service, &service->lanes[0], config->workers, ret_error);
