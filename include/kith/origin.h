@@ -48,7 +48,7 @@ enum kith_fact {
     KITH_FACT_UID,
     KITH_FACT_GID,
     KITH_FACT_GROUPS,     /* supplementary groups */
-    KITH_FACT_EXE,        /* path of the program, as /proc/PID/exe; " (deleted)" is kept */
+    KITH_FACT_EXE,        /* path of the program, as /proc/PID/exe; " (deleted)" is kept; see below */
     KITH_FACT_UNIT,       /* systemd unit, from the cgroup path: see below */
     KITH_FACT_CGROUP,     /* cgroup path, "/system.slice/foo.service" */
     KITH_FACT_LABEL,      /* security label (LSM) */
@@ -58,6 +58,11 @@ enum kith_fact {
 };
 
 /*
+ * exe is the path in the mounts of that process, and every user may have mounts of his own (unshare(1) -rm). It is told when it cannot
+ * mislead: the process has our mounts, or the path names its very file here too, or it names nothing that is to be seen here and only root
+ * could make those mounts. Else it is unknown. It says which program, not whose: whoever may execute or trace a program of his can
+ * have it speak for him, and one that exec()s after it wrote is taken for the other. So ask for the user as well.
+ *
  * The unit is the service, scope, socket, mount or swap unit that the system's manager put the process in: the first component of the
  * cgroup path below the slices at the root ("/user.slice/user-1000.slice/user@1000.service/app.slice/foo.service": user@1000.service),
  * escapes

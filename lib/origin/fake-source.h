@@ -22,6 +22,7 @@ struct fake {
     size_t reads;   /* how often they were asked for */
     bool atomic;    /* has PIDFD_GET_INFO */
     struct kith_credentials credentials;
+    int exe_credible;                                 /* 1, 0 or a negative errno */
     const char *exe, *cgroup, *status, *stat, *label; /* what /proc/LOCATED shows, whoever that is by then; NULL: -ENOENT */
 };
 
@@ -82,14 +83,21 @@ static int fake_read_link(const struct kith_process_source *source, pid_t pid, c
     return fake_answer(fake_of(source), pid, strcmp(name, "exe") == 0 ? fake_of(source)->exe : NULL, ret_target);
 }
 
+static int fake_exe_credible(const struct kith_process_source *source, pid_t pid, const char *path) {
+    struct fake *fake = fake_of(source);
+
+    return fake->exe && pid == fake->located && strcmp(path, fake->exe) == 0 ? fake->exe_credible : -ENOENT;
+}
+
 /* Process 812, a well-known service, alive for ever. */
 static inline struct fake fake_init(void) {
     return (struct fake){
-        .source = {fake_open_pidfd, fake_alive, fake_locate, fake_credentials, fake_read_file, fake_read_link},
+        .source = {fake_open_pidfd, fake_alive, fake_locate, fake_credentials, fake_read_file, fake_read_link, fake_exe_credible},
         .questions = -1,
         .located = 812,
         .atomic = true,
         .credentials = {.pid = 812, .uid = 1000, .gid = 100},
+        .exe_credible = 1,
         .exe = "/usr/sbin/nginx",
         .cgroup = "0::/system.slice/nginx.service\n",
         .status = "Name:\tnginx\nUid:\t1000\t0\t0\t0\nGid:\t100\t0\t0\t0\nGroups:\t4 27 \n",

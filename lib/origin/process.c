@@ -160,7 +160,17 @@ static int read_link(struct kith_process *process, const char *name, char **ret_
 }
 
 static int look_up_exe(struct kith_process *process) {
-    return read_link(process, "exe", &process->texts[KITH_FACT_EXE]);
+    _cleanup_(freep) char *path = NULL;
+    int r = read_link(process, "exe", &path);
+
+    if (r >= 0)
+        r = process->source->exe_credible(process->source, process->located, path);
+    if (r >= 0)
+        r = r > 0 ? guard(process) : -ENODATA;
+    if (r < 0)
+        return r;
+    process->texts[KITH_FACT_EXE] = KITH_STEAL(path);
+    return 0;
 }
 
 static int look_up_cgroup(struct kith_process *process) {

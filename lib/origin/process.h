@@ -26,6 +26,8 @@ struct kith_process_source {
     /* /proc/PID/NAME, NUL-terminated, to free(). */
     int (*read_file)(const struct kith_process_source *source, pid_t pid, const char *name, size_t max, char **ret_text);
     int (*read_link)(const struct kith_process_source *source, pid_t pid, const char *name, char **ret_target);
+    /* kith_exe_credible() of the path that the link "exe" said. */
+    int (*exe_credible)(const struct kith_process_source *source, pid_t pid, const char *path);
 };
 
 extern const struct kith_process_source kith_process_source_kernel;

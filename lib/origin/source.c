@@ -15,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "origin/exe.h"
 #include "origin/process.h"
 #include "origin/procfs.h"
 
@@ -88,6 +89,10 @@ static int read_link(const struct kith_process_source *source, pid_t pid, const 
     return kith_link_read(AT_FDCWD, path, ret_target);
 }
 
+static int exe_credible(const struct kith_process_source *source, pid_t pid, const char *path) {
+    return kith_exe_credible(pid, path);
+}
+
 const struct kith_process_source kith_process_source_kernel = {
     .open_pidfd = open_pidfd,
     .alive = alive,
@@ -95,4 +100,5 @@ const struct kith_process_source kith_process_source_kernel = {
     .credentials = credentials,
     .read_file = read_file,
     .read_link = read_link,
+    .exe_credible = exe_credible,
 };

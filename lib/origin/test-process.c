@@ -98,6 +98,29 @@ static void test_what_the_kernel_does_not_tell_is_asked_for_once_too(void **stat
     kith_process_unref(process);
 }
 
+static void test_a_path_that_may_mislead_is_unknown(void **state) {
+    struct fake fake = fake_init();
+    struct kith_process *process = new_process(&fake, true);
+    const char *text;
+
+    fake.exe_credible = 0;
+    assert_false(kith_process_text(process, KITH_FACT_EXE, &text));
+    assert_int_equal(count_known(process), 5);
+    kith_process_unref(process);
+}
+
+static void test_without_descriptors_to_ask_whether_a_path_misleads_it_is_asked_again(void **state) {
+    struct fake fake = fake_init();
+    struct kith_process *process = new_process(&fake, true);
+    const char *text;
+
+    fake.exe_credible = -EMFILE;
+    assert_false(kith_process_text(process, KITH_FACT_EXE, &text));
+    fake.exe_credible = 1;
+    assert_true(kith_process_text(process, KITH_FACT_EXE, &text));
+    kith_process_unref(process);
+}
+
 static void test_own_lack_of_descriptors_or_memory_is_not_remembered(void **state) {
     static const int errors[] = {-EMFILE, -ENFILE, -ENOMEM};
 
@@ -248,6 +271,8 @@ int main(void) {
         COUNTED(test_each_fact_is_looked_up_once),
         COUNTED(test_other_facts_are_not_a_process_s),
         COUNTED(test_what_the_kernel_does_not_tell_is_asked_for_once_too),
+        COUNTED(test_a_path_that_may_mislead_is_unknown),
+        COUNTED(test_without_descriptors_to_ask_whether_a_path_misleads_it_is_asked_again),
         COUNTED(test_own_lack_of_descriptors_or_memory_is_not_remembered),
         COUNTED(test_of_a_process_that_has_ended_nothing_is_read),
         COUNTED(test_what_was_read_while_the_pid_changed_hands_is_thrown_away),
