@@ -46,6 +46,7 @@ install: $(BUILD)/build.ninja
 	$(if $(PREFIX),$(MESON) configure $(BUILD) -Dprefix=$(PREFIX))
 	ninja -C $(BUILD)
 	$(MESON) install -C $(BUILD) --no-rebuild --quiet
+	$(if $(DESTDIR),,ldconfig)
 
 fuzz:
 	tools/run-tests fuzz --seconds $(or $(SECONDS),60) $(if $(TARGET),--target $(TARGET))
