@@ -64,9 +64,9 @@ int kith_msg_receive(kith_msg *msg, const struct kith_slice *slice, const uint8_
 
 /* Moves frames from the front of `from` behind those of `to`. Errors: -ENOMEM (nothing is moved). */
 int kith_msg_move(kith_msg *to, kith_msg *from, size_t count);
-/* Undoes kith_msg_append(): the frames of `from` behind the first `keep` go to `to`, which is the message they came from and has room for
- * them. */
-void kith_msg_move_back(kith_msg *from, size_t keep, kith_msg *to);
+/* Moves all frames of `from` in front of those of `to`, and leaves `from` the room to move them back (kith_msg_move() then cannot fail).
+ * Errors: -ENOMEM (nothing is moved). */
+int kith_msg_move_front(kith_msg *to, kith_msg *from);
 
 /* Puts the message on its account's books (which it takes a reference of), and off them. Both may be called twice. */
 void kith_msg_charge(kith_msg *msg, struct kith_account *account);

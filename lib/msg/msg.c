@@ -121,6 +121,8 @@ void kith_msg_drop(kith_msg *msg, size_t count) {
         msg->first++;
         msg->count--;
     }
+    if (msg->count == 0)
+        msg->first = 1; /* as a new one has it */
 }
 
 int kith_msg_move(kith_msg *to, kith_msg *from, size_t count) {
@@ -143,14 +145,18 @@ int kith_msg_append(kith_msg *msg, kith_msg *from) {
     return msg == from ? -EINVAL : kith_msg_move(msg, from, from->count);
 }
 
-void kith_msg_move_back(kith_msg *from, size_t keep, kith_msg *to) {
-    while (from->count > keep) {
+int kith_msg_move_front(kith_msg *to, kith_msg *from) {
+    int r = msg_reserve(to, from->count, 0);
+    if (r < 0)
+        return r;
+    while (from->count > 0) {
         struct kith_frame *frame = kith_msg_at(from, --from->count);
         from->size -= frame->slice.size;
         to->frames[--to->first] = *frame;
         to->count++;
         to->size += frame->slice.size;
     }
+    return 0;
 }
 
 size_t kith_msg_count(const kith_msg *msg) {

@@ -11,18 +11,25 @@
 struct rep {
     struct kith_pattern base;
     bool replying;
-    kith_msg *envelope;           /* of the request taken, its empty frame included */
+    bool lost;                    /* there was no memory for the envelope */
+    kith_msg *envelope;           /* of the request taken, its empty frame included; kept for the next */
     struct kith_account *account; /* of its peer, referenced */
 };
 
 static void rep_done(struct rep *rep) {
-    rep->replying = false;
-    rep->envelope = kith_msg_free(rep->envelope);
+    rep->replying = rep->lost = false;
     rep->account = kith_account_unref(rep->account);
+    if (!rep->envelope)
+        return;
+    kith_msg_drop(rep->envelope, rep->envelope->count);
+    if (rep->envelope->capacity > KITH_MSG_INLINE_FRAMES) /* one peer's odd envelope is no reason to keep as much for ever */
+        rep->envelope = kith_msg_free(rep->envelope);
 }
 
 static void rep_deinit(struct kith_pattern *pattern) {
-    rep_done((struct rep *)pattern);
+    struct rep *rep = (struct rep *)pattern;
+    rep_done(rep);
+    kith_msg_free(rep->envelope);
 }
 
 /* Frames of the envelope, the empty one included; 0: there is none. */
@@ -50,11 +57,11 @@ static void rep_taken(struct kith_pattern *pattern, kith_msg *msg) {
     rep->replying = true;
     rep->account = kith_account_ref(msg->account);
     size_t frames = envelope_size(msg);
-    /* Without memory for the envelope the reply has nowhere to go: sending it then says so. */
-    if (kith_msg_new(&rep->envelope) >= 0 && kith_msg_move(rep->envelope, msg, frames) < 0)
-        rep->envelope = kith_msg_free(rep->envelope);
-    if (!rep->envelope)
-        kith_msg_drop(msg, frames);
+    if ((rep->envelope || kith_msg_new(&rep->envelope) >= 0) && kith_msg_move(rep->envelope, msg, frames) >= 0)
+        return;
+    /* The reply has nowhere to go: sending it then says so. */
+    rep->lost = true;
+    kith_msg_drop(msg, frames);
 }
 
 /* Errors: -EAGAIN, -EHOSTUNREACH, -ENOMEM: the message is as it was. */
@@ -64,18 +71,15 @@ static int rep_pass(struct rep *rep, kith_msg *msg) {
     if (r < 0)
         return r;
     size_t frames = rep->envelope->count;
-    r = kith_msg_append(rep->envelope, msg);
+    r = kith_msg_move_front(msg, rep->envelope);
     if (r < 0)
         return r;
-    r = kith_session_send(session, rep->envelope);
+    r = kith_session_send(session, msg);
     if (r < 0) {
-        /* The body goes back to the caller, the envelope stays. */
-        kith_msg_move_back(rep->envelope, frames, msg);
+        (void)kith_msg_move(rep->envelope, msg, frames);
         return r == -EPIPE ? -EHOSTUNREACH : r;
     }
     rep->base.last = session;
-    rep->envelope = NULL;
-    kith_msg_free(msg);
     return 0;
 }
 
@@ -83,9 +87,10 @@ static int rep_send(struct kith_pattern *pattern, kith_msg *msg) {
     struct rep *rep = (struct rep *)pattern;
     if (!rep->replying)
         return -EPROTO;
-    int r = rep->envelope ? rep_pass(rep, msg) : -ENOMEM;
-    if (r == -EHOSTUNREACH || !rep->envelope)
-        rep_done(rep); /* nobody waits for it any more: the next request may be taken */
+    int r = rep->lost ? -ENOMEM : rep_pass(rep, msg);
+    /* Sent, or nobody waits for it any more: the next request may be taken. */
+    if (r == 0 || r == -EHOSTUNREACH || rep->lost)
+        rep_done(rep);
     return r;
 }
 
