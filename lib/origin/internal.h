@@ -22,8 +22,8 @@ pid_t kith_process_pid(const struct kith_process *process);
 /* To watch for the end (readable), or -1. Owned by the process object. */
 int kith_process_pidfd(const struct kith_process *process);
 bool kith_process_exact(const struct kith_process *process);
-/* The process has ended: no further lookups; cached facts stay. Its pidfd has said all it can and is closed: messages of processes that came
- * and went, waiting to be taken, hold no descriptors. Whoever watches it stops first. */
+/* The process has ended: no further lookups; cached facts stay. Its pidfd has said all it can and is closed: messages of processes that
+ * came and went, waiting to be taken, hold no descriptors. Whoever watches it stops first. */
 void kith_process_set_dead(struct kith_process *process);
 /* True until the end is known; asks the pidfd when `check`. */
 bool kith_process_alive(struct kith_process *process, bool check);

@@ -97,7 +97,6 @@ static void test_a_request_fails_when_its_replier_goes(void **state) {
     expect_words(&scene->server, "are you there?");
     node_deinit(&scene->server);
     expect_error(&scene->client, -ECONNRESET);
-    expect_error(&scene->client, -EPROTO);
     assert_int_equal(try_words(&scene->client, "then the next", 0), 0); /* waits for the next try to connect */
 }
 
@@ -126,9 +125,9 @@ static void test_a_reply_to_a_gone_peer_is_an_error_and_stays_the_callers(void *
     assert_words(reply, "too|late");
     kith_msg_free(reply);
 
-    join(scene, &scene->client, KITH_REQ); /* the server has its turn again */
+    join(scene, &scene->client, KITH_REQ);
     send_words(&scene->client, "second");
-    expect_words(&scene->server, "second");
+    expect_words(&scene->server, "second"); /* the server has its turn again */
 }
 
 static void test_a_reply_never_reaches_another_connection_of_the_same_name(void **state) {
@@ -379,7 +378,6 @@ static void test_router_hands_an_id_over_when_told_to(void **state) {
     node_connect(&scene->other, &scene->server);
     until(&scene->world, scene->client.events[KITH_EVENT_DISCONNECTED] == 1 && kith_socket_peer_count(scene->other.socket) == 1);
     assert_int_equal(scene->server.events[KITH_EVENT_DUPLICATE_ID], 1);
-    assert_int_equal(scene->server.events[KITH_EVENT_CONNECTED], 2);
     assert_int_equal(scene->server.events[KITH_EVENT_DISCONNECTED], 1);
     assert_int_equal(kith_socket_peer_count(scene->server.socket), 1);
     send_words(&scene->server, "anna|for the second");
