@@ -89,7 +89,8 @@ struct kith_cmsg_iter {
 };
 
 static inline struct kith_cmsg_iter kith_cmsg_iter_init(const void *control, size_t size) {
-    return (struct kith_cmsg_iter){.control = (const uint8_t *)control, .size = size, .offset = 0};
+    struct kith_cmsg_iter iter = {(const uint8_t *)control, size, 0};
+    return iter;
 }
 
 /* Next control message. Returns 1 with *ret_cmsg set, 0 at the end. Errors, which end the walk: -EBADMSG (a header or its length
@@ -117,7 +118,8 @@ struct kith_cmsg_builder {
 };
 
 static inline struct kith_cmsg_builder kith_cmsg_builder_init(void *control, size_t capacity) {
-    return (struct kith_cmsg_builder){.control = (uint8_t *)control, .capacity = capacity, .size = 0};
+    struct kith_cmsg_builder builder = {(uint8_t *)control, capacity, 0};
+    return builder;
 }
 
 /* Each appends one control message; CMSG_SPACE(3) of its data says what room it takes. Errors: -ENOBUFS (no room), -EINVAL (a count

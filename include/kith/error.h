@@ -23,7 +23,12 @@ struct kith_error {
     char text[KITH_ERROR_TEXT_MAX];
 };
 
+/* The value of no error. C++ has no compound literals. */
+#ifdef __cplusplus
+#define KITH_ERROR_NONE (kith_error{})
+#else
 #define KITH_ERROR_NONE ((struct kith_error){.code = 0, .text = {0}})
+#endif
 
 #ifdef __cplusplus
 }
