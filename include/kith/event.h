@@ -36,7 +36,9 @@ struct kith_event {
     kith_origin *origin;  /* of the peer, or NULL */
     int error;            /* negative errno, or 0 */
     uint64_t count;
-    const char *text; /* one line for a person, never NULL: names peer, what and remedy */
+    /* One line for a person, never NULL: names peer, what and remedy. Of CONNECTED and DISCONNECTED it names the peer's program and unit
+     * only when they have been looked up before: kith_origin_format() of `origin` does. */
+    const char *text;
 };
 
 #ifdef __cplusplus

@@ -10,7 +10,7 @@
  * the process when it was looked at: a process may exec after it sent, and what is cached does not change when it does. uid and gid are
  * the real ones, as SCM_CREDENTIALS carries them.
  *
- * Origins are refcounted and belong to their loop's thread.
+ * Origins are refcounted and belong to their loop's thread. Where one is only read, NULL stands for a sender of whom nothing is known.
  */
 #ifndef KITH_ORIGIN_H
 #define KITH_ORIGIN_H

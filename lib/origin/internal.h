@@ -50,4 +50,9 @@ struct kith_claims *kith_claims_unref(struct kith_claims *claims);
 int kith_claims_add(struct kith_claims *claims, const char *name, const void *value, size_t size);
 void kith_origin_set_claims(kith_origin *origin, struct kith_claims *claims);
 
+/* kith_origin_text(), of what is known already: looks nothing up. */
+enum kith_witness kith_origin_text_at_hand(kith_origin *origin, enum kith_fact fact, const char **ret_text);
+/* kith_origin_format(), the same: for what is said of every peer, be it only for a counter. */
+int kith_origin_format_at_hand(kith_origin *origin, char *text, size_t size);
+
 #endif

@@ -107,7 +107,7 @@ static bool process_fits(kith_origin *origin) {
     struct kith_credentials credentials;
     int r;
 
-    if (!origin->process)
+    if (!origin || !origin->process)
         return false;
     if (kith_process_exact(origin->process))
         return true;
@@ -120,30 +120,44 @@ static bool process_fits(kith_origin *origin) {
     return origin->fit == FITS;
 }
 
+/* Of what came with the message or was set by hand. */
+static enum kith_witness witness_here(const kith_origin *origin, enum kith_fact fact) {
+    return origin ? origin->witness[fact] : KITH_WITNESS_NONE;
+}
+
 enum kith_witness kith_origin_pid(kith_origin *origin, pid_t *ret_pid) {
-    if (ret_pid && origin->witness[KITH_FACT_PID] != KITH_WITNESS_NONE)
+    enum kith_witness witness = witness_here(origin, KITH_FACT_PID);
+
+    if (ret_pid && witness != KITH_WITNESS_NONE)
         *ret_pid = (pid_t)origin->numbers[KITH_FACT_PID];
-    return origin->witness[KITH_FACT_PID];
+    return witness;
 }
 
 enum kith_witness kith_origin_uid(kith_origin *origin, uid_t *ret_uid) {
-    if (ret_uid && origin->witness[KITH_FACT_UID] != KITH_WITNESS_NONE)
+    enum kith_witness witness = witness_here(origin, KITH_FACT_UID);
+
+    if (ret_uid && witness != KITH_WITNESS_NONE)
         *ret_uid = (uid_t)origin->numbers[KITH_FACT_UID];
-    return origin->witness[KITH_FACT_UID];
+    return witness;
 }
 
 enum kith_witness kith_origin_gid(kith_origin *origin, gid_t *ret_gid) {
-    if (ret_gid && origin->witness[KITH_FACT_GID] != KITH_WITNESS_NONE)
+    enum kith_witness witness = witness_here(origin, KITH_FACT_GID);
+
+    if (ret_gid && witness != KITH_WITNESS_NONE)
         *ret_gid = (gid_t)origin->numbers[KITH_FACT_GID];
-    return origin->witness[KITH_FACT_GID];
+    return witness;
 }
 
 enum kith_witness kith_origin_groups(kith_origin *origin, const gid_t **ret_groups, size_t *ret_count) {
-    enum kith_witness witness = origin->witness[KITH_FACT_GROUPS];
-    const gid_t *groups = origin->groups;
-    size_t count = origin->group_count;
+    enum kith_witness witness = witness_here(origin, KITH_FACT_GROUPS);
+    const gid_t *groups;
+    size_t count;
 
-    if (witness == KITH_WITNESS_NONE) {
+    if (witness != KITH_WITNESS_NONE) {
+        groups = origin->groups;
+        count = origin->group_count;
+    } else {
         if (!process_fits(origin) || !kith_process_groups(origin->process, &groups, &count))
             return KITH_WITNESS_NONE;
         witness = process_witness(origin);
@@ -156,10 +170,12 @@ enum kith_witness kith_origin_groups(kith_origin *origin, const gid_t **ret_grou
 }
 
 enum kith_witness kith_origin_start_time(kith_origin *origin, uint64_t *ret_ticks) {
-    enum kith_witness witness = origin->witness[KITH_FACT_START_TIME];
-    uint64_t ticks = origin->numbers[KITH_FACT_START_TIME];
+    enum kith_witness witness = witness_here(origin, KITH_FACT_START_TIME);
+    uint64_t ticks;
 
-    if (witness == KITH_WITNESS_NONE) {
+    if (witness != KITH_WITNESS_NONE) {
+        ticks = origin->numbers[KITH_FACT_START_TIME];
+    } else {
         if (!process_fits(origin) || !kith_process_start_time(origin->process, &ticks))
             return KITH_WITNESS_NONE;
         witness = process_witness(origin);
@@ -180,9 +196,10 @@ enum kith_witness kith_origin_text(kith_origin *origin, enum kith_fact fact, con
 
     if (!is_text(fact))
         return KITH_WITNESS_NONE;
-    witness = origin->witness[fact];
-    text = origin->texts[fact];
-    if (witness == KITH_WITNESS_NONE) {
+    witness = witness_here(origin, fact);
+    if (witness != KITH_WITNESS_NONE) {
+        text = origin->texts[fact];
+    } else {
         if (!process_fits(origin) || !kith_process_text(origin->process, fact, &text))
             return KITH_WITNESS_NONE;
         witness = process_witness(origin);
@@ -190,6 +207,13 @@ enum kith_witness kith_origin_text(kith_origin *origin, enum kith_fact fact, con
     if (ret_text)
         *ret_text = text;
     return witness;
+}
+
+enum kith_witness kith_origin_text_at_hand(kith_origin *origin, enum kith_fact fact, const char **ret_text) {
+    bool here = is_text(fact) && witness_here(origin, fact) != KITH_WITNESS_NONE;
+    bool checked = origin && origin->process && (kith_process_exact(origin->process) || origin->fit != UNCHECKED);
+
+    return here || (checked && kith_process_asked(origin->process, fact)) ? kith_origin_text(origin, fact, ret_text) : KITH_WITNESS_NONE;
 }
 
 bool kith_origin_alive(kith_origin *origin) {
@@ -201,7 +225,7 @@ static bool is_witness(enum kith_witness witness) {
 }
 
 int kith_origin_set_number(kith_origin *origin, enum kith_fact fact, uint64_t value, enum kith_witness witness) {
-    if (!is_witness(witness))
+    if (!origin || !is_witness(witness))
         return -EINVAL;
     switch (fact) {
     case KITH_FACT_PID:
@@ -226,7 +250,7 @@ int kith_origin_set_number(kith_origin *origin, enum kith_fact fact, uint64_t va
 int kith_origin_set_groups(kith_origin *origin, const gid_t *groups, size_t count, enum kith_witness witness) {
     gid_t *copy = NULL;
 
-    if (!is_witness(witness) || (count > 0 && !groups))
+    if (!origin || !is_witness(witness) || (count > 0 && !groups))
         return -EINVAL;
     if (count > 0) {
         copy = calloc(count, sizeof(*copy));
@@ -244,7 +268,7 @@ int kith_origin_set_groups(kith_origin *origin, const gid_t *groups, size_t coun
 int kith_origin_set_text(kith_origin *origin, enum kith_fact fact, const char *text, enum kith_witness witness) {
     char *copy;
 
-    if (!is_text(fact) || !is_witness(witness) || !text)
+    if (!origin || !is_text(fact) || !is_witness(witness) || !text)
         return -EINVAL;
     copy = strdup(text);
     if (!copy)
@@ -283,14 +307,14 @@ static int own_claims(kith_origin *origin) {
 int kith_origin_add_claim(kith_origin *origin, const char *name, const void *value, size_t size) {
     int r;
 
-    if (!name || (size > 0 && !value))
+    if (!origin || !name || (size > 0 && !value))
         return -EINVAL;
     r = own_claims(origin);
     return r < 0 ? r : kith_claims_add(origin->claims, name, value, size);
 }
 
 int kith_origin_claim(kith_origin *origin, size_t index, const char **ret_name, const uint8_t **ret_value, size_t *ret_size) {
-    return kith_claims_get(origin->claims, index, ret_name, ret_value, ret_size);
+    return kith_claims_get(origin ? origin->claims : NULL, index, ret_name, ret_value, ret_size);
 }
 
 /* Says why there is no pidfd. */

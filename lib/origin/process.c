@@ -239,6 +239,10 @@ static bool known(struct kith_process *process, enum kith_fact fact) {
     return true;
 }
 
+bool kith_process_asked(const struct kith_process *process, enum kith_fact fact) {
+    return process->asked & (1u << fact);
+}
+
 bool kith_process_text(struct kith_process *process, enum kith_fact fact, const char **ret_text) {
     if (fact != KITH_FACT_EXE && fact != KITH_FACT_UNIT && fact != KITH_FACT_CGROUP && fact != KITH_FACT_LABEL)
         return false;

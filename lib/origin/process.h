@@ -40,6 +40,8 @@ int kith_origin_of_pid_from(const struct kith_process_source *source, pid_t pid,
 
 /* The facts of a process, looked up once: true and the output when known. Facts: EXE, UNIT, CGROUP, LABEL. */
 bool kith_process_text(struct kith_process *process, enum kith_fact fact, const char **ret_text);
+/* Was it looked up before? Then kith_process_text() costs nothing. */
+bool kith_process_asked(const struct kith_process *process, enum kith_fact fact);
 bool kith_process_groups(struct kith_process *process, const gid_t **ret_groups, size_t *ret_count);
 bool kith_process_start_time(struct kith_process *process, uint64_t *ret_ticks);
 

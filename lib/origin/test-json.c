@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
+
 #include <jansson.h>
 
 #include "origin/fake-source.h"
@@ -69,6 +71,24 @@ static void test_an_unknown_origin_is_an_empty_witness(void **state) {
     assert_int_equal(kith_origin_format(origin, text, sizeof(text)), 7);
     assert_string_equal(text, "unknown");
     kith_origin_unref(origin);
+}
+
+static void test_no_origin_at_all_is_an_unknown_one(void **state) {
+    char text[64];
+
+    assert_int_equal(kith_origin_pid(NULL, &(pid_t){0}), KITH_WITNESS_NONE);
+    assert_int_equal(kith_origin_uid(NULL, &(uid_t){0}), KITH_WITNESS_NONE);
+    assert_int_equal(kith_origin_gid(NULL, &(gid_t){0}), KITH_WITNESS_NONE);
+    assert_int_equal(kith_origin_groups(NULL, &(const gid_t *){NULL}, &(size_t){0}), KITH_WITNESS_NONE);
+    assert_int_equal(kith_origin_start_time(NULL, &(uint64_t){0}), KITH_WITNESS_NONE);
+    assert_int_equal(kith_origin_text(NULL, KITH_FACT_EXE, &(const char *){NULL}), KITH_WITNESS_NONE);
+    assert_int_equal(kith_origin_claim(NULL, 0, &(const char *){NULL}, &(const uint8_t *){NULL}, &(size_t){0}), 0);
+    assert_false(kith_origin_alive(NULL));
+    assert_int_equal(kith_origin_to_json(NULL, text, sizeof(text)), 14);
+    assert_string_equal(text, "{\"witness\":{}}");
+    assert_int_equal(kith_origin_format(NULL, text, sizeof(text)), 7);
+    assert_string_equal(text, "unknown");
+    assert_int_equal(kith_origin_set_number(NULL, KITH_FACT_PID, 1, KITH_WITNESS_CLAIMED), -EINVAL);
 }
 
 static void test_every_octet_of_a_path_yields_valid_json(void **state) {
@@ -213,6 +233,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_json_form_is_the_one_promised),
         cmocka_unit_test(test_an_unknown_origin_is_an_empty_witness),
+        cmocka_unit_test(test_no_origin_at_all_is_an_unknown_one),
         cmocka_unit_test(test_every_octet_of_a_path_yields_valid_json),
         cmocka_unit_test(test_octets_that_are_not_utf8_are_replaced_one_by_one),
         cmocka_unit_test(test_a_claim_cannot_pose_as_a_fact_nor_leave_its_string),

@@ -351,6 +351,30 @@ static void test_why_there_is_no_origin_of_a_pid_is_told_apart(void **state) {
 
 #define COUNTED(test) cmocka_unit_test_setup_teardown(test, count_fds, no_fd_is_left)
 
+/* Also of a sender found by its number, whose fit would have to be looked up first. */
+static void test_a_line_from_what_is_at_hand_looks_nothing_up(void **state) {
+    for (int exact = 0; exact <= 1; exact++) {
+        struct fake fake = fake_init();
+        kith_origin *origin = new_message_origin(&fake, exact);
+        const char *text = NULL;
+        char line[128];
+
+        fake.questions = 0; /* whoever asks hears that it has ended */
+        kith_origin_format_at_hand(origin, line, sizeof(line));
+        assert_string_equal(line, "pid 812 uid 1000 gid 100");
+        assert_int_equal(kith_origin_text_at_hand(origin, KITH_FACT_EXE, &text), KITH_WITNESS_NONE);
+        assert_null(text);
+        assert_int_equal(fake.reads, 0);
+        fake.questions = -1;
+        assert_int_not_equal(kith_origin_text(origin, KITH_FACT_EXE, NULL), KITH_WITNESS_NONE);
+        size_t reads = fake.reads;
+        kith_origin_format_at_hand(origin, line, sizeof(line));
+        assert_string_equal(line, "pid 812 uid 1000 gid 100 exe /usr/sbin/nginx");
+        assert_int_equal(fake.reads, reads);
+        kith_origin_unref(origin);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         COUNTED(test_a_new_origin_knows_nothing),
@@ -369,6 +393,7 @@ int main(void) {
         COUNTED(test_names_of_witnesses_and_facts_are_those_of_json),
         COUNTED(test_an_origin_of_a_pid_is_the_kernel_s_word_of_now),
         COUNTED(test_why_there_is_no_origin_of_a_pid_is_told_apart),
+        COUNTED(test_a_line_from_what_is_at_hand_looks_nothing_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

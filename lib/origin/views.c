@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "base/utf8.h"
+#include "origin/internal.h"
 #include "origin/json.h"
 
 /* The order of both views. */
@@ -136,13 +137,17 @@ int kith_origin_to_json(kith_origin *origin, char *text, size_t size) {
     return kith_text_result(&json);
 }
 
-int kith_origin_format(kith_origin *origin, char *text, size_t size) {
+static int format(kith_origin *origin, bool at_hand, char *text, size_t size) {
     static const enum kith_fact shown[] = {KITH_FACT_PID, KITH_FACT_UID, KITH_FACT_GID, KITH_FACT_EXE, KITH_FACT_UNIT, KITH_FACT_ADDRESS};
     struct kith_text line = kith_text_init(text, size);
 
     for (size_t i = 0; i < KITH_ARRAY_SIZE(shown); i++) {
-        struct value value = look(origin, shown[i]);
+        struct value value = {.witness = KITH_WITNESS_NONE};
 
+        if (at_hand && (shown[i] == KITH_FACT_EXE || shown[i] == KITH_FACT_UNIT || shown[i] == KITH_FACT_ADDRESS))
+            value.witness = kith_origin_text_at_hand(origin, shown[i], &value.string);
+        else
+            value = look(origin, shown[i]);
         if (value.witness == KITH_WITNESS_NONE)
             continue;
         if (line.length > 0)
@@ -156,4 +161,12 @@ int kith_origin_format(kith_origin *origin, char *text, size_t size) {
     if (line.length == 0)
         kith_text_puts(&line, "unknown");
     return kith_text_result(&line);
+}
+
+int kith_origin_format(kith_origin *origin, char *text, size_t size) {
+    return format(origin, false, text, size);
+}
+
+int kith_origin_format_at_hand(kith_origin *origin, char *text, size_t size) {
+    return format(origin, true, text, size);
 }

@@ -37,6 +37,15 @@ void kith_session_describe(struct kith_session *session, char *text, size_t size
         (void)snprintf(text, size, "unknown peer");
 }
 
+/* Peers come and go by the thousand, and few who listen to events read of each: its program and its unit are then not looked up for the
+ * text, but named when they are known. Who wants them has the origin. */
+static void describe_for(struct kith_session *session, enum kith_event_type type, char *text, size_t size) {
+    if (type == KITH_EVENT_CONNECTED || type == KITH_EVENT_DISCONNECTED)
+        (void)kith_origin_format_at_hand(session->origin ? session->origin : session->peer_origin, text, size);
+    else
+        kith_session_describe(session, text, size);
+}
+
 void kith_session_tell(struct kith_session *session, enum kith_event_type type, int error, uint64_t count, const char *format, ...) {
     struct kith_session_host *host = session->host;
     if (!host->tells)
@@ -44,7 +53,7 @@ void kith_session_tell(struct kith_session *session, enum kith_event_type type, 
     char text[EVENT_TEXT_MAX];
     /* A peer that was never reached has no name: then the endpoint alone says it. */
     if (session->origin || session->peer_origin) {
-        kith_session_describe(session, text, sizeof(text) / 2);
+        describe_for(session, type, text, sizeof(text) / 2);
         strcat(text, ": ");
     } else {
         text[0] = '\0';

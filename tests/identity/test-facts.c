@@ -192,6 +192,30 @@ static void test_looked_up_by_number_a_process_has_the_same_facts(void **state) 
     assert_true(strlen(error.text) > 0);
 }
 
+/* Where nobody asks, nothing is looked up: what a client costs does not depend on somebody counting them. */
+static void test_that_a_peer_came_is_told_without_looking_it_up(void **state) {
+    struct support *support = *state;
+    for (int asked = 0; asked <= 1; asked++) {
+        kith_socket *server = support_socket(support, KITH_ROUTER);
+        support_bind(server, support_ipc(support));
+        struct actor_role role = {.endpoint = kith_socket_last_endpoint(server), .uid = USER_A};
+        struct child actor = actor_start(&role);
+        actor_step(support, &actor, ACTOR_CONNECT, 0);
+        const char *came = support_event(support, server, KITH_EVENT_CONNECTED)->text;
+        assert_non_null(strstr(came, "uid 61001"));
+        assert_null(strstr(came, "exe"));
+        actor_step(support, &actor, ACTOR_SEND, 0);
+        kith_msg *msg = heard_from_actor(support, server);
+        if (asked)
+            assert_int_not_equal(kith_origin_text(kith_msg_origin(msg), KITH_FACT_EXE, NULL), KITH_WITNESS_NONE);
+        kith_msg_free(msg);
+        actor_end(support, &actor);
+        const char *went = support_event(support, server, KITH_EVENT_DISCONNECTED)->text;
+        assert_int_equal(strstr(went, "exe") != NULL, asked);
+        support_socket_free(support, server);
+    }
+}
+
 static const struct CMUnitTest tests[] = {
     IDENTITY_TEST(test_what_a_peer_claims_stays_a_claim),
     IDENTITY_TEST(test_the_json_form_keeps_facts_and_claims_apart),
@@ -200,6 +224,7 @@ static const struct CMUnitTest tests[] = {
     IDENTITY_TEST(test_over_tcp_an_address_is_all_that_is_known),
     IDENTITY_TEST(test_the_systemd_unit_is_read_from_the_cgroup),
     IDENTITY_TEST(test_looked_up_by_number_a_process_has_the_same_facts),
+    IDENTITY_TEST(test_that_a_peer_came_is_told_without_looking_it_up),
 };
 
 IDENTITY_MAIN(tests)
