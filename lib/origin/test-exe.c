@@ -1,4 +1,7 @@
-/* The paths of real programs, in mounts of their own. Making those takes root, or user namespaces for everybody. */
+/*
+ * The paths of real programs, in mounts of their own. Making those takes root, or user namespaces for everybody. The program is this one,
+ * which waits when it is told to: nothing else needs to be installed.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,11 +23,12 @@
 #include "base/testing.h"
 #include "origin/exe.h"
 
-#define PROGRAM "/usr/bin/cat"
-/* There is such a program, but it is another one. */
-#define ANOTHER "/usr/bin/true"
-/* Nothing is there, outside. */
-#define NOWHERE "/mnt/kith-test-exe"
+static char program[512], deleted[sizeof(program) + 16];
+/* There is such a file, but it is another one. */
+static char another[] = "/tmp/kith-test-exe-another-XXXXXX";
+/* An empty folder, and in it a path where nothing is, outside. */
+static char folder[] = "/tmp/kith-test-exe-XXXXXX";
+static char nowhere[sizeof(folder) + 8];
 
 #define IN_OUR_MOUNTS 0
 #define IN_ROOTS CLONE_NEWNS
@@ -55,11 +59,11 @@ static bool put_program(int namespaces, const char *path) {
     if (unshare(namespaces) < 0 || ((namespaces & CLONE_NEWUSER) && !map_root(uid, gid)) ||
         mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         return false;
-    if (strcmp(path, PROGRAM) == 0)
+    if (strcmp(path, program) == 0)
         return true;
-    if (strcmp(path, NOWHERE) == 0 && (mount("none", "/mnt", "tmpfs", 0, NULL) < 0 || kith_close(creat(NOWHERE, 0755)) != -1))
+    if (strcmp(path, nowhere) == 0 && (mount("none", folder, "tmpfs", 0, NULL) < 0 || kith_close(creat(nowhere, 0755)) != -1))
         return false;
-    return mount(PROGRAM, path, NULL, MS_BIND, NULL) == 0;
+    return mount(program, path, NULL, MS_BIND, NULL) == 0;
 }
 
 /* What kith_exe_credible() says of a process that runs the program as `path`; -1: no such mounts could be made. */
@@ -74,7 +78,7 @@ static int credible(int namespaces, const char *path, const char *said) {
     if (pid == 0) {
         if (!put_program(namespaces, path) || dup2(input[0], 0) != 0)
             _exit(write(execed[1], "x", 1) != 1);
-        execl(path, "cat", (char *)NULL);
+        execl(path, "test-exe", "wait", (char *)NULL);
         _exit(1);
     }
     close(input[0]);
@@ -94,12 +98,12 @@ static int credible(int namespaces, const char *path, const char *said) {
 }
 
 static void test_a_path_in_our_own_mounts_is_credible_whatever_is_there_now(void **state) {
-    assert_int_equal(credible(IN_OUR_MOUNTS, PROGRAM, NULL), 1);
-    assert_int_equal(credible(IN_OUR_MOUNTS, PROGRAM, PROGRAM " (deleted)"), 1);
+    assert_int_equal(credible(IN_OUR_MOUNTS, program, NULL), 1);
+    assert_int_equal(credible(IN_OUR_MOUNTS, program, deleted), 1);
 }
 
 static void test_a_user_in_mounts_of_his_own_may_run_what_everybody_has(void **state) {
-    int r = credible(IN_A_USERS, PROGRAM, NULL);
+    int r = credible(IN_A_USERS, program, NULL);
 
     if (r < 0)
         skip();
@@ -107,7 +111,7 @@ static void test_a_user_in_mounts_of_his_own_may_run_what_everybody_has(void **s
 }
 
 static void test_a_user_cannot_put_his_program_under_the_name_of_another(void **state) {
-    int r = credible(IN_A_USERS, ANOTHER, NULL);
+    int r = credible(IN_A_USERS, another, NULL);
 
     if (r < 0)
         skip();
@@ -115,24 +119,24 @@ static void test_a_user_cannot_put_his_program_under_the_name_of_another(void **
 }
 
 static void test_nor_under_a_name_that_only_he_has(void **state) {
-    int r = credible(IN_A_USERS, NOWHERE, NULL);
+    int r = credible(IN_A_USERS, nowhere, NULL);
 
     if (r < 0)
         skip();
     assert_int_equal(r, 0);
-    assert_int_equal(credible(IN_A_USERS, PROGRAM, PROGRAM " (deleted)"), 0);
+    assert_int_equal(credible(IN_A_USERS, program, deleted), 0);
 }
 
 /* As systemd does for a service with PrivateTmp=: what is not to be seen here is where root put it. */
 static void test_in_mounts_that_root_made_a_name_is_credible_unless_it_means_another_file_here(void **state) {
-    int r = credible(IN_ROOTS, PROGRAM, NULL);
+    int r = credible(IN_ROOTS, program, NULL);
 
     if (r < 0)
         skip();
     assert_int_equal(r, 1);
-    assert_int_equal(credible(IN_ROOTS, NOWHERE, NULL), 1);
-    assert_int_equal(credible(IN_ROOTS, PROGRAM, PROGRAM " (deleted)"), 1);
-    assert_int_equal(credible(IN_ROOTS, ANOTHER, NULL), 0);
+    assert_int_equal(credible(IN_ROOTS, nowhere, NULL), 1);
+    assert_int_equal(credible(IN_ROOTS, program, deleted), 1);
+    assert_int_equal(credible(IN_ROOTS, another, NULL), 0);
 }
 
 static void test_a_process_that_is_not_there_is_an_error(void **state) {
@@ -142,7 +146,7 @@ static void test_a_process_that_is_not_there_is_an_error(void **state) {
     if (pid == 0)
         _exit(0);
     assert_int_equal(waitpid(pid, NULL, 0), pid);
-    assert_true(kith_exe_credible(pid, PROGRAM) < 0);
+    assert_true(kith_exe_credible(pid, program) < 0);
 }
 
 static size_t fds_before;
@@ -159,7 +163,33 @@ static int no_fd_is_left(void **state) {
 
 #define COUNTED(test) cmocka_unit_test_setup_teardown(test, count_fds, no_fd_is_left)
 
-int main(void) {
+static int make_files(void **state) {
+    ssize_t size = readlink("/proc/self/exe", program, sizeof(program) - 1);
+    int fd = mkstemp(another);
+    if (size <= 0 || fd < 0 || !mkdtemp(folder))
+        return -1;
+    close(fd);
+    snprintf(deleted, sizeof(deleted), "%s (deleted)", program);
+    snprintf(nowhere, sizeof(nowhere), "%s/program", folder);
+    return 0;
+}
+
+static int remove_files(void **state) {
+    return unlink(another) < 0 || rmdir(folder) < 0 ? -1 : 0;
+}
+
+/* The program that the tests start: lives until its standard input ends. */
+static int wait_for_end(void) {
+    char octet;
+
+    while (read(0, &octet, 1) > 0)
+        continue;
+    return 0;
+}
+
+int main(int argc, char **argv) {
+    if (argc > 1 && strcmp(argv[1], "wait") == 0)
+        return wait_for_end();
     const struct CMUnitTest tests[] = {
         COUNTED(test_a_path_in_our_own_mounts_is_credible_whatever_is_there_now),
         COUNTED(test_a_user_in_mounts_of_his_own_may_run_what_everybody_has),
@@ -168,5 +198,5 @@ int main(void) {
         COUNTED(test_in_mounts_that_root_made_a_name_is_credible_unless_it_means_another_file_here),
         COUNTED(test_a_process_that_is_not_there_is_an_error),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, make_files, remove_files);
 }
