@@ -41,6 +41,8 @@ bool kith_credentials_known(const struct kith_credentials *credentials);
  * they name (NULL: none known; a reference is taken). A pid of 0 and credentials that are not known leave their facts unknown. */
 int kith_origin_new_credentials(const struct kith_credentials *credentials, enum kith_witness witness, struct kith_process *process,
                                 kith_origin **ret_origin);
+/* `process` is the same process as the origin's own, known before: from now on both use its cache and its pidfd. */
+void kith_origin_share_process(kith_origin *origin, struct kith_process *process);
 /* Shares another origin's claims (by reference). `claims` belongs to the connection. */
 struct kith_claims;
 /* The limits of kith_origin_add_claim(). */

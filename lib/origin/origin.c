@@ -70,6 +70,12 @@ int kith_origin_new_credentials(const struct kith_credentials *credentials, enum
     return 0;
 }
 
+void kith_origin_share_process(kith_origin *origin, struct kith_process *process) {
+    kith_process_ref(process);
+    kith_process_unref(origin->process);
+    origin->process = process;
+}
+
 bool kith_credentials_known(const struct kith_credentials *credentials) {
     return credentials->pid > 0 || credentials->uid != OVERFLOW_ID || credentials->gid != OVERFLOW_ID;
 }

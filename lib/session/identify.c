@@ -121,6 +121,8 @@ int kith_session_identify_peer(struct kith_session *session) {
     kith_process_unref(process);
     if (r < 0)
         return r;
+    /* A pidfd a process, not a connection. */
+    kith_origin_share_process(origin, kith_watch_process(watch));
     kith_watch_unref(session->peer_watch);
     session->peer_watch = watch;
     return 0;

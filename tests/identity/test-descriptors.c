@@ -164,6 +164,25 @@ static void test_peers_and_sockets_leave_no_descriptor_in_a_living_loop(void **s
     assert_int_equal(support_fd_count(), fds);
 }
 
+/* The pidfd that guards what is known of a process is one for all its connections. */
+static void test_many_connections_of_one_process_cost_one_pidfd(void **state) {
+    enum { COUNT = 20 };
+    struct support *support = *state;
+    kith_socket *server = support_server(support, KITH_ROUTER, support_ipc(support));
+    size_t fds = 0;
+    struct raw raws[COUNT];
+    for (size_t i = 0; i < COUNT; i++) {
+        connect_raw(support, server, &raws[i]);
+        assert_int_equal(raw_handshake(&raws[i], "DEALER", NULL), 0);
+        assert_int_equal(raw_send(&raws[i], 0, "hello", 5), 0);
+        expect_hello(support, server);
+        fds = i == 0 ? support_fd_count() : fds;
+    }
+    assert_int_equal(support_fd_count(), fds + 2 * (COUNT - 1)); /* both ends are ours */
+    for (size_t i = 0; i < COUNT; i++)
+        raw_close(&raws[i]);
+}
+
 #define DESCRIPTOR_TEST(name) cmocka_unit_test_setup_teardown(name, support_setup, support_teardown)
 
 int main(void) {
@@ -175,6 +194,7 @@ int main(void) {
         DESCRIPTOR_TEST(test_descriptors_that_do_not_fit_the_table_harm_nothing),
         DESCRIPTOR_TEST(test_descriptors_from_a_server_are_closed_by_the_client),
         DESCRIPTOR_TEST(test_peers_and_sockets_leave_no_descriptor_in_a_living_loop),
+        DESCRIPTOR_TEST(test_many_connections_of_one_process_cost_one_pidfd),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
