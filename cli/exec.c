@@ -23,6 +23,7 @@
 #include "base/fd.h"
 #include "base/list.h"
 #include "cli/exec-env.h"
+#include "gateway/request.h"
 
 struct cli_exec {
     kith_loop *loop;
@@ -31,7 +32,7 @@ struct cli_exec {
     void *userdata;
     struct kith_list waiting;
     struct kith_list running;
-    size_t waiting_count, running_count;
+    size_t waiting_count, waiting_octets, running_count;
 };
 
 struct job {
@@ -39,6 +40,7 @@ struct job {
     struct cli_exec *exec;
     kith_msg *request;
     size_t first; /* frame of the body */
+    size_t size;  /* what the request counts while it waits */
     pid_t pid;    /* 0: not started */
     int input, output;
     kith_io *input_io, *output_io;
@@ -290,6 +292,7 @@ static void start_waiting(struct cli_exec *exec) {
         kith_list_unlink(&job->link);
         kith_list_push_back(&exec->running, &job->link);
         exec->waiting_count--;
+        exec->waiting_octets -= job->size;
         exec->running_count++;
         int r = job_spawn(job);
         if (r >= 0) {
@@ -331,16 +334,24 @@ struct cli_exec *cli_exec_free(struct cli_exec *exec) {
 }
 
 int cli_exec_add(struct cli_exec *exec, kith_msg *request, size_t first_frame) {
-    if (exec->waiting_count >= CLI_EXEC_WAITING_MAX)
-        return -ENOBUFS;
     struct job *job = calloc(1, sizeof(*job));
     if (!job)
         return -ENOMEM;
     *job = (struct job){.exec = exec, .request = request, .first = first_frame, .frame = first_frame, .input = -1, .output = -1};
+    job->size = gateway_request_cost(request);
     kith_list_push_back(&exec->waiting, &job->link);
     exec->waiting_count++;
+    exec->waiting_octets += job->size;
     start_waiting(exec);
     return 0;
+}
+
+bool cli_exec_full(const struct cli_exec *exec) {
+    return exec->waiting_count >= CLI_EXEC_WAITING_MAX || exec->waiting_octets >= CLI_EXEC_WAITING_OCTETS;
+}
+
+bool cli_exec_low(const struct cli_exec *exec) {
+    return exec->waiting_count <= CLI_EXEC_WAITING_MAX / 2 && exec->waiting_octets <= CLI_EXEC_WAITING_OCTETS / 2;
 }
 
 size_t cli_exec_pending(const struct cli_exec *exec) {

@@ -5,12 +5,13 @@
  * (KITH_PID, KITH_UID, KITH_GID, KITH_EXE, KITH_ORIGIN as JSON, KITH_FRAMES; what is not known is not set). What it prints is the reply. It
  * is the leader of a process group of its own, which is killed as a whole when the time is up or the output too long.
  *
- * At most `jobs` commands run at a time and CLI_EXEC_WAITING_MAX requests wait. Nothing here blocks: pipes, child and time are events of
- * the loop.
+ * At most `jobs` commands run at a time; further requests wait. Here is said when enough of them do: who adds them then stops reading, so
+ * that what waits is bounded and nothing is dropped. Nothing here blocks: pipes, child and time are events of the loop.
  */
 #ifndef KITH_CLI_EXEC_H
 #define KITH_CLI_EXEC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,7 +20,9 @@
 
 #include "base/cleanup.h"
 
+/* Requests, and octets as max-message counts them. */
 #define CLI_EXEC_WAITING_MAX 1000
+#define CLI_EXEC_WAITING_OCTETS ((size_t)64 << 20)
 
 struct cli_exec;
 
@@ -45,8 +48,11 @@ int cli_exec_new(kith_loop *loop, const struct cli_exec_options *options, cli_ex
 struct cli_exec *cli_exec_free(struct cli_exec *exec);
 
 /* Runs the command for a request whose body begins with frame `first_frame` (consumed when 0 is returned), now or when its turn comes. A
- * command that cannot be started is a failure told to the callback. Errors: -ENOBUFS (too many wait), -ENOMEM. */
+ * command that cannot be started is a failure told to the callback. Full or not: what was received is taken. Errors: -ENOMEM. */
 int cli_exec_add(struct cli_exec *exec, kith_msg *request, size_t first_frame);
+/* Do as many requests (or octets of them) wait as may? Shall reading go on, as half of them are gone? */
+bool cli_exec_full(const struct cli_exec *exec);
+bool cli_exec_low(const struct cli_exec *exec);
 /* Requests whose command runs or is yet to run. */
 size_t cli_exec_pending(const struct cli_exec *exec);
 

@@ -43,8 +43,9 @@ struct rep {
     struct gateway_log *log;
     struct cli_exec *exec;
     int64_t served;
-    bool stopping;
-    uint64_t end; /* of the drain */
+    bool ending;  /* takes no more requests, for good */
+    bool paused;  /* takes none now */
+    uint64_t end; /* of the drain, CLOCK_MONOTONIC nanoseconds; 0: not limited */
 };
 
 enum { KEY_ECHO, KEY_EXEC, KEY_POLICY, KEY_JSON, KEY_COUNT, KEY_EXEC_TIMEOUT, KEY_JOBS, KEY_OPTION, KEY_QUIET };
@@ -93,18 +94,46 @@ static int take_option(void *state, int key, const char *value) {
 
 /* Stopping --------------------------------------------------------------------------------------------------------- */
 
+static void message(kith_socket *socket, kith_msg *msg, void *userdata);
 static void event(kith_socket *socket, const struct kith_event *event, void *userdata);
 
+static const struct kith_socket_handler intake_open = {.message = message, .event = event};
+static const struct kith_socket_handler intake_closed = {.event = event};
+
+/* While too many requests wait for a command, and once it is to end, clients are not read from: what they send stays with the kernel and
+ * with them. */
+static void update_intake(struct rep *rep) {
+    bool busy = rep->exec && (rep->paused ? !cli_exec_low(rep->exec) : cli_exec_full(rep->exec));
+    bool pause = rep->ending || busy;
+    if (pause == rep->paused)
+        return;
+    rep->paused = pause;
+    kith_socket_set_handler(rep->socket, pause ? &intake_closed : &intake_open, rep);
+    if (pause && !rep->ending)
+        gateway_log_limited(rep->log, LOG_WARNING, 2,
+                            "%zu requests wait for a command: clients must wait until half of them are gone (--jobs)",
+                            cli_exec_pending(rep->exec));
+}
+
+static void end_when_answered(struct rep *rep) {
+    if (rep->ending && (!rep->exec || cli_exec_pending(rep->exec) == 0))
+        kith_loop_stop(rep->loop);
+}
+
+/* No more requests are taken; those that were are answered. */
+static void finish(struct rep *rep) {
+    rep->ending = true;
+    update_intake(rep);
+    end_when_answered(rep);
+}
+
+/* The same, but not for longer than DRAIN_MS. */
 static void stop(struct rep *rep) {
-    static const struct kith_socket_handler no_requests = {.event = event};
-    if (!rep->stopping) {
-        kith_socket_set_handler(rep->socket, &no_requests, rep); /* what clients still send stays unread */
-        rep->stopping = true;
+    if (rep->end == 0) {
         rep->end = kith_time_now() + DRAIN_MS * KITH_NS_PER_MS;
         kith_timer_arm(rep->deadline, DRAIN_MS, 0);
     }
-    if (!rep->exec || cli_exec_pending(rep->exec) == 0)
-        kith_loop_stop(rep->loop);
+    finish(rep);
 }
 
 static void deadline_passed(kith_timer *timer, void *userdata) {
@@ -116,7 +145,7 @@ static void deadline_passed(kith_timer *timer, void *userdata) {
 
 static void stop_signal(kith_signal *sig, int signo, void *userdata) {
     struct rep *rep = userdata;
-    if (rep->stopping) { /* the second one means now */
+    if (rep->end > 0) { /* the second one means now */
         rep->end = kith_time_now();
         kith_loop_stop(rep->loop);
     }
@@ -205,8 +234,8 @@ static void command_ended(kith_msg *request, size_t first, const struct cli_exec
     else
         reply(rep, msg);
     kith_msg_free(request);
-    if (rep->stopping)
-        stop(rep);
+    update_intake(rep);
+    end_when_answered(rep);
 }
 
 static void answer(struct rep *rep, kith_msg *msg, size_t first) {
@@ -216,10 +245,10 @@ static void answer(struct rep *rep, kith_msg *msg, size_t first) {
     }
     int r = cli_exec_add(rep->exec, msg, first);
     if (r < 0) {
-        gateway_log_limited(rep->log, LOG_WARNING, 2, "request dropped: %s",
-                            r == -ENOBUFS ? "too many wait for a command to end (--jobs)" : kith_error_name(r));
+        gateway_log_limited(rep->log, LOG_ERR, 0, "request dropped: %s", kith_error_name(r));
         kith_msg_free(msg);
     }
+    update_intake(rep);
 }
 
 static void message(kith_socket *socket, kith_msg *msg, void *userdata) {
@@ -236,7 +265,7 @@ static void message(kith_socket *socket, kith_msg *msg, void *userdata) {
     print_request(rep, msg, first);
     answer(rep, msg, first);
     if (++rep->served == rep->count)
-        stop(rep);
+        finish(rep);
 }
 
 static void event(kith_socket *socket, const struct kith_event *event, void *userdata) {
@@ -276,7 +305,6 @@ static int open_exec(struct rep *rep) {
 }
 
 static int set_up_socket(struct rep *rep, struct kith_error *error) {
-    static const struct kith_socket_handler handler = {.message = message, .event = event};
     int r = kith_socket_set_number(rep->socket, KITH_OPTION_ROUTER_MANDATORY, 1, error);
     if (r >= 0 && rep->policy_path) {
         r = kith_config_policy_load(rep->policy_path, &rep->policy, error);
@@ -289,8 +317,16 @@ static int set_up_socket(struct rep *rep, struct kith_error *error) {
     if (r < 0)
         return r;
     kith_socket_set_policy(rep->socket, rep->policy);
-    kith_socket_set_handler(rep->socket, &handler, rep);
+    kith_socket_set_handler(rep->socket, &intake_open, rep);
     return 0;
+}
+
+/* For clients to take their replies. */
+static int time_left(const struct rep *rep) {
+    uint64_t now = kith_time_now();
+    if (rep->end == 0)
+        return DRAIN_MS;
+    return now < rep->end ? (int)((rep->end - now) / KITH_NS_PER_MS) : 0;
 }
 
 static int serve(struct rep *rep, char **endpoints, struct kith_error *error) {
@@ -310,8 +346,7 @@ static int serve(struct rep *rep, char **endpoints, struct kith_error *error) {
     r = kith_loop_run(rep->loop);
     if (r < 0)
         return kith_error_set(error, r, "the loop ended: %s", kith_error_name(r));
-    uint64_t now = kith_time_now();
-    kith_socket_drain(rep->socket, now < rep->end ? (int)((rep->end - now) / KITH_NS_PER_MS) : 0);
+    kith_socket_drain(rep->socket, time_left(rep));
     return 0;
 }
 

@@ -165,6 +165,12 @@ def test_count_ends_it_after_the_last_reply(test):
     assert rep.wait() == 0 and len(rep.out.all()) == 2
 
 
+def test_count_waits_for_a_command_as_long_as_it_takes(test):
+    rep = test.rep(test.ipc(), '--count', '1', '-q', '--exec', 'sleep 5.5; echo done')  # longer than a stop waits
+    assert ask(test.socket(zmq.REQ, rep.endpoint), b'x') == [b'done\n']
+    assert rep.wait() == 0
+
+
 def test_a_reader_that_has_gone_ends_it_quietly(test):
     reader, writer = os.pipe()
     rep = test.rep(test.ipc(), stdout=writer)
@@ -290,6 +296,21 @@ def test_commands_run_side_by_side_up_to_jobs(test):
     test.callback(writer.wait)
     test.callback(writer.kill)
     assert sorted(sock.recv() for sock in clients) == [b'0', b'1', b'2']
+
+
+def test_requests_that_wait_for_commands_are_held_back_and_none_is_dropped(test):
+    gate = test.path('gate')
+    os.mkfifo(gate)
+    rep = test.rep(test.ipc(), '--exec', f'read x < {gate}; wc -c', '--jobs', '1', '-q')
+    dealer = test.socket(zmq.DEALER, rep.endpoint, sndhwm=0)
+    held = os.open(gate, os.O_RDWR)
+    test.callback(os.close, held)
+    for _ in range(20):
+        dealer.send_multipart([b'', b'x' * (10 << 20)])
+    rep.err.wait('requests wait for a command')
+    os.write(held, b'go\n' * 20)
+    for _ in range(20):
+        assert dealer.recv_multipart() == [b'', b'%d\n' % (10 << 20)]
 
 
 def test_commands_get_no_descriptors_of_ours(test):
