@@ -38,7 +38,8 @@ int cli_socket_options_add(struct cli_socket_options *options, const char *text)
         return unknown_option(text);
     struct cli_socket_option option = {.option = info->option, .text = equals + 1};
     if (info->option != KITH_OPTION_ROUTING_ID) {
-        int status = cli_number(info->name, option.text, info->min, info->max, &option.number);
+        int status = info->option == KITH_OPTION_IPC_MODE ? cli_mode(info->name, option.text, &option.number)
+                                                          : cli_number(info->name, option.text, info->min, info->max, &option.number);
         if (status != 0)
             return status;
     }

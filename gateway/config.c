@@ -119,11 +119,17 @@ static int read_size(struct reader *reader, cfg_t *section, const char *option, 
     return r;
 }
 
+/* In base 8 with and without the 0 in front, as chmod(1) takes them: 444 in base 10 would let others write. */
 static int read_mode(struct reader *reader, cfg_t *section, const char *option, unsigned *mode) {
-    int64_t number = *mode;
-    int r = read_number(reader, section, option, 0, 0777, &number);
-    *mode = (unsigned)number;
-    return r;
+    const struct kith_config_value *value = kith_config_get(section, option, 0);
+    if (!value)
+        return 0;
+    char *end;
+    long bits = strtol(value->text, &end, 8);
+    if (end == value->text || *end || bits < 0 || bits > 0777)
+        return fail(reader, -EINVAL, value->line, "%s = \"%.64s\": write permission bits as for chmod(1), 0 to 0777", option, value->text);
+    *mode = (unsigned)bits;
+    return 0;
 }
 
 static int read_ms(struct reader *reader, cfg_t *section, const char *option, int64_t min, uint64_t *ms) {

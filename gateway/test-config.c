@@ -48,7 +48,7 @@ static void test_every_value_arrives(void **state) {
     _cleanup_(gateway_config_freep) struct gateway_config *config =
         parse("drain = 77\n"
               "service \"x\" {\n"
-              "  listen = {\"ipc://@a\", \"tcp://127.0.0.1:0\"}  policy = \"p\"  mode = 0640\n"
+              "  listen = {\"ipc://@a\", \"tcp://127.0.0.1:0\"}  policy = \"p\"  mode = 640\n"
               "  workers = {\"ipc://@w\"}  workers_with_origin = {\"ipc://@wo\"}  worker_policy = \"q\"  workers_mode = 0600\n"
               "  queue = 5  queue_bytes = 6  in_flight = 7  request_timeout = 8\n"
               "  max_message = 1000  handshake_timeout = 9  heartbeat_interval = 10  send_hwm = 11  recv_hwm_bytes = 12\n"
