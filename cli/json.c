@@ -62,12 +62,15 @@ int cli_json_add_frames(json_t *object, const kith_msg *msg, size_t first) {
     return frames && json_object_set(object, text ? "frames" : "frames_b64", frames) == 0 ? 0 : -ENOMEM;
 }
 
+/* Microseconds with three places behind the point, up to a day; more digits would show the binary fraction. */
+#define REAL_DIGITS 14
+
 static int print_piece(const char *buffer, size_t size, void *userdata) {
     return cli_output(buffer, size) < 0 ? -1 : 0;
 }
 
 int cli_json_print(const json_t *object) {
-    if (json_dump_callback(object, print_piece, NULL, JSON_COMPACT) < 0) {
+    if (json_dump_callback(object, print_piece, NULL, JSON_COMPACT | JSON_REAL_PRECISION(REAL_DIGITS)) < 0) {
         int r = cli_flush();
         return r < 0 ? r : -ENOMEM;
     }

@@ -190,14 +190,15 @@ static int print_text(const kith_msg *msg, size_t first) {
     return cli_print("%s: %s\n", who, what);
 }
 
-static void print_request(struct rep *rep, const kith_msg *msg, size_t first) {
+/* Negative: nobody reads what we print, or it cannot be written; cli_output_finish() says whether that is an error. */
+static int print_request(struct rep *rep, const kith_msg *msg, size_t first) {
     if (rep->quiet)
-        return;
+        return 0;
     int r = rep->json ? print_json(msg, first) : print_text(msg, first);
-    if (r == -ENOMEM)
-        gateway_log_limited(rep->log, LOG_ERR, 0, "a request was not printed: out of memory");
-    else if (r < 0)
-        stop(rep); /* nobody reads what we print: cli_output_finish() says whether that is an error */
+    if (r != -ENOMEM)
+        return r;
+    gateway_log_limited(rep->log, LOG_ERR, 0, "a request was not printed: out of memory");
+    return 0;
 }
 
 static void reply(struct rep *rep, kith_msg *msg) {
@@ -262,10 +263,12 @@ static void message(kith_socket *socket, kith_msg *msg, void *userdata) {
         kith_msg_free(msg);
         return;
     }
-    print_request(rep, msg, first);
+    int r = print_request(rep, msg, first);
     answer(rep, msg, first);
     if (++rep->served == rep->count)
         finish(rep);
+    if (r < 0)
+        stop(rep);
 }
 
 static void event(kith_socket *socket, const struct kith_event *event, void *userdata) {

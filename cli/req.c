@@ -318,6 +318,8 @@ static int run(const struct cli_verb *verb, int argc, char **argv) {
         return status;
     if (count == 0)
         return cli_usage(verb, "the endpoint is missing, such as ipc:///run/x.sock or tcp://127.0.0.1:5555");
+    if (req.json && req.raw)
+        return cli_usage(verb, "--json and --raw are two forms of one output: choose one");
     req.endpoint = words[0];
     struct kith_error error = KITH_ERROR_NONE;
     if (talk(&req, words + 1, &error) < 0)

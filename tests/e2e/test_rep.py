@@ -93,8 +93,13 @@ def test_options_reach_the_socket(test):
     assert ask(sock, b'x' * 100) == [b'x' * 100]
     sock.send(b'x' * 2000)
     rep.err.wait('1000|limit')
-    rep = test.rep(test.ipc('m'), '--option', 'ipc-mode=0600', '-q')
-    assert os.stat(test.path('m')).st_mode & 0o777 == 0o600
+    for bits in ('0600', '600'):
+        rep = test.rep(test.ipc('m'), '--option', f'ipc-mode={bits}', '-q')
+        assert os.stat(test.path('m')).st_mode & 0o777 == 0o600
+        assert rep.stop() == 0
+    for bits in ('0999', '01777', '0x1ff', '-1', ''):
+        result = test.run('rep', test.ipc('m'), '--option', f'ipc-mode={bits}')
+        assert result.returncode == 2 and '0777' in result.error, result
 
 
 # What is printed ------------------------------------------------------------------------------------------------------
@@ -187,6 +192,13 @@ def test_a_full_disk_is_an_error(test):
         ask(test.socket(zmq.REQ, rep.endpoint), b'x')
         assert rep.wait() == 1
         rep.err.wait('standard output: No space left')
+
+
+def test_a_request_that_cannot_be_printed_is_answered_by_its_command_all_the_same(test):
+    with open('/dev/full', 'wb') as full:
+        rep = test.rep(test.ipc(), '--exec', 'cat', stdout=full)
+        assert ask(test.socket(zmq.REQ, rep.endpoint), b'x') == [b'x']
+        assert rep.wait() == 1
 
 
 def test_an_endpoint_in_use_names_who_has_it(test):

@@ -77,6 +77,17 @@ def test_json_tells_server_frames_and_time(test):
     assert 'frames_b64' in parse(test.run('req', rep.endpoint, '--json', octets=b'\xff').text)
 
 
+def test_json_times_have_no_more_digits_than_the_clock(test):
+    rep = test.rep(test.ipc(), '-q')
+    for line in test.run('req', rep.endpoint, 'x', '--json', '--count', '20').text.splitlines():
+        assert re.search(r'"round_trip_us":\d+\.\d{1,3}}$', line), line
+
+
+def test_json_and_raw_together_are_a_usage_error(test):
+    result = test.run('req', test.ipc(), 'x', '--json', '--raw')
+    assert result.returncode == 2 and '--json' in result.error and '--raw' in result.error
+
+
 def test_a_terminal_is_not_commanded_by_a_reply(test):
     rep = test.rep(test.ipc(), '-q')
     master, slave = os.openpty()
