@@ -325,6 +325,30 @@ static void test_malformed_endpoints_are_refused_with_a_text(void **state) {
         error = KITH_ERROR_NONE;
         assert_true(kith_socket_connect(socket, malformed[i], &error) < 0);
         assert_true(strlen(error.text) > 0);
+        for (int listening = 0; listening <= 1; listening++) {
+            error = KITH_ERROR_NONE;
+            assert_true(kith_endpoint_check(malformed[i], listening, &error) < 0);
+            assert_true(strlen(error.text) > 0);
+        }
+    }
+}
+
+/* What is for listening only is no address to connect to; and looking opens nothing. */
+static void test_an_endpoint_can_be_looked_at_without_being_opened(void **state) {
+    static const struct {
+        const char *endpoint;
+        bool to_listen, to_connect;
+    } cases[] = {
+        {"ipc:///nowhere/at/all.sock", true, true},
+        {"ipc://@kith-test-nobody", true, true},
+        {"tcp://127.0.0.1:1", true, true},
+        {"tcp://127.0.0.1:*", true, false},
+        {"tcp://*:1", true, false},
+    };
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(cases); i++) {
+        struct kith_error error = KITH_ERROR_NONE;
+        assert_int_equal(kith_endpoint_check(cases[i].endpoint, true, &error) == 0, cases[i].to_listen);
+        assert_int_equal(kith_endpoint_check(cases[i].endpoint, false, &error) == 0, cases[i].to_connect);
     }
 }
 
@@ -358,6 +382,7 @@ int main(void) {
         PATTERN_TEST(test_drain_towards_a_peer_that_never_reads_times_out),
         PATTERN_TEST(test_an_option_out_of_its_range_is_refused_by_name),
         PATTERN_TEST(test_malformed_endpoints_are_refused_with_a_text),
+        PATTERN_TEST(test_an_endpoint_can_be_looked_at_without_being_opened),
         PATTERN_TEST(test_a_live_server_keeps_its_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
