@@ -92,11 +92,13 @@ struct kith_conn_options {
 };
 
 /* Adopts a connected stream socket (made non-blocking and close-on-exec); on failure it stays the caller's. Errors: -ENOTSOCK,
- * -EPROTOTYPE (not SOCK_STREAM), -EINVAL (low_mark not below high_mark, receive_fds above 253), -ENOMEM, -EMFILE. */
+ * -EPROTOTYPE (not SOCK_STREAM), -EBADF, -EEXIST (the loop watches it already), -EINVAL (low_mark not below high_mark, receive_fds above
+ * 253), -ENOMEM, -ENOSPC, -ECHILD (after fork), -ESHUTDOWN (the loop is gone). */
 KITH_PUBLIC int kith_conn_new_fd(kith_loop *loop, int fd, const struct kith_conn_options *options, const struct kith_conn_ops *ops,
                                  void *userdata, kith_conn **ret_conn);
 /* Begins to connect; the outcome comes as `connected` or `closed`, never inside this call. Octets may be written before it. A full backlog
- * of AF_UNIX is tried again until connect_ms is over. Errors: -EINVAL, -ENOMEM, -EMFILE, -EAFNOSUPPORT. */
+ * of AF_UNIX is tried again until connect_ms is over. Errors: -EINVAL, -ENOMEM, -EMFILE, -ENFILE, -EAFNOSUPPORT, -ESOCKTNOSUPPORT, -ECHILD,
+ * -ESHUTDOWN. */
 KITH_PUBLIC int kith_conn_new_connect(kith_loop *loop, const struct kith_address *address, const struct kith_conn_options *options,
                                       const struct kith_conn_ops *ops, void *userdata, kith_conn **ret_conn);
 /* Closes at once and frees; no callback follows. NULL is allowed. Always NULL. */
@@ -113,7 +115,8 @@ KITH_PUBLIC void kith_conn_set_userdata(kith_conn *conn, void *userdata);
 KITH_PUBLIC void *kith_conn_userdata(kith_conn *conn);
 
 /* Queues a copy of the octets. They are sent when the loop has run the callbacks of this step, or at once when 64 KiB are
- * queued. Whole or not at all. Errors: -EAGAIN (the queue is at its high mark; `writable` will come), -EPIPE (closed or draining), -ENOMEM.
+ * queued. Whole or not at all. Errors: -EAGAIN (the queue is at its high mark; `writable` will come), -EPIPE (closed or draining), -ENOMEM,
+ * -ESHUTDOWN (the loop is gone).
  */
 KITH_PUBLIC int kith_conn_write(kith_conn *conn, const void *data, size_t size);
 /* The same by reference, without a copy: for large blocks (small ones are copied all the same). A slice without buffer must stay valid

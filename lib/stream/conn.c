@@ -18,6 +18,7 @@
 KITH_DEFINE_CLEANUP(kith_conn *, kith_conn_free)
 
 static void on_deferred(struct kith_defer *defer);
+static void on_timer(kith_timer *timer, void *userdata);
 
 /* Makes and ends ---------------------------------------------------------------------------------------------------- */
 
@@ -31,7 +32,7 @@ int conn_new(kith_loop *loop, const struct kith_conn_options *options, const str
     if (low_mark >= high_mark || options->receive_fds > RECEIVE_FDS_MAX || options->idle_ms > MS_MAX || options->connect_ms > MS_MAX)
         return -EINVAL;
 
-    kith_conn *conn = calloc(1, sizeof(*conn));
+    _cleanup_(kith_conn_freep) kith_conn *conn = calloc(1, sizeof(*conn));
     if (!conn)
         return -ENOMEM;
     conn->refs = 1;
@@ -47,7 +48,10 @@ int conn_new(kith_loop *loop, const struct kith_conn_options *options, const str
     conn->userdata = userdata;
     kith_queue_init(&conn->queue);
     kith_defer_init(&conn->defer, on_deferred);
-    *ret_conn = conn;
+    int r = kith_timer_new(loop, on_timer, conn, &conn->timer);
+    if (r < 0)
+        return r;
+    *ret_conn = KITH_STEAL(conn);
     return 0;
 }
 
@@ -163,6 +167,8 @@ static void rewatch(kith_conn *conn) {
 
 /* The end of every handler: tells what is due. */
 static void settle(kith_conn *conn) {
+    if (conn_is_inert(conn))
+        return;
     if (conn->state == CONN_OPEN && conn->relieved && !conn->draining && conn->failure == 0) {
         conn->relieved = false;
         if (conn->ops->writable)
@@ -260,7 +266,7 @@ static void on_timer(kith_timer *timer, void *userdata) {
         conn_connect(conn);
     conn_receive(conn); /* the loop may have been held up: what has arrived meanwhile counts */
     settle(conn);
-    if (conn->state != CONN_CLOSED) {
+    if (conn->state != CONN_CLOSED && !conn_is_inert(conn)) {
         expire(conn);
         conn_schedule(conn);
         settle(conn);
@@ -274,16 +280,13 @@ void conn_schedule(kith_conn *conn) {
     at = conn->connect_at < at ? conn->connect_at : at;
     at = conn->retry_at < at ? conn->retry_at : at;
     if (at == CONN_NEVER) {
-        if (conn->timer)
-            kith_timer_disarm(conn->timer);
+        kith_timer_disarm(conn->timer);
         return;
     }
 
     uint64_t now = kith_time_now();
     uint64_t after_ms = at > now ? (at - now + KITH_NS_PER_MS - 1) / KITH_NS_PER_MS : 0;
-    int r = conn->timer ? 0 : kith_timer_new(conn->loop, on_timer, conn, &conn->timer);
-    if (r >= 0)
-        r = kith_timer_arm(conn->timer, after_ms, 0);
+    int r = kith_timer_arm(conn->timer, after_ms, 0);
     if (r < 0)
         conn_fail(conn, r);
 }
@@ -291,7 +294,7 @@ void conn_schedule(kith_conn *conn) {
 /* What the application asks for --------------------------------------------------------------------------------------- */
 
 void kith_conn_drain(kith_conn *conn, int64_t deadline_ms) {
-    if (!conn || conn->state == CONN_CLOSED)
+    if (!conn || conn->state == CONN_CLOSED || conn_is_inert(conn))
         return;
     uint64_t deadline = deadline_ms < 0 || (uint64_t)deadline_ms > MS_MAX ? CONN_NEVER : (uint64_t)deadline_ms * KITH_NS_PER_MS;
     conn->draining = true;
@@ -309,7 +312,7 @@ void kith_conn_resume(kith_conn *conn) {
     if (!conn || !conn->paused)
         return;
     conn->paused = conn->pressed = false;
-    if (conn->state != CONN_OPEN)
+    if (conn->state != CONN_OPEN || conn_is_inert(conn))
         return;
     conn->received_at = kith_time_now();
     if (!(conn->watch & KITH_IO_READ))

@@ -63,8 +63,9 @@ struct kith_conn {
     struct kith_queue queue;
     struct kith_defer defer;
 
-    /* Deadlines, nanoseconds of CLOCK_MONOTONIC or CONN_NEVER. One timer, made when the first is set, serves the nearest. The idle one is
-     * not moved with every receive: when the timer fires, received_at says how long is still to wait. */
+    /* Deadlines, nanoseconds of CLOCK_MONOTONIC or CONN_NEVER. One timer serves the nearest; it is made with the connection, because it
+     * also tells when the loop is gone (conn_is_inert()). The idle one is not moved with every receive: when the timer fires, received_at
+     * says how long is still to wait. */
     kith_timer *timer;
     uint64_t connect_at, retry_at, drain_at;
     uint64_t received_at;
@@ -84,9 +85,15 @@ static inline bool conn_sender_known(const struct kith_sender *sender) {
     return sender->pid != 0 || sender->uid != CONN_OVERFLOW_ID || sender->gid != CONN_OVERFLOW_ID;
 }
 
+/* The loop was freed before the connection, maybe by the callback that just returned: it must not be touched any more. */
+static inline bool conn_is_inert(const struct kith_conn *conn) {
+    return conn->timer && kith_timer_inert(conn->timer);
+}
+
 /* conn.c */
 
-/* A connection in state CONNECTING, without descriptor. Errors: -EINVAL (options that contradict each other), -ENOMEM. */
+/* A connection in state CONNECTING, without descriptor. Errors: -EINVAL (options that contradict each other), -ENOMEM, -ECHILD,
+ * -ESHUTDOWN. */
 int conn_new(kith_loop *loop, const struct kith_conn_options *options, const struct kith_conn_ops *ops, void *userdata,
              kith_conn **ret_conn);
 /* OPEN: reads from now on. Failures are recorded. */

@@ -74,7 +74,7 @@ void conn_connected(kith_conn *conn) {
     conn_open(conn);
     if (conn->failure == 0 && conn->ops->connected)
         conn->ops->connected(conn, conn->userdata);
-    if (conn->state == CONN_OPEN)
+    if (conn->state == CONN_OPEN && !conn_is_inert(conn))
         conn_transmit(conn);
 }
 

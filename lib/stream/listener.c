@@ -21,6 +21,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/time.h"
+#include "loop/internal.h"
 #include "stream/bind.h"
 
 #define BACKLOG_DEFAULT 4096
@@ -130,6 +131,8 @@ static void on_ready(kith_io *io, int listener_fd, unsigned events, void *userda
     bool more = true;
     listener->refs++;
     for (int i = 0; i < ACCEPT_MAX && more && !listener->closed && !listener->paused && !listener->resting; i++) {
+        if (kith_timer_inert(listener->timer))
+            break; /* a callback has freed the loop */
         struct kith_address peer = {.size = sizeof(peer.storage)};
         int fd = accept4(listener_fd, (struct sockaddr *)&peer.storage, &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0)
@@ -152,8 +155,10 @@ static void on_rested(kith_timer *timer, void *userdata) {
 
 static int bind_name(int fd, const struct kith_address *address, int backlog, struct kith_error *ret_error) {
     char name[512];
-    kith_address_format(address, name, sizeof(name));
-    int r = 0;
+    int r = kith_address_format(address, name, sizeof(name));
+    if (r < 0)
+        return kith_error_set(ret_error, r, "this is no address to listen at: %s", kith_error_name(r));
+    r = 0;
     if (bind(fd, (const struct sockaddr *)&address->storage, address->size) < 0 || listen(fd, backlog) < 0)
         r = -errno;
     if (r == 0)

@@ -105,7 +105,7 @@ static size_t receive_batch(kith_conn *conn, kith_buffer *slab) {
 void conn_receive(kith_conn *conn) {
     size_t n = KITH_SLAB_SIZE;
     for (int round = 0; round < ROUNDS && n == KITH_SLAB_SIZE; round++) {
-        if (conn->state != CONN_OPEN || conn->paused || conn->read_end)
+        if (conn->state != CONN_OPEN || conn->paused || conn->read_end || conn_is_inert(conn))
             return;
         kith_buffer *slab;
         int r = kith_pool_get(kith_loop_pool(conn->loop), &slab);

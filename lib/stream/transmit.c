@@ -54,6 +54,8 @@ void conn_transmit(kith_conn *conn) {
 }
 
 static int may_write(kith_conn *conn) {
+    if (conn_is_inert(conn))
+        return -ESHUTDOWN;
     /* A failure to connect is told by `closed` alone. */
     if (conn->state == CONN_CLOSED || conn->draining || (conn->failure != 0 && conn->state == CONN_OPEN))
         return -EPIPE;
@@ -108,7 +110,7 @@ static bool at_rest(const kith_conn *conn) {
 }
 
 void kith_conn_flush(kith_conn *conn) {
-    if (!conn || conn->state != CONN_OPEN || conn->queue.octets == 0 || conn->blocked)
+    if (!conn || conn->state != CONN_OPEN || conn->queue.octets == 0 || conn->blocked || conn_is_inert(conn))
         return;
     conn_transmit(conn);
     /* What was deferred when the octets were queued would only keep the loop from waiting at once. */
