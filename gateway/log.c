@@ -175,7 +175,6 @@ static int event_priority(const struct kith_event *event) {
     case KITH_EVENT_DENIED_SEND:
     case KITH_EVENT_DUPLICATE_ID:
     case KITH_EVENT_SPLIT_MESSAGE:
-    case KITH_EVENT_HANDSHAKE_FAILED:
     case KITH_EVENT_FDS_REFUSED:
     case KITH_EVENT_DROPPED:
     case KITH_EVENT_REFUSED:
@@ -184,7 +183,8 @@ static int event_priority(const struct kith_event *event) {
         return LOG_ERR;
     case KITH_EVENT_LISTENING:
         return LOG_INFO;
-    case KITH_EVENT_DISCONNECTED: /* a client that closes is not news; one that breaks the protocol is */
+    case KITH_EVENT_HANDSHAKE_FAILED: /* so closes whoever only looks whether somebody listens */
+    case KITH_EVENT_DISCONNECTED:     /* a client that closes is not news; one that breaks the protocol is */
         return event->error == 0 || event->error == -ECONNRESET || event->error == -EPIPE ? LOG_DEBUG : LOG_WARNING;
     case KITH_EVENT_CONNECTED:
     case KITH_EVENT_RETRY:

@@ -1,4 +1,5 @@
 /* Tests of gateway/log.h: lines stay lines, floods stay small, the journal gets priorities. */
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -149,6 +150,19 @@ static void test_events_are_told_with_their_service(void **state) {
     assert_string_equal(read_text(fixture), "");
 }
 
+static void test_who_only_looks_whether_somebody_listens_is_not_news(void **state) {
+    struct fixture *fixture = *state;
+    struct kith_event event = {.type = KITH_EVENT_HANDSHAKE_FAILED, .error = -EPIPE, .endpoint = "ipc://@x", .text = "pid 1: Broken pipe"};
+    gateway_log_event(fixture->log, NULL, &event);
+    event.error = -ECONNRESET;
+    gateway_log_event(fixture->log, NULL, &event);
+    assert_string_equal(read_text(fixture), "");
+    event.error = -EPROTO;
+    event.text = "pid 1: no ZMTP";
+    gateway_log_event(fixture->log, NULL, &event);
+    assert_string_equal(read_text(fixture), "test: pid 1: no ZMTP\n");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_line_has_its_program_and_text, set_up, tear_down),
@@ -159,6 +173,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_what_is_held_back_is_told_at_the_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_journal_gets_priorities, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_events_are_told_with_their_service, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_who_only_looks_whether_somebody_listens_is_not_news, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
