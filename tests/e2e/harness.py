@@ -24,7 +24,8 @@ import zmq
 
 LIMIT = float(os.environ.get('KITH_TEST_LIMIT', '30'))
 PYTHON = '/usr/bin/python3'
-PEER = str(Path(__file__).resolve().parent / 'peer.py')
+# Its text, not its path: another uid need not be able to read where the tests lie.
+PEER = (Path(__file__).resolve().parent / 'peer.py').read_text()
 NOBODY = 65534
 
 kith_path = None
@@ -215,7 +216,7 @@ class Test(contextlib.ExitStack):
 
     def peer(self, *arguments, uid=None):
         """Starts peer.py, a stock client or worker in a process of its own."""
-        return Program(self, [*(as_uid(uid) if uid is not None else []), PYTHON, PEER, *map(str, arguments)], stdin=subprocess.PIPE)
+        return Program(self, [*(as_uid(uid) if uid is not None else []), PYTHON, '-c', PEER, *map(str, arguments)], stdin=subprocess.PIPE)
 
 
 def silent(sock, milliseconds=300):
