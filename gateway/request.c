@@ -10,7 +10,7 @@
 #include "gateway/envelope.h"
 
 size_t gateway_request_cost(const kith_msg *msg) {
-    return kith_msg_size(msg) + kith_msg_count(msg) * GATEWAY_FRAME_COST;
+    return kith_msg_size(msg) + kith_msg_count(msg) * KITH_FRAME_COST;
 }
 
 void gateway_requests_init(struct gateway_requests *requests, const struct gateway_request_limits *limits) {

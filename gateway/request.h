@@ -54,9 +54,7 @@ struct gateway_requests {
     size_t random_left;
 };
 
-/* What a waiting message counts: its octets and, as max-message has it (kith/option.h), 128 for each frame: a million empty frames are much
- * memory too. */
-#define GATEWAY_FRAME_COST 128
+/* What a waiting message counts: its octets and KITH_FRAME_COST for each frame: a million empty frames are much memory too. */
 size_t gateway_request_cost(const kith_msg *msg);
 
 void gateway_requests_init(struct gateway_requests *requests, const struct gateway_request_limits *limits);

@@ -415,7 +415,7 @@ static int bind_all(kith_socket *socket, char **endpoints, struct kith_error *re
 /* A reply may be as large as the request was: what the gateway put in front of that comes back with it. Without this room a client could
  * make the connection of any worker that echoes end. */
 static int allow_envelope(kith_socket *socket, struct kith_error *ret_error) {
-    const int64_t envelope = 2 * GATEWAY_FRAME_COST + GATEWAY_REQUEST_ID_SIZE;
+    const int64_t envelope = 2 * KITH_FRAME_COST + GATEWAY_REQUEST_ID_SIZE;
     int64_t max;
     int r = kith_socket_get_number(socket, KITH_OPTION_MAX_MESSAGE, &max);
     if (r >= 0)

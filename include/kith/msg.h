@@ -20,6 +20,9 @@ extern "C" {
 
 typedef struct kith_msg kith_msg;
 
+/* What limits in octets (KITH_OPTION_MAX_MESSAGE, ..._HWM_BYTES) count for each frame beside its octets: its place in memory. */
+#define KITH_FRAME_COST 128
+
 /* An empty message: it has no frames and cannot be sent before it has one. Errors: -ENOMEM. */
 KITH_PUBLIC int kith_msg_new(kith_msg **ret_msg);
 /* Frees a message with its references. NULL is allowed. Always NULL. */

@@ -25,10 +25,8 @@ struct kith_frame {
     uint8_t small[KITH_FRAME_SMALL];
 };
 
-/* Counted for each frame beside its octets: its place in the array, of which a third may be empty. A frame of two octets on the wire costs
- * that much memory, so it counts that much. */
-#define KITH_FRAME_OVERHEAD 128
-_Static_assert(KITH_FRAME_OVERHEAD >= sizeof(struct kith_frame), "a frame costs no more than is counted for it");
+/* A frame of two octets on the wire costs its place in the array, of which a third may be empty. */
+_Static_assert(KITH_FRAME_COST >= sizeof(struct kith_frame), "a frame costs no more than is counted for it");
 
 #define KITH_MSG_INLINE_FRAMES 4
 
@@ -55,7 +53,7 @@ static inline const uint8_t *kith_frame_data(const struct kith_frame *frame) {
 
 /* Octets as limits count them. */
 static inline size_t kith_msg_cost(const kith_msg *msg) {
-    return msg->size + msg->count * KITH_FRAME_OVERHEAD;
+    return msg->size + msg->count * KITH_FRAME_COST;
 }
 
 /* A piece of a frame of `frame_size` octets arrived: the first (offset 0) begins a frame, others continue the last. Memory grows with what

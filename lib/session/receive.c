@@ -135,7 +135,7 @@ static void session_frame(struct kith_session *session, const struct kith_slice 
         return;
     }
     if (r >= 0 && event->frame.offset == 0)
-        session->incoming_cost += event->frame.frame_size + KITH_FRAME_OVERHEAD;
+        session->incoming_cost += event->frame.frame_size + KITH_FRAME_COST;
     if (session->incoming_cost > (uint64_t)session->profile->numbers[KITH_OPTION_MAX_MESSAGE]) {
         kith_session_fail(session, -EMSGSIZE, "a message exceeds max-message; raise the option if it is legitimate");
         return;
