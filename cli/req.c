@@ -13,6 +13,7 @@
 #include <kith/socket.h>
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "cli/json.h"
@@ -92,29 +93,15 @@ static void finish(struct req *req, int status, const char *format, ...) {
 
 /* The request -------------------------------------------------------------------------------------------------------- */
 
+/* More on standard input is taken for a mistake: it has to fit in memory, and few peers accept as much. */
+#define INPUT_MAX ((size_t)1024 * 1024 * 1024)
+
 /* Reads standard input to its end into one frame. */
 static int add_input(kith_msg *msg) {
-    size_t size = 0, room = (size_t)64 * 1024;
-    _cleanup_(freep) char *text = malloc(room);
-    for (;;) {
-        if (text && size == room) {
-            char *larger = realloc(text, room *= 2);
-            if (!larger)
-                return -ENOMEM;
-            text = larger;
-        }
-        if (!text)
-            return -ENOMEM;
-        ssize_t n = read(STDIN_FILENO, text + size, room - size);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        if (n == 0)
-            break;
-        size += (size_t)n;
-    }
-    return kith_msg_add(msg, text, size);
+    _cleanup_(freep) char *text = NULL;
+    size_t size;
+    int r = kith_fd_read(STDIN_FILENO, INPUT_MAX, &text, &size);
+    return r < 0 ? r : kith_msg_add(msg, text, size);
 }
 
 static int make_request(struct req *req, char **frames, struct kith_error *error) {

@@ -64,16 +64,12 @@ static ssize_t read_up_to(int fd, char *block, size_t room) {
     return (ssize_t)size;
 }
 
-int kith_file_read(int dirfd, const char *path, size_t max, char **ret_text, size_t *ret_size) {
-    _cleanup_(kith_closep) int fd = -1;
+int kith_fd_read(int fd, size_t max, char **ret_text, size_t *ret_size) {
     _cleanup_(freep) char *text = NULL;
     size_t size = 0, room = FIRST_BLOCK;
 
     if (max > SSIZE_MAX - 1)
         max = SSIZE_MAX - 1;
-    fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0)
-        return -errno;
     for (;; room *= 2) {
         /* One octet more than allowed tells too much from just enough; it is also the place of the NUL. */
         if (room > max + 1)
@@ -96,6 +92,11 @@ int kith_file_read(int dirfd, const char *path, size_t max, char **ret_text, siz
     if (ret_size)
         *ret_size = size;
     return 0;
+}
+
+int kith_file_read(int dirfd, const char *path, size_t max, char **ret_text, size_t *ret_size) {
+    _cleanup_(kith_closep) int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    return fd < 0 ? -errno : kith_fd_read(fd, max, ret_text, ret_size);
 }
 
 int kith_link_read(int dirfd, const char *path, char **ret_target) {

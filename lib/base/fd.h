@@ -24,6 +24,9 @@ static inline void kith_closep(int *fd) {
 int kith_fd_set_nonblock(int fd);
 int kith_fd_set_cloexec(int fd);
 
+/* Reads fd to its end into a new NUL-terminated block (to free()); ret_size may be NULL. Errors: those of read(2), -EFBIG (more than max
+ * octets), -ENOMEM. */
+int kith_fd_read(int fd, size_t max, char **ret_text, size_t *ret_size);
 /* Reads at most `max` octets of a file relative to dirfd (AT_FDCWD), works for /proc files, into a new NUL-terminated block (to free()).
  * ret_size may be NULL. Errors: those of openat(2) and read(2), -EFBIG (more than max), -ENOMEM. */
 int kith_file_read(int dirfd, const char *path, size_t max, char **ret_text, size_t *ret_size);
