@@ -3,8 +3,8 @@
  *
  * One loop runs in one thread, without hidden threads and without global state. Callbacks run only inside
  * kith_loop_step(), kith_loop_run() and calls that say they drive the loop. Every object made on a loop belongs to the
- * loop's thread; the only calls allowed from other threads and from signal handlers are kith_loop_wakeup_send() and
- * kith_loop_stop().
+ * loop's thread; the only calls allowed from other threads and from signal handlers are kith_wakeup_send() and
+ * kith_loop_stop(). That thread is the one that runs it first: a loop may be made in one thread and run in another.
  *
  * Fork: a loop refuses to run and to make objects in a child process (-ECHILD); the child may only free it and its objects, which does
  * not disturb the parent.
@@ -39,13 +39,28 @@ typedef struct kith_signal kith_signal;
 typedef struct kith_child kith_child;
 typedef struct kith_wakeup kith_wakeup;
 
-/* Makes a loop with the best backend this kernel has (KITH_LOOP=epoll in the environment forces one; an unknown name is
- * -EINVAL). Errors: -ENOMEM, -EMFILE, -ENFILE, -EINVAL. */
+struct kith_loop_options {
+    /* "uring" (io_uring(7), Linux 6.1) or "epoll"; NULL: what KITH_LOOP in the environment says, unless the program is privileged
+     * (secure_getenv(3)), else the best that this kernel has and does not forbid. Both mean the same to the application. */
+    const char *backend;
+    /* Most octets of buffers that received data lie in, those included that the application keeps references of; in steps of 64 KiB;
+     * 0: 64 MiB. When they are used up, connections are not read until some are given back. */
+    size_t receive_memory;
+    /* Octets in the write queues of all connections above which each of them may hold but little (kith_conn_write()); 0: 256 MiB. */
+    size_t write_memory;
+};
+
+/* Makes a loop; options may be NULL. Errors, with text: -ENOMEM, -EMFILE, -ENFILE, -EINVAL (no such backend), -ENOSYS (the backend that
+ * was asked for is not to be had: an older kernel, or forbidden by seccomp or kernel.io_uring_disabled). */
+KITH_PUBLIC int kith_loop_new_with(const struct kith_loop_options *options, kith_loop **ret_loop, struct kith_error *ret_error);
+/* The same without options and text. */
 KITH_PUBLIC int kith_loop_new(kith_loop **ret_loop);
 KITH_PUBLIC kith_loop *kith_loop_free(kith_loop *loop);
 
-/* "epoll" */
+/* "uring", "epoll" */
 KITH_PUBLIC const char *kith_loop_backend_name(const kith_loop *loop);
+/* Why the loop could not have the best backend: one line for a log; NULL when it has it or was told which to take. */
+KITH_PUBLIC const char *kith_loop_backend_reason(const kith_loop *loop);
 
 /* The descriptor to watch for reading from another loop. The loop owns it. The first call makes the loop one that is hosted, which costs a
  * descriptor and, when the first timer changes, a system call. Errors (of the first call): -EMFILE, -ENFILE, -ENOMEM, -ECHILD. */

@@ -63,6 +63,10 @@ struct kith_batch {
     /* Descriptors closed because they were more than accepted, or cut off (MSG_CTRUNC, also at RLIMIT_NOFILE): at least so many, because
      * the kernel does not say how many it cut off. */
     size_t fd_refused;
+    /* All control messages as they came, lent, for kith_cmsg_next(). The numbers of descriptors in it are for display only: those above
+     * own them. */
+    const void *control;
+    size_t control_size;
 };
 
 struct kith_conn_ops {
@@ -82,13 +86,21 @@ struct kith_conn_ops {
     void (*closed)(kith_conn *conn, int error, void *userdata);
 };
 
+/* Most of struct kith_conn_options.control_size. */
+#define KITH_CONN_CONTROL_MAX 2048
+
 struct kith_conn_options {
     bool identity;       /* AF_UNIX: credentials for each batch */
     size_t receive_fds;  /* descriptors accepted a batch, 0 to 253; default 0: all are closed and counted */
+    size_t control_size; /* octets of room for other control messages, which the application switched on with setsockopt(2); CMSG_SPACE(3)
+                          * of each; 0 to KITH_CONN_CONTROL_MAX */
     size_t high_mark;    /* octets in the write queue from which kith_conn_write() says -EAGAIN; 0: 1 MiB */
     size_t low_mark;     /* octets at which `writable` is called; 0: a quarter of high_mark */
-    uint64_t idle_ms;    /* close with -ETIMEDOUT when nothing was received for so long (pauses do not count); 0: never */
-    uint64_t connect_ms; /* close with -ETIMEDOUT when connecting takes longer; 0: the kernel's limit (AF_UNIX: none at a full backlog) */
+    /* Milliseconds; when one has passed the connection is closed with -ETIMEDOUT. */
+    uint64_t idle_ms;      /* nothing was received (pauses do not count); 0: never */
+    uint64_t handshake_ms; /* kith_conn_handshake_done() was not called since the connection was made or connected; 0: never */
+    uint64_t linger_ms;    /* the peer has sent its end, `end` is NULL, and it does not take what is queued; 0: 30 s; UINT64_MAX: never */
+    uint64_t connect_ms;   /* connecting; 0: the kernel's limit (AF_UNIX: none at a full backlog) */
 };
 
 /* Adopts a connected stream socket (made non-blocking and close-on-exec); on failure it stays the caller's. Errors: -ENOTSOCK,
@@ -103,7 +115,7 @@ KITH_PUBLIC int kith_conn_new_connect(kith_loop *loop, const struct kith_address
                                       const struct kith_conn_ops *ops, void *userdata, kith_conn **ret_conn);
 /* Closes at once and frees; no callback follows. NULL is allowed. Always NULL. */
 KITH_PUBLIC kith_conn *kith_conn_free(kith_conn *conn);
-/* Closes at once: queued octets are lost, no callback follows. */
+/* Closes at once (inside a callback: when the callbacks of this step have run): queued octets are lost, no callback follows. */
 KITH_PUBLIC void kith_conn_close(kith_conn *conn);
 /* Sends what is queued, then its end (SHUT_WR), waits for the peer's end, because closing earlier can destroy what the peer has not read
  * yet, and calls `closed` (error 0; -ETIMEDOUT when deadline_ms passed first; -1: no deadline). Arriving data are still delivered; nothing
@@ -114,22 +126,33 @@ KITH_PUBLIC void kith_conn_drain(kith_conn *conn, int64_t deadline_ms);
 KITH_PUBLIC void kith_conn_set_userdata(kith_conn *conn, void *userdata);
 KITH_PUBLIC void *kith_conn_userdata(kith_conn *conn);
 
-/* Queues a copy of the octets. They are sent when the loop has run the callbacks of this step, or at once when 64 KiB are
- * queued. Whole or not at all. Errors: -EAGAIN (the queue is at its high mark; `writable` will come), -EPIPE (closed or draining), -ENOMEM,
- * -ESHUTDOWN (the loop is gone).
+/* Queues a copy of the octets. When all connections of the loop together hold more than its write_memory, each counts as full from 16 KiB
+ * on: those whose peers read are served, those whose peers do not hold no more than that. They are sent when the loop has run the callbacks
+ * of this step, or at once when 64 KiB are queued. Whole or not at all. Errors: -EAGAIN (the queue is at its high mark; `writable` will
+ * come), -EPIPE (closed or draining), -ENOMEM, -ESHUTDOWN (the loop is gone).
  */
 KITH_PUBLIC int kith_conn_write(kith_conn *conn, const void *data, size_t size);
 /* The same by reference, without a copy: for large blocks (small ones are copied all the same). A slice without buffer must stay valid
  * until sent. */
 KITH_PUBLIC int kith_conn_write_slice(kith_conn *conn, struct kith_slice slice);
+/* Several, in order; all or none. */
+KITH_PUBLIC int kith_conn_write_slices(kith_conn *conn, const struct kith_slice *slices, size_t count);
+/* Queues `size` octets of a regular file from `offset` on, which sendfile(2) takes from the page cache without a copy through this process
+ * (a read from a slow disk holds the loop up). fd is the connection's from the moment this returns 0, which closes it. All octets count for
+ * the marks. A file that turns out to be shorter closes the connection with -ENODATA. Errors: as kith_conn_write(), -EBADF, -ENOTSUP (not a
+ * regular file), -EINVAL (beyond its end). */
+KITH_PUBLIC int kith_conn_write_file(kith_conn *conn, int fd, uint64_t offset, uint64_t size);
 /* Sends what is queued now, as far as the kernel takes it. No callback runs inside. */
 KITH_PUBLIC void kith_conn_flush(kith_conn *conn);
 /* Octets in the write queue. */
 KITH_PUBLIC size_t kith_conn_queued(const kith_conn *conn);
 
-/* Backpressure: stops or resumes reading. After pause no `data` comes, not even from octets already read. */
+/* Backpressure: stops or resumes reading. After pause no `data` comes, not even from octets already read: those are kept, and come first
+ * after resume. */
 KITH_PUBLIC void kith_conn_pause(kith_conn *conn);
 KITH_PUBLIC void kith_conn_resume(kith_conn *conn);
+/* The protocol's handshake is over: handshake_ms is so too. */
+KITH_PUBLIC void kith_conn_handshake_done(kith_conn *conn);
 
 /* The descriptor, owned by the connection; -1 when closed. */
 KITH_PUBLIC int kith_conn_fd(const kith_conn *conn);
@@ -142,18 +165,33 @@ KITH_PUBLIC int kith_conn_peer_address(const kith_conn *conn, struct kith_addres
 /* Listeners -------------------------------------------------------------------------------------------------------- */
 
 struct kith_listener_ops {
-    /* A new connection: make it one with kith_conn_new_fd() and keep it, or return a negative errno: fd is then closed. fd is the
-     * callback's from the moment it returns 0. Required. */
-    int (*accept)(kith_listener *listener, int fd, const struct kith_address *peer, void *userdata);
+    /* A new connection: make it one with kith_conn_new_accepted() and keep it, or return a negative errno: fd is then closed. fd is the
+     * callback's from the moment it returns 0. kith_conn_peer() and kith_conn_peer_address() tell whose it is. Required. */
+    int (*accept)(kith_listener *listener, int fd, void *userdata);
     /* Accepting failed (-EMFILE, -ENFILE, -ENOBUFS, -ENOMEM): told once an episode, at most once a second. With -EMFILE the spare
      * descriptor is used to accept and close the waiting client, so that it does not hang; accepting goes on by itself. */
     void (*error)(kith_listener *listener, int error, void *userdata);
+    /* kith_listener_drain() is over: the last connection has gone. */
+    void (*drained)(kith_listener *listener, void *userdata);
 };
 
 struct kith_listener_options {
     bool identity; /* AF_UNIX: SO_PASSCRED, inherited by accepted sockets */
     int backlog;   /* 0: 4096 (the kernel caps it at net.core.somaxconn) */
     int mode;      /* AF_UNIX path: permission bits, set before the path can be connected to; 0: 0666 & ~umask */
+    /* Limits on connections made with kith_conn_new_accepted(); who comes beyond them is accepted, closed and counted, without a callback.
+     * 0: none. */
+    size_t max_connections;
+    unsigned max_per_peer; /* AF_UNIX: by uid, of the process that connected; TCP: by IPv4 address or IPv6 /64 */
+};
+
+struct kith_listener_stats {
+    size_t connections;    /* open now */
+    uint64_t accepted;     /* by the kernel, the next two included */
+    uint64_t refused;      /* above max_connections */
+    uint64_t refused_peer; /* above max_per_peer, or the peer could not be found out */
+    uint64_t turned_away;  /* out of descriptors: accepted with the spare one and closed */
+    uint64_t failed;       /* failures to accept */
 };
 
 /* Binds and listens. A path of AF_UNIX with a live server is never stolen: -EADDRINUSE, and the error names its pid and program; a stale
@@ -166,8 +204,18 @@ KITH_PUBLIC int kith_listener_new(kith_loop *loop, const struct kith_address *ad
 KITH_PUBLIC kith_listener *kith_listener_free(kith_listener *listener);
 /* The bound address, with the port that the kernel chose. */
 KITH_PUBLIC int kith_listener_address(const kith_listener *listener, struct kith_address *ret_address);
+/* While paused nobody is accepted: clients wait in the backlog, which connect(2) takes for success. */
 KITH_PUBLIC void kith_listener_pause(kith_listener *listener);
 KITH_PUBLIC void kith_listener_resume(kith_listener *listener);
+/* Ends service without losing anybody: accepts who waits in the backlog already (`accept` is still called), closes the socket and removes
+ * its path, drains the connections made with kith_conn_new_accepted() (kith_conn_drain() with deadline_ms) and calls `drained` when the
+ * last has gone. */
+KITH_PUBLIC void kith_listener_drain(kith_listener *listener, int64_t deadline_ms);
+KITH_PUBLIC void kith_listener_stats(const kith_listener *listener, struct kith_listener_stats *ret_stats);
+/* As kith_conn_new_fd() for a descriptor that `accept` of this listener was given: asks the kernel nothing, counts for the listener's
+ * limits, and is drained with it. The connection may outlive the listener. */
+KITH_PUBLIC int kith_conn_new_accepted(kith_listener *listener, int fd, const struct kith_conn_options *options,
+                                       const struct kith_conn_ops *ops, void *userdata, kith_conn **ret_conn);
 
 #ifdef __cplusplus
 }

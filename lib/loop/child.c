@@ -40,11 +40,13 @@ static unsigned dispatch(struct kith_watch *watch, unsigned events) {
         return 0;
     if (r < 0)
         status = (siginfo_t){.si_errno = -r};
-    kith_loop_unwatch(child->loop, &child->watch);
+    kith_loop_unwatch(child->loop, &child->watch, false);
     child->pidfd = kith_close(child->pidfd);
     child->fn(child, &status, child->userdata);
     return 1;
 }
+
+static const struct kith_watch_ops watch_ops = {.ready = dispatch};
 
 static int watch_pid(kith_child *child, pid_t pid) {
     siginfo_t status;
@@ -54,7 +56,7 @@ static int watch_pid(kith_child *child, pid_t pid) {
     if (child->pidfd < 0)
         return errno == ESRCH || errno == EINVAL || errno == ENOENT ? -ECHILD : -errno;
     int r = wait_for(child->pidfd, WNOWAIT, &status);
-    return r < 0 ? r : kith_loop_watch(child->loop, &child->watch, child->pidfd, KITH_IO_READ, dispatch);
+    return r < 0 ? r : kith_loop_watch(child->loop, &child->watch, KITH_WATCH_READY, child->pidfd, KITH_IO_READ, &watch_ops);
 }
 
 int kith_child_new(kith_loop *loop, pid_t pid, kith_child_fn fn, void *userdata, kith_child **ret_child) {
@@ -82,7 +84,7 @@ kith_child *kith_child_free(kith_child *child) {
     if (!child)
         return NULL;
     if (kith_watch_active(&child->watch))
-        kith_loop_unwatch(child->loop, &child->watch);
+        kith_loop_unwatch(child->loop, &child->watch, false);
     kith_close(child->pidfd);
     free(child);
     return NULL;

@@ -1,4 +1,5 @@
 /* loop/conformance-host.c: a loop inside another one, which only watches kith_loop_fd() with epoll. */
+#include <errno.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -23,7 +24,13 @@ static struct host host_begin(kith_loop *loop) {
 
 static bool readable_within(const struct host *host, int timeout_ms) {
     struct epoll_event event;
-    return epoll_wait(host->epoll, &event, 1, timeout_ms) == 1;
+    int n;
+
+    /* A loop that this thread freed before interrupts it once, when the kernel takes the ring apart (io_ring_exit_work()). */
+    do {
+        n = epoll_wait(host->epoll, &event, 1, timeout_ms);
+    } while (n < 0 && errno == EINTR);
+    return n == 1;
 }
 
 /* As a host does: waits for the descriptor, steps. Level-triggered: asking twice changes nothing. */
@@ -123,7 +130,9 @@ static void test_freed_timer_leaves_it_silent(void **state) {
     assert_int_equal(kith_timer_arm(timer, 0, 0), 0);
     assert_true(readable_within(&host, -1));
     kith_timer_free(timer);
-    assert_false(readable_within(&host, 0));
+    /* What was to be seen before may be seen for one more step, in which nothing happens. */
+    assert_int_equal(kith_loop_step(test->loop, 0), 0);
+    assert_false(readable_within(&host, 5));
     host_end(&host);
 }
 
@@ -133,11 +142,12 @@ struct work {
     unsigned calls;
 };
 
-static void work_for_ever(struct kith_defer *defer) {
+static unsigned work_for_ever(struct kith_defer *defer) {
     struct work *work = KITH_CONTAINER_OF(defer, struct work, defer);
 
     if (++work->calls < 100)
         kith_loop_defer(work->loop, &work->defer);
+    return 1;
 }
 
 static void test_deferred_work_makes_it_readable(void **state) {

@@ -142,7 +142,7 @@ struct work {
     unsigned calls, again;
 };
 
-static void do_work(struct kith_defer *defer) {
+static unsigned do_work(struct kith_defer *defer) {
     struct work *work = KITH_CONTAINER_OF(defer, struct work, defer);
 
     work->calls++;
@@ -150,6 +150,7 @@ static void do_work(struct kith_defer *defer) {
         kith_loop_defer(work->loop, &work->defer);
     if (work->other)
         kith_defer_cancel(&work->other->defer);
+    return 1;
 }
 
 static void work_init(struct work *work, kith_loop *loop) {
@@ -292,11 +293,12 @@ static void test_loop_freed_in_a_callback_ends_its_run(void **state) {
     kith_timer_free(undertaker.timers[1]);
 }
 
-static void free_loop_in_work(struct kith_defer *defer) {
+static unsigned free_loop_in_work(struct kith_defer *defer) {
     struct work *work = KITH_CONTAINER_OF(defer, struct work, defer);
 
     work->calls++;
     kith_loop_free(work->loop);
+    return 1;
 }
 
 static void test_loop_freed_in_deferred_work_cancels_the_rest_of_the_round(void **state) {
@@ -338,7 +340,7 @@ static void test_loop_lends_its_slab_pool(void **state) {
     struct conformance *test = *state;
     kith_buffer *slab = NULL;
 
-    assert_int_equal(kith_pool_get(kith_loop_pool(test->loop), &slab), 0);
+    assert_int_equal(kith_pool_get(test->loop->pool, &slab), 0);
     test->loop = kith_loop_free(test->loop);
     kith_buffer_data(slab)[KITH_SLAB_SIZE - 1] = 1;
     kith_buffer_unref(slab);

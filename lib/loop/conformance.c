@@ -22,7 +22,7 @@ int conformance_setup(void **state) {
 
     assert_non_null(test);
     test->fds_before = count_fds();
-    assert_int_equal(kith_loop_new_with(backend, &test->loop), 0);
+    assert_int_equal(kith_loop_new_with(&(struct kith_loop_options){.backend = backend}, &test->loop, NULL), 0);
     assert_string_equal(kith_loop_backend_name(test->loop), backend);
     *state = test;
     return 0;

@@ -17,14 +17,16 @@
 #define BATCH 128
 
 struct state {
+    struct kith_watches *watches;
     int fd;
     struct epoll_event events[BATCH];
 };
 
-static int create(void **ret_state) {
+static int create(struct kith_watches *watches, void **ret_state, const char **ret_reason) {
     struct state *state = calloc(1, sizeof(*state));
     if (!state)
         return -ENOMEM;
+    state->watches = watches;
     state->fd = epoll_create1(EPOLL_CLOEXEC);
     if (state->fd < 0) {
         int r = -errno;
@@ -35,40 +37,61 @@ static int create(void **ret_state) {
     return 0;
 }
 
-static void destroy(void *opaque) {
+static void destroy(void *opaque, bool in_child) {
     struct state *state = opaque;
 
     kith_close(state->fd);
     free(state);
 }
 
-static int fd(const void *opaque) {
+static int fd(void *opaque) {
     const struct state *state = opaque;
     return state->fd;
 }
 
-static int control(const struct state *state, int operation, const struct kith_watch *watch) {
+static int control(const struct state *state, int operation, const struct kith_watch *watch, unsigned wanted) {
     struct epoll_event event = {.data.u64 = watch->id};
 
-    if (watch->events & KITH_IO_READ)
+    if (wanted & KITH_IO_READ)
         event.events |= EPOLLIN;
-    if (watch->events & KITH_IO_WRITE)
+    if (wanted & KITH_IO_WRITE)
         event.events |= EPOLLOUT;
     if (event.events == 0)
         event.events = EPOLLONESHOT;
     return epoll_ctl(state->fd, operation, watch->fd, &event) < 0 ? -errno : 0;
 }
 
-static int add(void *state, const struct kith_watch *watch) {
-    return control(state, EPOLL_CTL_ADD, watch);
+static int add(void *state, struct kith_watch *watch) {
+    watch->applied = watch->events;
+    return control(state, EPOLL_CTL_ADD, watch, watch->events);
 }
 
-static int modify(void *state, const struct kith_watch *watch) {
-    return control(state, EPOLL_CTL_MOD, watch);
+static int apply(void *state, struct kith_watch *watch) {
+    uint8_t wanted = watch->starved ? watch->events & (uint8_t)~KITH_IO_READ : watch->events;
+
+    watch->control_armed = watch->control_room;
+    if (wanted == watch->applied)
+        return 0;
+    watch->applied = wanted;
+    return control(state, EPOLL_CTL_MOD, watch, wanted);
 }
 
-static void remove_watch(void *state, const struct kith_watch *watch) {
-    control(state, EPOLL_CTL_DEL, watch);
+static void remove_watch(void *opaque, struct kith_watch *watch, bool close_fd) {
+    struct state *state = opaque;
+
+    /* Closing takes it out of the set, unless another process has the socket too. */
+    control(state, EPOLL_CTL_DEL, watch, 0);
+    if (close_fd)
+        kith_close(watch->fd);
+}
+
+static int send_octets(void *state, struct kith_watch *watch, const void *data, size_t size) {
+    return kith_direct_send(watch->fd, data, size);
+}
+
+static void refill(void *opaque) {
+    struct state *state = opaque;
+    kith_watches_feed(state->watches);
 }
 
 /* Rounded up: a timer must not be early, and rounding down would wait for nothing again and again before each one. */
@@ -79,7 +102,7 @@ static int to_ms(int64_t timeout_ns) {
     return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
-static int wait(void *opaque, int64_t timeout_ns, struct kith_watches *watches) {
+static int wait(void *opaque, int64_t timeout_ns) {
     struct state *state = opaque;
 
     int count = epoll_wait(state->fd, state->events, BATCH, to_ms(timeout_ns));
@@ -95,7 +118,7 @@ static int wait(void *opaque, int64_t timeout_ns, struct kith_watches *watches) 
             events |= KITH_IO_WRITE;
         if (event->events & (EPOLLHUP | EPOLLERR))
             events |= KITH_IO_HANGUP;
-        kith_watches_report(watches, event->data.u64, events);
+        kith_watches_report(state->watches, event->data.u64, events);
     }
     return 0;
 }
@@ -106,7 +129,9 @@ const struct kith_loop_backend kith_loop_epoll = {
     .destroy = destroy,
     .fd = fd,
     .add = add,
-    .modify = modify,
+    .apply = apply,
     .remove = remove_watch,
+    .send = send_octets,
     .wait = wait,
+    .refill = refill,
 };

@@ -31,6 +31,8 @@ static unsigned timer_fired(struct kith_watch *watch, unsigned events) {
     return 0;
 }
 
+static const struct kith_watch_ops timer_ops = {.ready = timer_fired};
+
 static void settle_timer(struct kith_host *host, uint64_t deadline) {
     struct itimerspec when = {0}; /* all zero disarms */
 
@@ -55,6 +57,8 @@ void kith_host_settle(kith_loop *loop) {
         host->woken = true;
         kith_eventfd_raise(loop->wake_fd);
     }
+    if (loop->watches.backend->flush)
+        loop->watches.backend->flush(loop->watches.state);
 }
 
 int kith_loop_fd(kith_loop *loop) {
@@ -67,7 +71,7 @@ int kith_loop_fd(kith_loop *loop) {
         _cleanup_(kith_closep) int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
         if (fd < 0)
             return -errno;
-        r = kith_loop_watch(loop, &host->timer_watch, fd, KITH_IO_READ, timer_fired);
+        r = kith_loop_watch(loop, &host->timer_watch, KITH_WATCH_READY, fd, KITH_IO_READ, &timer_ops);
         if (r < 0)
             return r;
         host->timer_fd = KITH_STEAL_FD(fd);

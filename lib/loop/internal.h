@@ -7,23 +7,24 @@
 #include <kith/loop.h>
 
 #include "base/list.h"
-#include "pool/pool.h"
+#include "loop/watch.h"
+#include "pool/arena.h"
 
 /* A piece of work that runs once, after the ready callbacks of this step and before the loop waits again (so: when the loop would go idle).
  * Embedded in its owner. */
 struct kith_defer {
     struct kith_list link;
-    void (*fn)(struct kith_defer *defer);
+    unsigned (*fn)(struct kith_defer *defer); /* returns how many callbacks of the user it ran */
 };
 
-static inline void kith_defer_init(struct kith_defer *defer, void (*fn)(struct kith_defer *defer)) {
+static inline void kith_defer_init(struct kith_defer *defer, unsigned (*fn)(struct kith_defer *defer)) {
     kith_list_init(&defer->link);
     defer->fn = fn;
 }
 
 /* Queues it (the loop must be alive); a queued one stays where it is. Outside a step it runs at the beginning of the next (and makes
- * kith_loop_fd() readable). Deferred work that defers again runs in the same step, at most a bounded number of rounds. Each counts as a
- * callback. When the loop is freed first, it is cancelled; in a callback that has freed the loop nothing is queued. */
+ * kith_loop_fd() readable). Deferred work that defers again runs in the same step, at most a bounded number of rounds. When the loop is
+ * freed first, it is cancelled; in a callback that has freed the loop nothing is queued. */
 void kith_loop_defer(kith_loop *loop, struct kith_defer *defer);
 static inline void kith_defer_cancel(struct kith_defer *defer) {
     kith_list_unlink(&defer->link);
@@ -32,8 +33,27 @@ static inline void kith_defer_cancel(struct kith_defer *defer) {
 /* True when the loop that the timer was made on has been freed: how an object finds out, without touching it. */
 bool kith_timer_inert(const kith_timer *timer);
 
-/* The loop's slab pool: made with the loop, lives as long. */
-struct kith_pool *kith_loop_pool(kith_loop *loop);
+/* Watches a descriptor (watch.h). Errors: those of kith_io_new(). */
+int kith_loop_watch(kith_loop *loop, struct kith_watch *watch, enum kith_watch_kind kind, int fd, unsigned events,
+                    const struct kith_watch_ops *ops);
+/* With close_fd the descriptor is closed too, inside a step together with what else the kernel is told at its end. */
+void kith_loop_unwatch(kith_loop *loop, struct kith_watch *watch, bool close_fd);
+void kith_loop_set_watched(kith_loop *loop, struct kith_watch *watch, unsigned events);
+/* STREAM, LISTENER: see kith_watches_stop_reading(). */
+void kith_loop_stop_reading(kith_loop *loop, struct kith_watch *watch);
+/* STREAM: room for control messages in what is received from now on, at most KITH_CONTROL_MAX. */
+#define KITH_CONTROL_MAX 4096
+void kith_loop_set_control_room(kith_loop *loop, struct kith_watch *watch, size_t room);
+/* STREAM: sends without waiting. See kith_loop_backend.send. `now`: whole or in part when it returns, never -EINPROGRESS; not while another
+ * send is under way. */
+int kith_loop_send(kith_loop *loop, struct kith_watch *watch, const void *data, size_t size, bool now);
+
+/* Slabs with received octets in them that somebody keeps, for tests and statistics. */
+size_t kith_loop_slabs_kept(const kith_loop *loop);
+/* Where small octets that wait to be sent lie. */
+struct kith_arena *kith_loop_arena(kith_loop *loop);
+/* All octets that connections of this loop have still to send. */
+struct kith_charge *kith_loop_unsent(kith_loop *loop);
 
 /* True inside a callback of this loop. */
 bool kith_loop_running(const kith_loop *loop);

@@ -15,12 +15,14 @@ static bool events_valid(unsigned events) {
     return (events & ~(unsigned)(KITH_IO_READ | KITH_IO_WRITE | KITH_IO_HANGUP)) == 0;
 }
 
-static unsigned dispatch(struct kith_watch *watch, unsigned events) {
+static unsigned ready(struct kith_watch *watch, unsigned events) {
     kith_io *io = KITH_CONTAINER_OF(watch, kith_io, watch);
 
     io->fn(io, watch->fd, events, io->userdata);
     return 1;
 }
+
+static const struct kith_watch_ops io_ops = {.ready = ready};
 
 int kith_io_new(kith_loop *loop, int fd, unsigned events, kith_io_fn fn, void *userdata, kith_io **ret_io) {
     if (!fn || !events_valid(events))
@@ -28,7 +30,7 @@ int kith_io_new(kith_loop *loop, int fd, unsigned events, kith_io_fn fn, void *u
     kith_io *io = calloc(1, sizeof(*io));
     if (!io)
         return -ENOMEM;
-    int r = kith_loop_watch(loop, &io->watch, fd, events & ~(unsigned)KITH_IO_HANGUP, dispatch);
+    int r = kith_loop_watch(loop, &io->watch, KITH_WATCH_READY, fd, events & ~(unsigned)KITH_IO_HANGUP, &io_ops);
     if (r < 0) {
         free(io);
         return r;
@@ -45,8 +47,7 @@ int kith_io_set_events(kith_io *io, unsigned events) {
         return -EINVAL;
     if (!kith_watch_active(&io->watch))
         return -ESHUTDOWN;
-    kith_watches_set_events(&io->loop->watches, &io->watch, events & ~(unsigned)KITH_IO_HANGUP);
-    kith_loop_changed(io->loop);
+    kith_loop_set_watched(io->loop, &io->watch, events & ~(unsigned)KITH_IO_HANGUP);
     return 0;
 }
 
@@ -56,7 +57,7 @@ void kith_io_set_urgent(kith_io *io, bool urgent) {
 
 kith_io *kith_io_free(kith_io *io) {
     if (io && kith_watch_active(&io->watch))
-        kith_loop_unwatch(io->loop, &io->watch);
+        kith_loop_unwatch(io->loop, &io->watch, false);
     free(io);
     return NULL;
 }

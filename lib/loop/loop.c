@@ -1,9 +1,9 @@
 /*
  * loop/loop.c: the loop's life and its step.
  *
- * A step: deferred work from outside -> one wait -> urgent descriptors, other descriptors, timers, deferred work. Descriptors come before
- * timers: what has arrived may move the timer that was to complain of silence. In the normal case the wait is the only system call: the
- * clock is read without one, and timers only set how long the wait is.
+ * A step: deferred work from outside -> one wait -> urgent descriptors, what the backend brought, other descriptors, timers, deferred work.
+ * Descriptors come before timers: what has arrived may move the timer that was to complain of silence. In the normal case the wait is the
+ * only system call: the clock is read without one, and timers only set how long the wait is.
  *
  * Invariants: `running` is true exactly while control is inside kith_loop_step() or kith_loop_run(); outside, a hosted loop is settled
  * (host.c). A loop that a callback frees gives up its objects at once and its memory when the step ends.
@@ -13,6 +13,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "base/fd.h"
 #include "base/time.h"
 #include "loop/private.h"
@@ -21,6 +22,8 @@
 #define DEFER_ROUNDS 8
 /* 2 MiB of free slabs at most. */
 #define SLABS_KEPT 32
+#define RECEIVE_MEMORY_DEFAULT ((size_t)64 * 1024 * 1024)
+#define WRITE_MEMORY_DEFAULT ((size_t)256 * 1024 * 1024)
 
 KITH_DEFINE_CLEANUP(kith_loop *, kith_loop_free)
 
@@ -32,15 +35,43 @@ static unsigned woken(struct kith_watch *watch, unsigned events) {
     return 0;
 }
 
-int kith_loop_new_with(const char *name, kith_loop **ret_loop) {
-    _cleanup_(kith_loop_freep) kith_loop *loop = NULL;
-    const struct kith_loop_backend *backend = NULL;
-    void *state = NULL;
+static const struct kith_watch_ops wake_ops = {.ready = woken};
 
+/* Somebody gave slabs back that reading waits for. */
+static void on_room(void *userdata) {
+    kith_loop *loop = userdata;
+
+    if (loop->released)
+        return;
+    loop->watches.backend->refill(loop->watches.state);
+    kith_loop_changed(loop);
+}
+
+/* A privileged program does not let its caller choose. */
+static const char *name_in_environment(void) {
+    const char *name = secure_getenv("KITH_LOOP");
+    return name && *name ? name : NULL;
+}
+
+static int no_backend(int r, const char *name, struct kith_error *ret_error) {
+    if (r == -EINVAL)
+        return kith_error_set(ret_error, r, "\"%s\" is no way to wait; there are uring and epoll (KITH_LOOP)", name);
+    if (r == -ENOSYS)
+        return kith_error_set(ret_error, r, "io_uring is not to be had here; leave the choice to the loop, or take epoll (KITH_LOOP)");
+    return kith_error_set(ret_error, r, "a loop cannot be made: %s", kith_error_name(r));
+}
+
+int kith_loop_new_with(const struct kith_loop_options *options, kith_loop **ret_loop, struct kith_error *ret_error) {
+    static const struct kith_loop_options none = {0};
+    _cleanup_(kith_loop_freep) kith_loop *loop = NULL;
+
+    if (!options)
+        options = &none;
+    size_t receive = options->receive_memory > 0 ? options->receive_memory : RECEIVE_MEMORY_DEFAULT;
     loop = calloc(1, sizeof(*loop));
     if (!loop)
-        return -ENOMEM;
-    kith_watches_init(&loop->watches, NULL, NULL);
+        return no_backend(-ENOMEM, NULL, ret_error);
+    kith_watches_init(&loop->watches, NULL);
     kith_timers_init(&loop->timers);
     kith_list_init(&loop->deferred);
     kith_list_init(&loop->deferring);
@@ -48,33 +79,35 @@ int kith_loop_new_with(const char *name, kith_loop **ret_loop) {
     kith_host_init(&loop->host);
     kith_fork_guard_init(&loop->fork_guard);
     loop->now = kith_time_now();
+    kith_arena_init(&loop->arena);
+    loop->unsent.limit = options->write_memory > 0 ? options->write_memory : WRITE_MEMORY_DEFAULT;
     loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (loop->wake_fd < 0)
-        return -errno;
-    int r = kith_pool_new(SLABS_KEPT, &loop->pool);
+        return no_backend(-errno, NULL, ret_error);
+    int r = kith_pool_new(SLABS_KEPT, (receive + KITH_SLAB_SIZE - 1) / KITH_SLAB_SIZE, &loop->pool);
     if (r < 0)
-        return r;
-    r = kith_loop_backend_choose(name, &backend, &state);
+        return no_backend(r, NULL, ret_error);
+    kith_pool_on_room(loop->pool, on_room, loop);
+    loop->watches.pool = loop->pool;
+    const char *name = options->backend ? options->backend : name_in_environment();
+    r = kith_loop_backend_choose(name, &loop->watches, &loop->reason);
+    if (r >= 0)
+        r = kith_loop_watch(loop, &loop->wake_watch, KITH_WATCH_READY, loop->wake_fd, KITH_IO_READ, &wake_ops);
     if (r < 0)
-        return r;
-    kith_watches_init(&loop->watches, backend, state);
-    r = kith_loop_watch(loop, &loop->wake_watch, loop->wake_fd, KITH_IO_READ, woken);
-    if (r < 0)
-        return r;
+        return no_backend(r, name, ret_error);
     *ret_loop = KITH_STEAL(loop);
     return 0;
 }
 
 int kith_loop_new(kith_loop **ret_loop) {
-    /* A privileged program does not let its caller choose. */
-    const char *name = secure_getenv("KITH_LOOP");
-    return kith_loop_new_with(name && *name ? name : NULL, ret_loop);
+    return kith_loop_new_with(NULL, ret_loop, NULL);
 }
 
 static void destroy(kith_loop *loop) {
     if (loop->watches.backend)
-        loop->watches.backend->destroy(loop->watches.state);
+        loop->watches.backend->destroy(loop->watches.state, kith_loop_check_fork(loop) < 0);
     kith_close(loop->wake_fd);
+    kith_arena_deinit(&loop->arena);
     kith_pool_free(loop->pool);
     kith_fork_guard_deinit(&loop->fork_guard);
     free(loop);
@@ -103,8 +136,21 @@ const char *kith_loop_backend_name(const kith_loop *loop) {
     return loop->watches.backend->name;
 }
 
-struct kith_pool *kith_loop_pool(kith_loop *loop) {
-    return loop->pool;
+const char *kith_loop_backend_reason(const kith_loop *loop) {
+    return loop->reason;
+}
+
+size_t kith_loop_slabs_kept(const kith_loop *loop) {
+    const struct kith_loop_backend *backend = loop->watches.backend;
+    return kith_pool_used(loop->pool) - (backend->slabs ? backend->slabs(loop->watches.state) : 0);
+}
+
+struct kith_arena *kith_loop_arena(kith_loop *loop) {
+    return &loop->arena;
+}
+
+struct kith_charge *kith_loop_unsent(kith_loop *loop) {
+    return &loop->unsent;
 }
 
 bool kith_loop_running(const kith_loop *loop) {
@@ -142,8 +188,7 @@ static unsigned run_deferred(kith_loop *loop) {
         kith_list_splice(&loop->deferring, &loop->deferred);
         while ((defer = kith_list_first(&loop->deferring, struct kith_defer, link))) {
             kith_list_unlink(&defer->link);
-            defer->fn(defer);
-            count++;
+            count += defer->fn(defer);
         }
     }
     return count;
@@ -172,7 +217,7 @@ static int step(kith_loop *loop, uint64_t until) {
     do {
         kith_watches_apply(&loop->watches);
         int64_t timeout = count > 0 || atomic_load(&loop->stop) ? 0 : time_to_wait(loop, until);
-        int r = loop->watches.backend->wait(loop->watches.state, timeout, &loop->watches);
+        int r = loop->watches.backend->wait(loop->watches.state, timeout);
         loop->now = kith_time_now();
         if (r < 0)
             return count > 0 ? (int)count : r;
@@ -193,12 +238,22 @@ static int enter(kith_loop *loop) {
     return 0;
 }
 
+static void flush(kith_loop *loop) {
+    if (loop->watches.backend->flush)
+        loop->watches.backend->flush(loop->watches.state);
+}
+
+/* What was sent and closed in the last callbacks must not wait for the next step. */
 static void leave(kith_loop *loop) {
     loop->running = false;
-    if (loop->released)
+    if (loop->released) {
         destroy(loop);
-    else
+        return;
+    }
+    if (loop->host.timer_fd >= 0)
         kith_host_settle(loop);
+    else
+        flush(loop);
 }
 
 static bool take_stop(kith_loop *loop) {
@@ -241,14 +296,41 @@ void kith_loop_stop(kith_loop *loop) {
     kith_eventfd_raise(loop->wake_fd);
 }
 
-int kith_loop_watch(kith_loop *loop, struct kith_watch *watch, int fd, unsigned events,
-                    unsigned (*fn)(struct kith_watch *watch, unsigned events)) {
+int kith_loop_watch(kith_loop *loop, struct kith_watch *watch, enum kith_watch_kind kind, int fd, unsigned events,
+                    const struct kith_watch_ops *ops) {
     int r = loop->released ? -ESHUTDOWN : kith_loop_check_fork(loop);
-    return r < 0 ? r : kith_watches_add(&loop->watches, watch, fd, events, fn);
+    if (r >= 0)
+        r = kith_watches_add(&loop->watches, watch, kind, fd, events, ops);
+    if (r >= 0)
+        kith_loop_changed(loop);
+    return r;
 }
 
-void kith_loop_unwatch(kith_loop *loop, struct kith_watch *watch) {
-    kith_watches_remove(&loop->watches, watch, kith_loop_check_fork(loop) < 0);
+void kith_loop_unwatch(kith_loop *loop, struct kith_watch *watch, bool close_fd) {
+    bool in_child = kith_loop_check_fork(loop) < 0;
+
+    kith_watches_remove(&loop->watches, watch, in_child, close_fd);
+    if (!loop->running && !in_child)
+        flush(loop);
+}
+
+void kith_loop_set_watched(kith_loop *loop, struct kith_watch *watch, unsigned events) {
+    kith_watches_set_events(&loop->watches, watch, events);
+    kith_loop_changed(loop);
+}
+
+void kith_loop_stop_reading(kith_loop *loop, struct kith_watch *watch) {
+    kith_watches_stop_reading(&loop->watches, watch);
+    kith_loop_changed(loop);
+}
+
+void kith_loop_set_control_room(kith_loop *loop, struct kith_watch *watch, size_t room) {
+    kith_watches_set_control_room(&loop->watches, watch, room);
+    kith_loop_changed(loop);
+}
+
+int kith_loop_send(kith_loop *loop, struct kith_watch *watch, const void *data, size_t size, bool now) {
+    return now ? kith_direct_send(watch->fd, data, size) : loop->watches.backend->send(loop->watches.state, watch, data, size);
 }
 
 void kith_eventfd_raise(int fd) {

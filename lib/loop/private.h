@@ -33,7 +33,10 @@ struct kith_loop {
     struct kith_fork_guard fork_guard;
     struct kith_signals signals;
     struct kith_host host;
-    struct kith_pool *pool;
+    struct kith_pool *pool; /* for what is received */
+    struct kith_arena arena;
+    struct kith_charge unsent;
+    const char *reason; /* why it is not the best backend, or NULL */
     uint64_t now;
     int wake_fd; /* an eventfd: makes a wait end */
     struct kith_watch wake_watch;
@@ -42,15 +45,8 @@ struct kith_loop {
     bool released; /* freed by a callback: goes when the step ends */
 };
 
-/* As kith_loop_new(), with the backend called name; NULL: the best. */
-int kith_loop_new_with(const char *name, kith_loop **ret_loop);
-
 /* To be called after every change that can give the loop something to do: a host must see it when no step is under way. */
 void kith_loop_changed(kith_loop *loop);
-
-int kith_loop_watch(kith_loop *loop, struct kith_watch *watch, int fd, unsigned events,
-                    unsigned (*fn)(struct kith_watch *watch, unsigned events));
-void kith_loop_unwatch(kith_loop *loop, struct kith_watch *watch);
 
 /* From any thread and from signal handlers: makes the eventfd readable. */
 void kith_eventfd_raise(int fd);

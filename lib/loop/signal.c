@@ -55,6 +55,8 @@ static unsigned dispatch(struct kith_watch *watch, unsigned events) {
     return count;
 }
 
+static const struct kith_watch_ops watch_ops = {.ready = dispatch};
+
 /* Makes the kernel's set that of `handled`; opens and watches the descriptor when there is none. */
 static int update(kith_loop *loop) {
     struct kith_signals *signals = &loop->signals;
@@ -64,7 +66,7 @@ static int update(kith_loop *loop) {
         return -errno;
     if (signals->fd >= 0)
         return 0;
-    int r = kith_loop_watch(loop, &signals->watch, fd, KITH_IO_READ, dispatch);
+    int r = kith_loop_watch(loop, &signals->watch, KITH_WATCH_READY, fd, KITH_IO_READ, &watch_ops);
     if (r < 0) {
         kith_close(fd);
         return r;
@@ -145,7 +147,7 @@ static void stop(kith_signal *sig) {
     signals->by_number[sig->number] = NULL;
     sigdelset(&signals->handled, sig->number);
     if (sigisemptyset(&signals->handled)) {
-        kith_loop_unwatch(loop, &signals->watch);
+        kith_loop_unwatch(loop, &signals->watch, false);
         signals->fd = kith_close(signals->fd);
     } else if (kith_loop_check_fork(loop) == 0) {
         /* A larger set than needed would do no harm: the signal is not blocked any more. Not in a child: the descriptor is shared. */

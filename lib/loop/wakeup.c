@@ -31,6 +31,8 @@ static unsigned dispatch(struct kith_watch *watch, unsigned events) {
     return 1;
 }
 
+static const struct kith_watch_ops watch_ops = {.ready = dispatch};
+
 int kith_wakeup_new(kith_loop *loop, kith_wakeup_fn fn, void *userdata, kith_wakeup **ret_wakeup) {
     if (!fn)
         return -EINVAL;
@@ -42,7 +44,7 @@ int kith_wakeup_new(kith_loop *loop, kith_wakeup_fn fn, void *userdata, kith_wak
     wakeup->userdata = userdata;
     atomic_init(&wakeup->sent, false);
     wakeup->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    int r = wakeup->fd < 0 ? -errno : kith_loop_watch(loop, &wakeup->watch, wakeup->fd, KITH_IO_READ, dispatch);
+    int r = wakeup->fd < 0 ? -errno : kith_loop_watch(loop, &wakeup->watch, KITH_WATCH_READY, wakeup->fd, KITH_IO_READ, &watch_ops);
     if (r < 0) {
         kith_wakeup_free(wakeup);
         return r;
@@ -60,7 +62,7 @@ kith_wakeup *kith_wakeup_free(kith_wakeup *wakeup) {
     if (!wakeup)
         return NULL;
     if (kith_watch_active(&wakeup->watch))
-        kith_loop_unwatch(wakeup->loop, &wakeup->watch);
+        kith_loop_unwatch(wakeup->loop, &wakeup->watch, false);
     kith_close(wakeup->fd);
     free(wakeup);
     return NULL;

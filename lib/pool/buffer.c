@@ -61,6 +61,12 @@ size_t kith_buffer_size(const kith_buffer *buffer) {
     return buffer->size;
 }
 
+size_t kith_buffer_room(const kith_buffer *buffer, const uint8_t *end) {
+    if (buffer->refs > 1 || buffer->pool || buffer->data != buffer->octets)
+        return 0;
+    return (size_t)(buffer->data + buffer->size - end);
+}
+
 bool kith_buffer_shared(const kith_buffer *buffer) {
     return buffer->refs > 1;
 }

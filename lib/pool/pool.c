@@ -28,15 +28,19 @@
 struct kith_pool {
     kith_buffer *free_list;
     size_t kept, keep;
-    size_t used;
+    size_t used, limit;
     bool closed;
+    bool wanted;
+    void (*room)(void *userdata);
+    void *userdata;
 };
 
-int kith_pool_new(size_t keep, struct kith_pool **ret_pool) {
+int kith_pool_new(size_t keep, size_t limit, struct kith_pool **ret_pool) {
     struct kith_pool *pool = calloc(1, sizeof(*pool));
     if (!pool)
         return -ENOMEM;
     pool->keep = keep;
+    pool->limit = limit;
     *ret_pool = pool;
     return 0;
 }
@@ -57,6 +61,7 @@ struct kith_pool *kith_pool_free(struct kith_pool *pool) {
     while (pool->free_list)
         free(pop(pool));
     pool->closed = true;
+    pool->room = NULL;
     if (pool->used == 0)
         free(pool);
     return NULL;
@@ -65,6 +70,8 @@ struct kith_pool *kith_pool_free(struct kith_pool *pool) {
 int kith_pool_get(struct kith_pool *pool, kith_buffer **ret_buffer) {
     kith_buffer *slab = NULL;
 
+    if (pool->used >= pool->limit)
+        return -ENOBUFS;
     if (pool->free_list) {
         slab = pop(pool);
         slab->refs = 1;
@@ -78,6 +85,23 @@ int kith_pool_get(struct kith_pool *pool, kith_buffer **ret_buffer) {
     return 0;
 }
 
+void kith_pool_on_room(struct kith_pool *pool, void (*fn)(void *userdata), void *userdata) {
+    pool->room = fn;
+    pool->userdata = userdata;
+}
+
+void kith_pool_want(struct kith_pool *pool) {
+    pool->wanted = true;
+}
+
+/* Not for each slab: all who wait are woken, and would find one slab among them. */
+static void tell_room(struct kith_pool *pool) {
+    if (!pool->wanted || !pool->room || pool->used > pool->limit - (pool->limit + 7) / 8)
+        return;
+    pool->wanted = false;
+    pool->room(pool->userdata);
+}
+
 void kith_pool_put(struct kith_pool *pool, kith_buffer *slab) {
     pool->used--;
     if (!pool->closed && pool->kept < pool->keep) {
@@ -85,11 +109,13 @@ void kith_pool_put(struct kith_pool *pool, kith_buffer *slab) {
         slab->next_free = pool->free_list;
         pool->free_list = slab;
         pool->kept++;
-        return;
+    } else {
+        free(slab);
     }
-    free(slab);
     if (pool->closed && pool->used == 0)
         free(pool);
+    else
+        tell_room(pool);
 }
 
 size_t kith_pool_used(const struct kith_pool *pool) {

@@ -2,8 +2,8 @@
  * pool/pool.h: slabs for receiving, and who pays for memory.
  *
  * A pool hands out fixed-size slabs (buffers with refcounts, kith/buffer.h); a slab goes back to the free list when its last reference
- * goes. At most `keep` free slabs are kept. A charge is an account of octets with a limit: every peer-triggered allocation names the
- * account that pays, and the same object's destructor pays back.
+ * goes. At most `keep` free slabs are kept, and at most `limit` are out. A charge is an account of octets with a limit: every
+ * peer-triggered allocation names the account that pays, and the same object's destructor pays back.
  *
  * Invariants: a buffer's data are never reallocated while it has references; a pool may be freed while slabs are out: they then go
  * to free() at their last unref. Not thread safe: a pool, its buffers and its charges belong to one loop's thread.
@@ -23,16 +23,22 @@
 
 struct kith_pool;
 
-int kith_pool_new(size_t keep, struct kith_pool **ret_pool);
+int kith_pool_new(size_t keep, size_t limit, struct kith_pool **ret_pool);
 struct kith_pool *kith_pool_free(struct kith_pool *pool);
-/* A slab of KITH_SLAB_SIZE octets with one reference. Errors: -ENOMEM. */
+/* A slab of KITH_SLAB_SIZE octets with one reference. Errors: -ENOBUFS (the limit), -ENOMEM. */
 int kith_pool_get(struct kith_pool *pool, kith_buffer **ret_buffer);
+/* What to call, once, when after kith_pool_want() enough slabs have come back that going on is worth it. */
+void kith_pool_on_room(struct kith_pool *pool, void (*fn)(void *userdata), void *userdata);
+void kith_pool_want(struct kith_pool *pool);
 /* Slabs in use and free, for tests and statistics. */
 size_t kith_pool_used(const struct kith_pool *pool);
 size_t kith_pool_kept(const struct kith_pool *pool);
 
 /* True while somebody else holds a reference too: its octets must not be changed. */
 bool kith_buffer_shared(const kith_buffer *buffer);
+
+/* Octets that may be written behind `end`, which lies in the buffer: none when somebody else holds it, or when it is a slab or adopted. */
+size_t kith_buffer_room(const kith_buffer *buffer, const uint8_t *end);
 
 struct kith_charge {
     size_t used;

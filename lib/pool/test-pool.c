@@ -15,7 +15,7 @@ static void test_slab_comes_back_when_its_last_reference_goes(void **state) {
     struct kith_pool *pool = NULL;
     kith_buffer *first = NULL, *second = NULL;
 
-    assert_int_equal(kith_pool_new(4, &pool), 0);
+    assert_int_equal(kith_pool_new(4, SIZE_MAX, &pool), 0);
     assert_int_equal(kith_pool_get(pool, &first), 0);
     assert_int_equal(kith_buffer_size(first), KITH_SLAB_SIZE);
     memset(kith_buffer_data(first), 1, KITH_SLAB_SIZE);
@@ -41,7 +41,7 @@ static void test_no_more_than_keep_slabs_are_kept(void **state) {
     struct kith_pool *pool = NULL;
     kith_buffer *slabs[5];
 
-    assert_int_equal(kith_pool_new(2, &pool), 0);
+    assert_int_equal(kith_pool_new(2, SIZE_MAX, &pool), 0);
     for (size_t i = 0; i < KITH_ARRAY_SIZE(slabs); i++)
         assert_int_equal(kith_pool_get(pool, &slabs[i]), 0);
     assert_int_equal(kith_pool_used(pool), 5);
@@ -56,7 +56,7 @@ static void test_slabs_outlive_their_pool(void **state) {
     struct kith_pool *pool = NULL;
     kith_buffer *slabs[3];
 
-    assert_int_equal(kith_pool_new(3, &pool), 0);
+    assert_int_equal(kith_pool_new(3, SIZE_MAX, &pool), 0);
     for (size_t i = 0; i < KITH_ARRAY_SIZE(slabs); i++)
         assert_int_equal(kith_pool_get(pool, &slabs[i]), 0);
     kith_buffer_unref(slabs[0]);

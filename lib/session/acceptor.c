@@ -8,9 +8,8 @@
 
 KITH_DEFINE_CLEANUP(struct kith_acceptor *, kith_acceptor_free)
 
-static int acceptor_on_accept(kith_listener *listener, int fd, const struct kith_address *peer, void *userdata) {
+static int acceptor_on_accept(kith_listener *listener, int fd, void *userdata) {
     (void)listener;
-    (void)peer;
     struct kith_acceptor *acceptor = userdata;
     struct kith_session_host *host = acceptor->host;
     int64_t limit = host->profile->numbers[KITH_OPTION_MAX_PEERS];

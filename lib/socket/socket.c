@@ -112,8 +112,9 @@ static void socket_on_received(struct kith_pattern *pattern) {
 
 static const struct kith_pattern_host socket_pattern_host = {.received = socket_on_received};
 
-static void socket_on_defer(struct kith_defer *defer) {
+static unsigned socket_on_defer(struct kith_defer *defer) {
     kith_socket_deliver(KITH_CONTAINER_OF(defer, struct kith_socket, deliver));
+    return 1;
 }
 
 /* Life ------------------------------------------------------------------------------------------------------------------------ */

@@ -24,15 +24,16 @@
 KITH_DEFINE_CLEANUP(kith_conn *, kith_conn_free)
 
 static void retry_later(kith_conn *conn) {
-    conn->retry_ms = conn->retry_ms == 0 ? RETRY_FIRST_MS : 2 * conn->retry_ms;
-    if (conn->retry_ms > RETRY_MAX_MS)
-        conn->retry_ms = RETRY_MAX_MS;
-    conn->retry_at = kith_time_now() + conn->retry_ms * KITH_NS_PER_MS;
+    struct conn_deadlines *deadlines = conn->deadlines;
+    deadlines->retry_ms = deadlines->retry_ms == 0 ? RETRY_FIRST_MS : 2 * deadlines->retry_ms;
+    if (deadlines->retry_ms > RETRY_MAX_MS)
+        deadlines->retry_ms = RETRY_MAX_MS;
+    deadlines->retry_at = kith_time_now() + deadlines->retry_ms * KITH_NS_PER_MS;
     conn_schedule(conn);
 }
 
 void conn_connect(kith_conn *conn) {
-    conn->retry_at = CONN_NEVER;
+    conn->deadlines->retry_at = CONN_NEVER;
     if (connect(conn->fd, (const struct sockaddr *)&conn->target->storage, conn->target->size) == 0) {
         conn->answered = true;
         kith_loop_defer(conn->loop, &conn->defer);
@@ -58,24 +59,28 @@ static bool met_itself(const kith_conn *conn) {
     return own_size == peer_size && memcmp(&own, &peer, own_size) == 0;
 }
 
-void conn_connected(kith_conn *conn) {
+unsigned conn_connected(kith_conn *conn) {
+    unsigned count = 0;
     if (conn->failure != 0 || (conn->draining && conn->queue.octets == 0)) /* given up: connected to no end */
-        return;
+        return 0;
     int error = conn_socket_error(conn);
     if (error == 0 && met_itself(conn))
         error = -ECONNREFUSED;
     if (error != 0) {
         conn_fail(conn, error);
-        return;
+        return 0;
     }
 
-    conn->connect_at = conn->retry_at = CONN_NEVER;
+    conn->deadlines->connect_at = conn->deadlines->retry_at = CONN_NEVER;
     free(KITH_STEAL(conn->target));
     conn_open(conn);
-    if (conn->failure == 0 && conn->ops->connected)
+    if (conn->failure == 0 && conn->ops->connected) {
         conn->ops->connected(conn, conn->userdata);
+        count = 1;
+    }
     if (conn->state == CONN_OPEN && !conn_is_inert(conn))
-        conn_transmit(conn);
+        conn_transmit(conn, false);
+    return count;
 }
 
 int kith_conn_new_connect(kith_loop *loop, const struct kith_address *address, const struct kith_conn_options *options,
@@ -84,7 +89,9 @@ int kith_conn_new_connect(kith_loop *loop, const struct kith_address *address, c
         return -EINVAL;
 
     _cleanup_(kith_conn_freep) kith_conn *conn = NULL;
-    int r = conn_new(loop, options, ops, userdata, &conn);
+    int r = conn_new(loop, NULL, options, ops, userdata, &conn);
+    if (r >= 0)
+        r = conn_deadlines_need(conn);
     if (r < 0)
         return r;
     conn->target = malloc(sizeof(*conn->target));
@@ -92,8 +99,8 @@ int kith_conn_new_connect(kith_loop *loop, const struct kith_address *address, c
         return -ENOMEM;
     *conn->target = *address;
 
-    conn->family = address->storage.ss_family;
-    conn->fd = socket(conn->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    conn->family = (uint8_t)address->storage.ss_family;
+    conn->fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (conn->fd < 0)
         return -errno;
     conn->identity = conn->identity && conn->family == AF_UNIX;
@@ -101,7 +108,7 @@ int kith_conn_new_connect(kith_loop *loop, const struct kith_address *address, c
         return -errno;
 
     if (options && options->connect_ms > 0)
-        conn->connect_at = kith_time_now() + options->connect_ms * KITH_NS_PER_MS;
+        conn->deadlines->connect_at = kith_time_now() + options->connect_ms * KITH_NS_PER_MS;
     conn_connect(conn);
     conn_schedule(conn);
     *ret_conn = KITH_STEAL(conn);

@@ -1,18 +1,24 @@
 /*
  * Listeners.
  *
- * Readiness accepts up to ACCEPT_MAX clients, then the other descriptors have their turn. When the process is out of descriptors, a spare
- * one is given up for a moment to accept the waiting client and hang up on it: otherwise it would wait in the backlog, and the
- * level-triggered loop would spin on it. Whatever that cannot help against (the system is out of files or memory) pauses accepting for a
- * while.
+ * The loop brings the clients (watch.h). When the process is out of descriptors, a spare one is given up for a moment to accept the waiting
+ * client and hang up on it: otherwise it would wait in the backlog, and a level-triggered loop would spin on it. Whatever that cannot help
+ * against (the system is out of files or memory) pauses accepting for a while.
  *
- * Invariants: spare is -1 only while the process had no descriptor for it; resting is true exactly while the timer is armed; what is
- * watched follows from paused and resting (watch()).
+ * A listener knows the connections that were made with kith_conn_new_accepted(): it counts them, and drains them. They outlive it: its
+ * memory goes with the last of them.
+ *
+ * Draining: accepting is switched off -> what the backend had accepted comes (stopped) -> what waits in the backlog is accepted -> the
+ * socket is closed -> the connections drain -> `drained`. So no client that connect() has told of success is lost.
+ *
+ * Invariants: spare is -1 only while the process had no descriptor for it; resting is true exactly while the timer is armed for it; what is
+ * watched follows from paused, resting and draining (watch()); waiting holds what was accepted while paused.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -21,28 +27,42 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/time.h"
-#include "loop/internal.h"
 #include "stream/bind.h"
+#include "stream/conn.h"
+#include "stream/quota.h"
 
 #define BACKLOG_DEFAULT 4096
-#define ACCEPT_MAX 16
 /* Pause after a failure that a spare descriptor does not mend, milliseconds. */
 #define REST_MS 100
 #define TELL_AGAIN_NS KITH_NS_PER_S
 
 struct kith_listener {
+    struct kith_watch watch;
     unsigned refs;
     kith_loop *loop;
     int fd;
+    int family;
     int spare;
-    kith_io *io;
     kith_timer *timer;
     bool closed;
-    bool paused;  /* by the application */
-    bool resting; /* by a failure */
-    bool told;    /* this episode of failures */
+    bool identity;
+    bool paused;   /* by the application */
+    bool resting;  /* by a failure */
+    bool draining; /* no more clients; `drained` is due when the last connection has gone */
+    bool emptied;  /* nothing more can be accepted */
+    bool told;     /* this episode of failures */
     uint64_t told_at;
+    int64_t drain_ms;
+    struct kith_defer defer;
     struct kith_bound_path path;
+    size_t max_connections;
+    struct kith_quota quota;
+    struct kith_quota_entry *pending; /* of the client that `accept` is being asked about */
+    struct kith_list conns;
+    struct conn_profile *profile; /* of the last connection: most have the same options */
+    struct kith_listener_stats stats;
+    int *waiting; /* accepted while paused */
+    size_t waiting_count;
     const struct kith_listener_ops *ops;
     void *userdata;
 };
@@ -53,13 +73,29 @@ static int open_spare(void) {
     return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-static void watch(kith_listener *listener) {
-    if (!listener->closed)
-        (void)kith_io_set_events(listener->io, listener->paused || listener->resting ? 0 : KITH_IO_READ);
+static bool inert(const kith_listener *listener) {
+    return kith_timer_inert(listener->timer);
 }
+
+static void watch(kith_listener *listener) {
+    if (!listener->closed && !inert(listener) && kith_watch_active(&listener->watch))
+        kith_loop_set_watched(listener->loop, &listener->watch,
+                              listener->paused || listener->resting || listener->draining ? 0 : KITH_IO_READ);
+}
+
+static void release(kith_listener *listener) {
+    if (--listener->refs > 0)
+        return;
+    conn_profile_unref(listener->profile);
+    kith_quota_deinit(&listener->quota);
+    free(listener);
+}
+
+/* Failures to accept ------------------------------------------------------------------------------------------------- */
 
 static void tell(kith_listener *listener, int error) {
     uint64_t now = kith_loop_now(listener->loop);
+    listener->stats.failed++;
     if (listener->told || (listener->told_at != 0 && now - listener->told_at < TELL_AGAIN_NS))
         return;
     listener->told = true;
@@ -68,16 +104,19 @@ static void tell(kith_listener *listener, int error) {
         listener->ops->error(listener, error, listener->userdata);
 }
 
-/* Out of descriptors: hangs up on the waiting client. Returns false when that cannot be done. */
+/* Out of descriptors: hangs up on the waiting client. Returns false when that cannot be done, or nobody waits: io_uring wants a descriptor
+ * before there is a client. */
 static bool turn_away(kith_listener *listener) {
     if (listener->spare < 0)
         return false;
     listener->spare = kith_close(listener->spare);
     int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     int error = errno;
+    if (fd >= 0)
+        listener->stats.turned_away++;
     kith_close(fd);
     listener->spare = open_spare();
-    return listener->spare >= 0 && (fd >= 0 || (error != EMFILE && error != ENFILE));
+    return listener->spare >= 0 && (fd >= 0 || (error != EMFILE && error != ENFILE && error != EAGAIN));
 }
 
 static void rest(kith_listener *listener) {
@@ -87,11 +126,16 @@ static void rest(kith_listener *listener) {
     watch(listener);
 }
 
-/* Returns true when the next client may be tried at once. */
-static bool accept_failed(kith_listener *listener, int error) {
-    switch (error) {
-    case EAGAIN:
-        return false;
+static void on_rested(kith_timer *timer, void *userdata) {
+    kith_listener *listener = userdata;
+    if (listener->spare < 0)
+        listener->spare = open_spare();
+    listener->resting = false;
+    watch(listener);
+}
+
+static void accept_failed(kith_listener *listener, int error) {
+    switch (-error) {
     /* The client has gone again, or its network reports an error that has been pending on the new socket: accept(2). */
     case EINTR:
     case ECONNABORTED:
@@ -104,51 +148,234 @@ static bool accept_failed(kith_listener *listener, int error) {
     case ENETUNREACH:
     case ENONET:
     case EOPNOTSUPP:
-        return true;
-    default: {
-        bool mended = error == EMFILE && turn_away(listener);
-        if (!mended)
+        return;
+    default:
+        if (error != -EMFILE || !turn_away(listener))
             rest(listener);
-        tell(listener, -error);
-        return mended;
-    }
+        tell(listener, error);
     }
 }
 
-static void hand_over(kith_listener *listener, int fd, const struct kith_address *peer) {
+/* Clients ------------------------------------------------------------------------------------------------------------------ */
+
+/* Returns false when there are enough of them. */
+static bool admit(kith_listener *listener, int fd) {
+    if (listener->max_connections > 0 && listener->stats.connections >= listener->max_connections) {
+        listener->stats.refused++;
+        return false;
+    }
+    if (kith_quota_take(&listener->quota, fd, listener->family, &listener->pending) < 0) {
+        listener->stats.refused_peer++;
+        return false;
+    }
+    return true;
+}
+
+static void hand_over(kith_listener *listener, int fd) {
     listener->told = false;
-    if (listener->ops->accept(listener, fd, peer, listener->userdata) < 0)
+    listener->stats.accepted++;
+    if (!admit(listener, fd)) {
         kith_close(fd);
-}
-
-static void release(kith_listener *listener) {
-    if (--listener->refs == 0)
-        free(listener);
-}
-
-static void on_ready(kith_io *io, int listener_fd, unsigned events, void *userdata) {
-    kith_listener *listener = userdata;
-    bool more = true;
-    listener->refs++;
-    for (int i = 0; i < ACCEPT_MAX && more && !listener->closed && !listener->paused && !listener->resting; i++) {
-        if (kith_timer_inert(listener->timer))
-            break; /* a callback has freed the loop */
-        struct kith_address peer = {.size = sizeof(peer.storage)};
-        int fd = accept4(listener_fd, (struct sockaddr *)&peer.storage, &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd >= 0)
-            hand_over(listener, fd, &peer);
-        else
-            more = accept_failed(listener, errno);
+        return;
     }
+    if (listener->ops->accept(listener, fd, listener->userdata) < 0)
+        kith_close(fd);
+    /* Not made with kith_conn_new_accepted(): then it is not counted. */
+    kith_quota_give(&listener->quota, KITH_STEAL(listener->pending));
+}
+
+/* A few at the most: those that the backend accepted before it knew of the pause. */
+static void keep_waiting(kith_listener *listener, int fd) {
+    int *waiting = reallocarray(listener->waiting, listener->waiting_count + 1, sizeof(*waiting));
+    if (!waiting) {
+        listener->stats.failed++;
+        kith_close(fd);
+        return;
+    }
+    waiting[listener->waiting_count++] = fd;
+    listener->waiting = waiting;
+}
+
+static unsigned on_accepted(struct kith_watch *watch, int fd) {
+    kith_listener *listener = KITH_CONTAINER_OF(watch, kith_listener, watch);
+    listener->refs++;
+    if (fd < 0)
+        accept_failed(listener, fd);
+    else if (listener->paused)
+        keep_waiting(listener, fd);
+    else
+        hand_over(listener, fd);
+    release(listener);
+    return 1;
+}
+
+/* Those that came during a pause. */
+static unsigned hand_over_waiting(kith_listener *listener) {
+    unsigned count = 0;
+    while (count < listener->waiting_count && !listener->paused && !listener->closed && !inert(listener))
+        hand_over(listener, listener->waiting[count++]);
+    if (listener->closed || inert(listener)) {
+        for (size_t i = count; i < listener->waiting_count; i++)
+            kith_close(listener->waiting[i]);
+        listener->waiting_count = 0;
+    } else if (count > 0) {
+        listener->waiting_count -= count;
+        for (size_t i = 0; i < listener->waiting_count; i++)
+            listener->waiting[i] = listener->waiting[i + count];
+    }
+    if (listener->waiting_count == 0) {
+        free(listener->waiting);
+        listener->waiting = NULL;
+    }
+    return count;
+}
+
+/* The connections of a listener ----------------------------------------------------------------------------------------- */
+
+static bool same_options(const struct kith_conn_options *a, const struct kith_conn_options *b) {
+    return a->identity == b->identity && a->receive_fds == b->receive_fds && a->control_size == b->control_size &&
+           a->high_mark == b->high_mark && a->low_mark == b->low_mark && a->idle_ms == b->idle_ms && a->handshake_ms == b->handshake_ms &&
+           a->linger_ms == b->linger_ms && a->connect_ms == b->connect_ms;
+}
+
+static struct conn_profile *profile_for(kith_listener *listener, const struct kith_conn_options *options, int *ret_error) {
+    static const struct kith_conn_options none = {0};
+    if (!options)
+        options = &none;
+    if (!listener->profile || !same_options(&listener->profile->asked, options)) {
+        struct conn_profile *profile = conn_profile_new(options, ret_error);
+        if (!profile)
+            return NULL;
+        conn_profile_unref(listener->profile);
+        listener->profile = profile;
+    }
+    return listener->profile;
+}
+
+int kith_conn_new_accepted(kith_listener *listener, int fd, const struct kith_conn_options *options, const struct kith_conn_ops *ops,
+                           void *userdata, kith_conn **ret_conn) {
+    if (!listener || fd < 0 || !ops || !ops->data || !ret_conn)
+        return -EINVAL;
+    if (listener->closed || inert(listener))
+        return -ESHUTDOWN;
+    int r = 0;
+    struct conn_profile *profile = profile_for(listener, options, &r);
+    if (!profile)
+        return r;
+    kith_conn *conn = NULL;
+    r = conn_new(listener->loop, profile, NULL, ops, userdata, &conn);
+    if (r < 0)
+        return r;
+    conn->family = (uint8_t)listener->family;
+    conn->identity = conn->identity && listener->family == AF_UNIX;
+    if (listener->family == AF_UNIX && conn->identity != listener->identity &&
+        setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &(int){conn->identity}, sizeof(int)) < 0)
+        r = -errno;
+    if (r >= 0)
+        r = conn_adopt(conn, fd);
+    if (r < 0) {
+        kith_conn_free(conn);
+        return r;
+    }
+    conn->listener = listener;
+    listener->refs++;
+    listener->stats.connections++;
+    kith_list_push_back(&listener->conns, &conn->sibling);
+    conn->quota = KITH_STEAL(listener->pending);
+    *ret_conn = conn;
+    return 0;
+}
+
+static void defer(kith_listener *listener) {
+    if (!listener->closed && !inert(listener))
+        kith_loop_defer(listener->loop, &listener->defer);
+}
+
+void listener_forget(kith_conn *conn) {
+    kith_listener *listener = KITH_STEAL(conn->listener);
+    if (!listener)
+        return;
+    kith_list_unlink(&conn->sibling);
+    kith_quota_give(&listener->quota, KITH_STEAL(conn->quota));
+    listener->stats.connections--;
+    if (listener->draining && listener->stats.connections == 0)
+        defer(listener);
     release(listener);
 }
 
-static void on_rested(kith_timer *timer, void *userdata) {
-    kith_listener *listener = userdata;
-    if (listener->spare < 0)
-        listener->spare = open_spare();
-    listener->resting = false;
-    watch(listener);
+static void on_stopped(struct kith_watch *watch) {
+    kith_listener *listener = KITH_CONTAINER_OF(watch, kith_listener, watch);
+    listener->emptied = true;
+    defer(listener);
+}
+
+static const struct kith_watch_ops watch_ops = {.accepted = on_accepted, .stopped = on_stopped};
+
+/* Closes the socket, for nobody to connect to any more. */
+static void close_socket(kith_listener *listener) {
+    kith_bound_path_deinit(&listener->path); /* while the socket still listens: nobody takes the path for stale in between */
+    if (kith_watch_active(&listener->watch))
+        kith_loop_unwatch(listener->loop, &listener->watch, true);
+    else
+        kith_close(listener->fd);
+    listener->fd = -1;
+}
+
+/* Accepts what waits in the backlog: bounded by its length. */
+static unsigned accept_rest(kith_listener *listener) {
+    unsigned count = 0;
+    while (!listener->closed && !inert(listener)) {
+        int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0)
+            break;
+        hand_over(listener, fd);
+        count++;
+    }
+    return count;
+}
+
+static unsigned drain_conns(kith_listener *listener) {
+    kith_list_foreach_safe (&listener->conns, node)
+        kith_conn_drain(kith_list_entry(node, kith_conn, sibling), listener->drain_ms);
+    return 0;
+}
+
+static unsigned on_deferred(struct kith_defer *defer) {
+    kith_listener *listener = KITH_CONTAINER_OF(defer, kith_listener, defer);
+    unsigned count = 0;
+    listener->refs++;
+    if (!listener->paused)
+        count = hand_over_waiting(listener);
+    if (listener->emptied && listener->fd >= 0 && !listener->closed && !inert(listener)) {
+        count += accept_rest(listener);
+        if (!listener->closed && !inert(listener)) {
+            close_socket(listener);
+            count += drain_conns(listener);
+        }
+    }
+    if (listener->draining && listener->fd < 0 && listener->stats.connections == 0 && !listener->closed && !inert(listener)) {
+        listener->draining = false;
+        count++;
+        if (listener->ops->drained)
+            listener->ops->drained(listener, listener->userdata);
+    }
+    release(listener);
+    return count;
+}
+
+void kith_listener_drain(kith_listener *listener, int64_t deadline_ms) {
+    if (!listener || listener->draining || listener->closed || listener->fd < 0 || inert(listener))
+        return;
+    listener->draining = true;
+    listener->paused = false;
+    listener->drain_ms = deadline_ms;
+    kith_loop_stop_reading(listener->loop, &listener->watch);
+    defer(listener);
+}
+
+void kith_listener_stats(const kith_listener *listener, struct kith_listener_stats *ret_stats) {
+    if (listener && ret_stats)
+        *ret_stats = listener->stats;
 }
 
 /* Makes ------------------------------------------------------------------------------------------------------------ */
@@ -224,14 +451,27 @@ int kith_listener_new(kith_loop *loop, const struct kith_address *address, const
     _cleanup_(kith_listener_freep) kith_listener *listener = calloc(1, sizeof(*listener));
     if (!listener)
         return kith_error_set(ret_error, -ENOMEM, "out of memory");
-    *listener =
-        (kith_listener){.refs = 1, .loop = loop, .fd = -1, .spare = -1, .path = KITH_BOUND_PATH_INIT, .ops = ops, .userdata = userdata};
-    int r = listen_on(listener, address, options ? options : &none, ret_error);
+    if (!options)
+        options = &none;
+    *listener = (kith_listener){.refs = 1,
+                                .loop = loop,
+                                .fd = -1,
+                                .family = address->storage.ss_family,
+                                .spare = -1,
+                                .identity = options->identity && address->storage.ss_family == AF_UNIX,
+                                .max_connections = options->max_connections,
+                                .quota = {.limit = options->max_per_peer},
+                                .path = KITH_BOUND_PATH_INIT,
+                                .ops = ops,
+                                .userdata = userdata};
+    kith_list_init(&listener->conns);
+    kith_defer_init(&listener->defer, on_deferred);
+    int r = listen_on(listener, address, options, ret_error);
     if (r < 0)
         return r;
-    r = kith_io_new(loop, listener->fd, KITH_IO_READ, on_ready, listener, &listener->io);
+    r = kith_timer_new(loop, on_rested, listener, &listener->timer);
     if (r >= 0)
-        r = kith_timer_new(loop, on_rested, listener, &listener->timer);
+        r = kith_loop_watch(loop, &listener->watch, KITH_WATCH_LISTENER, listener->fd, KITH_IO_READ, &watch_ops);
     if (r < 0)
         return kith_error_set(ret_error, r, "the loop cannot watch the listening socket: %s", kith_error_name(r));
     *ret_listener = KITH_STEAL(listener);
@@ -242,10 +482,10 @@ kith_listener *kith_listener_free(kith_listener *listener) {
     if (!listener)
         return NULL;
     listener->closed = true;
-    listener->io = kith_io_free(listener->io);
+    kith_defer_cancel(&listener->defer);
+    (void)hand_over_waiting(listener);
+    close_socket(listener);
     listener->timer = kith_timer_free(listener->timer);
-    kith_bound_path_deinit(&listener->path); /* while the socket still listens: nobody takes the path for stale in between */
-    listener->fd = kith_close(listener->fd);
     listener->spare = kith_close(listener->spare);
     release(listener);
     return NULL;
@@ -273,4 +513,6 @@ void kith_listener_resume(kith_listener *listener) {
         return;
     listener->paused = false;
     watch(listener);
+    if (listener->waiting)
+        defer(listener);
 }

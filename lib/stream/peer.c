@@ -51,5 +51,7 @@ int kith_conn_set_pass_pidfd(kith_conn *conn, bool on) {
     if (setsockopt(conn->fd, SOL_SOCKET, SO_PASSPIDFD, &value, sizeof(value)) < 0)
         return -errno;
     conn->pass_pidfd = on;
+    if (kith_watch_active(&conn->watch))
+        kith_loop_set_control_room(conn->loop, &conn->watch, conn_control_room(conn));
     return 0;
 }

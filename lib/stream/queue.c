@@ -1,34 +1,42 @@
 /*
  * The write queue.
  *
- * Invariants: `octets` is the sum of the slices' sizes, none of which is 0; every slice holds a reference of its buffer; chunk, when there
- * is one, holds a reference too and no octet of it beyond chunk_used belongs to a slice; count == 0 implies chunk == NULL and slices ==
- * few.
+ * Invariants: `octets` is the sum of the slices' sizes, none of which is 0; every slice holds a reference of its buffer; a slice with a
+ * buffer and no data is a file, its buffer the struct kith_queue_file that closes it; count == 0 implies slices == NULL.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "stream/queue.h"
 
-/* A copy above this gets a buffer of its own: at most a quarter of a slab is left unused behind the last octet. */
-#define CHUNK_COPY_MAX (KITH_SLAB_SIZE / 4)
-
-/* What is left of a slab while the peer does not read is worth moving when it is less than this. */
-#define SETTLE_MAX (KITH_SLAB_SIZE / 8)
+/* A copy above this gets a buffer of its own. */
+#define ARENA_COPY_MAX (KITH_ARENA_SIZE / 4)
+/* What a queue that waits takes for small writes at a time; the last of them is all that is left unused. */
+#define OWN_BUFFER_MIN ((size_t)4096)
+/* What is left in a large buffer is worth moving up to this size. */
+#define SETTLE_MAX ((size_t)16 * 1024)
+#define ROOM_FIRST 8
 
 void kith_queue_init(struct kith_queue *queue) {
-    *queue = (struct kith_queue){.room = KITH_ARRAY_SIZE(queue->few)};
-    queue->slices = queue->few;
+    *queue = (struct kith_queue){.room = 1};
+}
+
+static struct kith_slice *slice_at(const struct kith_queue *queue, size_t index) {
+    const struct kith_slice *row = queue->slices ? queue->slices : &queue->one;
+    return (struct kith_slice *)(uintptr_t)&row[queue->head + index];
+}
+
+static bool is_file(const struct kith_slice *slice) {
+    return slice->buffer && !slice->data;
 }
 
 void kith_queue_clear(struct kith_queue *queue) {
     for (size_t i = 0; i < queue->count; i++)
-        kith_slice_unref(&queue->slices[queue->head + i]);
-    kith_buffer_unref(queue->chunk);
-    if (queue->slices != queue->few)
-        free(queue->slices);
+        kith_slice_unref(slice_at(queue, i));
+    free(queue->slices);
     kith_queue_init(queue);
 }
 
@@ -36,19 +44,20 @@ void kith_queue_clear(struct kith_queue *queue) {
 static int reserve(struct kith_queue *queue) {
     if (queue->head + queue->count < queue->room)
         return 0;
-    if (queue->head >= queue->room / 2) { /* half of the row was sent: moving the rest is paid for by that */
+    if (queue->slices && queue->head >= queue->room / 2) { /* half of the row was sent: moving the rest is paid for by that */
         memmove(queue->slices, queue->slices + queue->head, queue->count * sizeof(*queue->slices));
         queue->head = 0;
         return 0;
     }
 
-    size_t room = 2 * queue->room;
+    if (queue->room > UINT32_MAX / 2)
+        return -ENOMEM;
+    uint32_t room = queue->slices ? 2 * queue->room : ROOM_FIRST;
     struct kith_slice *slices = calloc(room, sizeof(*slices));
     if (!slices)
         return -ENOMEM;
-    memcpy(slices, queue->slices + queue->head, queue->count * sizeof(*slices));
-    if (queue->slices != queue->few)
-        free(queue->slices);
+    memcpy(slices, slice_at(queue, 0), queue->count * sizeof(*slices));
+    free(queue->slices);
     queue->slices = slices;
     queue->head = 0;
     queue->room = room;
@@ -57,15 +66,15 @@ static int reserve(struct kith_queue *queue) {
 
 /* Puts a slice whose reference the queue now owns into the room that reserve() made. */
 static void append(struct kith_queue *queue, struct kith_slice slice) {
-    queue->slices[queue->head + queue->count++] = slice;
+    *slice_at(queue, queue->count++) = slice;
     queue->octets += slice.size;
 }
 
-static int copy_alone(struct kith_queue *queue, const void *data, size_t size) {
+static int copy_to_own(struct kith_queue *queue, const void *data, size_t size) {
     kith_buffer *buffer;
     int r = reserve(queue);
     if (r >= 0)
-        r = kith_buffer_new(size, &buffer);
+        r = kith_buffer_new(size > OWN_BUFFER_MIN ? size : OWN_BUFFER_MIN, &buffer);
     if (r < 0)
         return r;
     memcpy(kith_buffer_data(buffer), data, size);
@@ -73,52 +82,45 @@ static int copy_alone(struct kith_queue *queue, const void *data, size_t size) {
     return 0;
 }
 
-/* The last slice, when the chunk's free part lies right behind it. */
-static struct kith_slice *chunk_tail(struct kith_queue *queue) {
-    if (queue->count == 0 || !queue->chunk)
-        return NULL;
-    struct kith_slice *last = &queue->slices[queue->head + queue->count - 1];
-    return last->buffer == queue->chunk && last->data + last->size == kith_buffer_data(queue->chunk) + queue->chunk_used ? last : NULL;
+/* Behind the last slice, where that is possible. */
+static bool extend(struct kith_queue *queue, struct kith_arena *arena, const void *data, size_t size) {
+    struct kith_slice *last = queue->count > 0 ? slice_at(queue, queue->count - 1) : NULL;
+    if (!last || !last->buffer || !last->data)
+        return false;
+
+    const uint8_t *end = last->data + last->size;
+    if (arena && last->buffer == arena->buffer) {
+        if (end != kith_arena_end(arena) || kith_arena_extend(arena, data, size, last) < 0)
+            return false;
+    } else if (size <= kith_buffer_room(last->buffer, end)) {
+        memcpy((uint8_t *)(uintptr_t)end, data, size);
+        last->size += size;
+    } else {
+        return false;
+    }
+    queue->octets += size;
+    return true;
 }
 
-int kith_queue_copy(struct kith_queue *queue, struct kith_pool *pool, const void *data, size_t size) {
-    if (size == 0)
+int kith_queue_copy(struct kith_queue *queue, struct kith_arena *arena, const void *data, size_t size) {
+    if (size == 0 || extend(queue, arena, data, size))
         return 0;
-    if (size > CHUNK_COPY_MAX)
-        return copy_alone(queue, data, size);
+    if (!arena || size > ARENA_COPY_MAX)
+        return copy_to_own(queue, data, size);
 
-    bool fits = queue->chunk && size <= KITH_SLAB_SIZE - queue->chunk_used;
-    struct kith_slice *tail = fits ? chunk_tail(queue) : NULL;
-    if (!tail) {
-        int r = reserve(queue);
-        if (r < 0)
-            return r;
-    }
-    if (!fits) {
-        kith_buffer *slab;
-        int r = kith_pool_get(pool, &slab);
-        if (r < 0)
-            return r;
-        kith_buffer_unref(queue->chunk);
-        queue->chunk = slab;
-        queue->chunk_used = 0;
-    }
-
-    uint8_t *place = kith_buffer_data(queue->chunk) + queue->chunk_used;
-    memcpy(place, data, size);
-    queue->chunk_used += size;
-    if (tail) {
-        tail->size += size;
-        queue->octets += size;
-    } else {
-        append(queue, (struct kith_slice){.buffer = kith_buffer_ref(queue->chunk), .data = place, .size = size});
-    }
+    struct kith_slice slice;
+    int r = reserve(queue);
+    if (r >= 0)
+        r = kith_arena_put(arena, data, size, &slice);
+    if (r < 0)
+        return r;
+    append(queue, slice);
     return 0;
 }
 
-int kith_queue_slice(struct kith_queue *queue, struct kith_pool *pool, struct kith_slice slice) {
+int kith_queue_slice(struct kith_queue *queue, struct kith_arena *arena, struct kith_slice slice) {
     if (slice.size <= KITH_QUEUE_COPY_MAX)
-        return kith_queue_copy(queue, pool, slice.data, slice.size);
+        return kith_queue_copy(queue, arena, slice.data, slice.size);
     int r = reserve(queue);
     if (r < 0)
         return r;
@@ -126,15 +128,62 @@ int kith_queue_slice(struct kith_queue *queue, struct kith_pool *pool, struct ki
     return 0;
 }
 
+static void file_close(void *data, void *userdata) {
+    struct kith_queue_file *file = data;
+    kith_close(file->fd);
+    free(file);
+}
+
+int kith_queue_add_file(struct kith_queue *queue, int fd, off_t offset, size_t size) {
+    int r = reserve(queue);
+    if (r < 0)
+        return r;
+    struct kith_queue_file *file = malloc(sizeof(*file));
+    if (!file)
+        return -ENOMEM;
+    struct kith_slice slice = {.size = size};
+    r = kith_buffer_new_take(file, sizeof(*file), file_close, NULL, &slice.buffer);
+    if (r < 0) {
+        free(file);
+        return r;
+    }
+    *file = (struct kith_queue_file){.fd = fd, .offset = offset};
+    append(queue, slice);
+    return 0;
+}
+
+struct kith_queue_mark kith_queue_mark(const struct kith_queue *queue) {
+    return (struct kith_queue_mark){
+        .count = queue->count, .last_size = queue->count > 0 ? slice_at(queue, queue->count - 1)->size : 0, .octets = queue->octets};
+}
+
+void kith_queue_cut(struct kith_queue *queue, struct kith_queue_mark mark) {
+    if (mark.count == 0) {
+        kith_queue_clear(queue);
+        return;
+    }
+    while (queue->count > mark.count)
+        kith_slice_unref(slice_at(queue, --queue->count));
+    slice_at(queue, mark.count - 1)->size = mark.last_size;
+    queue->octets = mark.octets;
+}
+
 size_t kith_queue_front(const struct kith_queue *queue, struct iovec *iov, size_t max, size_t *ret_octets) {
-    size_t count = queue->count < max ? queue->count : max, octets = 0;
-    for (size_t i = 0; i < count; i++) {
-        const struct kith_slice *slice = &queue->slices[queue->head + i];
+    size_t octets = 0, i;
+    for (i = 0; i < queue->count && i < max && !is_file(slice_at(queue, i)); i++) {
+        const struct kith_slice *slice = slice_at(queue, i);
         iov[i] = (struct iovec){.iov_base = (void *)(uintptr_t)slice->data, .iov_len = slice->size};
         octets += slice->size;
     }
     *ret_octets = octets;
-    return count;
+    return i;
+}
+
+struct kith_queue_file *kith_queue_front_file(const struct kith_queue *queue, size_t *ret_size) {
+    if (queue->count == 0 || !is_file(slice_at(queue, 0)))
+        return NULL;
+    *ret_size = slice_at(queue, 0)->size;
+    return (struct kith_queue_file *)(void *)kith_buffer_data(slice_at(queue, 0)->buffer);
 }
 
 void kith_queue_consume(struct kith_queue *queue, size_t size) {
@@ -144,9 +193,10 @@ void kith_queue_consume(struct kith_queue *queue, size_t size) {
         return;
     }
     while (size > 0) {
-        struct kith_slice *first = &queue->slices[queue->head];
+        struct kith_slice *first = slice_at(queue, 0);
         if (size < first->size) {
-            first->data += size;
+            if (first->data)
+                first->data += size;
             first->size -= size;
             return;
         }
@@ -157,18 +207,36 @@ void kith_queue_consume(struct kith_queue *queue, size_t size) {
     }
 }
 
-void kith_queue_settle(struct kith_queue *queue) {
-    struct kith_slice *last = chunk_tail(queue);
-    if (queue->count != 1 || !last || last->size >= SETTLE_MAX)
-        return;
+static bool worth_moving(const struct kith_slice *slice) {
+    return slice->buffer && slice->data && slice->size <= SETTLE_MAX && slice->size < kith_buffer_size(slice->buffer) / 2;
+}
 
+/* Copies the slices [begin, end) into one buffer, which takes the place of the first. */
+static size_t move_run(struct kith_queue *queue, size_t begin, size_t end) {
     kith_buffer *buffer;
-    if (kith_buffer_new(last->size, &buffer) < 0)
-        return;
-    memcpy(kith_buffer_data(buffer), last->data, last->size);
-    struct kith_slice moved = {.buffer = buffer, .data = kith_buffer_data(buffer), .size = last->size};
-    kith_slice_unref(last);
-    *last = moved;
-    queue->chunk = kith_buffer_unref(queue->chunk);
-    queue->chunk_used = 0;
+    size_t size = 0, at = 0;
+    for (size_t i = begin; i < end; i++)
+        size += slice_at(queue, i)->size;
+    if (kith_buffer_new(size, &buffer) < 0)
+        return end;
+
+    for (size_t i = begin; i < end; i++) {
+        struct kith_slice *slice = slice_at(queue, i);
+        memcpy(kith_buffer_data(buffer) + at, slice->data, slice->size);
+        at += slice->size;
+        kith_slice_unref(slice);
+    }
+    *slice_at(queue, begin) = (struct kith_slice){.buffer = buffer, .data = kith_buffer_data(buffer), .size = size};
+    memmove(slice_at(queue, begin + 1), slice_at(queue, end), (queue->count - end) * sizeof(struct kith_slice));
+    queue->count -= (uint32_t)(end - begin - 1);
+    return begin + 1;
+}
+
+void kith_queue_settle(struct kith_queue *queue) {
+    for (size_t i = 0; i < queue->count;) {
+        size_t end = i;
+        while (end < queue->count && worth_moving(slice_at(queue, end)))
+            end++;
+        i = end > i ? move_run(queue, i, end) : i + 1;
+    }
 }

@@ -1,47 +1,66 @@
 /*
- * stream/queue.h: the octets that a connection has still to send, in order. No system call is made here.
+ * stream/queue.h: the octets that a connection has still to send, in order. No system call is made here but closing a file.
  *
- * A queue is a row of slices. Small writes are copied, one behind the other, into a slab from the loop's pool (memcpy is cheaper than an
- * iovec each); large blocks are kept by reference. An empty queue owns no memory at all.
+ * A queue is a row of slices and parts of files. Small writes are copied, one behind the other: into the loop's arena while they go out
+ * with the end of the step, into buffers of the queue's own once the peer lets them wait (memcpy is cheaper than an iovec each). Large
+ * blocks are kept by reference. An empty queue owns no memory at all.
  */
 #ifndef KITH_STREAM_QUEUE_H
 #define KITH_STREAM_QUEUE_H
 
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
 #include <sys/uio.h>
 
 #include <kith/buffer.h>
 
-#include "pool/pool.h"
+#include "pool/arena.h"
 
 /* Slices up to this size are copied even when a reference was offered: an iovec and a refcount cost more than the copy, and a small slice
  * would pin the whole buffer it lies in. It also bounds the number of slices: a full queue of N octets has at most N / 512 of them. */
 #define KITH_QUEUE_COPY_MAX 512
 
 struct kith_queue {
-    struct kith_slice *slices; /* `room` places, of which [head, head + count) are in use */
-    size_t head, count, room;
+    struct kith_slice *slices; /* `room` places, of which [head, head + count) are in use; NULL: the only place is `one` */
+    uint32_t head, count, room;
+    struct kith_slice one; /* a request-reply server never needs another */
     size_t octets;
-    kith_buffer *chunk; /* the slab that small writes go to, or NULL */
-    size_t chunk_used;
-    struct kith_slice few[4]; /* the first home of `slices`: a request-reply server never needs another */
+};
+
+/* What is left to send of a file. */
+struct kith_queue_file {
+    int fd;
+    off_t offset;
 };
 
 void kith_queue_init(struct kith_queue *queue);
 /* Drops everything; the queue is empty and usable afterwards. */
 void kith_queue_clear(struct kith_queue *queue);
 
-/* Both are whole or not at all. Errors: -ENOMEM. */
-int kith_queue_copy(struct kith_queue *queue, struct kith_pool *pool, const void *data, size_t size);
+/* Whole or not at all. arena: NULL for a queue that waits for its peer. Errors: -ENOMEM. */
+int kith_queue_copy(struct kith_queue *queue, struct kith_arena *arena, const void *data, size_t size);
 /* Takes a reference of its own. */
-int kith_queue_slice(struct kith_queue *queue, struct kith_pool *pool, struct kith_slice slice);
+int kith_queue_slice(struct kith_queue *queue, struct kith_arena *arena, struct kith_slice slice);
+/* `size` octets of the file, at least one, from offset on; fd is the queue's when this succeeds. */
+int kith_queue_add_file(struct kith_queue *queue, int fd, off_t offset, size_t size);
 
-/* Fills at most `max` iovecs from the front; returns their number and in *ret_octets the sum of their sizes. */
+/* Where the queue ends now; cutting back to it drops what was added since. Nothing may be consumed in between. */
+struct kith_queue_mark {
+    uint32_t count;
+    size_t last_size, octets;
+};
+struct kith_queue_mark kith_queue_mark(const struct kith_queue *queue);
+void kith_queue_cut(struct kith_queue *queue, struct kith_queue_mark mark);
+
+/* Fills at most `max` iovecs from the front, up to a file; returns their number and in *ret_octets the sum of their sizes. */
 size_t kith_queue_front(const struct kith_queue *queue, struct iovec *iov, size_t max, size_t *ret_octets);
+/* The file at the front and how much of it is left, or NULL. */
+struct kith_queue_file *kith_queue_front_file(const struct kith_queue *queue, size_t *ret_size);
 /* The first `size` octets have been sent. */
 void kith_queue_consume(struct kith_queue *queue, size_t size);
-/* For a queue that will wait: moves the little that is left of a slab into a buffer of its own size, so that ten thousand slow readers do
- * not hold a slab each. Without memory everything stays as it is. */
+/* For a queue that will wait: moves what lies in buffers much larger than itself, the arena above all, into buffers of its own size, so
+ * that ten thousand slow readers do not hold ten thousand large blocks. Without memory everything stays as it is. */
 void kith_queue_settle(struct kith_queue *queue);
 
 #endif

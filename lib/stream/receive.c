@@ -1,13 +1,15 @@
 /*
  * Octets in.
  *
- * Readiness costs one recvmsg() into a slab of the loop's pool, which goes back at once unless the callback kept a reference: an idle
- * connection owns no buffer. A slab filled to the end means that more is waiting, so up to ROUNDS follow; then the others have their turn.
+ * The loop brings what was received; here it becomes a batch: whose octets they are, which descriptors came with them. Every descriptor is
+ * adopted before anything is judged. The room for control messages is as small as it can be, so that the kernel itself closes what nobody
+ * asked for without ever installing it; without any wish there is none at all, which is cheapest.
  *
- * Control messages: every descriptor is adopted before anything is judged. The control buffer is as small as it can be, so that the kernel
- * itself closes what nobody asked for without ever installing it; without any wish there is none at all, which is cheapest.
+ * Held: what came while the application did not want it. It is bounded by what a backend reads ahead (none, or the loop's ring of buffers
+ * until the kernel has seen that reading is off).
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 
 #include <kith/cmsg.h>
@@ -15,18 +17,20 @@
 #include "base/fd.h"
 #include "stream/conn.h"
 
-#define ROUNDS 4
+struct conn_held {
+    struct conn_held *next; /* of the last: the first */
+    struct kith_receipt receipt;
+};
 
-#define CONTROL_MAX (CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(KITH_CMSG_MAX_FDS * sizeof(int)) + CMSG_SPACE(sizeof(int)))
-
-/* Room for what was asked for. The kernel writes credentials, descriptors, pidfd, in this order. CMSG_LEN at the end: CMSG_SPACE would
- * admit one descriptor more. With a pidfd to come there is room for all descriptors in front of it, or a sender could push its own pidfd
- * out of the buffer by passing too many. */
-static size_t control_size(const kith_conn *conn) {
-    size_t size = conn->identity ? CMSG_SPACE(sizeof(struct ucred)) : 0;
+/* The kernel writes credentials, descriptors, pidfd, in this order. CMSG_LEN at the end: CMSG_SPACE would admit one descriptor more. With a
+ * pidfd to come there is room for all descriptors in front of it, or a sender could push its own pidfd out of the buffer by passing too
+ * many. What the application switched on itself comes first of all. */
+size_t conn_control_room(const kith_conn *conn) {
+    size_t size = conn->profile->options.control_size + (conn->identity ? CMSG_SPACE(sizeof(struct ucred)) : 0);
+    size_t fds = conn->profile->options.receive_fds;
     if (conn->pass_pidfd)
         return size + CMSG_SPACE(KITH_CMSG_MAX_FDS * sizeof(int)) + CMSG_SPACE(sizeof(int));
-    return conn->receive_fds > 0 ? size + CMSG_LEN(conn->receive_fds * sizeof(int)) : size;
+    return fds > 0 ? size + CMSG_LEN(fds * sizeof(int)) : size;
 }
 
 static void read_credentials(const void *control, size_t size, struct kith_sender *sender) {
@@ -42,24 +46,26 @@ static void read_credentials(const void *control, size_t size, struct kith_sende
     }
 }
 
-static void deliver(kith_conn *conn, kith_buffer *slab, size_t size, const struct msghdr *message) {
+static void deliver(kith_conn *conn, const struct kith_receipt *receipt) {
     int fds[KITH_CMSG_MAX_FDS];
     struct kith_batch batch = {
-        .slice = {.buffer = slab, .data = kith_buffer_data(slab), .size = size},
+        .slice = {.buffer = receipt->buffer, .data = receipt->data, .size = (size_t)receipt->result},
         .sender = {.pidfd = -1},
+        .control = receipt->control,
+        .control_size = receipt->control_size,
         .fds = fds,
     };
     size_t fd_count = 0;
-    if (message->msg_controllen > 0) {
-        fd_count = kith_cmsg_adopt_fds(message->msg_control, message->msg_controllen, fds, conn->receive_fds, &batch.fd_refused,
+    if (receipt->control_size > 0) {
+        fd_count = kith_cmsg_adopt_fds(receipt->control, receipt->control_size, fds, conn->profile->options.receive_fds, &batch.fd_refused,
                                        &batch.sender.pidfd);
-        read_credentials(message->msg_control, message->msg_controllen, &batch.sender);
+        read_credentials(receipt->control, receipt->control_size, &batch.sender);
     }
     batch.fd_count = fd_count;
-    if (message->msg_flags & MSG_CTRUNC)
+    if (receipt->flags & MSG_CTRUNC)
         batch.fd_refused++; /* one or more: the kernel closed them and does not say how many */
 
-    conn->received_at = kith_loop_now(conn->loop);
+    conn_lives(conn);
     conn->ops->data(conn, &batch, conn->userdata);
 
     for (size_t i = 0; i < fd_count; i++)
@@ -67,53 +73,83 @@ static void deliver(kith_conn *conn, kith_buffer *slab, size_t size, const struc
     kith_close(batch.sender.pidfd);
 }
 
-static void ended(kith_conn *conn) {
+static unsigned ended(kith_conn *conn) {
     conn->read_end = true;
     if (conn->draining || conn->failure != 0)
-        return;
-    if (conn->ops->end)
-        conn->ops->end(conn, conn->userdata);
-    else
-        conn->draining = true;
-}
-
-/* Returns the octets read, 0 when that is all for now. */
-static size_t receive_batch(kith_conn *conn, kith_buffer *slab) {
-    union {
-        struct cmsghdr align;
-        uint8_t octets[CONTROL_MAX];
-    } control;
-    struct iovec iov = {.iov_base = kith_buffer_data(slab), .iov_len = KITH_SLAB_SIZE};
-    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
-    message.msg_controllen = control_size(conn);
-    message.msg_control = message.msg_controllen > 0 ? &control : NULL;
-
-    ssize_t n = recvmsg(conn->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    if (n > 0) {
-        deliver(conn, slab, (size_t)n, &message);
-        return (size_t)n;
-    }
-    if (n == 0) {
-        ended(conn);
         return 0;
+    if (conn->ops->end) {
+        conn->ops->end(conn, conn->userdata);
+        return 1;
     }
-    if (errno != EAGAIN && errno != EINTR)
-        conn_fail(conn, -errno);
+    conn->draining = true;
+    if (conn->queue.octets > 0)
+        kith_conn_drain(conn, (int64_t)conn->profile->options.linger_ms);
     return 0;
 }
 
-void conn_receive(kith_conn *conn) {
-    size_t n = KITH_SLAB_SIZE;
-    for (int round = 0; round < ROUNDS && n == KITH_SLAB_SIZE; round++) {
-        if (conn->state != CONN_OPEN || conn->paused || conn->read_end || conn_is_inert(conn))
-            return;
-        kith_buffer *slab;
-        int r = kith_pool_get(kith_loop_pool(conn->loop), &slab);
-        if (r < 0) {
-            conn_fail(conn, r);
-            return;
-        }
-        n = receive_batch(conn, slab);
-        kith_buffer_unref(slab);
+static unsigned take(kith_conn *conn, const struct kith_receipt *receipt) {
+    if (receipt->result > 0) {
+        deliver(conn, receipt);
+        return 1;
+    }
+    if (receipt->result == 0)
+        return ended(conn);
+    conn_fail(conn, receipt->result);
+    return 0;
+}
+
+/* Without memory for it the octets are lost, and with them the connection. */
+static void hold_receipt(kith_conn *conn, const struct kith_receipt *receipt) {
+    struct conn_held *held = malloc(sizeof(*held));
+    if (!held) {
+        (void)kith_cmsg_adopt_fds(receipt->control, receipt->control_size, NULL, 0, NULL, NULL);
+        conn_fail(conn, -ENOMEM);
+        return;
+    }
+    held->receipt = *receipt;
+    if (receipt->buffer)
+        kith_buffer_ref(receipt->buffer);
+    held->next = conn->held ? conn->held->next : held;
+    if (conn->held)
+        conn->held->next = held;
+    conn->held = held;
+}
+
+static struct conn_held *held_pop(kith_conn *conn) {
+    struct conn_held *first = conn->held->next;
+    if (first == conn->held)
+        conn->held = NULL;
+    else
+        conn->held->next = first->next;
+    return first;
+}
+
+static void held_free(struct conn_held *held) {
+    kith_buffer_unref(held->receipt.buffer);
+    free(held);
+}
+
+unsigned conn_received(kith_conn *conn, const struct kith_receipt *receipt) {
+    if (!conn->paused && !conn->held)
+        return take(conn, receipt);
+    hold_receipt(conn, receipt);
+    return 0;
+}
+
+unsigned conn_deliver_held(kith_conn *conn) {
+    unsigned count = 0;
+    while (conn->held && conn->state == CONN_OPEN && !conn->paused && !conn->read_end && !conn_is_inert(conn)) {
+        struct conn_held *held = held_pop(conn);
+        count += take(conn, &held->receipt);
+        held_free(held);
+    }
+    return count;
+}
+
+void conn_drop_held(kith_conn *conn) {
+    while (conn->held) {
+        struct conn_held *held = held_pop(conn);
+        (void)kith_cmsg_adopt_fds(held->receipt.control, held->receipt.control_size, NULL, 0, NULL, NULL);
+        held_free(held);
     }
 }

@@ -44,7 +44,7 @@ static uint64_t idle_ms_to_pretend(void) {
 
 /* As if its last octet had come twice its idle time ago. */
 static void pretend_idle(kith_conn *conn) {
-    conn->received_at -= 2 * conn->idle_ns;
+    conn->deadlines->received_at -= 2 * conn->profile->options.idle_ms * KITH_NS_PER_MS;
     conn_schedule(conn);
 }
 

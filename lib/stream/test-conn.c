@@ -521,7 +521,7 @@ static void test_an_idle_connection_owns_no_slab(void **state) {
     assert_int_equal(send(peer, "ping", 4, 0), 4);
     until(world, end.batches == 1);
     settle_down(world);
-    assert_int_equal(kith_pool_used(kith_loop_pool(world->loop)), 0);
+    assert_int_equal(kith_loop_slabs_kept(world->loop), 0);
     end_deinit(&end);
     close(peer);
 }
@@ -537,7 +537,7 @@ static void test_a_few_octets_for_a_slow_reader_hold_no_slab(void **state) {
     assert_int_equal(kith_conn_write(end.conn, octets, 8000), 0);
     settle_down(world);
     assert_true(kith_conn_queued(end.conn) > 0);
-    assert_int_equal(kith_pool_used(kith_loop_pool(world->loop)), 0);
+    assert_int_equal(kith_loop_slabs_kept(world->loop), 0);
     while (got < 8000) {
         got += slurp(peer, back + got, sizeof(back) - got, &over);
         assert_true(kith_loop_step(world->loop, 0) >= 0);

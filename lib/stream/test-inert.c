@@ -92,7 +92,7 @@ struct loser {
     unsigned accepted;
 };
 
-static int accept_and_lose(kith_listener *listener, int fd, const struct kith_address *peer, void *userdata) {
+static int accept_and_lose(kith_listener *listener, int fd, void *userdata) {
     struct loser *loser = userdata;
     loser->accepted++;
     lose_loop(loser->world);

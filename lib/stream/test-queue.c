@@ -8,18 +8,21 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
+
 #include "base/cleanup.h"
 #include "stream/queue.h"
 
 struct fixture {
-    struct kith_pool *pool;
+    struct kith_arena arena;
     struct kith_queue queue;
 };
 
 static int setup(void **state) {
     struct fixture *f = calloc(1, sizeof(*f));
-    if (!f || kith_pool_new(4, &f->pool) < 0)
+    if (!f)
         return -1;
+    kith_arena_init(&f->arena);
     kith_queue_init(&f->queue);
     *state = f;
     return 0;
@@ -29,8 +32,8 @@ static int setup(void **state) {
 static int teardown(void **state) {
     struct fixture *f = *state;
     kith_queue_clear(&f->queue);
-    int r = f->queue.octets == 0 && f->queue.slices == f->queue.few && kith_pool_used(f->pool) == 0 ? 0 : -1;
-    kith_pool_free(f->pool);
+    int r = f->queue.octets == 0 && !f->queue.slices && (!f->arena.buffer || !kith_buffer_shared(f->arena.buffer)) ? 0 : -1;
+    kith_arena_deinit(&f->arena);
     free(f);
     return r;
 }
@@ -59,20 +62,20 @@ static void test_small_writes_share_one_piece(void **state) {
     struct iovec iov[4];
     size_t sum;
     for (int i = 0; i < 100; i++)
-        assert_int_equal(kith_queue_copy(&f->queue, f->pool, "0123456789", 10), 0);
+        assert_int_equal(kith_queue_copy(&f->queue, &f->arena, "0123456789", 10), 0);
     assert_int_equal(kith_queue_front(&f->queue, iov, 4, &sum), 1);
     assert_int_equal(sum, 1000);
-    assert_int_equal(kith_pool_used(f->pool), 1);
+    assert_true(kith_buffer_shared(f->arena.buffer));
     kith_queue_consume(&f->queue, 1000);
-    assert_int_equal(kith_pool_used(f->pool), 0);
+    assert_false(kith_buffer_shared(f->arena.buffer));
 }
 
 static void test_an_empty_write_leaves_nothing(void **state) {
     struct fixture *f = *state;
     struct iovec iov[1];
     size_t sum;
-    assert_int_equal(kith_queue_copy(&f->queue, f->pool, NULL, 0), 0);
-    assert_int_equal(kith_queue_slice(&f->queue, f->pool, (struct kith_slice){0}), 0);
+    assert_int_equal(kith_queue_copy(&f->queue, &f->arena, NULL, 0), 0);
+    assert_int_equal(kith_queue_slice(&f->queue, &f->arena, (struct kith_slice){0}), 0);
     assert_int_equal(kith_queue_front(&f->queue, iov, 1, &sum), 0);
     assert_int_equal(sum, 0);
 }
@@ -95,7 +98,8 @@ static void test_order_is_kept_whatever_the_sizes(void **state) {
         const uint8_t *next = written;
         for (size_t i = 0; i < KITH_ARRAY_SIZE(sizes); i++) {
             struct kith_slice slice = {.data = next, .size = sizes[i]};
-            assert_int_equal(i % 2 ? kith_queue_slice(&f->queue, f->pool, slice) : kith_queue_copy(&f->queue, f->pool, next, sizes[i]), 0);
+            assert_int_equal(i % 2 ? kith_queue_slice(&f->queue, &f->arena, slice) : kith_queue_copy(&f->queue, &f->arena, next, sizes[i]),
+                             0);
             next += sizes[i];
             if (i == 5)
                 kith_queue_settle(&f->queue);
@@ -119,7 +123,7 @@ static void test_a_queue_that_never_empties_stays_small(void **state) {
         assert_int_equal(kith_buffer_new(sizeof(block), &buffer), 0);
         memcpy(kith_buffer_data(buffer), block, sizeof(block));
         struct kith_slice slice = {.buffer = buffer, .data = kith_buffer_data(buffer), .size = sizeof(block)};
-        assert_int_equal(kith_queue_slice(&f->queue, f->pool, slice), 0);
+        assert_int_equal(kith_queue_slice(&f->queue, &f->arena, slice), 0);
         kith_buffer_unref(buffer);
         if (i < 10)
             continue;
@@ -141,7 +145,7 @@ static void test_a_reference_is_held_until_its_last_octet_is_sent(void **state) 
     kith_buffer *buffer;
     assert_int_equal(kith_buffer_new_take(block, sizeof(block), count_free, &freed, &buffer), 0);
     struct kith_slice slice = {.buffer = buffer, .data = (uint8_t *)block, .size = sizeof(block)};
-    assert_int_equal(kith_queue_slice(&f->queue, f->pool, slice), 0);
+    assert_int_equal(kith_queue_slice(&f->queue, &f->arena, slice), 0);
     kith_buffer_unref(buffer);
     assert_int_equal(freed, 0);
     kith_queue_consume(&f->queue, 999);
@@ -157,22 +161,105 @@ static void test_a_small_slice_does_not_pin_its_buffer(void **state) {
     kith_buffer *buffer;
     assert_int_equal(kith_buffer_new_take(block, sizeof(block), count_free, &freed, &buffer), 0);
     struct kith_slice slice = {.buffer = buffer, .data = (uint8_t *)block, .size = sizeof(block)};
-    assert_int_equal(kith_queue_slice(&f->queue, f->pool, slice), 0);
+    assert_int_equal(kith_queue_slice(&f->queue, &f->arena, slice), 0);
     kith_buffer_unref(buffer);
     assert_int_equal(freed, 1);
     assert_int_equal(f->queue.octets, sizeof(block));
 }
 
-static void test_a_waiting_queue_gives_its_slab_back(void **state) {
+static void test_a_waiting_queue_leaves_the_arena(void **state) {
     struct fixture *f = *state;
     uint8_t taken[10];
-    assert_int_equal(kith_queue_copy(&f->queue, f->pool, "abcdefghij", 10), 0);
+    assert_int_equal(kith_queue_copy(&f->queue, &f->arena, "abcdefghij", 10), 0);
     kith_queue_consume(&f->queue, 3);
     kith_queue_settle(&f->queue);
-    assert_int_equal(kith_pool_used(f->pool), 0);
-    assert_int_equal(kith_queue_copy(&f->queue, f->pool, "klm", 3), 0);
+    assert_false(kith_buffer_shared(f->arena.buffer));
+    assert_int_equal(kith_queue_copy(&f->queue, NULL, "klm", 3), 0);
     take(&f->queue, taken, 10, 10);
     assert_memory_equal(taken, "defghijklm", 10);
+}
+
+/* Two queues write in turn: each has its octets in order, and both lie in one buffer, which is used from its beginning again. */
+static void test_queues_share_the_arena(void **state) {
+    struct fixture *f = *state;
+    struct kith_queue other;
+    uint8_t taken[200];
+    kith_queue_init(&other);
+    for (int round = 0; round < 1000; round++) {
+        for (int i = 0; i < 20; i++) {
+            assert_int_equal(kith_queue_copy(&f->queue, &f->arena, "0123456789", 10), 0);
+            assert_int_equal(kith_queue_copy(&other, &f->arena, "abcde", 5), 0);
+        }
+        take(&f->queue, taken, 200, 33);
+        for (int i = 0; i < 20; i++)
+            assert_memory_equal(taken + 10 * i, "0123456789", 10);
+        take(&other, taken, 100, 7);
+        for (int i = 0; i < 20; i++)
+            assert_memory_equal(taken + 5 * i, "abcde", 5);
+        assert_true(f->arena.used <= 300);
+    }
+    kith_queue_clear(&other);
+}
+
+/* What waits is written one behind the other into memory of its own, not into that of others. */
+static void test_a_waiting_queue_fills_its_own_buffers(void **state) {
+    struct fixture *f = *state;
+    struct iovec iov[4];
+    size_t sum;
+    for (int i = 0; i < 800; i++)
+        assert_int_equal(kith_queue_copy(&f->queue, NULL, "0123456789", 10), 0);
+    assert_int_equal(kith_queue_front(&f->queue, iov, 4, &sum), 2);
+    assert_int_equal(sum, 8000);
+    assert_null(f->arena.buffer);
+}
+
+static void test_cutting_back_leaves_what_was_there(void **state) {
+    struct fixture *f = *state;
+    static const uint8_t block[2000];
+    uint8_t taken[8];
+    for (int filled = 0; filled < 2; filled++) {
+        if (filled)
+            assert_int_equal(kith_queue_copy(&f->queue, &f->arena, "abc", 3), 0);
+        struct kith_queue_mark mark = kith_queue_mark(&f->queue);
+        assert_int_equal(kith_queue_copy(&f->queue, &f->arena, "defg", 4), 0);
+        assert_int_equal(kith_queue_slice(&f->queue, &f->arena, (struct kith_slice){.data = block, .size = sizeof(block)}), 0);
+        kith_queue_cut(&f->queue, mark);
+        assert_int_equal(f->queue.octets, filled ? 3 : 0);
+    }
+    assert_int_equal(kith_queue_copy(&f->queue, &f->arena, "h", 1), 0);
+    take(&f->queue, taken, 4, 4);
+    assert_memory_equal(taken, "abch", 4);
+}
+
+/* A file stands in its place, is no memory to send, and is closed when its last octet was sent or the queue is dropped. */
+static void test_a_file_is_closed_with_its_last_octet(void **state) {
+    struct fixture *f = *state;
+    struct iovec iov[4];
+    size_t sum, size;
+    for (int dropped = 0; dropped < 2; dropped++) {
+        int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+        assert_true(fd >= 0);
+        assert_int_equal(kith_queue_copy(&f->queue, &f->arena, "abc", 3), 0);
+        assert_int_equal(kith_queue_add_file(&f->queue, fd, 5, 100), 0);
+        assert_int_equal(kith_queue_copy(&f->queue, &f->arena, "d", 1), 0);
+        assert_int_equal(f->queue.octets, 104);
+        assert_int_equal(kith_queue_front(&f->queue, iov, 4, &sum), 1);
+        assert_null(kith_queue_front_file(&f->queue, &size));
+        kith_queue_consume(&f->queue, 3);
+        assert_int_equal(kith_queue_front(&f->queue, iov, 4, &sum), 0);
+        assert_int_equal(kith_queue_front_file(&f->queue, &size)->offset, 5);
+        assert_int_equal(size, 100);
+        kith_queue_consume(&f->queue, 99);
+        assert_non_null(kith_queue_front_file(&f->queue, &size));
+        assert_int_equal(size, 1);
+        assert_true(fcntl(fd, F_GETFD) >= 0);
+        if (dropped)
+            kith_queue_clear(&f->queue);
+        else
+            kith_queue_consume(&f->queue, 1);
+        assert_int_equal(fcntl(fd, F_GETFD), -1);
+        kith_queue_clear(&f->queue);
+    }
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -185,7 +272,11 @@ int main(void) {
         TEST(test_a_queue_that_never_empties_stays_small),
         TEST(test_a_reference_is_held_until_its_last_octet_is_sent),
         TEST(test_a_small_slice_does_not_pin_its_buffer),
-        TEST(test_a_waiting_queue_gives_its_slab_back),
+        TEST(test_a_waiting_queue_leaves_the_arena),
+        TEST(test_queues_share_the_arena),
+        TEST(test_a_waiting_queue_fills_its_own_buffers),
+        TEST(test_cutting_back_leaves_what_was_there),
+        TEST(test_a_file_is_closed_with_its_last_octet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,7 +51,7 @@ static inline int world_setup(void **state) {
 static inline int world_teardown(void **state) {
     struct world *world = *state;
     int r = 0;
-    if (world->loop && kith_pool_used(kith_loop_pool(world->loop)) != 0) {
+    if (world->loop && kith_loop_slabs_kept(world->loop) != 0) {
         fprintf(stderr, "slabs are still in use\n");
         r = -1;
     }

@@ -50,7 +50,7 @@ static int stage_teardown(void **state) {
     return world_teardown(state);
 }
 
-static int stage_accept(kith_listener *listener, int fd, const struct kith_address *peer, void *userdata) {
+static int stage_accept(kith_listener *listener, int fd, void *userdata) {
     struct stage *stage = userdata;
     const struct kith_transport *transport = stage->bound.transport;
     struct kith_conn_options options = {.identity = transport->identity};

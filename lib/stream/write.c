@@ -1,0 +1,126 @@
+/*
+ * What the application writes: into the queue, whole or not at all.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
+#include "stream/conn.h"
+
+/* Queued octets that are worth a system call of their own (notes: bigger batches gain nothing). */
+#define FLUSH_SIZE ((size_t)64 * 1024)
+
+static int may_write(kith_conn *conn) {
+    if (conn_is_inert(conn))
+        return -ESHUTDOWN;
+    /* A failure to connect is told by `closed` alone. */
+    if (conn->state == CONN_CLOSED || conn->draining || (conn->failure != 0 && conn->state == CONN_OPEN))
+        return -EPIPE;
+    if (conn->queue.octets >= conn_high_mark(conn)) {
+        conn->choked = true;
+        return -EAGAIN;
+    }
+    return 0;
+}
+
+/* Small writes of a connection that goes out with the end of the step lie with those of others, of one that waits by themselves. */
+static struct kith_arena *arena(kith_conn *conn) {
+    return conn->blocked || conn->state == CONN_CONNECTING ? NULL : kith_loop_arena(conn->loop);
+}
+
+static void written(kith_conn *conn, size_t octets_before) {
+    size_t high_mark = conn_high_mark(conn), enough = high_mark < FLUSH_SIZE ? high_mark : FLUSH_SIZE;
+    kith_loop_unsent(conn->loop)->used += conn->queue.octets - octets_before;
+    if (conn->state == CONN_OPEN && conn->queue.octets >= enough)
+        conn_transmit(conn, true);
+    if (conn->queue.octets >= high_mark)
+        conn->choked = true;
+    /* Already waiting for room: the loop has been told. */
+    if (!conn->blocked || !(conn->watch.events & KITH_IO_WRITE))
+        kith_loop_defer(conn->loop, &conn->defer);
+}
+
+int kith_conn_write(kith_conn *conn, const void *data, size_t size) {
+    if (!conn || (!data && size > 0))
+        return -EINVAL;
+    int r = may_write(conn);
+    if (r < 0)
+        return r;
+    size_t before = conn->queue.octets;
+    r = kith_queue_copy(&conn->queue, arena(conn), data, size);
+    if (r < 0)
+        return r;
+    written(conn, before);
+    return 0;
+}
+
+int kith_conn_write_slice(kith_conn *conn, struct kith_slice slice) {
+    return kith_conn_write_slices(conn, &slice, 1);
+}
+
+int kith_conn_write_slices(kith_conn *conn, const struct kith_slice *slices, size_t count) {
+    if (!conn || (!slices && count > 0))
+        return -EINVAL;
+    for (size_t i = 0; i < count; i++)
+        if (!slices[i].data && slices[i].size > 0)
+            return -EINVAL;
+    int r = may_write(conn);
+    if (r < 0)
+        return r;
+    size_t before = conn->queue.octets;
+    struct kith_queue_mark mark = kith_queue_mark(&conn->queue);
+    for (size_t i = 0; i < count && r >= 0; i++)
+        r = kith_queue_slice(&conn->queue, arena(conn), slices[i]);
+    if (r < 0) {
+        kith_queue_cut(&conn->queue, mark);
+        return r;
+    }
+    written(conn, before);
+    return 0;
+}
+
+int kith_conn_write_file(kith_conn *conn, int fd, uint64_t offset, uint64_t size) {
+    struct stat st;
+    if (!conn || fd < 0)
+        return -EINVAL;
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode))
+        return -ENOTSUP;
+    if (offset > INT64_MAX || size > INT64_MAX - offset || size > SIZE_MAX || offset + size > (uint64_t)st.st_size)
+        return -EINVAL;
+    int r = may_write(conn);
+    if (r < 0)
+        return r;
+    if (size == 0) {
+        kith_close(fd);
+        return 0;
+    }
+    size_t before = conn->queue.octets;
+    r = kith_queue_add_file(&conn->queue, fd, (off_t)offset, (size_t)size);
+    if (r < 0)
+        return r;
+    written(conn, before);
+    return 0;
+}
+
+/* Nothing for the end of the step to do. */
+static bool at_rest(const kith_conn *conn) {
+    return conn->queue.octets == 0 && conn->failure == 0 && !conn->relieved && !conn->draining && !conn->read_end && !conn->held;
+}
+
+void kith_conn_flush(kith_conn *conn) {
+    if (!conn || conn->state != CONN_OPEN || conn->queue.octets == 0 || conn->blocked || conn_is_inert(conn))
+        return;
+    conn_transmit(conn, true);
+    /* What was deferred when the octets were queued would only keep the loop from waiting at once. */
+    if (at_rest(conn))
+        kith_defer_cancel(&conn->defer);
+    else
+        kith_loop_defer(conn->loop, &conn->defer);
+}
+
+size_t kith_conn_queued(const kith_conn *conn) {
+    return conn ? conn->queue.octets : 0;
+}
