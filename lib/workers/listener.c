@@ -1,9 +1,9 @@
 /*
  * workers/listener.c: one address, all workers.
  *
- * A listener has a place in each worker; a place listens, or not. TCP: all do. AF_UNIX: one does, and gives away what it accepts. A place and
- * its kith_listener are the worker's: they are made and closed in its thread, in errands of kith_worker_run(). The descriptor alone is seen
- * from outside: by a child of fork(2), which has the memory and none of the threads.
+ * A listener has a place in each worker; a place listens, or not. TCP: all do. AF_UNIX: one does, and gives away what it accepts. A place
+ * and its kith_listener are the worker's: they are made and closed in its thread, in errands of kith_worker_run(). The descriptor alone is
+ * seen from outside: by a child of fork(2), which has the memory and none of the threads.
  *
  * A port of TCP to oneself: SO_REUSEPORT lets any process of the same user join that has it set, and two servers started twice would share
  * their clients without a word. So the first socket binds and listens without it, which the kernel allows to one alone (with SO_REUSEADDR
@@ -249,7 +249,7 @@ void kith_workers_free_listeners(kith_workers *workers) {
 }
 
 void kith_workers_abandon_listeners(kith_workers *workers) {
-    kith_list_foreach(&workers->listeners, node) {
+    kith_list_foreach (&workers->listeners, node) {
         struct kith_workers_listener *listener = kith_list_entry(node, struct kith_workers_listener, link);
         for (unsigned i = 0; i < listener->count; i++)
             kith_close(listener->places[i].fd);

@@ -81,11 +81,11 @@ struct site {
 
     int fail_at; /* the worker whose `start` fails; -1: none */
     int fail_with;
-    int answer;                             /* of `accept`, when negative */
-    void (*on_start)(kith_worker *worker);  /* in `start` */
-    void (*on_stop)(kith_worker *worker);   /* in `stop` */
+    int answer;                            /* of `accept`, when negative */
+    void (*on_start)(kith_worker *worker); /* in `start` */
+    void (*on_stop)(kith_worker *worker);  /* in `stop` */
     atomic_uint started, drained, stopped;
-    atomic_uint cut; /* connections that were there at `stop` */
+    atomic_uint cut;               /* connections that were there at `stop` */
     atomic_int last_error, sender; /* of a listener; the pid that wrote the last batch */
     atomic_uint errors;
 };
@@ -165,7 +165,8 @@ static inline void site_drain(kith_worker *worker, int64_t deadline_ms, void *us
     struct site *site = userdata;
     struct kith_list *guests = kith_worker_userdata(worker);
     atomic_fetch_add(&site->drained, 1);
-    kith_list_foreach(guests, node) kith_conn_drain(kith_list_entry(node, struct guest, link)->conn, -1);
+    kith_list_foreach (guests, node)
+        kith_conn_drain(kith_list_entry(node, struct guest, link)->conn, -1);
 }
 
 static inline void site_stop(kith_worker *worker, void *userdata) {
@@ -328,8 +329,8 @@ static inline int greeting(int fd) {
 
 static inline bool echoes(int fd, uint32_t value) {
     uint32_t answer = ~value;
-    return send(fd, &value, sizeof(value), MSG_NOSIGNAL) == sizeof(value) && recv(fd, &answer, sizeof(answer), MSG_WAITALL) == sizeof(answer) &&
-           answer == value;
+    return send(fd, &value, sizeof(value), MSG_NOSIGNAL) == sizeof(value) &&
+           recv(fd, &answer, sizeof(answer), MSG_WAITALL) == sizeof(answer) && answer == value;
 }
 
 static inline void close_all(int *fds, size_t count) {

@@ -1,8 +1,8 @@
 /*
  * workers/workers.c: the set: its beginning, its end, and what is asked of it.
  *
- * Stopping has two phases with a barrier between: first every worker closes its listeners, and only when all have is one told to drain. What
- * an acceptor gave away before is then ahead of that in the receiver's inbox, so nothing that was accepted is lost.
+ * Stopping has two phases with a barrier between: first every worker closes its listeners, and only when all have is one told to drain.
+ * What an acceptor gave away before is then ahead of that in the receiver's inbox, so nothing that was accepted is lost.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -60,7 +60,7 @@ struct kith_workers {
     void *userdata;
     char name[KITH_THREAD_NAME_SIZE];
     pthread_mutex_t mutex;
-    pthread_cond_t changed;         /* something that the mutex guards */
+    pthread_cond_t changed;                /* something that the mutex guards */
     _Atomic enum kith_workers_state state; /* written under the mutex */
     bool failed; /* one has not started; guarded by the mutex. The state may have gone on to STOPPED before a worker looks */
     struct kith_list listeners;
