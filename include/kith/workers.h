@@ -6,7 +6,9 @@
  * has nothing like it, by the one worker that accepts: it gives the descriptor to the worker with the fewest connections.
  *
  * Life: kith_workers_new() runs `start` in one thread after the other, and when all have started, their loops run. kith_workers_stop():
- *   1. all listeners are closed, in every worker; 2. what had been accepted by then goes to `accept`; 3. `drain`;
+ *   1. all listeners are closed, in every worker (the kernel refuses who still waits in a backlog);
+ *   2. what had been accepted by then goes to `accept`;
+ *   3. `drain`;
  *   4. the worker's loop ends when kith_worker_closed() has told the end of its last connection, or at the deadline;
  *   5. posted functions that still wait are run; 6. `stop`; the loop is freed, the thread ends.
  * kith_loop_stop() of a worker's loop (allowed at any time), or a failure of the loop, ends that worker alone: its listeners are closed,

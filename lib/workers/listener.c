@@ -81,10 +81,12 @@ static kith_worker *choose(struct kith_workers_listener *listener, kith_worker *
 }
 
 /* Counted before it is posted: the next choice must see it, and the receiver may be done with it before we are. */
-static bool hand_over(kith_worker *worker, struct kith_workers_listener *listener, int fd) {
+static bool hand_over(kith_worker *acceptor, kith_worker *worker, struct kith_workers_listener *listener, int fd) {
     atomic_fetch_add(&worker->connections, 1);
+    atomic_fetch_add(&acceptor->handed_over, 1);
     if (kith_inbox_post_fd(&worker->inbox, fd, listener) < 0) {
         atomic_fetch_sub(&worker->connections, 1);
+        atomic_fetch_sub(&acceptor->handed_over, 1);
         return false;
     }
     kith_wakeup_send(worker->wakeup);
@@ -95,12 +97,9 @@ static int on_accept(kith_listener *source, int fd, const struct kith_address *p
     struct place *place = userdata;
     struct kith_workers_listener *listener = place->owner;
     kith_worker *worker = place->worker, *to;
-    while (listener->spread && (to = choose(listener, worker)) != worker) {
-        if (hand_over(to, listener, fd)) {
-            atomic_fetch_add(&worker->handed_over, 1);
+    while (listener->spread && (to = choose(listener, worker)) != worker)
+        if (hand_over(worker, to, listener, fd))
             return 0;
-        }
-    }
     atomic_fetch_add(&worker->connections, 1);
     return take(worker, listener, fd);
 }

@@ -70,44 +70,51 @@ static void destroy(kith_workers *workers) {
     free(workers);
 }
 
-static int prepare(kith_workers *workers, unsigned count, unsigned waiting_max, const unsigned *cpus, unsigned cpu_count) {
-    for (unsigned i = 0; i < count; i++) {
-        kith_worker *worker = &workers->each[i];
-        worker->workers = workers;
-        worker->index = i;
-        worker->cpu = cpus ? (int)cpus[i % cpu_count] : -1;
-        kith_list_init(&worker->places);
-        int r = kith_inbox_init(&worker->inbox, waiting_max > 0 ? waiting_max : WAITING_DEFAULT);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
 static int start(kith_workers *workers, struct kith_error *ret_error) {
     int r = 0;
     for (unsigned i = 0; i < workers->count && r >= 0; i++)
         r = kith_worker_spawn(&workers->each[i], ret_error);
-    pthread_mutex_lock(&workers->mutex);
     workers->failed = r < 0;
-    pthread_mutex_unlock(&workers->mutex);
     set_state(workers, r < 0 ? KITH_WORKERS_STOPPED : KITH_WORKERS_RUNNING);
     if (r < 0)
         join(workers);
     return r;
 }
 
-static void freep(void *memory) {
-    free(*(void **)memory);
+/* Without threads yet. When they are pinned, cpus are for them in turn. Errors: -ENOMEM. */
+static int create(unsigned count, const struct kith_workers_options *options, const unsigned *cpus, unsigned cpu_count,
+                  kith_workers **ret_workers) {
+    kith_workers *workers = calloc(1, sizeof(*workers) + count * sizeof(workers->each[0]));
+    int r = 0;
+    if (!workers)
+        return -ENOMEM;
+    kith_fork_guard_init(&workers->fork_guard);
+    pthread_mutex_init(&workers->mutex, NULL);
+    pthread_cond_init(&workers->changed, NULL);
+    kith_list_init(&workers->listeners);
+    workers->count = count;
+    snprintf(workers->name, sizeof(workers->name), "%s", options->name ? options->name : "kith");
+    for (unsigned i = 0; i < count && r >= 0; i++) {
+        kith_worker *worker = &workers->each[i];
+        worker->workers = workers;
+        worker->index = i;
+        worker->cpu = options->pin ? (int)cpus[i % cpu_count] : -1;
+        kith_list_init(&worker->places);
+        r = kith_inbox_init(&worker->inbox, options->waiting_max > 0 ? options->waiting_max : WAITING_DEFAULT);
+    }
+    if (r < 0)
+        destroy(workers);
+    else
+        *ret_workers = workers;
+    return r;
 }
 
 int kith_workers_new(unsigned count, const struct kith_workers_options *options, const struct kith_workers_ops *ops, void *userdata,
                      kith_workers **ret_workers, struct kith_error *ret_error) {
     static const struct kith_workers_options no_options = {0};
     static const struct kith_workers_ops no_ops = {0};
-    _cleanup_(freep) unsigned *cpus = NULL;
-    if (!options)
-        options = &no_options;
+    kith_workers *workers = NULL;
+    unsigned *cpus = NULL;
     if (!ret_workers || count > COUNT_MAX)
         return kith_error_set(ret_error, -EINVAL, "%u workers: there can be 1 to %d, or 0 for one a CPU", count, COUNT_MAX);
     int cpu_count = kith_cpus_usable(&cpus);
@@ -115,29 +122,19 @@ int kith_workers_new(unsigned count, const struct kith_workers_options *options,
         return kith_error_set(ret_error, cpu_count, "the CPUs of this process cannot be told: %s", kith_error_name(cpu_count));
     if (count == 0)
         count = cpu_count > COUNT_MAX ? COUNT_MAX : (unsigned)cpu_count;
+    int r = create(count, options ? options : &no_options, cpus, (unsigned)cpu_count, &workers);
+    free(cpus);
+    if (r < 0)
+        return kith_error_set(ret_error, r, "%u workers cannot be made: %s", count, kith_error_name(r));
 
-    kith_workers *workers = calloc(1, sizeof(*workers) + count * sizeof(workers->each[0]));
-    if (!workers)
-        return kith_error_set(ret_error, -ENOMEM, "out of memory");
-    kith_fork_guard_init(&workers->fork_guard);
-    pthread_mutex_init(&workers->mutex, NULL);
-    pthread_cond_init(&workers->changed, NULL);
-    kith_list_init(&workers->listeners);
-    workers->count = count;
     workers->ops = ops ? ops : &no_ops;
     workers->userdata = userdata;
-    snprintf(workers->name, sizeof(workers->name), "%s", options->name ? options->name : "kith");
-    int r = prepare(workers, count, options->waiting_max, options->pin ? cpus : NULL, (unsigned)cpu_count);
+    r = start(workers, ret_error);
     if (r < 0)
-        kith_error_set(ret_error, r, "out of memory");
-    else
-        r = start(workers, ret_error);
-    if (r < 0) {
         destroy(workers);
-        return r;
-    }
-    *ret_workers = workers;
-    return 0;
+    else
+        *ret_workers = workers;
+    return r;
 }
 
 int kith_workers_stop(kith_workers *workers, int64_t deadline_ms) {

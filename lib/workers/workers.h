@@ -62,7 +62,9 @@ struct kith_workers {
     pthread_mutex_t mutex;
     pthread_cond_t changed;                /* something that the mutex guards */
     _Atomic enum kith_workers_state state; /* written under the mutex */
-    bool failed; /* one has not started; guarded by the mutex. The state may have gone on to STOPPED before a worker looks */
+    /* One has not started: no loop runs. Set before the state leaves STARTING, and kept beside it: when a worker looks, the state may have
+     * gone on to STOPPED already. */
+    bool failed;
     struct kith_list listeners;
     unsigned next_acceptor;
     unsigned count;
@@ -82,7 +84,7 @@ int kith_worker_spawn(kith_worker *worker, struct kith_error *ret_error);
 int kith_worker_post(kith_worker *worker, struct kith_inbox_item *item);
 /* Runs fn in the worker's thread, waits, returns what fn has returned. From the owner's thread. Errors: -ESHUTDOWN (it has ended). */
 int kith_worker_run(kith_worker *worker, int (*fn)(kith_worker *worker, void *userdata), void *userdata);
-/* For kith_worker_run(): begins to end. */
+/* Tells it to drain and to end. Once, from the owner's thread. */
 void kith_worker_drain(kith_worker *worker, int64_t deadline_ms);
 
 /* listener.c */
@@ -91,7 +93,7 @@ void kith_worker_drain(kith_worker *worker, int64_t deadline_ms);
 void kith_workers_deliver(kith_worker *worker, struct kith_workers_listener *listener, int fd);
 /* The same in a worker that has ended: closes it. */
 void kith_workers_refuse(kith_worker *worker, int fd);
-/* In the worker's thread: closes all that it listens with. */
+/* In the worker's thread, for kith_worker_run() too: closes all that it listens with. Always 0. */
 int kith_workers_close_places(kith_worker *worker, void *userdata);
 /* When all have ended. */
 void kith_workers_free_listeners(kith_workers *workers);
