@@ -13,5 +13,6 @@
 #include <kith/policy.h>
 #include <kith/socket.h>
 #include <kith/stream.h>
+#include <kith/workers.h>
 
 #endif

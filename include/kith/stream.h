@@ -179,6 +179,9 @@ struct kith_listener_options {
     bool identity; /* AF_UNIX: SO_PASSCRED, inherited by accepted sockets */
     int backlog;   /* 0: 4096 (the kernel caps it at net.core.somaxconn) */
     int mode;      /* AF_UNIX path: permission bits, set before the path can be connected to; 0: 0666 & ~umask */
+    /* TCP: SO_REUSEPORT: joins the sockets of the same user that listen here and have it too. kith_workers_listen() sees to it that they
+     * are the same program's. */
+    bool reuse_port;
     /* Limits on connections made with kith_conn_new_accepted(); who comes beyond them is accepted, closed and counted, without a callback.
      * 0: none. */
     size_t max_connections;

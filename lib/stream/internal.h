@@ -21,4 +21,7 @@
  * Errors: -ENOPROTOOPT (before Linux 6.5), -EOPNOTSUPP (not AF_UNIX), -ENOTCONN (closed). */
 int kith_conn_set_pass_pidfd(kith_conn *conn, bool on);
 
+/* The listening descriptor, owned by the listener. */
+int kith_listener_fd(const kith_listener *listener);
+
 #endif

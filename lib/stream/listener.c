@@ -30,6 +30,7 @@
 #include "stream/bind.h"
 #include "stream/conn.h"
 #include "stream/quota.h"
+#include "stream/internal.h"
 
 #define BACKLOG_DEFAULT 4096
 /* Pause after a failure that a spare descriptor does not mend, milliseconds. */
@@ -404,7 +405,7 @@ static int bind_name(int fd, const struct kith_address *address, int backlog, st
     return kith_error_set(ret_error, r, "%s: %s", name, kith_error_name(r));
 }
 
-static int set_options(int fd, int family, bool identity) {
+static int set_options(int fd, int family, bool identity, bool reuse_port) {
     static const int one = 1;
     int r = 0;
     if (family == AF_UNIX) {
@@ -414,6 +415,8 @@ static int set_options(int fd, int family, bool identity) {
     }
     /* Connections of a server that ended still linger; its successor may listen. Two live listeners are refused all the same. */
     r = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    if (r == 0 && reuse_port)
+        r = setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
     /* "[::]" is IPv6 alone, so that a peer's IPv4 address has one spelling; listen on "*" too for both. */
     if (r == 0 && family == AF_INET6)
         r = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
@@ -434,7 +437,7 @@ static int listen_on(kith_listener *listener, const struct kith_address *address
     if (listener->fd < 0 || listener->spare < 0)
         r = -errno;
     else
-        r = set_options(listener->fd, family, options->identity);
+        r = set_options(listener->fd, family, options->identity, options->reuse_port);
     if (r < 0)
         return kith_error_set(ret_error, r, "a listening socket cannot be made: %s", kith_error_name(r));
     if (is_path(address))
@@ -515,4 +518,8 @@ void kith_listener_resume(kith_listener *listener) {
     watch(listener);
     if (listener->waiting)
         defer(listener);
+}
+
+int kith_listener_fd(const kith_listener *listener) {
+    return listener->fd;
 }
