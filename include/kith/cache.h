@@ -77,8 +77,8 @@ struct kith_cache_key {
 };
 
 /* The client is whoever runs this program as this user: one session for both together. uid and exe must have a witness of at least `least`
- * (INFERRED or stronger; a uid KITH_WITNESS_KEY at least), now and with the origin that the key is used with, which must be the same client.
- * The key lives as long as the origin. Looks exe up. Errors: -ENODATA (uid or exe not known so well), -ENAMETOOLONG, -EINVAL. */
+ * (INFERRED or stronger; a uid KITH_WITNESS_KEY at least), now and with the origin that the key is used with, which must be the same
+ * client. The key lives as long as the origin. Looks exe up. Errors: -ENODATA (uid or exe not known so well), -ENAMETOOLONG, -EINVAL. */
 KITH_PUBLIC int kith_cache_key_origin(kith_origin *origin, enum kith_witness least, struct kith_cache_key *ret_key);
 /* A routing id, 1 to 255 octets; any peer may claim any. Errors: -EINVAL, -ENAMETOOLONG. */
 KITH_PUBLIC int kith_cache_key_routing_id(const void *octets, size_t size, struct kith_cache_key *ret_key);
@@ -102,8 +102,9 @@ enum kith_cache_reason {
 };
 
 /* The state is the callback's, to be freed. Not called for what was taken. It is called in the loop, or at the end of the call that caused
- * it, when the session is no longer in the cache. What it causes itself comes when it has returned, only kith_cache_free() does not wait. With
- * KITH_CACHE_FREED the cache can no longer be used (-ESHUTDOWN). A child process that frees the cache has it called too: what the state holds beside memory is then still the parent's. */
+ * it, when the session is no longer in the cache. What it causes itself comes when it has returned, only kith_cache_free() does not wait.
+ * With KITH_CACHE_FREED the cache can no longer be used (-ESHUTDOWN). A child process that frees the cache has it called too: what the
+ * state holds beside memory is then still the parent's. */
 typedef void (*kith_cache_drop_fn)(void *state, enum kith_cache_reason reason, void *userdata);
 
 /* A time that is never up. */
@@ -150,9 +151,9 @@ struct kith_cache_session {
     struct kith_cache_key key; /* `least` is NONE */
     bool uid_known;
     uid_t uid;
-    const char *exe; /* with the option `exe` and of ORIGIN keys, else NULL */
-    void *state;     /* the cache's */
-    size_t size;     /* as put */
+    const char *exe;  /* with the option `exe` and of ORIGIN keys, else NULL */
+    void *state;      /* the cache's */
+    size_t size;      /* as put */
     uint64_t left_ms; /* until its time is up, or KITH_CACHE_NEVER */
 };
 

@@ -45,7 +45,7 @@ static struct kith_session *after_in_all(const struct kith_store *store, const s
 
 /* Takes the session out of everything, however much of it was in. */
 static void detach(struct kith_store *store, struct kith_session *session) {
-    kith_list_foreach(&store->walks, link) {
+    kith_list_foreach (&store->walks, link) {
         struct kith_store_walk *walk = kith_list_entry(link, struct kith_store_walk, link);
         if (walk->current == session)
             walk->current = NULL;
