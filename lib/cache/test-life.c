@@ -36,6 +36,26 @@ static void test_sessions_go_when_their_time_is_up_and_not_before(void **state) 
     assert_int_equal(take(world, routing_id("long"), alice, 1), 0);
 }
 
+static void test_the_timer_fires_once_a_time(void **state) {
+    struct world *world = *state;
+    _origin_ alice = origin_of(1000, NULL);
+    int callbacks = 0;
+    make_cache(world, NULL);
+
+    /* The second is over a fraction of a millisecond after the first: rounded down, the timer would fire until that has passed. */
+    assert_int_equal(put_for(world, routing_id("a"), alice, 1, 2), 0);
+    for (uint64_t until = kith_time_now() + KITH_NS_PER_MS / 2; kith_time_now() < until;)
+        continue;
+    assert_int_equal(put_for(world, routing_id("b"), alice, 2, 2), 0);
+    while (world->dropped[KITH_CACHE_EXPIRED] < 2) {
+        int n = kith_loop_step(world->loop, 1000);
+        assert_true(n > 0);
+        callbacks += n;
+    }
+    assert_in_range(callbacks, 1, 2);
+    assert_int_equal(kith_loop_step(world->loop, 0), 0);
+}
+
 /* Two milliseconds, in which the loop does not run. */
 static void let_time_pass(void) {
     uint64_t until = kith_time_now() + 2 * KITH_NS_PER_MS;
@@ -163,6 +183,7 @@ static void free_cache(struct world *world, void *state, enum kith_cache_reason 
         assert_int_equal(kith_cache_remove(cache, &key, alice), -ESHUTDOWN);
     }
     kith_cache_free(cache); /* also when it is being freed */
+    world->over = reason != KITH_CACHE_FREED;
 }
 
 static void test_a_callback_may_free_the_cache_in_a_put(void **state) {
@@ -393,10 +414,10 @@ static void test_a_child_process_can_only_free_it(void **state) {
         bool refused = kith_cache_put(world->cache, &key, alice, number(2), 1, 0) == -ECHILD &&
                        kith_cache_take(world->cache, &key, alice, &got) == -ECHILD &&
                        kith_cache_get(world->cache, &key, alice, &got) == -ECHILD &&
-                       kith_cache_remove(world->cache, &key, alice) == -ECHILD &&
-                       kith_cache_walk(world->cache, note, NULL) == -ECHILD &&
+                       kith_cache_remove(world->cache, &key, alice) == -ECHILD && kith_cache_walk(world->cache, note, NULL) == -ECHILD &&
                        kith_cache_new(world->loop, NULL, world_drop, NULL, &another) == -ECHILD;
         kith_cache_free(world->cache);
+        kith_origin_unref(alice);
         _exit(!refused || world->dropped[KITH_CACHE_FREED] != 1);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -426,6 +447,7 @@ static void test_wrong_arguments_are_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         WORLD_TEST(test_sessions_go_when_their_time_is_up_and_not_before),
+        WORLD_TEST(test_the_timer_fires_once_a_time),
         WORLD_TEST(test_what_is_over_is_not_given_although_the_loop_did_not_run),
         WORLD_TEST(test_looking_renews_the_time_only_when_asked_to),
         WORLD_TEST(test_a_callback_may_put),

@@ -1,8 +1,6 @@
 /* cache/test-match.c: whose session it is: every rule of kith/cache.h about who gets one and who does not. */
 #include "cache/testing.h"
 
-#include <unistd.h>
-
 static void test_a_session_comes_back_to_its_client_once(void **state) {
     struct world *world = *state;
     _origin_ alice = origin_of(1000, "/usr/bin/chat");
@@ -246,20 +244,6 @@ static void test_an_origin_key_needs_facts_that_are_known_well_enough(void **sta
     }
 }
 
-/* What the kernel says of a process that lives: this one. */
-static void test_a_real_process_has_an_origin_key(void **state) {
-    struct world *world = *state;
-    _origin_ self = NULL;
-    struct kith_cache_key key;
-    make_cache(world, NULL);
-
-    assert_int_equal(kith_origin_of_pid(getpid(), &self, NULL), 0);
-    assert_int_equal(kith_cache_key_origin(self, KITH_WITNESS_KERNEL_CONNECT, &key), 0);
-    assert_int_equal(key.uid, getuid());
-    assert_int_equal(put(world, key, self, 1), 0);
-    assert_int_equal(take(world, key, self, 1), 0);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         WORLD_TEST(test_a_session_comes_back_to_its_client_once),
@@ -275,7 +259,6 @@ int main(void) {
         WORLD_TEST(test_without_the_option_the_program_does_not_matter),
         WORLD_TEST(test_origin_keys_are_user_and_program),
         WORLD_TEST(test_an_origin_key_needs_facts_that_are_known_well_enough),
-        WORLD_TEST(test_a_real_process_has_an_origin_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

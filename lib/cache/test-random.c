@@ -127,7 +127,8 @@ static size_t plain_victim(const struct plain *plain, uint64_t putting) {
     return place;
 }
 
-static int plain_put(struct plain *plain, unsigned name, const struct kith_cache_who *who, const struct plain_session *fresh, uint64_t now) {
+static int plain_put(struct plain *plain, unsigned name, const struct kith_cache_who *who, const struct plain_session *fresh,
+                     uint64_t now) {
     size_t place = PLACES, victim;
     int r = plain_find(plain, name, who, &place);
     if (r == -EPERM)

@@ -36,10 +36,12 @@ struct world {
     void *last; /* state */
     void (*on_drop)(struct world *world, void *state, enum kith_cache_reason reason);
     void *extra;
+    bool over; /* the cache was freed: no callback may follow */
 };
 
 static inline void world_drop(void *state, enum kith_cache_reason reason, void *userdata) {
     struct world *world = userdata;
+    assert_false(world->over);
     world->dropped[reason]++;
     world->last = state;
     if (world->on_drop)
