@@ -20,7 +20,7 @@
  *  - A network address identifies nobody, and a routing id is what the peer says of itself. So a client without a uid (TCP) can have a
  *    session only under a key that is itself proved: kith_cache_key_curve(), kith_cache_key_proven(). There, no uid is a match for no uid
  *    and nothing else: a client that comes by TCP once and by AF_UNIX the next time is two.
- *  - What is unknown never matches anything.
+ *  - What is unknown never matches anything. uid 65534 is unknown: the kernel says it of all users that have no id in our user namespace.
  *
  * Room. Three bounds hold at any time: sessions, octets, sessions of one uid. When a new session breaks the last, its owner's least
  * recently used one goes. When it breaks one of the others, the owner that holds the most of it (of several, the one with the session

@@ -6,6 +6,8 @@
 
 /* A uid that was guessed from /proc, or claimed, is none. */
 #define UID_LEAST KITH_WITNESS_KEY
+/* overflowuid(5): the kernel's word for every user who has no id in our user namespace. They are not one user. */
+#define UID_OVERFLOW 65534
 
 static enum kith_witness stronger(enum kith_witness a, enum kith_witness b) {
     return a > b ? a : b;
@@ -16,7 +18,7 @@ static int look_uid(kith_origin *origin, enum kith_witness least, uid_t *ret_uid
     uid_t uid = 0;
     enum kith_witness witness = kith_origin_uid(origin, &uid);
 
-    if (witness < least)
+    if (witness < least || uid == UID_OVERFLOW)
         return -ENODATA;
     *ret_uid = uid;
     *ret_witness = witness;

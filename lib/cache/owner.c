@@ -89,10 +89,13 @@ void kith_owner_take(struct kith_owners *owners, struct kith_owner *owner, struc
 }
 
 void kith_owner_use(struct kith_owners *owners, struct kith_owner *owner, struct kith_share *share) {
+    bool oldest = kith_owner_oldest(owner) == share;
+
     share->stamp = ++owners->stamp;
     kith_list_unlink(&share->used);
     kith_list_push_back(&owner->used, &share->used);
-    sort(owners, owner);
+    if (oldest)
+        sort(owners, owner);
 }
 
 void kith_owner_resize(struct kith_owners *owners, struct kith_owner *owner, struct kith_share *share, size_t octets) {

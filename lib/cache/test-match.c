@@ -107,6 +107,19 @@ static void test_nobody_known_has_no_session_under_a_name_that_is_only_claimed(v
     assert_int_equal(take(world, octets, NULL, 0), -EACCES);
 }
 
+/* In a container all users of the host are 65534. */
+static void test_users_whom_the_kernel_cannot_tell_apart_are_nobody(void **state) {
+    struct world *world = *state;
+    _origin_ unmapped = origin_of(65534, "/usr/bin/chat");
+    struct kith_cache_key key;
+    make_cache(world, NULL);
+
+    assert_int_equal(put(world, routing_id("a"), unmapped, 1), -ENODATA);
+    assert_int_equal(kith_cache_key_origin(unmapped, KITH_WITNESS_INFERRED, &key), -ENODATA);
+    assert_int_equal(put(world, proven("a"), unmapped, 1), 0);
+    assert_int_equal(take(world, proven("a"), NULL, 1), 0);
+}
+
 static void test_a_proved_key_does_for_clients_without_a_uid(void **state) {
     struct world *world = *state;
     static const uint8_t public_key[KITH_CACHE_CURVE_SIZE] = {1, 2, 3}, other[KITH_CACHE_CURVE_SIZE] = {1, 2, 4};
@@ -252,6 +265,7 @@ int main(void) {
         WORLD_TEST(test_a_weaker_witness_of_the_uid_is_refused),
         WORLD_TEST(test_a_stronger_witness_replaces_and_then_is_what_counts),
         WORLD_TEST(test_nobody_known_has_no_session_under_a_name_that_is_only_claimed),
+        WORLD_TEST(test_users_whom_the_kernel_cannot_tell_apart_are_nobody),
         WORLD_TEST(test_a_proved_key_does_for_clients_without_a_uid),
         WORLD_TEST(test_a_proved_key_comes_with_the_uid_that_it_came_with_before),
         WORLD_TEST(test_with_the_option_another_program_is_another_client),
