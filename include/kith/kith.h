@@ -3,6 +3,7 @@
 #define KITH_KITH_H
 
 #include <kith/buffer.h>
+#include <kith/cache.h>
 #include <kith/cmsg.h>
 #include <kith/error.h>
 #include <kith/event.h>

@@ -89,8 +89,6 @@ static const char *reason_of(int r) {
         return "io_uring is forbidden here (kernel.io_uring_disabled, seccomp)";
     case -EINVAL:
         return "this kernel's io_uring is too old: it takes Linux 6.1";
-    case -ENOMEM:
-        return "no memory for io_uring";
     default:
         return "io_uring cannot be set up";
     }
@@ -124,7 +122,7 @@ static int create(struct kith_watches *watches, void **ret_state, const char **r
     if (r < 0) {
         free(state);
         *ret_reason = reason_of(r);
-        return r == -EMFILE || r == -ENFILE ? r : -ENOSYS;
+        return r == -EMFILE || r == -ENFILE || r == -ENOMEM ? r : -ENOSYS;
     }
     *ret_state = state;
     return 0;

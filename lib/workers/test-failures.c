@@ -102,14 +102,31 @@ static void test_without_memory_no_call_is_posted(void **state) {
     assert_true(gate_wait(&gate));
 }
 
-/* Lowers the limit so that no descriptor can be opened any more. */
-static struct rlimit use_up_descriptors(void) {
+#define FEW 256
+
+/* Descriptors are few, from before anything listens: io_uring looks at the limit when it is asked to accept. */
+static struct rlimit limit_descriptors(void) {
     struct rlimit limit;
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    int next = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    close(next);
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &(struct rlimit){.rlim_cur = (rlim_t)next, .rlim_max = limit.rlim_max}), 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &(struct rlimit){.rlim_cur = FEW, .rlim_max = limit.rlim_max}), 0);
     return limit;
+}
+
+struct hoard {
+    int fds[FEW];
+    size_t count;
+};
+
+/* Takes all that there are. */
+static void use_up_descriptors(struct hoard *hoard) {
+    hoard->count = 0;
+    for (int fd; (fd = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0;)
+        hoard->fds[hoard->count++] = fd;
+    assert_int_equal(errno, EMFILE);
+}
+
+static void hoard_free(struct hoard *hoard) {
+    close_all(hoard->fds, (int)hoard->count);
 }
 
 /* One worker accepts. It hangs up on whom it cannot take; the connections of all others go on. */
@@ -117,7 +134,9 @@ static void test_without_descriptors_clients_are_hung_up_on_and_served_again_lat
     enum { CLIENTS = 6 };
     struct site *site = *state;
     struct hold hold = HOLD_INIT;
+    struct hoard hoard;
     int fds[CLIENTS], friends[2];
+    struct rlimit limit = limit_descriptors();
     site_begin(site, 2);
     assert_int_equal(listen_unix(site, NULL), 0);
     for (int i = 0; i < 2; i++) {
@@ -127,7 +146,7 @@ static void test_without_descriptors_clients_are_hung_up_on_and_served_again_lat
     hold_worker(site, 0, &hold);
     for (int i = 0; i < CLIENTS; i++)
         fds[i] = client(&site->unix_);
-    struct rlimit limit = use_up_descriptors();
+    use_up_descriptors(&hoard);
     gate_open(&hold.go);
     for (int i = 0; i < CLIENTS; i++)
         assert_int_equal(greeting(fds[i]), -1);
@@ -136,7 +155,7 @@ static void test_without_descriptors_clients_are_hung_up_on_and_served_again_lat
     assert_int_equal(stats_sum(site).accepted, 2);
     assert_true(echoes(friends[0], 8) && echoes(friends[1], 9));
 
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    hoard_free(&hoard);
     close_all(fds, CLIENTS);
     for (int i = 0; i < CLIENTS; i++) {
         fds[i] = client(&site->unix_);
@@ -144,6 +163,7 @@ static void test_without_descriptors_clients_are_hung_up_on_and_served_again_lat
     }
     close_all(fds, CLIENTS);
     close_all(friends, 2);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 
 /* Descriptors belong to the process: the spare one that a worker gives up for a moment may be gone to another when it wants it back. Then
@@ -152,7 +172,9 @@ static void test_workers_that_fight_for_the_last_descriptor_recover(void **state
     enum { WORKERS = 4, CLIENTS = 40 };
     struct site *site = *state;
     struct hold holds[WORKERS];
+    struct hoard hoard;
     int fds[CLIENTS];
+    struct rlimit limit = limit_descriptors();
     site_begin(site, WORKERS);
     assert_int_equal(listen_tcp(site, site->workers, 0), 0);
     for (unsigned i = 0; i < WORKERS; i++) {
@@ -161,11 +183,11 @@ static void test_workers_that_fight_for_the_last_descriptor_recover(void **state
     }
     for (int i = 0; i < CLIENTS; i++)
         fds[i] = client(&site->tcp);
-    struct rlimit limit = use_up_descriptors();
+    use_up_descriptors(&hoard);
     for (unsigned i = 0; i < WORKERS; i++)
         gate_open(&holds[i].go);
     until_in(site, 0, site->errors > 0);
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    hoard_free(&hoard);
     for (int i = 0; i < CLIENTS; i++)
         assert_int_not_equal(greeting(fds[i]), -2);
     close_all(fds, CLIENTS);
@@ -174,6 +196,7 @@ static void test_workers_that_fight_for_the_last_descriptor_recover(void **state
         assert_true(greeting(fds[i]) >= 0);
     }
     close_all(fds, CLIENTS);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 
 int main(void) {
