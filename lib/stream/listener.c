@@ -11,10 +11,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -22,9 +20,9 @@
 #include "base/fd.h"
 #include "base/time.h"
 #include "loop/internal.h"
-#include "stream/bind.h"
+#include "stream/listen.h"
+#include "stream/listener.h"
 
-#define BACKLOG_DEFAULT 4096
 #define ACCEPT_MAX 16
 /* Pause after a failure that a spare descriptor does not mend, milliseconds. */
 #define REST_MS 100
@@ -153,87 +151,63 @@ static void on_rested(kith_timer *timer, void *userdata) {
 
 /* Makes ------------------------------------------------------------------------------------------------------------ */
 
-static int bind_name(int fd, const struct kith_address *address, int backlog, struct kith_error *ret_error) {
-    char name[512];
-    int r = kith_address_format(address, name, sizeof(name));
-    if (r < 0)
-        return kith_error_set(ret_error, r, "this is no address to listen at: %s", kith_error_name(r));
-    r = 0;
-    if (bind(fd, (const struct sockaddr *)&address->storage, address->size) < 0 || listen(fd, backlog) < 0)
-        r = -errno;
-    if (r == 0)
-        return 0;
-
-    pid_t pid = 0;
-    if (r == -EADDRINUSE && address->storage.ss_family == AF_UNIX)
-        return kith_bind_probe(address, &pid) > 0 ? kith_bind_in_use(address, pid, ret_error)
-                                                  : kith_error_set(ret_error, r, "%s: another socket holds this name", name);
-    if (r == -EADDRINUSE)
-        return kith_error_set(ret_error, r, "%s: another socket holds this address; ss -ltnp shows whose", name);
-    if (r == -EADDRNOTAVAIL)
-        return kith_error_set(ret_error, r, "%s: no interface of this host has this address; ip addr shows those there are", name);
-    if (r == -EACCES)
-        return kith_error_set(ret_error, r, "%s: permission denied: ports below 1024 need CAP_NET_BIND_SERVICE", name);
-    return kith_error_set(ret_error, r, "%s: %s", name, kith_error_name(r));
-}
-
-static int set_options(int fd, int family, bool identity) {
-    static const int one = 1;
-    int r = 0;
-    if (family == AF_UNIX) {
-        if (identity) /* from here on, so that accepted sockets have it before their peer can send */
-            r = setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &one, sizeof(one));
-        return r < 0 ? -errno : 0;
-    }
-    /* Connections of a server that ended still linger; its successor may listen. Two live listeners are refused all the same. */
-    r = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-    /* "[::]" is IPv6 alone, so that a peer's IPv4 address has one spelling; listen on "*" too for both. */
-    if (r == 0 && family == AF_INET6)
-        r = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-    return r < 0 ? -errno : 0;
-}
-
-static bool is_path(const struct kith_address *address) {
-    const struct sockaddr_un *un = (const struct sockaddr_un *)&address->storage;
-    return un->sun_family == AF_UNIX && address->size > offsetof(struct sockaddr_un, sun_path) && un->sun_path[0] != '\0';
-}
-
-static int listen_on(kith_listener *listener, const struct kith_address *address, const struct kith_listener_options *options,
-                     struct kith_error *ret_error) {
-    int family = address->storage.ss_family, backlog = options->backlog > 0 ? options->backlog : BACKLOG_DEFAULT;
-    int r;
-    listener->fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    listener->spare = open_spare();
-    if (listener->fd < 0 || listener->spare < 0)
-        r = -errno;
-    else
-        r = set_options(listener->fd, family, options->identity);
-    if (r < 0)
-        return kith_error_set(ret_error, r, "a listening socket cannot be made: %s", kith_error_name(r));
-    if (is_path(address))
-        return kith_bind_path(listener->fd, address, backlog, options->mode, &listener->path, ret_error);
-    return bind_name(listener->fd, address, backlog, ret_error);
-}
-
-int kith_listener_new(kith_loop *loop, const struct kith_address *address, const struct kith_listener_options *options,
-                      const struct kith_listener_ops *ops, void *userdata, kith_listener **ret_listener, struct kith_error *ret_error) {
-    static const struct kith_listener_options none = {0};
-    if (!loop || !address || !ops || !ops->accept || !ret_listener || address->size > sizeof(address->storage))
-        return kith_error_set(ret_error, -EINVAL, "a listener needs a loop, an address and an accept callback");
-
-    _cleanup_(kith_listener_freep) kith_listener *listener = calloc(1, sizeof(*listener));
+static int make(kith_loop *loop, const struct kith_listener_ops *ops, void *userdata, kith_listener **ret_listener,
+                struct kith_error *ret_error) {
+    kith_listener *listener = calloc(1, sizeof(*listener));
     if (!listener)
         return kith_error_set(ret_error, -ENOMEM, "out of memory");
     *listener =
         (kith_listener){.refs = 1, .loop = loop, .fd = -1, .spare = -1, .path = KITH_BOUND_PATH_INIT, .ops = ops, .userdata = userdata};
-    int r = listen_on(listener, address, options ? options : &none, ret_error);
+    *ret_listener = listener;
+    return 0;
+}
+
+static int start(kith_listener *listener, struct kith_error *ret_error) {
+    listener->spare = open_spare();
+    int r = listener->spare < 0 ? -errno : kith_io_new(listener->loop, listener->fd, KITH_IO_READ, on_ready, listener, &listener->io);
+    if (r >= 0)
+        r = kith_timer_new(listener->loop, on_rested, listener, &listener->timer);
+    return r < 0 ? kith_error_set(ret_error, r, "the loop cannot watch the listening socket: %s", kith_error_name(r)) : 0;
+}
+
+static const struct kith_listener_options no_options = {0};
+
+int kith_listener_new(kith_loop *loop, const struct kith_address *address, const struct kith_listener_options *options,
+                      const struct kith_listener_ops *ops, void *userdata, kith_listener **ret_listener, struct kith_error *ret_error) {
+    if (!loop || !address || !ops || !ops->accept || !ret_listener || address->size > sizeof(address->storage))
+        return kith_error_set(ret_error, -EINVAL, "a listener needs a loop, an address and an accept callback");
+
+    _cleanup_(kith_listener_freep) kith_listener *listener = NULL;
+    int r = make(loop, ops, userdata, &listener, ret_error);
+    if (r >= 0)
+        r = kith_listen_open(address, options ? options : &no_options, &listener->fd, &listener->path, ret_error);
+    if (r >= 0)
+        r = start(listener, ret_error);
     if (r < 0)
         return r;
-    r = kith_io_new(loop, listener->fd, KITH_IO_READ, on_ready, listener, &listener->io);
+    *ret_listener = KITH_STEAL(listener);
+    return 0;
+}
+
+int kith_listener_new_fd(kith_loop *loop, int fd, const struct kith_listener_options *options, const struct kith_listener_ops *ops,
+                         void *userdata, kith_listener **ret_listener, struct kith_error *ret_error) {
+    if (!loop || !ops || !ops->accept || !ret_listener)
+        return kith_error_set(ret_error, -EINVAL, "a listener needs a loop and an accept callback");
+
+    _cleanup_(kith_listener_freep) kith_listener *listener = NULL;
+    _cleanup_(kith_bound_path_release) struct kith_bound_path path = KITH_BOUND_PATH_INIT;
+    int r = make(loop, ops, userdata, &listener, ret_error);
     if (r >= 0)
-        r = kith_timer_new(loop, on_rested, listener, &listener->timer);
+        r = kith_listen_adopt(fd, options ? options : &no_options, &path, ret_error);
     if (r < 0)
-        return kith_error_set(ret_error, r, "the loop cannot watch the listening socket: %s", kith_error_name(r));
+        return r;
+    listener->fd = fd;
+    r = start(listener, ret_error);
+    if (r < 0) {
+        listener->fd = -1; /* stays the caller's */
+        return r;
+    }
+    listener->path = kith_bound_path_steal(&path);
     *ret_listener = KITH_STEAL(listener);
     return 0;
 }
@@ -273,4 +247,18 @@ void kith_listener_resume(kith_listener *listener) {
         return;
     listener->paused = false;
     watch(listener);
+}
+
+/* For the handover ---------------------------------------------------------------------------------------------------- */
+
+int kith_listener_fd(const kith_listener *listener) {
+    return listener->fd;
+}
+
+const struct kith_bound_path *kith_listener_path(const kith_listener *listener) {
+    return &listener->path;
+}
+
+void kith_listener_release_path(kith_listener *listener) {
+    kith_bound_path_release(&listener->path);
 }

@@ -1,0 +1,18 @@
+/*
+ * stream/listener.h: what other files of this room need of a listener: enough to give it to another process.
+ */
+#ifndef KITH_STREAM_LISTENER_H
+#define KITH_STREAM_LISTENER_H
+
+#include <kith/stream.h>
+
+#include "stream/path.h"
+
+/* The listening socket, owned by the listener. */
+int kith_listener_fd(const kith_listener *listener);
+/* The path that the listener removes, or one that is not held. */
+const struct kith_bound_path *kith_listener_path(const kith_listener *listener);
+/* The path is another process's to remove from now on. */
+void kith_listener_release_path(kith_listener *listener);
+
+#endif
