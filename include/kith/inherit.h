@@ -25,11 +25,11 @@ extern "C" {
 /* An empty set. Errors: -ENOMEM. */
 KITH_PUBLIC int kith_inherited_new(kith_inherited **ret_inherited);
 /* The sockets that systemd passed, by the rules of sd_listen_fds(3): LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES. Without these variables, or
- * when they are for another process, the set is empty. Each descriptor must be a stream socket of AF_UNIX or TCP that listens; on success all
- * of them belong to the set, on failure none. All are made close-on-exec. unset_environment removes the variables in any case, as it should
- * be where child processes are started; setenv(3) is not thread-safe. Errors: -EINVAL (a variable makes no sense, more or fewer names than
- * sockets, a socket that does not listen), -EBADF, -ENOTSOCK, -EPROTOTYPE, -EAFNOSUPPORT, -ENOMEM, with text that names the variable or
- * the descriptor. */
+ * when they are for another process, the set is empty. Each descriptor must be a stream socket of AF_UNIX or TCP that listens; on success
+ * all of them belong to the set, on failure none. All are made close-on-exec. unset_environment removes the variables in any case, as it
+ * should be where child processes are started; setenv(3) is not thread-safe. Errors: -EINVAL (a variable makes no sense, more or fewer
+ * names than sockets, a socket that does not listen), -EBADF, -ENOTSOCK, -EPROTOTYPE, -EAFNOSUPPORT, -ENOMEM, with text that names the
+ * variable or the descriptor. */
 KITH_PUBLIC int kith_inherited_new_systemd(bool unset_environment, kith_inherited **ret_inherited, struct kith_error *ret_error);
 /* Closes what was not taken, frees. NULL is allowed. Always NULL. */
 KITH_PUBLIC kith_inherited *kith_inherited_free(kith_inherited *inherited);

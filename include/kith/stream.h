@@ -159,7 +159,7 @@ struct kith_listener_options {
     bool set_owner;
     uid_t uid;
     gid_t gid;
-    bool remove_path;          /* kith_listener_new_fd() alone: the path that the socket is bound to is removed as if it had been made here */
+    bool remove_path; /* kith_listener_new_fd() alone: the path that the socket is bound to is removed as if it had been made here */
     kith_inherited *inherited; /* kith_listener_new() alone: a socket in it that is bound to the address is taken, else one is made. Lent */
 };
 
@@ -174,8 +174,8 @@ KITH_PUBLIC int kith_listener_new(kith_loop *loop, const struct kith_address *ad
  * options identity (only ever switched on), backlog (0: as it is) and remove_path are used. Whoever made the path of an inherited socket
  * removes it, unless remove_path says that this is us. Where identity was not on before, the writers of connections that waited already may
  * be unknown: let the maker switch it on (systemd.socket(5): PassCredentials=yes). Errors: -EBADF, -ENOTSOCK, -EPROTOTYPE (not
- * SOCK_STREAM), -EAFNOSUPPORT, -EINVAL (does not listen), -EEXIST (the loop watches it already), -ESTALE (remove_path: the path is something
- * else by now), -EMFILE, -ENFILE, -ENOMEM, -ENOSPC, -ECHILD, with text. */
+ * SOCK_STREAM), -EAFNOSUPPORT, -EINVAL (does not listen), -EEXIST (the loop watches it already), -ESTALE (remove_path: the path is
+ * something else by now), -EMFILE, -ENFILE, -ENOMEM, -ENOSPC, -ECHILD, with text. */
 KITH_PUBLIC int kith_listener_new_fd(kith_loop *loop, int fd, const struct kith_listener_options *options,
                                      const struct kith_listener_ops *ops, void *userdata, kith_listener **ret_listener,
                                      struct kith_error *ret_error);

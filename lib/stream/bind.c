@@ -183,7 +183,8 @@ static int bind_or_clear(int fd, const struct kith_address *address, struct kith
 }
 
 /* Directory, opened, and name of a path address. */
-static int find_directory(const struct kith_address *address, struct kith_bound_path *bound, char *ret_directory, struct kith_error *ret_error) {
+static int find_directory(const struct kith_address *address, struct kith_bound_path *bound, char *ret_directory,
+                          struct kith_error *ret_error) {
     const char *path = path_of(address);
     if (strnlen(path, PATH_SIZE) == PATH_SIZE)
         return kith_error_set(ret_error, -ENAMETOOLONG, "the path of a socket has at most %zu octets", PATH_SIZE - 1);

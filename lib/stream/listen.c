@@ -1,8 +1,8 @@
 /*
  * Listening sockets, before anybody accepts from them.
  *
- * Accepted sockets inherit what is set here (SO_PASSCRED, TCP_NODELAY): one call a listener instead of one a connection, and in force before
- * a client can send.
+ * Accepted sockets inherit what is set here (SO_PASSCRED, TCP_NODELAY): one call a listener instead of one a connection, and in force
+ * before a client can send.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -107,8 +107,11 @@ int kith_listen_check(int fd, const char *name, struct kith_error *ret_error) {
     if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) < 0 ||
         getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0) {
         int r = -errno;
-        return kith_error_set(ret_error, r, r == -ENOTSOCK ? "%s is no socket" : r == -EBADF ? "%s is not open" : "%s: %s", what,
-                              kith_error_name(r));
+        return kith_error_set(ret_error, r,
+                              r == -ENOTSOCK ? "%s is no socket"
+                              : r == -EBADF  ? "%s is not open"
+                                             : "%s: %s",
+                              what, kith_error_name(r));
     }
     if (family != AF_UNIX && family != AF_INET && family != AF_INET6)
         return kith_error_set(ret_error, -EAFNOSUPPORT, "%s is a socket of address family %d, not of AF_UNIX or TCP", what, family);

@@ -75,8 +75,9 @@ static int set_owner(int inode, uid_t uid, gid_t gid, const char *path, struct k
         return 0;
     int r = -errno;
     if (r == -EPERM)
-        return kith_error_set(ret_error, r, "%s: owner %d:%d cannot be set by uid %u: that needs CAP_CHOWN, or for the group alone to be in it",
-                              path, (int)uid, (int)gid, (unsigned)geteuid());
+        return kith_error_set(ret_error, r,
+                              "%s: owner %d:%d cannot be set by uid %u: that needs CAP_CHOWN, or for the group alone to be in it", path,
+                              (int)uid, (int)gid, (unsigned)geteuid());
     return kith_error_set(ret_error, r, "%s: owner %d:%d cannot be set: %s", path, (int)uid, (int)gid, kith_error_name(r));
 }
 
