@@ -219,7 +219,7 @@ static void by_linked_socket(struct site *site) {
 }
 
 static int claim_all_replaced(struct site *site) {
-    static void (*const ways[])(struct site *site) = {by_hard_link, by_symlink, by_linked_socket};
+    static void (*const ways[])(struct site * site) = {by_hard_link, by_symlink, by_linked_socket};
     int failed = 0;
     for (size_t i = 0; i < KITH_ARRAY_SIZE(ways) && !failed; i++) {
         failed = claim_replaced(site, ways[i]) != 0 ? (int)i + 1 : 0;
