@@ -97,7 +97,7 @@ static void test_connections_go_over_with_their_state(void **state) {
     house->state_size = 5;
     make_conns(house, peers, ends, 3);
     for (int i = 0; i < 3; i++)
-        assert_int_equal(send(peers[i], "abc" + i, 1, 0), 1); /* waits in the socket */
+        assert_int_equal(send(peers[i], &"abc"[i], 1, 0), 1); /* waits in the socket */
     for (int i = 0; i < 3; i++)
         kith_conn_pause(house->conns[i]);
     completes(house, inherit, CLD_EXITED, 0);

@@ -88,7 +88,9 @@ static void test_a_listener_comes_back_as_it_was(void **state) {
         struct kith_record record = header_of(out);
         assert_int_equal(record.type, KITH_RECORD_LISTENER);
         assert_int_equal(kith_record_decode_listener(&record, out->octets + KITH_RECORD_HEADER, &back), 0);
-        assert_memory_equal(&back, &cases[i], sizeof(back));
+        assert_true(back.device == cases[i].device && back.inode == cases[i].inode);
+        assert_string_equal(back.name, cases[i].name);
+        assert_string_equal(back.path, cases[i].path);
         kith_record_out_free(out);
     }
 }
