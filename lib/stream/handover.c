@@ -274,18 +274,22 @@ static void on_record(kith_handover *handover) {
 static void receive(kith_handover *handover) {
     static const unsigned expected[] = {
         [PHASE_ASKED] = 1U << KITH_RECORD_HELLO, [PHASE_OFFERED] = 1U << KITH_RECORD_READY, [PHASE_GIVING] = 0};
-    while (!is_gone(handover) && handover->fd >= 0) {
-        int r = kith_record_receive(handover->fd, &handover->in, expected[handover->phase]);
+    int r;
+    do {
+        r = kith_record_receive(handover->fd, &handover->in, expected[handover->phase]);
         if (r == 1)
             on_record(handover);
         else if (r < 0)
             broken(handover, r);
-        if (r <= 0)
-            return;
-    }
+        /* Whoever has taken over has no more to say: that it has closed matters only while there is something left to send. */
+    } while (r == 1 && !is_gone(handover) && handover->fd >= 0 && handover->phase != PHASE_GIVING);
 }
 
 /* The loop's callbacks ----------------------------------------------------------------------------------------------------- */
+
+static bool all_given(const kith_handover *handover) {
+    return handover->phase == PHASE_GIVING && kith_list_empty(&handover->out);
+}
 
 static void on_io(kith_io *io, int fd, unsigned events, void *userdata) {
     kith_handover *handover = userdata;
@@ -293,12 +297,9 @@ static void on_io(kith_io *io, int fd, unsigned events, void *userdata) {
     int r = events & KITH_IO_WRITE ? flush(handover) : 0;
     if (r < 0)
         broken(handover, r);
-    else if (handover->phase == PHASE_GIVING && kith_list_empty(&handover->out))
-        complete(handover, 0);
-    else if (events & (KITH_IO_READ | KITH_IO_HANGUP))
+    else if (!all_given(handover) && (events & (KITH_IO_READ | KITH_IO_HANGUP)))
         receive(handover);
-    /* What was sent at once leaves nothing to wait for. */
-    if (!is_gone(handover) && handover->phase == PHASE_GIVING && kith_list_empty(&handover->out))
+    if (!is_gone(handover) && all_given(handover))
         complete(handover, 0);
     release(handover);
 }

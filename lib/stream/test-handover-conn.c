@@ -40,11 +40,11 @@ static int on_conn(const struct kith_taken_conn *conn, void *userdata) {
 /* Exits with 0 when as many connections have come as the house gives. */
 static int inherit(struct house *house) {
     struct heir heir = {.house = house};
-    kith_takeover *takeover;
+    kith_takeover *takeover = NULL;
     if (take_over(house, &takeover) < 0)
-        return 2;
+        return leave(house, takeover, 2);
     int r = kith_takeover_ready(takeover, 20000, STATE_VERSION, on_conn, &heir, &house->error);
-    return r == heir.count && r == (int)house->conn_count && !heir.bad ? 0 : 3;
+    return leave(house, takeover, r == heir.count && r == (int)house->conn_count && !heir.bad ? 0 : 3);
 }
 
 static int refuse_conn(const struct kith_taken_conn *conn, void *userdata) {
@@ -52,17 +52,19 @@ static int refuse_conn(const struct kith_taken_conn *conn, void *userdata) {
 }
 
 static int inherit_and_refuse(struct house *house) {
-    kith_takeover *takeover;
+    kith_takeover *takeover = NULL;
     if (take_over(house, &takeover) < 0)
-        return 2;
-    return kith_takeover_ready(takeover, 20000, STATE_VERSION, refuse_conn, NULL, &house->error) == 1 ? 0 : 3;
+        return leave(house, takeover, 2);
+    int r = kith_takeover_ready(takeover, 20000, STATE_VERSION, refuse_conn, NULL, &house->error);
+    return leave(house, takeover, r == 1 ? 0 : 3);
 }
 
 static int inherit_no_conns(struct house *house) {
-    kith_takeover *takeover;
+    kith_takeover *takeover = NULL;
     if (take_over(house, &takeover) < 0)
-        return 2;
-    return kith_takeover_ready(takeover, 20000, 0, NULL, NULL, &house->error) == 0 ? 0 : 3;
+        return leave(house, takeover, 2);
+    int r = kith_takeover_ready(takeover, 20000, 0, NULL, NULL, &house->error);
+    return leave(house, takeover, r == 0 ? 0 : 3);
 }
 
 static int die_at_the_first(const struct kith_taken_conn *conn, void *userdata) {
@@ -71,18 +73,18 @@ static int die_at_the_first(const struct kith_taken_conn *conn, void *userdata) 
 }
 
 static int die_while_inheriting(struct house *house) {
-    kith_takeover *takeover;
+    kith_takeover *takeover = NULL;
     if (take_over(house, &takeover) < 0)
-        return 2;
+        return leave(house, takeover, 2);
     kith_takeover_ready(takeover, 20000, STATE_VERSION, die_at_the_first, NULL, &house->error);
     return 3;
 }
 
-static void completes(struct house *house, int (*fn)(struct house *house), int code, int status) {
+static void completes(struct house *house, int (*fn)(struct house *house), int status) {
     offer(house, 0);
     start(house, fn);
     until(&house->world, house->completed == 1);
-    ends_with(house, code, status);
+    ends_with(house, status);
     house->listener = kith_listener_free(house->listener);
     unlink(house->path);
 }
@@ -100,7 +102,7 @@ static void test_connections_go_over_with_their_state(void **state) {
         assert_int_equal(send(peers[i], &"abc"[i], 1, 0), 1); /* waits in the socket */
     for (int i = 0; i < 3; i++)
         kith_conn_pause(house->conns[i]);
-    completes(house, inherit, CLD_EXITED, 0);
+    completes(house, inherit, 0);
     assert_int_equal(house->completed_error, 0);
     for (int i = 0; i < 3; i++) {
         assert_int_equal(house->given[i], 0);
@@ -126,7 +128,7 @@ static void test_many_connections_go_over(void **state) {
         kith_conn_pause(house->conns[i]);
         assert_int_equal(send(peers[i], "x", 1, 0), 1);
     }
-    completes(house, inherit, CLD_EXITED, 0);
+    completes(house, inherit, 0);
     assert_int_equal(house->completed_error, 0);
     for (int i = 0; i < CONNS_MAX; i++) {
         assert_int_equal(house->given[i], 0);
@@ -144,7 +146,7 @@ static void test_the_largest_state_goes_over_and_a_larger_one_stays(void **state
     make_conns(house, &peer, &end, 1);
     kith_conn_pause(house->conns[0]);
     assert_int_equal(send(peer, "x", 1, 0), 1);
-    completes(house, inherit, CLD_EXITED, 0);
+    completes(house, inherit, 0);
     assert_int_equal(house->given[0], 0);
     close(peer);
     house->conns[0] = kith_conn_free(house->conns[0]);
@@ -154,7 +156,7 @@ static void test_the_largest_state_goes_over_and_a_larger_one_stays(void **state
     house->completed = 0;
     house->state_size++;
     make_conns(house, &peer, &end, 1);
-    completes(house, inherit_no_conns, CLD_EXITED, 0);
+    completes(house, inherit_no_conns, 0);
     assert_int_equal(house->given[0], -EOPNOTSUPP);
     close(peer);
 }
@@ -175,7 +177,7 @@ static void test_connections_that_cannot_go_stay_and_are_served(void **state) {
     assert_int_equal(kith_conn_detach(house->conns[1], &fd, &unread), -EBUSY);
     assert_int_equal(kith_conn_detach(house->conns[2], &fd, &unread), -EBUSY);
     house->conn_count = 0;
-    completes(house, inherit, CLD_EXITED, 0);
+    completes(house, inherit, 0);
     assert_int_equal(recv(peers[0], word, 5, MSG_WAITALL), 5);
     assert_memory_equal(word, "reply", 5);
     assert_int_equal(kith_handover_add_conn(house->handover, house->conns[0], NULL, 0), -ENOTCONN); /* too late */
@@ -191,7 +193,7 @@ static void test_a_connection_that_the_new_process_does_not_keep_is_closed(void 
     int peer;
     char octet;
     make_conns(house, &peer, &end, 1);
-    completes(house, inherit_and_refuse, CLD_EXITED, 0);
+    completes(house, inherit_and_refuse, 0);
     assert_int_equal(recv(peer, &octet, 1, 0), 0);
     close(peer);
 }
@@ -203,7 +205,7 @@ static void test_a_new_process_that_dies_while_it_inherits_is_told(void **state)
     char octet;
     house->state_size = 4096;
     make_conns(house, peers, ends, CONNS_MAX);
-    completes(house, die_while_inheriting, CLD_KILLED, SIGKILL);
+    completes(house, die_while_inheriting, 256 + SIGKILL);
     assert_true(house->completed_error == -EPIPE || house->completed_error == -ECONNRESET);
     for (int i = 0; i < CONNS_MAX; i++) { /* all are closed, none hangs */
         assert_int_equal(recv(peers[i], &octet, 1, 0), 0);

@@ -123,7 +123,7 @@ static void as_a_user(struct site *site, int (*fn)(struct site *site)) {
     if (pid == 0) {
         if (getuid() == 0 && (setgroups(0, NULL) < 0 || setgid(SOME_GID) < 0 || setuid(SOME_UID) < 0))
             _exit(100);
-        site->world.loop = NULL;
+        kith_loop_free(site->world.loop); /* the parent's */
         if (kith_loop_new(&site->world.loop) < 0)
             _exit(101);
         _exit(fn(site));
@@ -244,10 +244,10 @@ static void test_a_path_replaced_before_it_listens_changes_nobody_elses_file(voi
 
 /* In mounts of its own; 77: they may not be made here. */
 static int on_a_tmpfs(struct site *site, const char *options, unsigned long flags, int expected, const char *expected_text) {
-    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+    if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, "") < 0 ||
         mount("kith-test", site->directory, "tmpfs", flags, options) < 0)
         return 77;
-    site->world.loop = NULL;
+    kith_loop_free(site->world.loop); /* the parent's */
     if (kith_loop_new(&site->world.loop) < 0)
         return 2;
     int r = listen_at(site, site->path, NULL);

@@ -36,9 +36,11 @@ struct house {
     size_t conn_count;
     size_t state_size;
     int given[CONNS_MAX]; /* what came of it */
-    kith_child *child;
+    /* The new process. The pipe is at its end when that has ended. */
+    pid_t child;
+    int line;
+    kith_io *watch;
     bool child_ended;
-    siginfo_t status;
 };
 
 static inline void free_if(struct house *house, int where) {
@@ -103,7 +105,7 @@ static inline int house_setup(void **state) {
     struct house *house = calloc(1, sizeof(*house));
     if (!house)
         return -1;
-    house->fd = -1;
+    house->fd = house->line = -1;
     strcpy(house->directory, "/tmp/kith-test-handover-XXXXXX");
     if (!mkdtemp(house->directory))
         return -1;
@@ -121,7 +123,8 @@ static inline int house_teardown(void **state) {
     struct house *house = *state;
     kith_handover_free(house->handover);
     kith_listener_free(house->listener);
-    kith_child_free(house->child);
+    kith_io_free(house->watch);
+    kith_close(house->line);
     for (size_t i = 0; i < house->conn_count; i++)
         kith_conn_free(house->conns[i]);
     kith_close(house->fd);
@@ -152,33 +155,59 @@ static inline void still_serves(struct house *house) {
 
 /* New processes --------------------------------------------------------------------------------------------------------------- */
 
-static inline void on_child(kith_child *child, const siginfo_t *status, void *userdata) {
+static inline void on_child_ended(kith_io *io, int fd, unsigned events, void *userdata) {
     struct house *house = userdata;
-    house->status = *status;
+    house->watch = kith_io_free(house->watch);
+    house->line = kith_close(house->line);
     house->child_ended = true;
 }
 
-/* Forks a process that has nothing of ours but its memory, and runs fn in it. */
-static inline void start(struct house *house, int (*fn)(struct house *house)) {
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        for (int fd = 3; fd < 1024; fd++)
+/* In the child: nothing of the parent is kept but the line, so that what it closes is closed. */
+static inline int begin(struct house *house, int line) {
+    for (int fd = 3; fd < 1024; fd++) {
+        if (fd != line)
             close(fd);
-        house->world.loop = NULL;
-        house->listener = NULL;
-        house->fd = -1;
-        _exit(kith_loop_new(&house->world.loop) < 0 ? 100 : fn(house));
     }
-    house->child_ended = false;
-    house->child = kith_child_free(house->child);
-    assert_int_equal(kith_child_new(house->world.loop, pid, on_child, house, &house->child), 0);
+    house->handover = kith_handover_free(house->handover);
+    house->listener = kith_listener_free(house->listener);
+    house->watch = kith_io_free(house->watch);
+    for (size_t i = 0; i < house->conn_count; i++)
+        house->conns[i] = kith_conn_free(house->conns[i]);
+    kith_loop_free(house->world.loop);
+    house->fd = -1;
+    return kith_loop_new(&house->world.loop);
 }
 
-static inline void ends_with(struct house *house, int code, int status) {
+/* Forks a process and runs fn in it. */
+static inline void start(struct house *house, int (*fn)(struct house *house)) {
+    int line[2];
+    assert_int_equal(pipe2(line, O_CLOEXEC), 0);
+    house->child = fork();
+    assert_true(house->child >= 0);
+    if (house->child == 0)
+        _exit(begin(house, line[1]) < 0 ? 100 : fn(house));
+    close(line[1]);
+    house->line = line[0];
+    house->child_ended = false;
+    assert_int_equal(kith_io_new(house->world.loop, house->line, KITH_IO_READ, on_child_ended, house, &house->watch), 0);
+}
+
+/* Waits until the process has ended with this exit status, or by a signal with 256 + signal. */
+static inline void ends_with(struct house *house, int expected) {
+    int status;
     until(&house->world, house->child_ended);
-    assert_int_equal(house->status.si_code, code);
-    assert_int_equal(house->status.si_status, status);
+    assert_int_equal(waitpid(house->child, &status, 0), house->child);
+    assert_int_equal(WIFEXITED(status) ? WEXITSTATUS(status) : 256 + WTERMSIG(status), expected);
+}
+
+/* For the child: frees what it has, takeover may be NULL, and says how it went. */
+static inline int leave(struct house *house, kith_takeover *takeover, int status) {
+    kith_takeover_free(takeover);
+    house->handover = kith_handover_free(house->handover);
+    house->listener = kith_listener_free(house->listener);
+    kith_close(house->fd);
+    kith_loop_free(house->world.loop);
+    return status;
 }
 
 /* Takes over and listens; ready is left to the caller. */
