@@ -1,5 +1,6 @@
 /*
- * The old process of a hot restart. The records that go to and fro are in record.h, the new process is takeover.c.
+ * The old process of a hot restart. The new one is takeover.c; what they say to each other is in record.h, octet by octet, and exchange.c
+ * carries it.
  *
  * Phases: IDLE (nobody asks) -> ASKED (somebody is connected and has to say HELLO) -> OFFERED (the listeners are sent; he has to say READY)
  * -> GIVING (his: connections are being sent) -> OVER. Whatever goes wrong before GIVING leads back to IDLE and nothing has changed: the
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -45,6 +47,7 @@ struct offer {
 struct kith_handover {
     unsigned refs;
     bool closed;
+    pid_t owner; /* a child process of fork() must not speak for its parent */
     enum phase phase;
     kith_loop *loop;
     kith_listener *listener; /* at the address of the handover */
@@ -87,6 +90,10 @@ static void clear_out(kith_handover *handover) {
         kith_record_out_free(out);
 }
 
+static bool is_asked(const kith_handover *handover) {
+    return handover->phase == PHASE_ASKED || handover->phase == PHASE_OFFERED;
+}
+
 static void hang_up(kith_handover *handover) {
     handover->io = kith_io_free(handover->io);
     handover->fd = kith_close(handover->fd);
@@ -101,7 +108,8 @@ static void tell_failed(kith_handover *handover, const struct kith_sender *taker
         handover->ops->failed(handover, taker, error, handover->userdata);
 }
 
-/* Tells the new process why, unless it was given half a record, and goes on as before it came. */
+/* Tells the new process why, unless it was given half a record, and goes on as before it came. Without a word it would believe that we are
+ * gone, if it has just said READY. */
 static void turn_away(kith_handover *handover, const struct kith_error *error) {
     const struct kith_record_out *out = kith_list_first(&handover->out, struct kith_record_out, link);
     if (!out || out->sent == 0)
@@ -373,6 +381,7 @@ int kith_handover_new(kith_loop *loop, const struct kith_address *address, const
     if (!handover)
         return kith_error_set(ret_error, -ENOMEM, "out of memory");
     handover->refs = 1;
+    handover->owner = getpid();
     handover->loop = loop;
     handover->fd = -1;
     handover->timeout_ms = options && options->timeout_ms > 0 ? options->timeout_ms : TIMEOUT_DEFAULT_MS;
@@ -391,9 +400,12 @@ int kith_handover_new(kith_loop *loop, const struct kith_address *address, const
 }
 
 kith_handover *kith_handover_free(kith_handover *handover) {
+    static const struct kith_error withdrawn = {.code = -ECANCELED, .text = "it offers no more"};
     if (!handover)
         return NULL;
     handover->closed = true;
+    if (is_asked(handover) && handover->owner == getpid())
+        turn_away(handover, &withdrawn);
     hang_up(handover);
     forget_offers(handover);
     handover->timer = kith_timer_free(handover->timer);
@@ -405,7 +417,7 @@ kith_handover *kith_handover_free(kith_handover *handover) {
 /* An offer that is under way would not be true any more. */
 static void listeners_change(kith_handover *handover) {
     static const struct kith_error changed = {.code = -ECANCELED, .text = "the listeners are just changing; try again"};
-    if (handover->phase == PHASE_ASKED || handover->phase == PHASE_OFFERED)
+    if (is_asked(handover))
         turn_away(handover, &changed);
 }
 

@@ -268,9 +268,11 @@ static int canceled_by(int fd) {
         struct kith_record record;
         char text[KITH_RECORD_TEXT_MAX + 1];
         assert_int_equal(kith_record_decode(octets + at, &record), 0);
-        if (record.type == KITH_RECORD_CANCEL)
-            return kith_record_decode_cancel(&record, octets + at + KITH_RECORD_HEADER, text);
         at += KITH_RECORD_HEADER + record.size;
+        if (record.type != KITH_RECORD_CANCEL)
+            continue;
+        assert_int_equal(at, size); /* the last word, and said once */
+        return kith_record_decode_cancel(&record, octets + at - record.size, text);
     }
     return 0;
 }
@@ -358,6 +360,26 @@ static void test_a_handover_may_be_freed_in_every_callback(void **state) {
     unlink(house->path); /* nobody owns it any more */
 }
 
+/* The new process may have said READY just now: silence would tell it that we are gone. */
+static void test_a_handover_that_is_withdrawn_says_so_and_a_child_does_not(void **state) {
+    struct house *house = *state;
+    offer(house, 0);
+    int fd = connect_to(&house->at), status;
+    send_with_fds(fd, HELLO, sizeof(HELLO) - 1, 0);
+    until(&house->world, house->asked == 1);
+    pid_t pid = fork();
+    if (pid == 0) {
+        kith_handover_free(house->handover);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(kith_handover_failures(house->handover), 0);
+    house->handover = kith_handover_free(house->handover);
+    assert_int_equal(canceled_by(fd), -ECANCELED);
+    close(fd);
+    still_serves(house);
+}
+
 static void test_a_handover_outlives_its_loop(void **state) {
     struct house *house = *state;
     offer(house, 0);
@@ -399,6 +421,7 @@ int main(void) {
         HOUSE_TEST(test_who_is_ready_and_gone_has_not_taken_over),
         HOUSE_TEST(test_an_offer_that_is_not_read_has_an_end),
         HOUSE_TEST(test_a_handover_may_be_freed_in_every_callback),
+        HOUSE_TEST(test_a_handover_that_is_withdrawn_says_so_and_a_child_does_not),
         HOUSE_TEST(test_a_handover_outlives_its_loop),
         HOUSE_TEST(test_what_cannot_be_offered_is_refused),
     };
