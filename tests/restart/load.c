@@ -1,5 +1,7 @@
 /* The clients. See load.h. */
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -28,6 +30,9 @@ static void connect_client(struct load *load, struct client *client) {
         epoll_ctl(load->epoll, EPOLL_CTL_ADD, client->fd, &event) < 0) {
         load->refused++;
         client->fd = kith_close(client->fd);
+    } else if (family == AF_INET) {
+        /* Or the second piece of a request waits for the acknowledgement of the first. */
+        (void)setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     }
 }
 
