@@ -7,6 +7,8 @@
 #include <kith/cmsg.h>
 #include <kith/error.h>
 #include <kith/event.h>
+#include <kith/handover.h>
+#include <kith/inherit.h>
 #include <kith/loop.h>
 #include <kith/msg.h>
 #include <kith/option.h>

@@ -26,6 +26,7 @@ extern "C" {
 
 typedef struct kith_listener kith_listener;
 typedef struct kith_conn kith_conn;
+typedef struct kith_inherited kith_inherited; /* kith/inherit.h */
 
 /* A socket address and how to write it for a person. */
 struct kith_address {
@@ -179,6 +180,12 @@ struct kith_listener_options {
     bool identity; /* AF_UNIX: SO_PASSCRED, inherited by accepted sockets */
     int backlog;   /* 0: 4096 (the kernel caps it at net.core.somaxconn) */
     int mode;      /* AF_UNIX path: permission bits, set before the path can be connected to; 0: 0666 & ~umask */
+    /* AF_UNIX path: owner and group ((uid_t)-1 or (gid_t)-1: as it is made), set before the path can be connected to. */
+    bool set_owner;
+    uid_t uid;
+    gid_t gid;
+    bool remove_path; /* kith_listener_new_fd() alone: the path that the socket is bound to is removed as if it had been made here */
+    kith_inherited *inherited; /* kith_listener_new() alone: a socket in it that is bound to the address is taken, else one is made. Lent */
     /* TCP: SO_REUSEPORT: joins the sockets of the same user that listen here and have it too. kith_workers_listen() sees to it that they
      * are the same program's. */
     bool reuse_port;
@@ -198,11 +205,21 @@ struct kith_listener_stats {
 };
 
 /* Binds and listens. A path of AF_UNIX with a live server is never stolen: -EADDRINUSE, and the error names its pid and program; a stale
- * one (nobody listens) is replaced; anything that is not a socket is never touched (-EEXIST). Errors: those of bind(2) and listen(2), with
- * text. */
+ * one (nobody listens) is replaced; anything that is not a socket is never touched (-EEXIST). A TCP listener gives TCP_NODELAY to what it
+ * accepts. Of a socket taken from options->inherited mode and owner stay as they are. Errors: those of bind(2) and listen(2), -EPERM (the
+ * owner needs CAP_CHOWN), -ESTALE (another program replaced the path while it was made), with text. */
 KITH_PUBLIC int kith_listener_new(kith_loop *loop, const struct kith_address *address, const struct kith_listener_options *options,
                                   const struct kith_listener_ops *ops, void *userdata, kith_listener **ret_listener,
                                   struct kith_error *ret_error);
+/* Adopts a socket that listens already, of AF_UNIX or TCP (made non-blocking and close-on-exec); on failure it stays the caller's. Of the
+ * options identity (only ever switched on), backlog (0: as it is) and remove_path are used. Whoever made the path of an inherited socket
+ * removes it, unless remove_path says that this is us. Where identity was not on before, the writers of connections that waited already may
+ * be unknown: let the maker switch it on (systemd.socket(5): PassCredentials=yes). Errors: -EBADF, -ENOTSOCK, -EPROTOTYPE (not
+ * SOCK_STREAM), -EAFNOSUPPORT, -EINVAL (does not listen), -EEXIST (the loop watches it already), -ESTALE (remove_path: the path is
+ * something else by now), -EMFILE, -ENFILE, -ENOMEM, -ENOSPC, -ECHILD, with text. */
+KITH_PUBLIC int kith_listener_new_fd(kith_loop *loop, int fd, const struct kith_listener_options *options,
+                                     const struct kith_listener_ops *ops, void *userdata, kith_listener **ret_listener,
+                                     struct kith_error *ret_error);
 /* Closes, removes a path that it made and that is still its own, frees. */
 KITH_PUBLIC kith_listener *kith_listener_free(kith_listener *listener);
 /* The bound address, with the port that the kernel chose. */

@@ -27,6 +27,8 @@ struct kith_loop_backend {
     int (*add)(void *state, struct kith_watch *watch);
     int (*apply)(void *state, struct kith_watch *watch);
     void (*remove)(void *state, struct kith_watch *watch, bool close_fd);
+    /* See kith_watches_stop_reading(). NULL: nothing is ever under way. */
+    void (*stop_reading)(void *state, struct kith_watch *watch);
     /* STREAM: sends without waiting. Returns the octets sent, a negative errno, or -EINPROGRESS: the octets must stay where they are until
      * ops->sent() tells, which it does before the next wait is over (a removed watch: when remove() returns). One at a time a watch. */
     int (*send)(void *state, struct kith_watch *watch, const void *data, size_t size);

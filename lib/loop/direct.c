@@ -1,8 +1,8 @@
 /*
  * loop/direct.c: what a socket that is ready brings, by system calls; for backends that tell readiness only.
  *
- * Readiness costs one receive into a slab of the pool, which goes back at once unless the owner kept a reference: an idle connection owns no
- * buffer. A slab filled to the end means that more is waiting, so up to ROUNDS follow; then the others have their turn. Each call up may
+ * Readiness costs one receive into a slab of the pool, which goes back at once unless the owner kept a reference: an idle connection owns
+ * no buffer. A slab filled to the end means that more is waiting, so up to ROUNDS follow; then the others have their turn. Each call up may
  * free the watch, its owner and the loop: afterwards the watch is looked up again by its id.
  */
 #include <errno.h>

@@ -40,6 +40,8 @@
 /* Room for a burst: the kernel keeps more on a list, which is slower and ends multishot requests. */
 #define COMPLETIONS 4096
 /* A wait without limit is one of this length, again and again: only a wait that could have timed out tells a signal from an event. */
+/* A cancellation takes one round; more only when completions did not fit the ring. */
+#define STOP_TRIES 64
 #define LONG_WAIT_NS (3600 * KITH_NS_PER_S)
 
 enum request {
@@ -511,6 +513,39 @@ static int add(void *opaque, struct kith_watch *watch) {
     return 0;
 }
 
+/* Hands over what has come for this watch, before its turn. */
+static void take_out(struct state *state, uint64_t id) {
+    unsigned first = *state->ring.cq.khead, count = io_uring_cq_ready(&state->ring);
+
+    for (unsigned i = first; i != first + count; i++) {
+        struct io_uring_cqe *place = &state->ring.cq.cqes[i & state->ring.cq.ring_mask], completion = *place;
+        enum request request = request_of(&completion);
+        if (id_of(&completion) != id || (request != REQUEST_RECEIVE && request != REQUEST_MESSAGE && request != REQUEST_ACCEPT))
+            continue;
+        place->user_data = 0; /* nobody's, when its turn comes */
+        if (request == REQUEST_ACCEPT)
+            (void)accepted(state, &completion, id);
+        else
+            (void)received(state, &completion, request, id);
+    }
+}
+
+static void stop_reading(void *opaque, struct kith_watch *watch) {
+    struct state *state = opaque;
+    const uint64_t id = watch->id;
+
+    if (watch->reading && !(watch->armed & ARMED_CANCEL)) {
+        watch->armed |= ARMED_CANCEL;
+        (void)cancel(state, word_of(watch, read_request(watch)));
+    }
+    enable(state);
+    for (int i = 0; i < STOP_TRIES && watch && watch->reading; i++) {
+        (void)io_uring_submit_and_get_events(&state->ring);
+        take_out(state, id);
+        watch = kith_watches_find(state->watches, id);
+    }
+}
+
 static void remove_watch(void *opaque, struct kith_watch *watch, bool close_fd) {
     struct state *state = opaque;
     struct io_uring_sqe *entry = NULL;
@@ -561,8 +596,8 @@ static void refill(void *opaque) {
 
 /* Whatever is still under way ends, and what it brought is disposed of: the watches are forgotten already. */
 static void drain(struct state *state) {
-    struct io_uring_sync_cancel_reg everything = {
-        .flags = IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL, .timeout = {.tv_sec = -1, .tv_nsec = -1}};
+    struct io_uring_sync_cancel_reg everything = {.flags = IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL,
+                                                  .timeout = {.tv_sec = -1, .tv_nsec = -1}};
 
     if (!state->enabled)
         return;
@@ -594,6 +629,7 @@ const struct kith_loop_backend kith_loop_uring = {
     .add = add,
     .apply = apply,
     .remove = remove_watch,
+    .stop_reading = stop_reading,
     .send = send_octets,
     .wait = wait,
     .complete = complete,

@@ -109,16 +109,14 @@ void kith_watches_touch(struct kith_watches *watches, struct kith_watch *watch) 
 
 void kith_watches_set_events(struct kith_watches *watches, struct kith_watch *watch, unsigned events) {
     watch->events = (uint8_t)events;
-    if (events & KITH_IO_READ)
-        watch->stopping = false;
     if (watch->events != watch->applied)
         kith_watches_touch(watches, watch);
 }
 
 void kith_watches_stop_reading(struct kith_watches *watches, struct kith_watch *watch) {
-    watch->stopping = true;
-    watch->events &= (uint8_t)~KITH_IO_READ;
-    kith_watches_touch(watches, watch);
+    kith_watches_set_events(watches, watch, watch->events & (unsigned)~KITH_IO_READ);
+    if (watches->backend->stop_reading)
+        watches->backend->stop_reading(watches->state, watch);
 }
 
 void kith_watches_set_control_room(struct kith_watches *watches, struct kith_watch *watch, size_t room) {
@@ -161,10 +159,6 @@ void kith_watches_apply(struct kith_watches *watches) {
             mark_ready(watches, watch, KITH_IO_HANGUP);
         if (watch->starved)
             kith_list_push_back(&watches->starved, &watch->changed_link);
-        if (watch->stopping && !watch->reading) {
-            watch->stopping = false;
-            watch->ops->stopped(watch);
-        }
     }
 }
 

@@ -49,8 +49,6 @@ struct kith_watch_ops {
     /* LISTENER. A new connection, close-on-exec and non-blocking, now the owner's; or the negative errno of accept(2), never -EAGAIN. As
      * above, clients may come although accepting was switched off. */
     unsigned (*accepted)(struct kith_watch *watch, int fd);
-    /* After kith_watches_stop_reading(): nothing more will come. Must not run callbacks of the user. */
-    void (*stopped)(struct kith_watch *watch);
     /* STREAM: how a send ended that kith_watch_send() said was under way. Must not run callbacks of the user. */
     void (*sent)(struct kith_watch *watch, int result);
 };
@@ -69,9 +67,8 @@ struct kith_watch {
     uint8_t ready;   /* KITH_IO_*, reported and not yet dispatched */
     uint8_t kind;    /* enum kith_watch_kind */
     bool urgent;
-    bool starved;  /* in `starved`: there is no memory to read into */
-    bool plain;    /* STREAM: no control messages can come, and nobody asks for flags: recv(2) will do */
-    bool stopping; /* `stopped` is due */
+    bool starved; /* in `starved`: there is no memory to read into */
+    bool plain;   /* STREAM: no control messages can come, and nobody asks for flags: recv(2) will do */
     /* The backend's: */
     bool reading; /* something may still come */
     uint8_t armed, polling;
@@ -114,8 +111,8 @@ int kith_watches_add(struct kith_watches *watches, struct kith_watch *watch, enu
  * the backend has to tell the kernel. */
 void kith_watches_remove(struct kith_watches *watches, struct kith_watch *watch, bool keep_kernel_object, bool close_fd);
 void kith_watches_set_events(struct kith_watches *watches, struct kith_watch *watch, unsigned events);
-/* STREAM, LISTENER: switches reading off; when what the backend has under way has come, `stopped` is called, unless reading was switched on
- * again. */
+/* STREAM, LISTENER: switches reading off. What the backend has under way comes before this returns, through received() and accepted(), and
+ * nothing after it. */
 void kith_watches_stop_reading(struct kith_watches *watches, struct kith_watch *watch);
 /* STREAM: for what is received from now on. */
 void kith_watches_set_control_room(struct kith_watches *watches, struct kith_watch *watch, size_t room);

@@ -34,8 +34,18 @@
 /* A stale path was removed and another one was there again: somebody who does not take the lock makes them. */
 #define BIND_TRIES 3
 
+#define PATH_SIZE sizeof(((struct sockaddr_un *)NULL)->sun_path)
+
 /* Escaped for a person: kith_address_format() needs at most four characters an octet. */
-#define TEXT_SIZE (4 * sizeof(((struct sockaddr_un *)NULL)->sun_path) + 2)
+#define TEXT_SIZE (4 * PATH_SIZE + 2)
+
+static const char *path_of(const struct kith_address *address) {
+    return ((const struct sockaddr_un *)&address->storage)->sun_path; /* kith_address_unix() leaves a NUL behind it */
+}
+
+bool kith_bind_is_path(const struct kith_address *address) {
+    return address->storage.ss_family == AF_UNIX && address->size > offsetof(struct sockaddr_un, sun_path) && path_of(address)[0] != '\0';
+}
 
 int kith_bind_probe(const struct kith_address *address, pid_t *ret_pid) {
     _cleanup_(kith_closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -149,6 +159,12 @@ static int bind_error(int r, const char *path, const char *directory, struct kit
     if (r == -EACCES)
         return kith_error_set(ret_error, r, "%s: permission denied: the directory %s is not writable for uid %u", path, directory,
                               (unsigned)geteuid());
+    if (r == -ENOSPC || r == -EDQUOT)
+        return kith_error_set(ret_error, r, "%s: the file system of %s is full (blocks or inodes, see df and df -i); free some", path,
+                              directory);
+    if (r == -EROFS)
+        return kith_error_set(ret_error, r, "%s: the file system of %s is read-only; choose a place that can be written, as /run", path,
+                              directory);
     return kith_error_set(ret_error, r, "%s: bind: %s", path, kith_error_name(r));
 }
 
@@ -166,67 +182,68 @@ static int bind_or_clear(int fd, const struct kith_address *address, struct kith
     return kith_error_set(ret_error, -EADDRINUSE, "%s: another program keeps making this path", path);
 }
 
-/* Remembers which inode is ours, sets its mode, listens. */
-static int finish(int fd, int backlog, int mode, struct kith_bound_path *bound, const char *path, struct kith_error *ret_error) {
-    struct stat st;
-    int r;
-    if (fstatat(bound->dirfd, bound->name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-        r = -errno;
-        return kith_error_set(ret_error, r, "%s: the path vanished while it was made: %s", path, kith_error_name(r));
-    }
-    bound->device = st.st_dev;
-    bound->inode = st.st_ino;
-    bound->owner = getpid();
-    if (mode != 0 && (st.st_mode & 07777) != (mode_t)mode && fchmodat(bound->dirfd, bound->name, (mode_t)mode, AT_SYMLINK_NOFOLLOW) < 0) {
-        r = -errno;
-        return kith_error_set(ret_error, r, "%s: mode %04o cannot be set: %s", path, (unsigned)mode, kith_error_name(r));
-    }
-    if (listen(fd, backlog) < 0) {
-        r = -errno;
-        return kith_error_set(ret_error, r, "%s: listen: %s", path, kith_error_name(r));
-    }
+/* Directory, opened, and name of a path address. */
+static int find_directory(const struct kith_address *address, struct kith_bound_path *bound, char *ret_directory,
+                          struct kith_error *ret_error) {
+    const char *path = path_of(address);
+    if (strnlen(path, PATH_SIZE) == PATH_SIZE)
+        return kith_error_set(ret_error, -ENAMETOOLONG, "the path of a socket has at most %zu octets", PATH_SIZE - 1);
+    int r = split(path, ret_directory, bound->name, ret_error);
+    if (r < 0)
+        return r;
+    r = open_directory(path, ret_directory, ret_error);
+    if (r < 0)
+        return r;
+    bound->dirfd = r;
     return 0;
 }
 
-int kith_bind_path(int fd, const struct kith_address *address, int backlog, int mode, struct kith_bound_path *ret_path,
-                   struct kith_error *ret_error) {
-    const char *path = ((const struct sockaddr_un *)&address->storage)->sun_path; /* kith_address_unix() leaves a NUL behind it */
-    char directory[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+static int listen_at(int fd, int backlog, const char *path, struct kith_error *ret_error) {
+    if (listen(fd, backlog) == 0)
+        return 0;
+    int r = -errno;
+    return kith_error_set(ret_error, r, "%s: listen: %s", path, kith_error_name(r));
+}
+
+int kith_bind_path(int fd, const struct kith_address *address, int backlog, const struct kith_listener_options *options,
+                   struct kith_bound_path *ret_path, struct kith_error *ret_error) {
+    const char *path = path_of(address);
+    char directory[PATH_SIZE];
     _cleanup_(kith_bound_path_deinit) struct kith_bound_path bound = KITH_BOUND_PATH_INIT;
 
-    if (strnlen(path, sizeof(directory)) == sizeof(directory))
-        return kith_error_set(ret_error, -ENAMETOOLONG, "the path of a socket has at most %zu octets", sizeof(directory) - 1);
-    int r = split(path, directory, bound.name, ret_error);
+    int r = find_directory(address, &bound, directory, ret_error);
     if (r < 0)
         return r;
-    bound.dirfd = r = open_directory(path, directory, ret_error);
-    if (r < 0) {
-        bound.dirfd = -1;
-        return r;
-    }
     r = lock(bound.dirfd, path, ret_error);
     if (r < 0)
         return r;
 
     /* The new inode gets the socket's own mode, less the umask (net/unix/af_unix.c): never more is allowed than was asked for, not even
-     * before finish() sets what the umask took away. */
-    (void)fchmod(fd, mode != 0 ? (mode_t)mode : 0666);
+     * before the claim sets what the umask took away. */
+    (void)fchmod(fd, options->mode != 0 ? (mode_t)options->mode : 0666);
     r = bind_or_clear(fd, address, &bound, path, directory, ret_error);
     if (r >= 0)
-        r = finish(fd, backlog, mode, &bound, path, ret_error);
+        r = kith_bound_path_claim(&bound, fd, options, path, ret_error);
+    if (r >= 0)
+        r = listen_at(fd, backlog, path, ret_error);
     flock(bound.dirfd, LOCK_UN);
     if (r < 0)
         return r;
 
-    *ret_path = bound;
-    bound.dirfd = -1;
+    *ret_path = kith_bound_path_steal(&bound);
     return 0;
 }
 
-void kith_bound_path_deinit(struct kith_bound_path *path) {
-    struct stat st;
-    if (path->dirfd >= 0 && path->owner == getpid() && fstatat(path->dirfd, path->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-        st.st_dev == path->device && st.st_ino == path->inode)
-        unlinkat(path->dirfd, path->name, 0);
-    path->dirfd = kith_close(path->dirfd);
+int kith_bind_adopt_path(int fd, const struct kith_address *address, struct kith_bound_path *ret_path, struct kith_error *ret_error) {
+    static const struct kith_listener_options nothing_to_set = {0};
+    char directory[PATH_SIZE];
+    _cleanup_(kith_bound_path_release) struct kith_bound_path bound = KITH_BOUND_PATH_INIT;
+
+    int r = find_directory(address, &bound, directory, ret_error);
+    if (r >= 0)
+        r = kith_bound_path_claim(&bound, fd, &nothing_to_set, path_of(address), ret_error);
+    if (r < 0)
+        return r;
+    *ret_path = kith_bound_path_steal(&bound);
+    return 0;
 }

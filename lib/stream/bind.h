@@ -4,28 +4,23 @@
 #ifndef KITH_STREAM_BIND_H
 #define KITH_STREAM_BIND_H
 
-#include <stdint.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include <kith/stream.h>
 
-/* A path of AF_UNIX that a listener made, and how to know later that it is still its own. */
-struct kith_bound_path {
-    int dirfd; /* of its directory, or -1: no path is held. Kept open, so that chdir() and a renamed directory do no harm */
-    char name[108];
-    dev_t device;
-    ino_t inode;
-    pid_t owner; /* a child process of fork() must not remove its parent's path */
-};
+#include "stream/path.h"
 
-#define KITH_BOUND_PATH_INIT ((struct kith_bound_path){.dirfd = -1})
+/* The address is a path, not an abstract name nor of another family. */
+bool kith_bind_is_path(const struct kith_address *address);
 
-/* Binds fd to a path address and listens. mode as in struct kith_listener_options. Errors: -EADDRINUSE (a live server), -EEXIST (not a
- * socket), -EBUSY (the directory stays locked), those of open(2), bind(2) and listen(2), all with text. */
-int kith_bind_path(int fd, const struct kith_address *address, int backlog, int mode, struct kith_bound_path *ret_path,
-                   struct kith_error *ret_error);
-/* Removes the path when it is still the one that was made. */
-void kith_bound_path_deinit(struct kith_bound_path *path);
+/* Binds fd to a path address, gives it mode and owner as the options say, and listens. Errors: -EADDRINUSE (a live server), -EEXIST (not a
+ * socket), -EBUSY (the directory stays locked), those of kith_bound_path_claim(), open(2), bind(2) and listen(2), all with text. */
+int kith_bind_path(int fd, const struct kith_address *address, int backlog, const struct kith_listener_options *options,
+                   struct kith_bound_path *ret_path, struct kith_error *ret_error);
+/* A path that fd is bound to and that another program made: from now on it is ours to remove. Errors: -ESTALE (the path is something else
+ * by now), those of open(2), all with text. */
+int kith_bind_adopt_path(int fd, const struct kith_address *address, struct kith_bound_path *ret_path, struct kith_error *ret_error);
 
 /* Who listens at an AF_UNIX address, by connecting and closing at once. Returns 1 (a live server; *ret_pid is its pid, or 0 when it cannot
  * be told), 0 (nobody), or a negative errno (it cannot be found out). */

@@ -172,6 +172,12 @@ static void shut_down(kith_conn *conn, bool close_fd) {
     listener_forget(conn);
 }
 
+int conn_release_fd(kith_conn *conn) {
+    int fd = conn->fd;
+    shut_down(conn, false);
+    return fd;
+}
+
 void kith_conn_close(kith_conn *conn) {
     if (conn && conn->state != CONN_CLOSED)
         shut_down(conn, true);

@@ -117,6 +117,8 @@ int conn_new(kith_loop *loop, struct conn_profile *profile, const struct kith_co
              void *userdata, kith_conn **ret_conn);
 /* Takes fd and opens. On failure fd stays the caller's. */
 int conn_adopt(kith_conn *conn, int fd);
+/* Gives the descriptor away; CLOSED. */
+int conn_release_fd(kith_conn *conn);
 /* OPEN: reads from now on. Failures are recorded. */
 void conn_open(kith_conn *conn);
 /* Watches the descriptor for `events`. Failures are recorded. */
@@ -160,6 +162,9 @@ unsigned conn_received(kith_conn *conn, const struct kith_receipt *receipt);
 /* Delivers what is held, until the application pauses again. */
 unsigned conn_deliver_held(kith_conn *conn);
 void conn_drop_held(kith_conn *conn);
+/* Takes all held octets as one piece (of size 0 when there are none). Errors: -EBUSY (they are somebody's, or descriptors are with them),
+ * -ENOMEM: they stay. */
+int conn_take_held(kith_conn *conn, struct kith_slice *ret_octets);
 /* Room for the control messages that were asked for. */
 size_t conn_control_room(const kith_conn *conn);
 

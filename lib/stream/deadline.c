@@ -18,8 +18,11 @@ int conn_deadlines_need(kith_conn *conn) {
     struct conn_deadlines *deadlines = malloc(sizeof(*deadlines));
     if (!deadlines)
         return -ENOMEM;
-    *deadlines = (struct conn_deadlines){
-        .connect_at = CONN_NEVER, .retry_at = CONN_NEVER, .handshake_at = CONN_NEVER, .drain_at = CONN_NEVER, .received_at = kith_time_now()};
+    *deadlines = (struct conn_deadlines){.connect_at = CONN_NEVER,
+                                         .retry_at = CONN_NEVER,
+                                         .handshake_at = CONN_NEVER,
+                                         .drain_at = CONN_NEVER,
+                                         .received_at = kith_time_now()};
     int r = kith_timer_new(conn->loop, on_timer, conn, &deadlines->timer);
     if (r < 0) {
         free(deadlines);

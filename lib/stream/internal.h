@@ -21,6 +21,11 @@
  * Errors: -ENOPROTOOPT (before Linux 6.5), -EOPNOTSUPP (not AF_UNIX), -ENOTCONN (closed). */
 int kith_conn_set_pass_pidfd(kith_conn *conn, bool on);
 
+/* Takes the descriptor out of a connection, which is closed by that, without a callback, and must still be freed. *ret_unread is what was
+ * read and not delivered (size 0: nothing); its buffer's reference is the caller's. Errors: -EBUSY (not open, draining, failed, or octets
+ * are queued), -ESHUTDOWN (the loop is gone): the connection stays as it is. */
+int kith_conn_detach(kith_conn *conn, int *ret_fd, struct kith_slice *ret_unread);
+
 /* The listening descriptor, owned by the listener. */
 int kith_listener_fd(const kith_listener *listener);
 

@@ -8,7 +8,7 @@
  * A listener knows the connections that were made with kith_conn_new_accepted(): it counts them, and drains them. They outlive it: its
  * memory goes with the last of them.
  *
- * Draining: accepting is switched off -> what the backend had accepted comes (stopped) -> what waits in the backlog is accepted -> the
+ * Draining: accepting is switched off -> what the backend had accepted is handed over -> what waits in the backlog is accepted -> the
  * socket is closed -> the connections drain -> `drained`. So no client that connect() has told of success is lost.
  *
  * Invariants: spare is -1 only while the process had no descriptor for it; resting is true exactly while the timer is armed for it; what is
@@ -16,23 +16,21 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/time.h"
-#include "stream/bind.h"
 #include "stream/conn.h"
-#include "stream/quota.h"
 #include "stream/internal.h"
+#include "stream/listen.h"
+#include "stream/listener.h"
+#include "stream/quota.h"
 
-#define BACKLOG_DEFAULT 4096
 /* Pause after a failure that a spare descriptor does not mend, milliseconds. */
 #define REST_MS 100
 #define TELL_AGAIN_NS KITH_NS_PER_S
@@ -50,7 +48,7 @@ struct kith_listener {
     bool paused;   /* by the application */
     bool resting;  /* by a failure */
     bool draining; /* no more clients; `drained` is due when the last connection has gone */
-    bool emptied;  /* nothing more can be accepted */
+    bool retired;  /* another process accepts */
     bool told;     /* this episode of failures */
     uint64_t told_at;
     int64_t drain_ms;
@@ -81,7 +79,7 @@ static bool inert(const kith_listener *listener) {
 static void watch(kith_listener *listener) {
     if (!listener->closed && !inert(listener) && kith_watch_active(&listener->watch))
         kith_loop_set_watched(listener->loop, &listener->watch,
-                              listener->paused || listener->resting || listener->draining ? 0 : KITH_IO_READ);
+                              listener->paused || listener->resting || listener->draining || listener->retired ? 0 : KITH_IO_READ);
 }
 
 static void release(kith_listener *listener) {
@@ -202,7 +200,7 @@ static unsigned on_accepted(struct kith_watch *watch, int fd) {
     listener->refs++;
     if (fd < 0)
         accept_failed(listener, fd);
-    else if (listener->paused)
+    else if (listener->paused || listener->draining || listener->retired)
         keep_waiting(listener, fd);
     else
         hand_over(listener, fd);
@@ -304,13 +302,7 @@ void listener_forget(kith_conn *conn) {
     release(listener);
 }
 
-static void on_stopped(struct kith_watch *watch) {
-    kith_listener *listener = KITH_CONTAINER_OF(watch, kith_listener, watch);
-    listener->emptied = true;
-    defer(listener);
-}
-
-static const struct kith_watch_ops watch_ops = {.accepted = on_accepted, .stopped = on_stopped};
+static const struct kith_watch_ops watch_ops = {.accepted = on_accepted};
 
 /* Closes the socket, for nobody to connect to any more. */
 static void close_socket(kith_listener *listener) {
@@ -347,11 +339,11 @@ static unsigned on_deferred(struct kith_defer *defer) {
     listener->refs++;
     if (!listener->paused)
         count = hand_over_waiting(listener);
-    if (listener->emptied && listener->fd >= 0 && !listener->closed && !inert(listener)) {
+    if (listener->draining && listener->fd >= 0 && !listener->closed && !inert(listener)) {
         count += accept_rest(listener);
         if (!listener->closed && !inert(listener)) {
             close_socket(listener);
-            count += drain_conns(listener);
+            drain_conns(listener);
         }
     }
     if (listener->draining && listener->fd < 0 && listener->stats.connections == 0 && !listener->closed && !inert(listener)) {
@@ -381,87 +373,16 @@ void kith_listener_stats(const kith_listener *listener, struct kith_listener_sta
 
 /* Makes ------------------------------------------------------------------------------------------------------------ */
 
-static int bind_name(int fd, const struct kith_address *address, int backlog, struct kith_error *ret_error) {
-    char name[512];
-    int r = kith_address_format(address, name, sizeof(name));
-    if (r < 0)
-        return kith_error_set(ret_error, r, "this is no address to listen at: %s", kith_error_name(r));
-    r = 0;
-    if (bind(fd, (const struct sockaddr *)&address->storage, address->size) < 0 || listen(fd, backlog) < 0)
-        r = -errno;
-    if (r == 0)
-        return 0;
-
-    pid_t pid = 0;
-    if (r == -EADDRINUSE && address->storage.ss_family == AF_UNIX)
-        return kith_bind_probe(address, &pid) > 0 ? kith_bind_in_use(address, pid, ret_error)
-                                                  : kith_error_set(ret_error, r, "%s: another socket holds this name", name);
-    if (r == -EADDRINUSE)
-        return kith_error_set(ret_error, r, "%s: another socket holds this address; ss -ltnp shows whose", name);
-    if (r == -EADDRNOTAVAIL)
-        return kith_error_set(ret_error, r, "%s: no interface of this host has this address; ip addr shows those there are", name);
-    if (r == -EACCES)
-        return kith_error_set(ret_error, r, "%s: permission denied: ports below 1024 need CAP_NET_BIND_SERVICE", name);
-    return kith_error_set(ret_error, r, "%s: %s", name, kith_error_name(r));
-}
-
-static int set_options(int fd, int family, bool identity, bool reuse_port) {
-    static const int one = 1;
-    int r = 0;
-    if (family == AF_UNIX) {
-        if (identity) /* from here on, so that accepted sockets have it before their peer can send */
-            r = setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &one, sizeof(one));
-        return r < 0 ? -errno : 0;
-    }
-    /* Connections of a server that ended still linger; its successor may listen. Two live listeners are refused all the same. */
-    r = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-    if (r == 0 && reuse_port)
-        r = setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
-    /* "[::]" is IPv6 alone, so that a peer's IPv4 address has one spelling; listen on "*" too for both. */
-    if (r == 0 && family == AF_INET6)
-        r = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-    return r < 0 ? -errno : 0;
-}
-
-static bool is_path(const struct kith_address *address) {
-    const struct sockaddr_un *un = (const struct sockaddr_un *)&address->storage;
-    return un->sun_family == AF_UNIX && address->size > offsetof(struct sockaddr_un, sun_path) && un->sun_path[0] != '\0';
-}
-
-static int listen_on(kith_listener *listener, const struct kith_address *address, const struct kith_listener_options *options,
-                     struct kith_error *ret_error) {
-    int family = address->storage.ss_family, backlog = options->backlog > 0 ? options->backlog : BACKLOG_DEFAULT;
-    int r;
-    listener->fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    listener->spare = open_spare();
-    if (listener->fd < 0 || listener->spare < 0)
-        r = -errno;
-    else
-        r = set_options(listener->fd, family, options->identity, options->reuse_port);
-    if (r < 0)
-        return kith_error_set(ret_error, r, "a listening socket cannot be made: %s", kith_error_name(r));
-    if (is_path(address))
-        return kith_bind_path(listener->fd, address, backlog, options->mode, &listener->path, ret_error);
-    return bind_name(listener->fd, address, backlog, ret_error);
-}
-
-int kith_listener_new(kith_loop *loop, const struct kith_address *address, const struct kith_listener_options *options,
-                      const struct kith_listener_ops *ops, void *userdata, kith_listener **ret_listener, struct kith_error *ret_error) {
-    static const struct kith_listener_options none = {0};
-    if (!loop || !address || !ops || !ops->accept || !ret_listener || address->size > sizeof(address->storage))
-        return kith_error_set(ret_error, -EINVAL, "a listener needs a loop, an address and an accept callback");
-
-    _cleanup_(kith_listener_freep) kith_listener *listener = calloc(1, sizeof(*listener));
+static int make(kith_loop *loop, const struct kith_listener_options *options, const struct kith_listener_ops *ops, void *userdata,
+                kith_listener **ret_listener, struct kith_error *ret_error) {
+    kith_listener *listener = calloc(1, sizeof(*listener));
     if (!listener)
         return kith_error_set(ret_error, -ENOMEM, "out of memory");
-    if (!options)
-        options = &none;
     *listener = (kith_listener){.refs = 1,
                                 .loop = loop,
                                 .fd = -1,
-                                .family = address->storage.ss_family,
                                 .spare = -1,
-                                .identity = options->identity && address->storage.ss_family == AF_UNIX,
+                                .identity = options->identity,
                                 .max_connections = options->max_connections,
                                 .quota = {.limit = options->max_per_peer},
                                 .path = KITH_BOUND_PATH_INIT,
@@ -469,14 +390,60 @@ int kith_listener_new(kith_loop *loop, const struct kith_address *address, const
                                 .userdata = userdata};
     kith_list_init(&listener->conns);
     kith_defer_init(&listener->defer, on_deferred);
-    int r = listen_on(listener, address, options, ret_error);
+    *ret_listener = listener;
+    return 0;
+}
+
+static int start(kith_listener *listener, struct kith_error *ret_error) {
+    socklen_t size = sizeof(listener->family);
+    listener->spare = open_spare();
+    int r = listener->spare < 0 || getsockopt(listener->fd, SOL_SOCKET, SO_DOMAIN, &listener->family, &size) < 0 ? -errno : 0;
+    listener->identity = listener->identity && listener->family == AF_UNIX;
+    if (r >= 0)
+        r = kith_timer_new(listener->loop, on_rested, listener, &listener->timer);
+    if (r >= 0)
+        r = kith_loop_watch(listener->loop, &listener->watch, KITH_WATCH_LISTENER, listener->fd, KITH_IO_READ, &watch_ops);
+    return r < 0 ? kith_error_set(ret_error, r, "the loop cannot watch the listening socket: %s", kith_error_name(r)) : 0;
+}
+
+static const struct kith_listener_options no_options = {0};
+
+int kith_listener_new(kith_loop *loop, const struct kith_address *address, const struct kith_listener_options *options,
+                      const struct kith_listener_ops *ops, void *userdata, kith_listener **ret_listener, struct kith_error *ret_error) {
+    if (!loop || !address || !ops || !ops->accept || !ret_listener || address->size > sizeof(address->storage))
+        return kith_error_set(ret_error, -EINVAL, "a listener needs a loop, an address and an accept callback");
+
+    _cleanup_(kith_listener_freep) kith_listener *listener = NULL;
+    int r = make(loop, options ? options : &no_options, ops, userdata, &listener, ret_error);
+    if (r >= 0)
+        r = kith_listen_open(address, options ? options : &no_options, &listener->fd, &listener->path, ret_error);
+    if (r >= 0)
+        r = start(listener, ret_error);
     if (r < 0)
         return r;
-    r = kith_timer_new(loop, on_rested, listener, &listener->timer);
+    *ret_listener = KITH_STEAL(listener);
+    return 0;
+}
+
+int kith_listener_new_fd(kith_loop *loop, int fd, const struct kith_listener_options *options, const struct kith_listener_ops *ops,
+                         void *userdata, kith_listener **ret_listener, struct kith_error *ret_error) {
+    if (!loop || !ops || !ops->accept || !ret_listener)
+        return kith_error_set(ret_error, -EINVAL, "a listener needs a loop and an accept callback");
+
+    _cleanup_(kith_listener_freep) kith_listener *listener = NULL;
+    _cleanup_(kith_bound_path_release) struct kith_bound_path path = KITH_BOUND_PATH_INIT;
+    int r = make(loop, options ? options : &no_options, ops, userdata, &listener, ret_error);
     if (r >= 0)
-        r = kith_loop_watch(loop, &listener->watch, KITH_WATCH_LISTENER, listener->fd, KITH_IO_READ, &watch_ops);
+        r = kith_listen_adopt(fd, options ? options : &no_options, &path, ret_error);
     if (r < 0)
-        return kith_error_set(ret_error, r, "the loop cannot watch the listening socket: %s", kith_error_name(r));
+        return r;
+    listener->fd = fd;
+    r = start(listener, ret_error);
+    if (r < 0) {
+        listener->fd = -1; /* stays the caller's */
+        return r;
+    }
+    listener->path = kith_bound_path_steal(&path);
     *ret_listener = KITH_STEAL(listener);
     return 0;
 }
@@ -520,6 +487,21 @@ void kith_listener_resume(kith_listener *listener) {
         defer(listener);
 }
 
+/* For the handover ---------------------------------------------------------------------------------------------------- */
+
 int kith_listener_fd(const kith_listener *listener) {
     return listener->fd;
+}
+
+const struct kith_bound_path *kith_listener_path(const kith_listener *listener) {
+    return &listener->path;
+}
+
+void kith_listener_retire(kith_listener *listener) {
+    listener->retired = true;
+    kith_loop_stop_reading(listener->loop, &listener->watch);
+    kith_bound_path_release(&listener->path);
+    listener->refs++;
+    (void)hand_over_waiting(listener);
+    release(listener);
 }

@@ -83,7 +83,7 @@ void kith_quota_give(struct kith_quota *quota, struct kith_quota_entry *entry) {
 }
 
 void kith_quota_deinit(struct kith_quota *quota) {
-    kith_map_foreach_safe(&quota->peers, node) {
+    kith_map_foreach_safe (&quota->peers, node) {
         kith_map_remove(&quota->peers, node);
         free(KITH_CONTAINER_OF(node, struct kith_quota_entry, node));
     }

@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include <kith/cmsg.h>
@@ -144,6 +145,38 @@ unsigned conn_deliver_held(kith_conn *conn) {
         held_free(held);
     }
     return count;
+}
+
+/* True when it is octets alone, of nobody in particular; or the end, which whoever reads next will see again. */
+static bool is_plain(const kith_conn *conn, const struct kith_receipt *receipt) {
+    return receipt->result >= 0 && receipt->control_size == 0 && !(conn->identity && receipt->result > 0);
+}
+
+int conn_take_held(kith_conn *conn, struct kith_slice *ret_octets) {
+    size_t size = 0, at = 0;
+    if (!conn->held)
+        return 0;
+    struct conn_held *held = conn->held->next;
+    for (bool more = true; more; held = held->next) {
+        if (!is_plain(conn, &held->receipt))
+            return -EBUSY;
+        size += (size_t)held->receipt.result;
+        more = held != conn->held;
+    }
+    struct kith_slice octets = {.size = size};
+    int r = kith_buffer_new(size, &octets.buffer);
+    if (r < 0)
+        return r;
+    octets.data = kith_buffer_data(octets.buffer);
+    while (conn->held) {
+        held = held_pop(conn);
+        if (held->receipt.result > 0)
+            memcpy(kith_buffer_data(octets.buffer) + at, held->receipt.data, (size_t)held->receipt.result);
+        at += (size_t)held->receipt.result;
+        held_free(held);
+    }
+    *ret_octets = octets;
+    return 0;
 }
 
 void conn_drop_held(kith_conn *conn) {

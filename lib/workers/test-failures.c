@@ -126,7 +126,7 @@ static void use_up_descriptors(struct hoard *hoard) {
 }
 
 static void hoard_free(struct hoard *hoard) {
-    close_all(hoard->fds, (int)hoard->count);
+    close_all(hoard->fds, hoard->count);
 }
 
 /* One worker accepts. It hangs up on whom it cannot take; the connections of all others go on. */
