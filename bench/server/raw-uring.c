@@ -2,7 +2,7 @@
  * bench/server/raw-uring.c: the best that is known to be had of io_uring, by hand: what a library that does the same can be measured by.
  *
  * A multishot accept; a multishot receive a connection, from one ring of provided buffers; replies are sent from the buffer that the
- * request lies in. A round is one io_uring_submit_and_wait(): sends are tried at once in it (MSG_DONTWAIT) and whole (MSG_WAITALL), and a
+ * request lies in. A turn is one io_uring_submit_and_wait(): sends are tried at once in it (MSG_DONTWAIT) and whole (MSG_WAITALL), and a
  * send that worked posts no completion. So when it returns, a send without a completion has sent everything, and its buffers are free
  * again.
  *
@@ -57,7 +57,7 @@ struct server {
     int returned; /* buffers, not told to the kernel yet */
     struct kith_list changed, sending;
     struct buffer buffers[BUFFERS];
-    /* Of this round's sends: each buffer is in one at most. */
+    /* Of this turn's sends: each buffer is in one at most. */
     struct iovec iovs[BUFFERS];
     struct msghdr headers[BUFFERS];
     size_t iov_count, header_count;
@@ -204,14 +204,16 @@ static void send_all(struct server *server, struct conn *conn) {
 /* Completions ------------------------------------------------------------------------------------------------------- */
 
 static int on_accept(struct server *server, const struct io_uring_cqe *cqe) {
-    struct conn *conn = cqe->res < 0 ? NULL : calloc(1, sizeof(*conn));
+    if (!(cqe->flags & IORING_CQE_F_MORE))
+        accept_always(server);
+    if (cqe->res < 0)
+        return cqe->res == -ECONNABORTED ? 0 : cqe->res;
+    struct conn *conn = calloc(1, sizeof(*conn));
     if (!conn)
-        return cqe->res == -ECONNABORTED ? 0 : cqe->res < 0 ? cqe->res : -ENOMEM;
+        return -ENOMEM;
     conn->fd = cqe->res;
     kith_list_init(&conn->link);
     receive_always(server, conn);
-    if (!(cqe->flags & IORING_CQE_F_MORE))
-        accept_always(server);
     return 0;
 }
 
@@ -266,7 +268,7 @@ static int on_completion(struct server *server, const struct io_uring_cqe *cqe) 
     return 0;
 }
 
-/* The send of the last round is over. */
+/* The send of the last turn is over. */
 static void settle(struct server *server, struct conn *conn) {
     size_t sent = conn->sent > 0 ? (size_t)conn->sent : 0;
     conn->failed |= conn->sent < 0 && conn->sent != -EAGAIN;
@@ -280,11 +282,11 @@ static void settle(struct server *server, struct conn *conn) {
     if (conn->failed || sent == conn->asked)
         return;
     wait_for_room(server, conn);
-    if (conn->receiving && conn->first)
+    if (conn->receiving)
         cancel_receive(server, conn);
 }
 
-/* What a connection does next, when everything that came of it in this round is known. */
+/* What a connection does next, when everything that came of it in this turn is known. */
 static void proceed(struct server *server, struct conn *conn) {
     bool waits = conn->first || conn->rest;
     if (conn->rest || conn->polling)
@@ -302,7 +304,7 @@ static void proceed(struct server *server, struct conn *conn) {
         send_all(server, conn);
 }
 
-static int round_of(struct server *server) {
+static int turn(struct server *server) {
     int r = io_uring_submit_and_wait(&server->ring, 1);
     if (r < 0)
         return r == -EINTR ? 0 : r;
@@ -363,7 +365,7 @@ static int serve(const struct place *place, int ready, bool creds) {
     accept_always(&server);
     r = place_announce(server.listener, ready);
     while (r == 0)
-        r = round_of(&server);
+        r = turn(&server);
     return r;
 }
 

@@ -58,7 +58,9 @@ static int count_load(const struct scenario *scenario, struct server *server, st
     if (counter < 0)
         return 0; /* not permitted: not measured */
     r = load_run(load, scenario->requests);
-    if (r == 0 && read(counter, &calls, sizeof(calls)) != (ssize_t)sizeof(calls))
+    if (r < 0)
+        return r;
+    if (read(counter, &calls, sizeof(calls)) != (ssize_t)sizeof(calls))
         return -EIO;
     figures->calls = (double)calls / (double)scenario->requests;
     return r;
