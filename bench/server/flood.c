@@ -12,7 +12,7 @@
 #define EVENTS 256
 #define SENT_MAX ((size_t)4 * 1024 * 1024)
 /* A server that has taken nothing from anybody for so long has stopped reading. */
-#define STUCK_MS 500
+#define STUCK_MS 250
 /* The kernel's part of what waits: small, so that the server's own is seen. */
 #define RECEIVE_BUFFER 4096
 

@@ -118,7 +118,7 @@ static pid_t hold_connections(const struct scenario *scenario, const struct serv
 
 static int measure_memory(const struct scenario *scenario, struct server *servers, struct figures *figures) {
     /* What a server takes once, for all connections, it has after this. */
-    const struct scenario few = {.plan = {.connections = 64, .depth = 1, .size = scenario->plan.size}, .requests = 40000};
+    const struct scenario few = {.plan = {.connections = 64, .depth = 1, .size = scenario->plan.size}, .requests = scenario->requests};
     pid_t holders[SERVERS_MAX] = {0};
     unsigned count = 1 + scenario->more_servers;
     double before = 0, after = 0, memory = 0;
@@ -205,6 +205,7 @@ const struct scenario scenarios[] = {
      .title = "user memory an idle connection, 10,000 of them, TCP",
      .tcp = true,
      .plan = {.connections = 10000, .depth = 1, .size = 64},
+     .requests = 40000,
      .repetitions_max = 3,
      .measure = measure_memory},
     {.name = "memory-48000",
@@ -213,6 +214,7 @@ const struct scenario scenarios[] = {
      .more_servers = 2,
      .repetitions_max = 3,
      .plan = {.connections = 16000, .depth = 1, .size = 64},
+     .requests = 40000,
      .measure = measure_memory},
 };
 const size_t scenario_count = KITH_ARRAY_SIZE(scenarios);
