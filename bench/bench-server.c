@@ -28,13 +28,16 @@
 /* Descriptors of a process that are no connections. */
 #define DESCRIPTORS_ELSE 100
 
+/* With a number behind it, it has to fit into sockaddr_un. */
+#define FOLDER_MAX 96
+
 struct plan {
     unsigned repetitions;
     bool one_core, quick, counting;
     const char *only, *scenario;
     cpu_set_t server_processor;
     unsigned connections_max;
-    char folder[32]; /* of the sockets */
+    char folder[FOLDER_MAX]; /* of the sockets */
 };
 
 static void print_figure(const char *key, double value) {
@@ -60,7 +63,7 @@ static int measure(const struct scenario *scenario, const struct contestant *con
     unsigned started = 0;
     int r = 0;
     for (; r == 0 && started < 1 + scenario->more_servers; started += r == 0) {
-        char path[64];
+        char path[FOLDER_MAX + 12];
         snprintf(path, sizeof(path), "%s/%u", plan->folder, number++);
         r = server_start(contestant, scenario->tcp ? NULL : path, &plan->server_processor, &servers[started]);
     }
@@ -107,6 +110,14 @@ static int run(const struct plan *plan) {
     return r;
 }
 
+static int make_folder(struct plan *plan) {
+    const char *parent = getenv("TMPDIR");
+    int length = snprintf(plan->folder, sizeof(plan->folder), "%s/kith-bench-XXXXXX", parent ? parent : "/tmp");
+    if (length >= (int)sizeof(plan->folder))
+        return -ENAMETOOLONG;
+    return mkdtemp(plan->folder) ? 0 : -errno;
+}
+
 /* Processors, scheduling, descriptors, folder. */
 static int prepare(struct plan *plan) {
     cpu_set_t allowed;
@@ -126,8 +137,7 @@ static int prepare(struct plan *plan) {
         r = measure_pin(&allowed, false);
     if (r < 0)
         return r;
-    strcpy(plan->folder, "/tmp/kith-bench-XXXXXX");
-    return mkdtemp(plan->folder) ? 0 : -errno;
+    return make_folder(plan);
 }
 
 static int list(void) {

@@ -1,9 +1,11 @@
 """benchmark: what tools/bench and tools/bench-server share: running a program, medians and ratios, the machine, a table."""
+import os
 import platform
 import re
 import statistics
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -14,7 +16,10 @@ def fail(text):
 
 
 def output_of(command):
-    result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=False)
+    """The command makes what files it needs in a folder that is gone afterwards, however it ended."""
+    with tempfile.TemporaryDirectory(prefix='kith-bench-') as folder:
+        result = subprocess.run(command, env={**os.environ, 'TMPDIR': folder}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                                check=False)
     if result.returncode != 0:
         fail(f'{" ".join(map(str, command))} ended with {result.returncode}')
     return result.stdout
