@@ -40,8 +40,9 @@ static void become_redis(const struct place *place) {
     if (place_is_tcp(place))
         snprintf(port, sizeof(port), "%u", ntohs(place->address.in.sin_port));
     const char *unix_option = place_is_tcp(place) ? NULL : "--unixsocket";
-    execl(PROGRAM, "redis-server", "--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no", "--tcp-backlog", "4096",
-          "--maxclients", "100000", unix_option, place->address.un.sun_path, (char *)NULL);
+    /* Protected mode answers 127.0.0.1 only, and clients come from more of 127/8. */
+    execl(PROGRAM, "redis-server", "--bind", "127.0.0.1", "--protected-mode", "no", "--port", port, "--save", "", "--appendonly", "no",
+          "--tcp-backlog", "4096", "--maxclients", "100000", unix_option, place->address.un.sun_path, (char *)NULL);
 }
 
 int serve_redis(const struct place *place, int ready) {
