@@ -9,18 +9,16 @@
  * the table of it.
  */
 #include <errno.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "bench/contestant.h"
+#include "bench/measure.h"
 
 #define WARM_UP 500
 
@@ -42,36 +40,15 @@ struct figures {
     double us, cpu_us;
 };
 
-static double seconds(clockid_t clock) {
-    struct timespec ts = {0};
-    clock_gettime(clock, &ts);
-    return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
-
-/* Pins this process to the first processor of `allowed`, or to the second; -ENODEV when there is none. */
-static int pin(const cpu_set_t *allowed, bool second) {
-    cpu_set_t one;
-    int skip = second;
-    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-        if (!CPU_ISSET(cpu, allowed) || skip-- > 0)
-            continue;
-        CPU_ZERO(&one);
-        CPU_SET(cpu, &one);
-        return sched_setaffinity(0, sizeof(one), &one) < 0 ? -errno : 0;
-    }
-    return -ENODEV;
-}
-
 /* Runs the server in a child until it is killed. The child says over `ready` that it listens. */
 static pid_t start_server(const struct contestant *contestant, const char *name, const struct plan *plan) {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
         return -errno;
-    pid_t pid = fork();
+    pid_t pid = measure_fork();
     if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
         close(pair[0]);
-        if (pin(&plan->allowed, plan->two_cores) < 0)
+        if (measure_pin(&plan->allowed, plan->two_cores) < 0)
             _exit(2);
         _exit(contestant->serve(name, pair[1]) < 0);
     }
@@ -81,7 +58,7 @@ static pid_t start_server(const struct contestant *contestant, const char *name,
     close(pair[0]);
     if (!ready && pid > 0)
         waitpid(pid, NULL, 0);
-    return ready ? pid : -EIO;
+    return ready ? pid : pid < 0 ? pid : -EIO;
 }
 
 static int measure(const struct contestant *contestant, const struct plan *plan, struct figures *ret_figures) {
@@ -97,32 +74,21 @@ static int measure(const struct contestant *contestant, const struct plan *plan,
     if (result == 0)
         result = contestant->ask(client, WARM_UP);
     if (result == 0 && clock_getcpuclockid(server, &server_clock) == 0) {
-        double cpu = seconds(CLOCK_PROCESS_CPUTIME_ID) + seconds(server_clock), start = seconds(CLOCK_MONOTONIC);
+        double cpu = measure_seconds(CLOCK_PROCESS_CPUTIME_ID) + measure_seconds(server_clock), start = measure_seconds(CLOCK_MONOTONIC);
         result = contestant->ask(client, plan->count);
-        ret_figures->us = (seconds(CLOCK_MONOTONIC) - start) * 1e6 / (double)plan->count;
-        ret_figures->cpu_us = (seconds(CLOCK_PROCESS_CPUTIME_ID) + seconds(server_clock) - cpu) * 1e6 / (double)plan->count;
+        ret_figures->us = (measure_seconds(CLOCK_MONOTONIC) - start) * 1e6 / (double)plan->count;
+        ret_figures->cpu_us = (measure_seconds(CLOCK_PROCESS_CPUTIME_ID) + measure_seconds(server_clock) - cpu) * 1e6 / (double)plan->count;
     }
     if (client)
         contestant->disconnect(client);
-    kill(server, SIGKILL);
-    waitpid(server, NULL, 0);
+    measure_kill(server);
     return result;
-}
-
-static void shuffle(size_t *order, size_t count) {
-    for (size_t i = count - 1; i > 0; i--) {
-        size_t j = (size_t)random() % (i + 1), other = order[j];
-        order[j] = order[i];
-        order[i] = other;
-    }
 }
 
 static int run(const struct plan *plan) {
     size_t order[CONTESTANTS];
-    for (size_t i = 0; i < CONTESTANTS; i++)
-        order[i] = i;
     for (unsigned repetition = 0; repetition < plan->repetitions; repetition++) {
-        shuffle(order, CONTESTANTS);
+        measure_shuffle(order, CONTESTANTS);
         for (size_t i = 0; i < CONTESTANTS; i++) {
             const struct contestant *contestant = contestants[order[i]];
             struct figures figures = {0};
@@ -173,9 +139,9 @@ int main(int argc, char **argv) {
             return usage();
     }
     srandom((unsigned)time(NULL));
-    int result = sched_getaffinity(0, sizeof(plan.allowed), &plan.allowed) < 0 ? -errno : pin(&plan.allowed, plan.two_cores);
+    int result = sched_getaffinity(0, sizeof(plan.allowed), &plan.allowed) < 0 ? -errno : measure_pin(&plan.allowed, plan.two_cores);
     if (result == 0)
-        result = pin(&plan.allowed, false);
+        result = measure_pin(&plan.allowed, false);
     if (result < 0) {
         fprintf(stderr, "bench-reqrep: cannot choose a processor%s: %s\n", plan.two_cores ? " and a second one" : "", strerror(-result));
         return 1;
