@@ -3,7 +3,6 @@
  * by the kernel's word, and the server looks at them.
  */
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,14 +36,12 @@ static void on_closed(kith_conn *conn, int error, void *userdata) {
     kith_conn_free(conn);
 }
 
-static int on_accept(kith_listener *listener, int fd, const struct kith_address *peer, void *userdata) {
+static int on_accept(kith_listener *listener, int fd, void *userdata) {
     static const struct kith_conn_ops ops = {.data = on_data, .writable = on_writable, .closed = on_closed};
     struct server *server = userdata;
     const struct kith_conn_options options = {.identity = server->identity, .high_mark = QUEUE_MAX};
     kith_conn *conn;
-    if (!server->identity && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)) < 0)
-        return -errno;
-    return kith_conn_new_fd(server->loop, fd, &options, &ops, server, &conn);
+    return kith_conn_new_accepted(listener, fd, &options, &ops, server, &conn);
 }
 
 int serve_kith(const struct place *place, int ready) {
