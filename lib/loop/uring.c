@@ -71,6 +71,7 @@ struct state {
     bool enabled;
     struct kith_ring_host host;
     unsigned sends;     /* completions of sends that are still to come or in the ring */
+    bool grown;         /* the ring of buffers, for this batch */
     unsigned batch_end; /* the completions before this one belong to the last wait */
     struct kith_ring_buffers buffers;
     struct msghdr headers[SUBMISSIONS]; /* of a receive, by its entry; needed until that is submitted */
@@ -213,10 +214,12 @@ static void dispose(const struct kith_receipt *receipt) {
     (void)kith_cmsg_adopt_fds(receipt->control, receipt->control_size, NULL, 0, NULL, NULL);
 }
 
-/* The kernel found no buffer. Those that came back since may do; else there are more, up to a limit; else the watch waits for one. */
+/* The kernel found no buffer, and each time that costs a request anew: so there are more from now on, up to a limit. Without any the watch
+ * waits for one. */
 static unsigned out_of_buffers(struct state *state, struct kith_watch *watch) {
-    int r = state->buffers.provided > 0 ? 0 : kith_ring_buffers_grow(&state->buffers);
+    int r = state->grown ? kith_ring_buffers_fill(&state->buffers) : kith_ring_buffers_grow(&state->buffers);
 
+    state->grown = true;
     if (r == 0)
         return 0;
     if (r == -ENOBUFS) {
@@ -332,6 +335,7 @@ static bool note(struct state *state) {
     unsigned first = *state->ring.cq.khead;
     bool any = false;
 
+    state->grown = false;
     state->batch_end = first + io_uring_cq_ready(&state->ring);
     for (unsigned i = first; i != state->batch_end; i++) {
         const struct io_uring_cqe *completion = completion_at(state, i);
