@@ -23,6 +23,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -57,6 +58,7 @@
 enum request {
     REQUEST_NONE, /* nobody waits for it: a cancellation, a closing */
     REQUEST_POLL,
+    REQUEST_UPDATE,  /* of a poll; it has a completion only when it failed */
     REQUEST_RECEIVE, /* octets alone */
     REQUEST_MESSAGE, /* with control messages */
     REQUEST_ACCEPT,
@@ -79,6 +81,7 @@ struct state {
     struct kith_watches *watches;
     struct io_uring ring;
     bool enabled;
+    pthread_t thread; /* the kernel takes requests from it alone, once enabled */
     struct kith_ring_host host;
     struct {
         uint64_t id;
@@ -148,9 +151,11 @@ static int create(struct kith_watches *watches, void **ret_state, const char **r
 }
 
 static void enable(struct state *state) {
-    if (!state->enabled)
-        /* liburing 2.3 declares io_uring_enable_rings(3) and does not export it. */
-        (void)io_uring_register((unsigned)state->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+    if (state->enabled)
+        return;
+    state->thread = pthread_self();
+    /* liburing 2.3 declares io_uring_enable_rings(3) and does not export it. */
+    (void)io_uring_register((unsigned)state->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
     state->enabled = true;
 }
 
@@ -165,6 +170,11 @@ static struct io_uring_sqe *entry_new(struct state *state) {
     return io_uring_get_sqe(&state->ring);
 }
 
+/* False before the first use, when the kernel knows of nothing yet, and in a thread that may not use the ring. */
+static bool is_ours(const struct state *state) {
+    return state->enabled && pthread_equal(state->thread, pthread_self());
+}
+
 static bool is_hosted(const struct state *state) {
     return state->host.epoll >= 0;
 }
@@ -172,7 +182,8 @@ static bool is_hosted(const struct state *state) {
 static void flush(void *opaque) {
     struct state *state = opaque;
 
-    enable(state);
+    if (!is_ours(state))
+        return;
     if (is_hosted(state))
         kith_ring_host_clear(&state->host);
     if (io_uring_sq_ready(&state->ring) > 0 || is_hosted(state))
@@ -265,11 +276,13 @@ static unsigned received(struct state *state, const struct io_uring_cqe *complet
             open_message(completion, slab, &receipt);
         else
             receipt.data = kith_buffer_data(slab);
-        receipt.buffer = receipt.result > 0 ? slab : NULL;
+        if (!watch || receipt.result == 0)
+            dispose(&receipt);
+        receipt.buffer = slab;
+        if (receipt.result == 0) /* the end, which needs no buffer: nothing of this one may be looked at later */
+            receipt = (struct kith_receipt){0};
         if (watch)
             count = watch->ops->received(watch, &receipt);
-        else
-            dispose(&receipt);
         kith_ring_buffers_give_back(&state->buffers, buffer_id(completion));
         return count;
     }
@@ -324,6 +337,16 @@ static void polled(struct state *state, const struct io_uring_cqe *completion, u
     kith_watches_report(state->watches, id, events);
 }
 
+/* The poll was just being handled (-EALREADY), so that it goes on as it was, or it has ended (-ENOENT), which is told too. */
+static void update_failed(struct state *state, uint64_t id) {
+    struct kith_watch *watch = kith_watches_find(state->watches, id);
+
+    if (!watch)
+        return;
+    watch->armed |= ARMED_RECHECK;
+    kith_watches_touch(state->watches, watch);
+}
+
 /* A send has ended with less than all. */
 static void send_failed(struct state *state, const struct io_uring_cqe *completion, uint64_t id) {
     struct kith_watch *watch = kith_watches_find(state->watches, id);
@@ -371,6 +394,8 @@ static unsigned note(struct state *state) {
         enum request request = request_of(completion);
         if (request == REQUEST_POLL)
             polled(state, completion, id_of(completion));
+        else if (request == REQUEST_UPDATE)
+            update_failed(state, id_of(completion));
         else if (request == REQUEST_SEND)
             send_failed(state, completion, id_of(completion));
     }
@@ -392,6 +417,9 @@ static unsigned complete(void *opaque) {
         else if (request == REQUEST_ACCEPT)
             count += accepted(state, &completion, id_of(&completion));
     }
+    /* Buffers that came back to the ring never left the pool, which therefore has nothing to tell. */
+    if (state->buffers.provided > 0)
+        kith_watches_feed(state->watches);
     return count;
 }
 
@@ -519,7 +547,7 @@ static int apply_poll(struct state *state, struct kith_watch *watch) {
         return -ENOMEM;
     if (watch->armed & ARMED_POLL) {
         io_uring_prep_poll_update(entry, word_of(watch, REQUEST_POLL), 0, mask, IORING_POLL_UPDATE_EVENTS | IORING_POLL_ADD_MULTI);
-        quiet(entry);
+        quiet(entry)->user_data = word_of(watch, REQUEST_UPDATE);
     } else {
         io_uring_prep_poll_multishot(entry, watch->fd, mask);
         entry->user_data = word_of(watch, REQUEST_POLL);
@@ -584,11 +612,12 @@ static void stop_reading(void *opaque, struct kith_watch *watch) {
     struct state *state = opaque;
     const uint64_t id = watch->id;
 
+    if (!is_ours(state))
+        return;
     if (watch->reading && !(watch->armed & ARMED_CANCEL)) {
         watch->armed |= ARMED_CANCEL;
         (void)cancel(state, word_of(watch, read_request(watch)));
     }
-    enable(state);
     for (int i = 0; i < STOP_TRIES && watch && watch->reading; i++) {
         (void)io_uring_submit_and_get_events(&state->ring);
         take_out(state, id);
@@ -610,7 +639,7 @@ static void remove_watch(void *opaque, struct kith_watch *watch, bool close_fd) 
         (void)cancel(state, word_of(watch, REQUEST_POLL));
     if (!close_fd)
         return;
-    entry = entry_new(state);
+    entry = is_ours(state) ? entry_new(state) : NULL;
     if (!entry) {
         kith_close(watch->fd);
         return;
