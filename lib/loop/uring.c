@@ -88,6 +88,7 @@ struct state {
         int size;
     } sends[SENDS]; /* not known to have ended */
     unsigned send_count;
+    bool completing;    /* inside complete(): what has come since belongs to the next batch */
     bool grown;         /* the ring of buffers, for this batch */
     unsigned batch_end; /* the completions before this one belong to the last wait */
     struct kith_batch_size batch;
@@ -179,18 +180,7 @@ static bool is_hosted(const struct state *state) {
     return state->host.epoll >= 0;
 }
 
-static void flush(void *opaque) {
-    struct state *state = opaque;
-
-    if (!is_ours(state))
-        return;
-    if (is_hosted(state))
-        kith_ring_host_clear(&state->host);
-    if (io_uring_sq_ready(&state->ring) > 0 || is_hosted(state))
-        (void)io_uring_submit_and_get_events(&state->ring);
-    if (is_hosted(state) && io_uring_cq_ready(&state->ring) > 0)
-        kith_ring_host_raise(&state->host);
-}
+static void flush(void *opaque);
 
 /* A watch of readiness: what a host has to see of it. A hang-up that nobody waits for is seen until it has been told. */
 static void apply_host(struct state *state, struct kith_watch *watch) {
@@ -403,10 +393,26 @@ static unsigned note(struct state *state) {
     return state->batch_end - first;
 }
 
+static void flush(void *opaque) {
+    struct state *state = opaque;
+
+    if (!is_ours(state))
+        return;
+    if (is_hosted(state))
+        kith_ring_host_clear(&state->host);
+    if (io_uring_sq_ready(&state->ring) > 0 || is_hosted(state))
+        (void)io_uring_submit_and_get_events(&state->ring);
+    if (!state->completing) /* sends have ended */
+        (void)note(state);
+    if (is_hosted(state) && io_uring_cq_ready(&state->ring) > 0)
+        kith_ring_host_raise(&state->host);
+}
+
 static unsigned complete(void *opaque) {
     struct state *state = opaque;
     unsigned count = 0;
 
+    state->completing = true;
     while (*state->ring.cq.khead != state->batch_end) {
         /* A copy, and its place is free: what the callbacks do may need room in the ring. */
         struct io_uring_cqe completion = *completion_at(state, *state->ring.cq.khead);
@@ -417,6 +423,7 @@ static unsigned complete(void *opaque) {
         else if (request == REQUEST_ACCEPT)
             count += accepted(state, &completion, id_of(&completion));
     }
+    state->completing = false;
     /* Buffers that came back to the ring never left the pool, which therefore has nothing to tell. */
     if (state->buffers.provided > 0)
         kith_watches_feed(state->watches);
@@ -444,7 +451,8 @@ static int wait(void *opaque, int64_t timeout_ns) {
     struct state *state = opaque;
 
     enable(state);
-    if (timeout_ns == 0) {
+    /* What a flush has noted waits to be handed over. */
+    if (timeout_ns == 0 || state->batch_end != *state->ring.cq.khead) {
         int r = io_uring_submit_and_get_events(&state->ring);
         note(state);
         return r == -EINTR ? r : 0;

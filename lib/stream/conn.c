@@ -219,7 +219,7 @@ int conn_socket_error(kith_conn *conn) {
 /* What to watch from now on. With nothing watched a hang-up is reported once, so neither a paused nor a half-closed connection spins. */
 static void rewatch(kith_conn *conn) {
     unsigned events = 0;
-    if (!conn->read_end && !conn->paused && !conn->held) /* what is held may be the end */
+    if (!conn->read_end && !conn->paused && !conn->holding && !conn->held) /* what is held may be the end */
         events |= KITH_IO_READ;
     if (conn->blocked)
         events |= KITH_IO_WRITE;

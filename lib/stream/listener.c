@@ -474,7 +474,8 @@ void kith_listener_pause(kith_listener *listener) {
     if (!listener)
         return;
     listener->paused = true;
-    watch(listener);
+    if (!is_over(listener) && kith_watch_active(&listener->watch))
+        kith_loop_stop_reading(listener->loop, &listener->watch);
 }
 
 void kith_listener_resume(kith_listener *listener) {
