@@ -224,7 +224,8 @@ KITH_PUBLIC int kith_listener_new_fd(kith_loop *loop, int fd, const struct kith_
 KITH_PUBLIC kith_listener *kith_listener_free(kith_listener *listener);
 /* The bound address, with the port that the kernel chose. */
 KITH_PUBLIC int kith_listener_address(const kith_listener *listener, struct kith_address *ret_address);
-/* While paused nobody is accepted: clients wait in the backlog, which connect(2) takes for success. */
+/* While paused `accept` is not called: clients wait in the backlog, which connect(2) takes for success. Who was in it at that moment may
+ * have been accepted ahead (io_uring) and is kept until resume. */
 KITH_PUBLIC void kith_listener_pause(kith_listener *listener);
 KITH_PUBLIC void kith_listener_resume(kith_listener *listener);
 /* Ends service without losing anybody: accepts who waits in the backlog already (`accept` is still called), closes the socket and removes

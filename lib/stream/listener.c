@@ -188,7 +188,7 @@ static void hand_over(kith_listener *listener, int fd) {
     kith_quota_give(&listener->quota, KITH_STEAL(listener->pending));
 }
 
-/* A few at the most: those that the backend accepted before it knew of the pause. */
+/* Those that the backend accepted before it knew of the pause: as many as the backlog held, at the most. */
 static void keep_waiting(kith_listener *listener, int fd) {
     int *waiting = reallocarray(listener->waiting, listener->waiting_count + 1, sizeof(*waiting));
     if (!waiting) {
