@@ -18,11 +18,16 @@ static void test_what_a_person_writes_is_an_address(void **state) {
         const char *text, *formatted;
         bool listening;
     } rows[] = {
-        {"ipc:///run/x.sock", "/run/x.sock", false},     {"ipc://x", "x", true},
-        {"ipc://@name", "@name", true},                  {"ipc://@with://in it", "@with://in it", false},
-        {"tcp://127.0.0.1:5555", "127.0.0.1:5555", false}, {"tcp://localhost:1", "127.0.0.1:1", true},
-        {"tcp://[::1]:65535", "[::1]:65535", false},     {"tcp://[fe80::1%lo]:1", "[fe80::1%lo]:1", false},
-        {"tcp://*:5555", "0.0.0.0:5555", true},          {"tcp://[::]:*", "[::]:0", true},
+        {"ipc:///run/x.sock", "/run/x.sock", false},
+        {"ipc://x", "x", true},
+        {"ipc://@name", "@name", true},
+        {"ipc://@with://in it", "@with://in it", false},
+        {"tcp://127.0.0.1:5555", "127.0.0.1:5555", false},
+        {"tcp://localhost:1", "127.0.0.1:1", true},
+        {"tcp://[::1]:65535", "[::1]:65535", false},
+        {"tcp://[fe80::1%lo]:1", "[fe80::1%lo]:1", false},
+        {"tcp://*:5555", "0.0.0.0:5555", true},
+        {"tcp://[::]:*", "[::]:0", true},
         {"tcp://127.0.0.1:0", "127.0.0.1:0", true},
     };
     for (size_t i = 0; i < KITH_ARRAY_SIZE(rows); i++) {
