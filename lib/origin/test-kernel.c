@@ -511,7 +511,11 @@ static void test_a_process_named_by_a_socket_is_looked_up_by_its_pidfd(void **st
     assert_int_equal(kith_origin_uid(origin, &uid), KITH_WITNESS_KERNEL_CONNECT);
     assert_true(pid == child.pid && uid == 1234);
     assert_int_equal(kith_origin_text(origin, KITH_FACT_EXE, NULL), KITH_WITNESS_KERNEL_CONNECT);
+    /* Without a pidfd whoever has the pid now is believed to be the one when its ids are the same. */
     assert_int_equal(kith_origin_of_credentials(child.pid, 1234, 5678, -1, KITH_WITNESS_KERNEL_MESSAGE, &inferred), 0);
+    assert_int_equal(kith_origin_text(inferred, KITH_FACT_EXE, NULL), KITH_WITNESS_NONE);
+    kith_origin_unref(inferred);
+    assert_int_equal(kith_origin_of_credentials(child.pid, getuid(), getgid(), -1, KITH_WITNESS_KERNEL_MESSAGE, &inferred), 0);
     assert_int_equal(kith_origin_uid(inferred, NULL), KITH_WITNESS_KERNEL_MESSAGE);
     assert_int_equal(kith_origin_text(inferred, KITH_FACT_EXE, NULL), KITH_WITNESS_INFERRED);
     reap(&child);
