@@ -173,6 +173,16 @@ def test_a_live_path_is_not_stolen_and_a_stale_one_is_replaced(test):
     assert receive(client, 5) == b'again'
 
 
+def test_an_abstract_name_is_free_as_soon_as_its_server_was_killed(test):
+    address = f'ipc://@kith-echo-{os.getpid()}'
+    for _ in range(5):
+        program = echo(test, address)
+        client = connect(test, f'\0kith-echo-{os.getpid()}')
+        client.sendall(b'here')
+        assert receive(client, 4) == b'here'
+        program.kill()
+
+
 def test_what_is_wrong_is_said(test):
     for words, status, text in (([], 2, 'usage: echo ADDRESS'), (['/run/x.sock'], 1, 'echo: /run/x.sock: not an address; write ipc://'),
                                 (['udp://127.0.0.1:1'], 1, '"udp" is no stream socket'), (['tcp://127.0.0.1:99999'], 1, '"99999" is not a port'),
