@@ -124,13 +124,13 @@ int main(int argc, char **argv) {
     kith_inherited *inherited = NULL; /* what systemd listens at for us already; empty without it */
     kith_signal *signals[2] = {0};
     int r = kith_loop_new_with(NULL, &server.loop, &error);
+    for (int i = 0; i < 2 && r >= 0; i++) /* before anybody can think that it runs */
+        r = kith_signal_new(server.loop, i == 0 ? SIGINT : SIGTERM, on_signal, &server, &signals[i]);
     if (r >= 0)
         r = kith_inherited_new_systemd(true, &inherited, &error);
     for (int i = 1; i < argc && r >= 0; i++)
         r = listen_at(&server, argv[i], inherited, &error);
     kith_inherited_free(inherited);
-    for (int i = 0; i < 2 && r >= 0; i++)
-        r = kith_signal_new(server.loop, i == 0 ? SIGINT : SIGTERM, on_signal, &server, &signals[i]);
     if (r >= 0)
         r = kith_loop_run(server.loop);
     if (r < 0)
