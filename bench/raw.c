@@ -58,7 +58,11 @@ static ssize_t receive(struct end *end, char *data) {
 
 static int get(struct end *end, char *data) {
     struct epoll_event event;
-    if (end->epoll >= 0 && epoll_wait(end->epoll, &event, 1, -1) != 1)
+    int n = end->epoll < 0;
+    /* EINTR: once after a contestant on io_uring, see kith_loop_free(). */
+    while (n == 0 || (n < 0 && errno == EINTR))
+        n = epoll_wait(end->epoll, &event, 1, -1);
+    if (n < 0)
         return -errno;
     /* Both ends write whole questions, so they arrive whole. */
     return receive(end, data) == QUESTION_SIZE ? 0 : -EIO;

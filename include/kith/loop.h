@@ -55,6 +55,8 @@ struct kith_loop_options {
 KITH_PUBLIC int kith_loop_new_with(const struct kith_loop_options *options, kith_loop **ret_loop, struct kith_error *ret_error);
 /* The same without options and text. */
 KITH_PUBLIC int kith_loop_new(kith_loop **ret_loop);
+/* With io_uring, a system call in which this thread waits may be interrupted (EINTR) once, some milliseconds later: the kernel takes the
+ * ring apart in the background and asks each thread that used it to let go. Always NULL. */
 KITH_PUBLIC kith_loop *kith_loop_free(kith_loop *loop);
 
 /* "uring", "epoll" */

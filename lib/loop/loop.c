@@ -308,8 +308,8 @@ int kith_loop_watch(kith_loop *loop, struct kith_watch *watch, enum kith_watch_k
 
 void kith_loop_unwatch(kith_loop *loop, struct kith_watch *watch, bool close_fd) {
     bool in_child = kith_loop_check_fork(loop) < 0;
-    /* An address is free again at once, a connection ends with the step. */
-    bool at_once = !loop->running || watch->kind == KITH_WATCH_LISTENER;
+    /* A descriptor of the user's and an address are free again at once, a connection ends with the step. */
+    bool at_once = !loop->running || watch->kind != KITH_WATCH_STREAM;
 
     kith_watches_remove(&loop->watches, watch, in_child, close_fd);
     if (at_once && !in_child)

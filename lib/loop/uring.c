@@ -8,10 +8,11 @@
  *   again: that makes it level-triggered at the price of one entry in the next submission.
  * - A stream that is read has one multishot receive, a listener one multishot accept. Both go on until they are cancelled, the end, an
  *   error, or no buffer. They are armed anew only after their last completion, so that octets keep their order.
- * - A send is one entry that never waits (MSG_DONTWAIT) and is complete, in whole, in part or not at all, when the submission returns. The
- *   kernel holds on to nothing: memory and descriptor are free again then. As each send posts one completion in the submission itself, a
- *   wait for something to happen waits for one completion more than there are sends.
- * - Everything is submitted with the wait: a busy step is one system call. What a caller outside a step must see at once goes by flush().
+ * - A send is one entry that never waits (MSG_DONTWAIT): it is complete, in whole, in part or not at all, when the submission returns, and
+ *   has a completion only when something is left (MSG_WAITALL makes less than all a failure, IOSQE_CQE_SKIP_SUCCESS keeps silent about
+ *   success). The kernel holds on to nothing: memory and descriptor are free again then. So sends do not end a wait.
+ * - Everything is submitted with the wait: a busy step is one system call, and it hands over several requests where they come together
+ *   (uring-batch.h). What a caller outside a step must see at once goes by flush().
  *
  * The first use is in the thread that runs the loop, which need not be the one that made it (IORING_SETUP_R_DISABLED); from then on the
  * kernel takes requests from that thread alone. Completions are made when this thread asks for them (IORING_SETUP_DEFER_TASKRUN): no
@@ -22,6 +23,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -33,13 +35,22 @@
 #include "base/fd.h"
 #include "base/time.h"
 #include "loop/private.h"
+#include "loop/uring-batch.h"
 #include "loop/uring-buffers.h"
 #include "loop/uring-host.h"
 
 #define SUBMISSIONS 256
+/* Sends in one wait; more go by system calls of their own. */
+#define SENDS 1024
 /* Room for a burst: the kernel keeps more on a list, which is slower and ends multishot requests. */
 #define COMPLETIONS 4096
 /* A wait without limit is one of this length, again and again: only a wait that could have timed out tells a signal from an event. */
+/* A wait shorter than this is not made longer for a batch. */
+#define SHORT_WAIT_NS (KITH_NS_PER_MS / 2)
+/* From linux/io_uring.h of Linux 6.12 and 6.15, which Debian 12's headers do not have. */
+#define FEATURE_MIN_TIMEOUT (1U << 15)
+#define FEATURE_NO_IOWAIT (1U << 17)
+#define ENTER_NO_IOWAIT (1U << 7)
 /* A cancellation takes one round; more only when completions did not fit the ring. */
 #define STOP_TRIES 64
 #define LONG_WAIT_NS (3600 * KITH_NS_PER_S)
@@ -47,6 +58,7 @@
 enum request {
     REQUEST_NONE, /* nobody waits for it: a cancellation, a closing */
     REQUEST_POLL,
+    REQUEST_UPDATE,  /* of a poll; it has a completion only when it failed */
     REQUEST_RECEIVE, /* octets alone */
     REQUEST_MESSAGE, /* with control messages */
     REQUEST_ACCEPT,
@@ -59,7 +71,7 @@ enum request {
 enum {
     ARMED_POLL = 1 << 0,
     ARMED_CANCEL = 1 << 1,  /* the cancellation of the receive or accept that is under way (watch->reading) */
-    ARMED_SEND = 1 << 2,    /* a send is prepared or its completion has not been seen */
+    ARMED_SEND = 1 << 2,    /* a send is prepared, or is not known to have ended */
     ARMED_TOLD = 1 << 3,    /* nothing is wanted, and the hang-up was reported */
     ARMED_RECHECK = 1 << 4, /* the poll has reported: look again */
     ARMED_HOSTED = 1 << 5,  /* in the set that a host sees */
@@ -69,10 +81,16 @@ struct state {
     struct kith_watches *watches;
     struct io_uring ring;
     bool enabled;
+    pthread_t thread; /* the kernel takes requests from it alone, once enabled */
     struct kith_ring_host host;
-    unsigned sends;     /* completions of sends that are still to come or in the ring */
+    struct {
+        uint64_t id;
+        int size;
+    } sends[SENDS]; /* not known to have ended */
+    unsigned send_count;
     bool grown;         /* the ring of buffers, for this batch */
     unsigned batch_end; /* the completions before this one belong to the last wait */
+    struct kith_batch_size batch;
     struct kith_ring_buffers buffers;
     struct msghdr headers[SUBMISSIONS]; /* of a receive, by its entry; needed until that is submitted */
 };
@@ -121,6 +139,7 @@ static int create(struct kith_watches *watches, void **ret_state, const char **r
         return -ENOMEM;
     state->watches = watches;
     state->host = KITH_RING_HOST_INIT;
+    state->batch = KITH_BATCH_SIZE_INIT;
     int r = set_up(state);
     if (r < 0) {
         free(state);
@@ -132,9 +151,11 @@ static int create(struct kith_watches *watches, void **ret_state, const char **r
 }
 
 static void enable(struct state *state) {
-    if (!state->enabled)
-        /* liburing 2.3 declares io_uring_enable_rings(3) and does not export it. */
-        (void)io_uring_register((unsigned)state->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+    if (state->enabled)
+        return;
+    state->thread = pthread_self();
+    /* liburing 2.3 declares io_uring_enable_rings(3) and does not export it. */
+    (void)io_uring_register((unsigned)state->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
     state->enabled = true;
 }
 
@@ -149,6 +170,11 @@ static struct io_uring_sqe *entry_new(struct state *state) {
     return io_uring_get_sqe(&state->ring);
 }
 
+/* False before the first use, when the kernel knows of nothing yet, and in a thread that may not use the ring. */
+static bool is_ours(const struct state *state) {
+    return state->enabled && pthread_equal(state->thread, pthread_self());
+}
+
 static bool is_hosted(const struct state *state) {
     return state->host.epoll >= 0;
 }
@@ -156,7 +182,8 @@ static bool is_hosted(const struct state *state) {
 static void flush(void *opaque) {
     struct state *state = opaque;
 
-    enable(state);
+    if (!is_ours(state))
+        return;
     if (is_hosted(state))
         kith_ring_host_clear(&state->host);
     if (io_uring_sq_ready(&state->ring) > 0 || is_hosted(state))
@@ -249,11 +276,13 @@ static unsigned received(struct state *state, const struct io_uring_cqe *complet
             open_message(completion, slab, &receipt);
         else
             receipt.data = kith_buffer_data(slab);
-        receipt.buffer = receipt.result > 0 ? slab : NULL;
+        if (!watch || receipt.result == 0)
+            dispose(&receipt);
+        receipt.buffer = slab;
+        if (receipt.result == 0) /* the end, which needs no buffer: nothing of this one may be looked at later */
+            receipt = (struct kith_receipt){0};
         if (watch)
             count = watch->ops->received(watch, &receipt);
-        else
-            dispose(&receipt);
         kith_ring_buffers_give_back(&state->buffers, buffer_id(completion));
         return count;
     }
@@ -308,14 +337,38 @@ static void polled(struct state *state, const struct io_uring_cqe *completion, u
     kith_watches_report(state->watches, id, events);
 }
 
-static void sent(struct state *state, const struct io_uring_cqe *completion, uint64_t id) {
+/* The poll was just being handled (-EALREADY), so that it goes on as it was, or it has ended (-ENOENT), which is told too. */
+static void update_failed(struct state *state, uint64_t id) {
     struct kith_watch *watch = kith_watches_find(state->watches, id);
 
-    state->sends--;
+    if (!watch)
+        return;
+    watch->armed |= ARMED_RECHECK;
+    kith_watches_touch(state->watches, watch);
+}
+
+/* A send has ended with less than all. */
+static void send_failed(struct state *state, const struct io_uring_cqe *completion, uint64_t id) {
+    struct kith_watch *watch = kith_watches_find(state->watches, id);
+
     if (!watch)
         return;
     watch->armed &= (uint8_t)~ARMED_SEND;
     watch->ops->sent(watch, completion->res);
+}
+
+/* Those that were submitted and have no completion have sent everything: unless completions did not fit the ring, which then come later. */
+static void sends_done(struct state *state) {
+    if (io_uring_sq_ready(&state->ring) > 0 || io_uring_cq_has_overflow(&state->ring))
+        return;
+    for (unsigned i = 0; i < state->send_count; i++) {
+        struct kith_watch *watch = kith_watches_find(state->watches, state->sends[i].id);
+        if (!watch || !(watch->armed & ARMED_SEND))
+            continue;
+        watch->armed &= (uint8_t)~ARMED_SEND;
+        watch->ops->sent(watch, state->sends[i].size);
+    }
+    state->send_count = 0;
 }
 
 static const struct io_uring_cqe *completion_at(const struct state *state, unsigned index) {
@@ -330,23 +383,24 @@ static uint64_t id_of(const struct io_uring_cqe *completion) {
     return completion->user_data & (((uint64_t)1 << REQUEST_SHIFT) - 1);
 }
 
-/* Returns whether anything but sends has ended. */
-static bool note(struct state *state) {
-    unsigned first = *state->ring.cq.khead;
-    bool any = false;
+/* Returns how many requests have something to tell that was not known yet. */
+static unsigned note(struct state *state) {
+    unsigned first = state->batch_end;
 
     state->grown = false;
-    state->batch_end = first + io_uring_cq_ready(&state->ring);
+    state->batch_end = *state->ring.cq.khead + io_uring_cq_ready(&state->ring);
     for (unsigned i = first; i != state->batch_end; i++) {
         const struct io_uring_cqe *completion = completion_at(state, i);
         enum request request = request_of(completion);
         if (request == REQUEST_POLL)
             polled(state, completion, id_of(completion));
+        else if (request == REQUEST_UPDATE)
+            update_failed(state, id_of(completion));
         else if (request == REQUEST_SEND)
-            sent(state, completion, id_of(completion));
-        any = any || request != REQUEST_SEND;
+            send_failed(state, completion, id_of(completion));
     }
-    return any;
+    sends_done(state);
+    return state->batch_end - first;
 }
 
 static unsigned complete(void *opaque) {
@@ -363,7 +417,27 @@ static unsigned complete(void *opaque) {
         else if (request == REQUEST_ACCEPT)
             count += accepted(state, &completion, id_of(&completion));
     }
+    /* Buffers that came back to the ring never left the pool, which therefore has nothing to tell. */
+    if (state->buffers.provided > 0)
+        kith_watches_feed(state->watches);
     return count;
+}
+
+/* Submits, and waits for `wanted` completions, at most ns. io_uring_submit_and_wait_timeout(3) of liburing 2.3
+ * does not know the time limit of a batch. */
+static int submit_and_wait(struct state *state, unsigned wanted, uint64_t ns) {
+    struct io_uring_sq *sq = &state->ring.sq;
+    struct __kernel_timespec limit = {.tv_sec = (int64_t)(ns / KITH_NS_PER_S), .tv_nsec = (long long)(ns % KITH_NS_PER_S)};
+    struct io_uring_getevents_arg arg = {.sigmask_sz = _NSIG / 8, .ts = (uint64_t)(uintptr_t)&limit};
+    unsigned flags = IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG;
+
+    if (wanted > 1)
+        arg.pad = KITH_BATCH_WAIT_US; /* min_wait_usec */
+    if (state->ring.features & FEATURE_NO_IOWAIT)
+        flags |= ENTER_NO_IOWAIT;
+    sq->sqe_head = sq->sqe_tail;
+    io_uring_smp_store_release(sq->ktail, sq->sqe_tail);
+    return io_uring_enter2((unsigned)state->ring.enter_ring_fd, sq->sqe_tail - *sq->khead, wanted, flags, (sigset_t *)&arg, sizeof(arg));
 }
 
 static int wait(void *opaque, int64_t timeout_ns) {
@@ -375,14 +449,14 @@ static int wait(void *opaque, int64_t timeout_ns) {
         note(state);
         return r == -EINTR ? r : 0;
     }
-    struct __kernel_timespec limit;
-    struct io_uring_cqe *unused;
     uint64_t begin = kith_time_now(), ns = timeout_ns < 0 || (uint64_t)timeout_ns > LONG_WAIT_NS ? LONG_WAIT_NS : (uint64_t)timeout_ns;
-    limit.tv_sec = (int64_t)(ns / KITH_NS_PER_S);
-    limit.tv_nsec = (long long)(ns % KITH_NS_PER_S);
-    int r = io_uring_submit_and_wait_timeout(&state->ring, &unused, state->sends + 1, &limit, NULL);
+    bool batches = (state->ring.features & FEATURE_MIN_TIMEOUT) && ns > SHORT_WAIT_NS;
+    int r = submit_and_wait(state, batches ? state->batch.wanted : 1, ns);
+    unsigned count = note(state);
+    if (batches && count > 0)
+        kith_batch_size_update(&state->batch, count);
     /* A signal that comes after something was submitted does not make the call fail. */
-    if (!note(state) && (r == -EINTR || kith_time_now() - begin < ns))
+    if (count == 0 && (r == -EINTR || kith_time_now() - begin < ns))
         return -EINTR;
     return 0;
 }
@@ -473,7 +547,7 @@ static int apply_poll(struct state *state, struct kith_watch *watch) {
         return -ENOMEM;
     if (watch->armed & ARMED_POLL) {
         io_uring_prep_poll_update(entry, word_of(watch, REQUEST_POLL), 0, mask, IORING_POLL_UPDATE_EVENTS | IORING_POLL_ADD_MULTI);
-        quiet(entry);
+        quiet(entry)->user_data = word_of(watch, REQUEST_UPDATE);
     } else {
         io_uring_prep_poll_multishot(entry, watch->fd, mask);
         entry->user_data = word_of(watch, REQUEST_POLL);
@@ -538,11 +612,12 @@ static void stop_reading(void *opaque, struct kith_watch *watch) {
     struct state *state = opaque;
     const uint64_t id = watch->id;
 
+    if (!is_ours(state))
+        return;
     if (watch->reading && !(watch->armed & ARMED_CANCEL)) {
         watch->armed |= ARMED_CANCEL;
         (void)cancel(state, word_of(watch, read_request(watch)));
     }
-    enable(state);
     for (int i = 0; i < STOP_TRIES && watch && watch->reading; i++) {
         (void)io_uring_submit_and_get_events(&state->ring);
         take_out(state, id);
@@ -564,7 +639,7 @@ static void remove_watch(void *opaque, struct kith_watch *watch, bool close_fd) 
         (void)cancel(state, word_of(watch, REQUEST_POLL));
     if (!close_fd)
         return;
-    entry = entry_new(state);
+    entry = is_ours(state) ? entry_new(state) : NULL;
     if (!entry) {
         kith_close(watch->fd);
         return;
@@ -575,14 +650,17 @@ static void remove_watch(void *opaque, struct kith_watch *watch, bool close_fd) 
 
 static int send_octets(void *opaque, struct kith_watch *watch, const void *data, size_t size) {
     struct state *state = opaque;
-    struct io_uring_sqe *entry = entry_new(state);
+    int most = size < INT32_MAX ? (int)size : INT32_MAX;
+    struct io_uring_sqe *entry = state->send_count < SENDS ? entry_new(state) : NULL;
 
     if (!entry)
         return kith_direct_send(watch->fd, data, size);
-    io_uring_prep_send(entry, watch->fd, data, size < INT32_MAX ? size : INT32_MAX, MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL);
+    io_uring_prep_send(entry, watch->fd, data, (size_t)most, MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL);
+    entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
     entry->user_data = word_of(watch, REQUEST_SEND);
     watch->armed |= ARMED_SEND;
-    state->sends++;
+    state->sends[state->send_count].id = watch->id;
+    state->sends[state->send_count++].size = most;
     return -EINPROGRESS;
 }
 

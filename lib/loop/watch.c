@@ -81,6 +81,8 @@ int kith_watches_add(struct kith_watches *watches, struct kith_watch *watch, enu
         .fd = fd,
         .kind = (uint8_t)kind,
         .events = (uint8_t)events,
+        .plain = watch->plain,
+        .control_room = watch->control_room,
         .ops = ops,
     };
     kith_list_init(&watch->ready_link);
@@ -155,6 +157,8 @@ void kith_watches_apply(struct kith_watches *watches) {
 
     while ((watch = kith_list_first(&watches->changed, struct kith_watch, changed_link))) {
         kith_list_unlink(&watch->changed_link);
+        if (watch->starved && kith_pool_has_room(watches->pool))
+            watch->starved = false;
         if (watches->backend->apply(watches->state, watch) < 0)
             mark_ready(watches, watch, KITH_IO_HANGUP);
         if (watch->starved)

@@ -104,7 +104,7 @@ static inline struct kith_watch *kith_watches_find(const struct kith_watches *wa
     return watch && watch->id == id ? watch : NULL;
 }
 
-/* Errors: -EEXIST, -EBADF, -EPERM, -ENOMEM, -ENOSPC. */
+/* STREAM: `plain` and `control_room` are set before, else 0. Errors: -EEXIST, -EBADF, -EPERM, -ENOMEM, -ENOSPC. */
 int kith_watches_add(struct kith_watches *watches, struct kith_watch *watch, enum kith_watch_kind kind, int fd, unsigned events,
                      const struct kith_watch_ops *ops);
 /* keep_kernel_object: in a forked child, whose parent goes on using it. close_fd: the descriptor is closed too, at once or with what else

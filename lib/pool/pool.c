@@ -67,10 +67,14 @@ struct kith_pool *kith_pool_free(struct kith_pool *pool) {
     return NULL;
 }
 
+bool kith_pool_has_room(const struct kith_pool *pool) {
+    return pool->used < pool->limit;
+}
+
 int kith_pool_get(struct kith_pool *pool, kith_buffer **ret_buffer) {
     kith_buffer *slab = NULL;
 
-    if (pool->used >= pool->limit)
+    if (!kith_pool_has_room(pool))
         return -ENOBUFS;
     if (pool->free_list) {
         slab = pop(pool);

@@ -30,6 +30,7 @@ int kith_pool_get(struct kith_pool *pool, kith_buffer **ret_buffer);
 /* What to call, once, when after kith_pool_want() enough slabs have come back that going on is worth it. */
 void kith_pool_on_room(struct kith_pool *pool, void (*fn)(void *userdata), void *userdata);
 void kith_pool_want(struct kith_pool *pool);
+bool kith_pool_has_room(const struct kith_pool *pool);
 /* Slabs in use and free, for tests and statistics. */
 size_t kith_pool_used(const struct kith_pool *pool);
 size_t kith_pool_kept(const struct kith_pool *pool);

@@ -9,7 +9,6 @@
 KITH_DEFINE_CLEANUP(struct kith_acceptor *, kith_acceptor_free)
 
 static int acceptor_on_accept(kith_listener *listener, int fd, void *userdata) {
-    (void)listener;
     struct kith_acceptor *acceptor = userdata;
     struct kith_session_host *host = acceptor->host;
     int64_t limit = host->profile->numbers[KITH_OPTION_MAX_PEERS];
@@ -22,7 +21,7 @@ static int acceptor_on_accept(kith_listener *listener, int fd, void *userdata) {
         return -EUSERS;
     }
     acceptor->full = false;
-    int r = kith_session_new_accepted(host, &acceptor->endpoint, acceptor->endpoint_text, fd);
+    int r = kith_session_new_accepted(host, &acceptor->endpoint, acceptor->endpoint_text, listener, fd);
     if (r < 0)
         kith_session_host_tell(host, KITH_EVENT_ACCEPT_FAILED, acceptor->endpoint_text, r, 1, "%s: a connection was closed: %s",
                                acceptor->endpoint_text, kith_error_name(r));

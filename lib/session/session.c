@@ -166,7 +166,7 @@ static int session_begin_handshake(struct kith_session *session) {
         r = session_make_engine(session);
     if (r < 0)
         return r;
-    if (session->endpoint.transport->tune)
+    if (session->endpoint.transport->tune && !session->accepted)
         session->endpoint.transport->tune(kith_conn_fd(session->conn));
     uint64_t limit = (uint64_t)session->profile->numbers[KITH_OPTION_HANDSHAKE_TIMEOUT];
     if (limit > 0)
@@ -203,13 +203,14 @@ static struct kith_conn_options session_conn_options(const struct kith_session *
     };
 }
 
-int kith_session_new_accepted(struct kith_session_host *host, const struct kith_endpoint *endpoint, const char *endpoint_text, int fd) {
+int kith_session_new_accepted(struct kith_session_host *host, const struct kith_endpoint *endpoint, const char *endpoint_text,
+                              kith_listener *listener, int fd) {
     struct kith_session *session;
     int r = session_new(host, endpoint, endpoint_text, true, &session);
     if (r < 0)
         return r;
     struct kith_conn_options options = session_conn_options(session);
-    r = kith_conn_new_fd(host->loop, fd, &options, &session_conn_ops, session, &session->conn);
+    r = kith_conn_new_accepted(listener, fd, &options, &session_conn_ops, session, &session->conn);
     if (r < 0) {
         kith_session_close(session);
         return r;

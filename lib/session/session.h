@@ -150,7 +150,8 @@ struct kith_session {
 };
 
 /* Takes over an accepted descriptor (the caller's still on failure). Errors: -ENOMEM, -EMFILE. */
-int kith_session_new_accepted(struct kith_session_host *host, const struct kith_endpoint *endpoint, const char *endpoint_text, int fd);
+int kith_session_new_accepted(struct kith_session_host *host, const struct kith_endpoint *endpoint, const char *endpoint_text,
+                              kith_listener *listener, int fd);
 /* Begins to connect, and again after each loss. */
 int kith_session_new_connecting(struct kith_session_host *host, const struct kith_endpoint *endpoint, const char *endpoint_text);
 struct kith_session *kith_session_ref(struct kith_session *session);

@@ -219,7 +219,7 @@ int conn_socket_error(kith_conn *conn) {
 /* What to watch from now on. With nothing watched a hang-up is reported once, so neither a paused nor a half-closed connection spins. */
 static void rewatch(kith_conn *conn) {
     unsigned events = 0;
-    if (!conn->read_end && !conn->paused)
+    if (!conn->read_end && !conn->paused && !conn->held) /* what is held may be the end */
         events |= KITH_IO_READ;
     if (conn->blocked)
         events |= KITH_IO_WRITE;
@@ -326,13 +326,11 @@ void conn_watch(kith_conn *conn, unsigned events) {
         kith_loop_set_watched(conn->loop, &conn->watch, events);
         return;
     }
-    int r = kith_loop_watch(conn->loop, &conn->watch, KITH_WATCH_STREAM, conn->fd, events, &watch_ops);
-    if (r < 0) {
-        conn_fail(conn, r);
-        return;
-    }
     conn->watch.plain = conn->family != AF_UNIX && conn->profile->options.control_size == 0;
-    kith_loop_set_control_room(conn->loop, &conn->watch, conn_control_room(conn));
+    conn->watch.control_room = (uint16_t)conn_control_room(conn);
+    int r = kith_loop_watch(conn->loop, &conn->watch, KITH_WATCH_STREAM, conn->fd, events, &watch_ops);
+    if (r < 0)
+        conn_fail(conn, r);
 }
 
 void conn_open(kith_conn *conn) {

@@ -14,10 +14,7 @@
 /* Goes on as before. */
 static int stay(kith_conn *conn, bool paused, int error) {
     conn->paused = paused;
-    if (!paused) {
-        kith_loop_set_watched(conn->loop, &conn->watch, conn->watch.events | KITH_IO_READ);
-        kith_loop_defer(conn->loop, &conn->defer);
-    }
+    kith_loop_defer(conn->loop, &conn->defer);
     return error;
 }
 

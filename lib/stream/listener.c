@@ -60,8 +60,8 @@ struct kith_listener {
     struct kith_list conns;
     struct conn_profile *profile; /* of the last connection: most have the same options */
     struct kith_listener_stats stats;
-    int *waiting; /* accepted while paused */
-    size_t waiting_count;
+    int *waiting; /* accepted while paused, those in [waiting_first, waiting_count) */
+    size_t waiting_first, waiting_count;
     const struct kith_listener_ops *ops;
     void *userdata;
 };
@@ -76,8 +76,13 @@ static bool inert(const kith_listener *listener) {
     return kith_timer_inert(listener->timer);
 }
 
+/* Freed, or its loop is gone: nothing more is called. */
+static bool is_over(const kith_listener *listener) {
+    return listener->closed || inert(listener);
+}
+
 static void watch(kith_listener *listener) {
-    if (!listener->closed && !inert(listener) && kith_watch_active(&listener->watch))
+    if (!is_over(listener) && kith_watch_active(&listener->watch))
         kith_loop_set_watched(listener->loop, &listener->watch,
                               listener->paused || listener->resting || listener->draining || listener->retired ? 0 : KITH_IO_READ);
 }
@@ -211,20 +216,14 @@ static unsigned on_accepted(struct kith_watch *watch, int fd) {
 /* Those that came during a pause. */
 static unsigned hand_over_waiting(kith_listener *listener) {
     unsigned count = 0;
-    while (count < listener->waiting_count && !listener->paused && !listener->closed && !inert(listener))
-        hand_over(listener, listener->waiting[count++]);
-    if (listener->closed || inert(listener)) {
-        for (size_t i = count; i < listener->waiting_count; i++)
-            kith_close(listener->waiting[i]);
-        listener->waiting_count = 0;
-    } else if (count > 0) {
-        listener->waiting_count -= count;
-        for (size_t i = 0; i < listener->waiting_count; i++)
-            listener->waiting[i] = listener->waiting[i + count];
-    }
-    if (listener->waiting_count == 0) {
-        free(listener->waiting);
-        listener->waiting = NULL;
+    for (; listener->waiting_first < listener->waiting_count && !listener->paused && !is_over(listener); count++)
+        hand_over(listener, listener->waiting[listener->waiting_first++]);
+    if (is_over(listener))
+        while (listener->waiting_first < listener->waiting_count)
+            kith_close(listener->waiting[listener->waiting_first++]);
+    if (listener->waiting_first == listener->waiting_count) {
+        free(KITH_STEAL(listener->waiting));
+        listener->waiting_first = listener->waiting_count = 0;
     }
     return count;
 }
@@ -255,7 +254,7 @@ int kith_conn_new_accepted(kith_listener *listener, int fd, const struct kith_co
                            void *userdata, kith_conn **ret_conn) {
     if (!listener || fd < 0 || !ops || !ops->data || !ret_conn)
         return -EINVAL;
-    if (listener->closed || inert(listener))
+    if (is_over(listener))
         return -ESHUTDOWN;
     int r = 0;
     struct conn_profile *profile = profile_for(listener, options, &r);
@@ -286,7 +285,7 @@ int kith_conn_new_accepted(kith_listener *listener, int fd, const struct kith_co
 }
 
 static void defer(kith_listener *listener) {
-    if (!listener->closed && !inert(listener))
+    if (!is_over(listener))
         kith_loop_defer(listener->loop, &listener->defer);
 }
 
@@ -317,7 +316,7 @@ static void close_socket(kith_listener *listener) {
 /* Accepts what waits in the backlog: bounded by its length. */
 static unsigned accept_rest(kith_listener *listener) {
     unsigned count = 0;
-    while (!listener->closed && !inert(listener)) {
+    while (!is_over(listener)) {
         int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0)
             break;
@@ -339,14 +338,14 @@ static unsigned on_deferred(struct kith_defer *defer) {
     listener->refs++;
     if (!listener->paused)
         count = hand_over_waiting(listener);
-    if (listener->draining && listener->fd >= 0 && !listener->closed && !inert(listener)) {
+    if (listener->draining && listener->fd >= 0 && !is_over(listener)) {
         count += accept_rest(listener);
-        if (!listener->closed && !inert(listener)) {
+        if (!is_over(listener)) {
             close_socket(listener);
             drain_conns(listener);
         }
     }
-    if (listener->draining && listener->fd < 0 && listener->stats.connections == 0 && !listener->closed && !inert(listener)) {
+    if (listener->draining && listener->fd < 0 && listener->stats.connections == 0 && !is_over(listener)) {
         listener->draining = false;
         count++;
         if (listener->ops->drained)

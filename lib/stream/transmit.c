@@ -7,6 +7,8 @@
  * while the kernel has refused octets (blocked): until it says otherwise nothing is tried.
  */
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 
@@ -72,11 +74,25 @@ static void took(kith_conn *conn, ssize_t result, size_t octets) {
 }
 
 /* A file that ended before what was promised of it: the peer waits for octets that nobody has. */
-static ssize_t send_file(kith_conn *conn, struct kith_queue_file *file, size_t size) {
-    ssize_t n = sendfile(conn->fd, file->fd, &file->offset, at_most(size, FILE_MAX));
+static ssize_t send_part(int fd, struct kith_queue_file *file, size_t size) {
+    ssize_t n = sendfile(fd, file->fd, &file->offset, at_most(size, FILE_MAX));
     if (n == 0)
         return -ENODATA;
     return n < 0 ? -errno : n;
+}
+
+/* sendfile(2) has no MSG_NOSIGNAL: SIGPIPE is blocked meanwhile, and taken back when it is ours. */
+static ssize_t send_file(kith_conn *conn, struct kith_queue_file *file, size_t size) {
+    sigset_t pipe, old, pending;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    sigpending(&pending);
+    pthread_sigmask(SIG_BLOCK, &pipe, &old);
+    ssize_t n = send_part(conn->fd, file, size);
+    if (n == -EPIPE && !sigismember(&pending, SIGPIPE))
+        sigtimedwait(&pipe, NULL, &(struct timespec){0});
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return n;
 }
 
 static ssize_t send_pieces(kith_conn *conn, struct iovec *iov, size_t count) {

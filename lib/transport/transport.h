@@ -24,7 +24,7 @@ struct kith_transport {
     int (*parse)(const char *endpoint, bool listening, struct kith_address *ret_address, struct kith_error *ret_error);
     /* The endpoint text of an address; as snprintf(3). */
     int (*format)(const struct kith_address *address, char *text, size_t size);
-    /* Socket options for a connected or accepted socket (TCP_NODELAY). May be NULL. */
+    /* Socket options for a socket that has connected; an accepted one has them from its listener (TCP_NODELAY). May be NULL. */
     void (*tune)(int fd);
     /* What the kernel says of the peer as a whole, with witness KERNEL_CONNECT: process (NULL when none) and origin. */
     int (*peer)(kith_conn *conn, struct kith_process **ret_process, kith_origin **ret_origin);
