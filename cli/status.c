@@ -179,8 +179,9 @@ const struct cli_verb cli_status = {
     .name = "status",
     .summary = "show what kith works with here: its loop, what the kernel tells, limits",
     .usage = "[--json]",
-    .details = "Shows which way of waiting a loop has on this machine and why not the best, what the kernel tells of peers, and the limits\n"
-               "that matter to a server. KITH_LOOP=epoll or KITH_LOOP=uring chooses the way.",
+    .details =
+        "Shows which way of waiting a loop has on this machine and why not the best, what the kernel tells of peers, and the limits\n"
+        "that matter to a server. KITH_LOOP=epoll or KITH_LOOP=uring chooses the way.",
     .options = options,
     .run = run,
 };
