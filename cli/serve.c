@@ -22,7 +22,7 @@ static const struct cli_option options[] = {
     {KEY_CONFIG, "config", 'c', "FILE", "the configuration: kith.conf(5)"},
     {KEY_CHECK, "check", 0, NULL, "only say whether the configuration is right"},
     {KEY_PRINT_DEFAULT, "print-default-config", 0, NULL, "print the configuration that is used without a file"},
-    {KEY_VERBOSE, "verbose", 'v', NULL, "log each request too"},
+    {KEY_VERBOSE, "verbose", 'v', NULL, "log each request too, and which loop it runs on"},
     {KEY_QUIET, "quiet", 'q', NULL, "log only what is wrong"},
     {0},
 };
@@ -78,13 +78,20 @@ static void server_deinit(struct server *server) {
     kith_loop_free(server->loop);
 }
 
+static void log_loop(const struct server *server) {
+    const char *reason = kith_loop_backend_reason(server->loop);
+    gateway_log(server->log, LOG_DEBUG, "loop: %s%s%s", kith_loop_backend_name(server->loop), reason ? ": " : "", reason ? reason : "");
+}
+
 static int serve_config(const struct serve *serve, struct gateway_config **config, struct kith_error *error) {
     _cleanup_(server_deinit) struct server server = {0};
-    int r = kith_loop_new(&server.loop);
-    if (r >= 0)
-        r = gateway_log_new(server.loop, STDERR_FILENO, "kith serve", serve->level, &server.log);
+    int r = kith_loop_new_with(NULL, &server.loop, error);
+    if (r < 0)
+        return r;
+    r = gateway_log_new(server.loop, STDERR_FILENO, "kith serve", serve->level, &server.log);
     if (r < 0)
         return kith_error_set(error, r, "cannot start: %s", kith_error_name(r));
+    log_loop(&server);
     r = gateway_new(server.loop, server.log, *config, serve->path, &server.gateway, error);
     if (r < 0)
         return r;

@@ -6,7 +6,7 @@
 #include "base/cleanup.h"
 
 const struct cli_verb *const cli_verbs[] = {
-    &cli_req, &cli_rep, &cli_serve, &cli_who, &cli_policy, &cli_help, &cli_completion,
+    &cli_req, &cli_rep, &cli_serve, &cli_who, &cli_status, &cli_policy, &cli_help, &cli_completion,
 };
 const size_t cli_verb_count = KITH_ARRAY_SIZE(cli_verbs);
 

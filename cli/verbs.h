@@ -33,7 +33,7 @@ struct cli_verb {
     int (*run)(const struct cli_verb *verb, int argc, char **argv);
 };
 
-extern const struct cli_verb cli_rep, cli_req, cli_serve, cli_who, cli_policy, cli_help, cli_completion;
+extern const struct cli_verb cli_rep, cli_req, cli_serve, cli_who, cli_status, cli_policy, cli_help, cli_completion;
 
 /* All verbs, in the order in which help lists them. */
 extern const struct cli_verb *const cli_verbs[];

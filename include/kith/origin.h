@@ -109,6 +109,12 @@ KITH_PUBLIC int kith_origin_add_claim(kith_origin *origin, const char *name, con
  * does not show it; only before Linux 6.13), -EMFILE, -ENFILE, -ENOMEM. */
 KITH_PUBLIC int kith_origin_of_pid(pid_t pid, kith_origin **ret_origin, struct kith_error *ret_error);
 
+/* The origin of a process that the kernel named on a socket: of who made a connection (kith_conn_peer(), witness KERNEL_CONNECT), of who
+ * wrote a batch (struct kith_sender, witness KERNEL_MESSAGE). pidfd is of that very process, or -1; it is taken when 0 is returned. What is
+ * looked up later has the witness KERNEL_CONNECT with it, without it INFERRED, of whoever has the pid then and the same ids. A pid of 0,
+ * and nobody's ids with it, stay unknown. Errors: -EINVAL (another witness, a negative pid), -ENOMEM. */
+KITH_PUBLIC int kith_origin_of_credentials(pid_t pid, uid_t uid, gid_t gid, int pidfd, enum kith_witness witness, kith_origin **ret_origin);
+
 /* The one JSON form: {"pid":812,"uid":1000,...,"witness":{"pid":"kernel-message",...},"claimed":{"User-Id":"root"}}: unknown facts are
  * absent; claims that are not UTF-8 are base64 under "claimed_b64"; of claims with one name the first. Facts may hold any octets (a path
  * does): each that is not UTF-8 becomes U+FFFD, so compare the fact, not its JSON form. Returns the length as snprintf(3) does: the text is

@@ -40,6 +40,10 @@ KITH_PUBLIC int kith_address_unix(const char *name, struct kith_address *ret_add
 /* Numeric IPv4 or IPv6 host ("fe80::1%eth0" with its zone), "*" (any IPv4 address, for listening; "::" is any IPv6 address and no IPv4 one)
  * and port 0 to 65535 (0: the kernel chooses, for listening). Errors: -EINVAL. */
 KITH_PUBLIC int kith_address_ip(const char *host, unsigned port, struct kith_address *ret_address);
+/* An address as a person writes it: "ipc://PATH", "ipc://@NAME", "tcp://HOST:PORT", "tcp://[IPV6]:PORT". Hosts are as in kith_address_ip(),
+ * and "localhost" is 127.0.0.1; names are not looked up. To listen, the host may be "*" and the port 0 or "*". Errors: -EINVAL,
+ * -ENAMETOOLONG, -EPROTONOSUPPORT (another word before "://"), with text. */
+KITH_PUBLIC int kith_address_parse(const char *text, bool listening, struct kith_address *ret_address, struct kith_error *ret_error);
 /* "/run/x.sock", "@name", "127.0.0.1:80", "[::1]:80", "unnamed" (a unix socket that was never bound); as snprintf(3). Control characters
  * and what is not UTF-8 as \xNN. Errors: -EINVAL, -EAFNOSUPPORT. */
 KITH_PUBLIC int kith_address_format(const struct kith_address *address, char *text, size_t size);

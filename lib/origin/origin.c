@@ -380,3 +380,28 @@ int kith_origin_of_pid_from(const struct kith_process_source *source, pid_t pid,
 int kith_origin_of_pid(pid_t pid, kith_origin **ret_origin, struct kith_error *ret_error) {
     return kith_origin_of_pid_from(&kith_process_source_kernel, pid, ret_origin, ret_error);
 }
+
+int kith_origin_of_credentials(pid_t pid, uid_t uid, gid_t gid, int pidfd, enum kith_witness witness, kith_origin **ret_origin) {
+    const struct kith_credentials credentials = {.pid = pid, .uid = uid, .gid = gid};
+    _cleanup_(kith_process_unrefp) struct kith_process *process = NULL;
+    kith_origin *origin;
+
+    if (pid < 0 || !ret_origin || (witness != KITH_WITNESS_KERNEL_CONNECT && witness != KITH_WITNESS_KERNEL_MESSAGE))
+        return -EINVAL;
+    /* The origin first: whoever fails has not taken the descriptor. */
+    int r = kith_origin_new_credentials(&credentials, witness, NULL, &origin);
+    if (r < 0)
+        return r;
+    if (pid > 0)
+        r = kith_process_new(pid, pidfd, pidfd >= 0, &process);
+    else
+        kith_close(pidfd);
+    if (r < 0) {
+        kith_origin_unref(origin);
+        return r;
+    }
+    if (process)
+        kith_origin_share_process(origin, process);
+    *ret_origin = origin;
+    return 0;
+}

@@ -497,6 +497,52 @@ static void test_the_pidfd_becomes_readable_at_the_end(void **state) {
 
 #define COUNTED(test) cmocka_unit_test_setup_teardown(test, count_fds, no_fd_is_left)
 
+/* As a stream program does with kith_conn_peer(). */
+static void test_a_process_named_by_a_socket_is_looked_up_by_its_pidfd(void **state) {
+    struct child child = spawn(NULL);
+    int pidfd = (int)syscall(SYS_pidfd_open, child.pid, 0);
+    kith_origin *origin, *inferred;
+    pid_t pid;
+    uid_t uid;
+
+    assert_true(pidfd >= 0);
+    assert_int_equal(kith_origin_of_credentials(child.pid, 1234, 5678, pidfd, KITH_WITNESS_KERNEL_CONNECT, &origin), 0);
+    assert_int_equal(kith_origin_pid(origin, &pid), KITH_WITNESS_KERNEL_CONNECT);
+    assert_int_equal(kith_origin_uid(origin, &uid), KITH_WITNESS_KERNEL_CONNECT);
+    assert_true(pid == child.pid && uid == 1234);
+    assert_int_equal(kith_origin_text(origin, KITH_FACT_EXE, NULL), KITH_WITNESS_KERNEL_CONNECT);
+    /* Without a pidfd whoever has the pid now is believed to be the one when its ids are the same. */
+    assert_int_equal(kith_origin_of_credentials(child.pid, 1234, 5678, -1, KITH_WITNESS_KERNEL_MESSAGE, &inferred), 0);
+    assert_int_equal(kith_origin_text(inferred, KITH_FACT_EXE, NULL), KITH_WITNESS_NONE);
+    kith_origin_unref(inferred);
+    assert_int_equal(kith_origin_of_credentials(child.pid, getuid(), getgid(), -1, KITH_WITNESS_KERNEL_MESSAGE, &inferred), 0);
+    assert_int_equal(kith_origin_uid(inferred, NULL), KITH_WITNESS_KERNEL_MESSAGE);
+    assert_int_equal(kith_origin_text(inferred, KITH_FACT_EXE, NULL), KITH_WITNESS_INFERRED);
+    reap(&child);
+    assert_int_equal(kith_origin_text(origin, KITH_FACT_CGROUP, NULL), KITH_WITNESS_NONE);
+    kith_origin_unref(inferred);
+    kith_origin_unref(origin);
+    assert_int_equal(fcntl(pidfd, F_GETFD), -1); /* it was the origin's */
+}
+
+static void test_nobody_named_by_a_socket_is_unknown_and_a_wrong_witness_takes_nothing(void **state) {
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    kith_origin *origin = NULL;
+
+    assert_true(fd >= 0);
+    assert_int_equal(kith_origin_of_credentials(1, 0, 0, fd, KITH_WITNESS_KEY, &origin), -EINVAL);
+    assert_int_equal(kith_origin_of_credentials(-1, 0, 0, fd, KITH_WITNESS_KERNEL_CONNECT, &origin), -EINVAL);
+    assert_int_equal(kith_origin_of_credentials(1, 0, 0, fd, KITH_WITNESS_KERNEL_CONNECT, NULL), -EINVAL);
+    assert_null(origin);
+    assert_true(fcntl(fd, F_GETFD) >= 0);
+    assert_int_equal(kith_origin_of_credentials(0, 65534, 65534, fd, KITH_WITNESS_KERNEL_MESSAGE, &origin), 0);
+    assert_int_equal(fcntl(fd, F_GETFD), -1);
+    assert_int_equal(kith_origin_pid(origin, NULL), KITH_WITNESS_NONE);
+    assert_int_equal(kith_origin_uid(origin, NULL), KITH_WITNESS_NONE);
+    assert_int_equal(kith_origin_text(origin, KITH_FACT_EXE, NULL), KITH_WITNESS_NONE);
+    kith_origin_unref(origin);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         COUNTED(test_this_process_is_known_as_it_is),
@@ -504,6 +550,8 @@ int main(void) {
         COUNTED(test_older_kernels_give_the_same_credentials),
         COUNTED(test_a_process_that_has_ended_has_no_origin),
         COUNTED(test_a_thread_is_not_a_process),
+        COUNTED(test_a_process_named_by_a_socket_is_looked_up_by_its_pidfd),
+        COUNTED(test_nobody_named_by_a_socket_is_unknown_and_a_wrong_witness_takes_nothing),
         COUNTED(test_facts_asked_for_before_the_end_stay_and_others_remain_unknown),
         COUNTED(test_an_exec_after_the_lookup_changes_nothing_that_is_cached),
         COUNTED(test_a_sender_dead_before_its_message_is_read_has_its_ids_and_nothing_else),

@@ -11,12 +11,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,6 +32,12 @@
 /* A server holds the lock for some microseconds; longer than this somebody else has locked the directory. */
 #define LOCK_WAIT_NS KITH_NS_PER_S
 #define LOCK_PAUSE_NS (5 * KITH_NS_PER_MS)
+
+/* The sockets of a process with an io_uring are closed some milliseconds (measured: 4 to 8) after its end, when the kernel frees the ring:
+ * who starts a killed server anew would find its listener alive. One whose process has ended may also have been inherited: then it stays.
+ */
+#define ENDED_WAIT_NS (200 * KITH_NS_PER_MS)
+#define ENDED_PAUSE_NS (2 * KITH_NS_PER_MS)
 
 /* A stale path was removed and another one was there again: somebody who does not take the lock makes them. */
 #define BIND_TRIES 3
@@ -47,7 +55,7 @@ bool kith_bind_is_path(const struct kith_address *address) {
     return address->storage.ss_family == AF_UNIX && address->size > offsetof(struct sockaddr_un, sun_path) && path_of(address)[0] != '\0';
 }
 
-int kith_bind_probe(const struct kith_address *address, pid_t *ret_pid) {
+static int probe(const struct kith_address *address, pid_t *ret_pid) {
     _cleanup_(kith_closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
@@ -65,6 +73,27 @@ int kith_bind_probe(const struct kith_address *address, pid_t *ret_pid) {
     }
     *ret_pid = pid;
     return 1;
+}
+
+/* Ended, reaped or not; false when it cannot be told. */
+static bool has_ended(pid_t pid) {
+    _cleanup_(kith_closep) int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (pidfd < 0)
+        return errno == ESRCH;
+    return poll(&(struct pollfd){.fd = pidfd, .events = POLLIN}, 1, 0) == 1;
+}
+
+int kith_bind_probe(const struct kith_address *address, pid_t *ret_pid) {
+    uint64_t give_up = kith_time_now() + ENDED_WAIT_NS;
+    pid_t pid = 0;
+    int r = probe(address, &pid);
+    while (r > 0 && pid > 0 && has_ended(pid) && kith_time_now() < give_up) {
+        nanosleep(&(struct timespec){.tv_nsec = ENDED_PAUSE_NS}, NULL);
+        r = probe(address, &pid);
+    }
+    if (r > 0)
+        *ret_pid = pid;
+    return r;
 }
 
 int kith_bind_in_use(const struct kith_address *address, pid_t pid, struct kith_error *ret_error) {

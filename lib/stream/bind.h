@@ -22,8 +22,8 @@ int kith_bind_path(int fd, const struct kith_address *address, int backlog, cons
  * by now), those of open(2), all with text. */
 int kith_bind_adopt_path(int fd, const struct kith_address *address, struct kith_bound_path *ret_path, struct kith_error *ret_error);
 
-/* Who listens at an AF_UNIX address, by connecting and closing at once. Returns 1 (a live server; *ret_pid is its pid, or 0 when it cannot
- * be told), 0 (nobody), or a negative errno (it cannot be found out). */
+/* Who listens at an AF_UNIX address, by connecting and closing at once. Waits a little for a listener whose process has ended. Returns 1 (a
+ * live server; *ret_pid is its pid, or 0 when it cannot be told), 0 (nobody), or a negative errno (it cannot be found out). */
 int kith_bind_probe(const struct kith_address *address, pid_t *ret_pid);
 /* Sets ret_error to -EADDRINUSE and names the holder. */
 int kith_bind_in_use(const struct kith_address *address, pid_t pid, struct kith_error *ret_error);

@@ -19,21 +19,26 @@
 
 #define BACKLOG_DEFAULT 4096
 
+static int bind_and_listen(int fd, const struct kith_address *address, int backlog) {
+    return bind(fd, (const struct sockaddr *)&address->storage, address->size) < 0 || listen(fd, backlog) < 0 ? -errno : 0;
+}
+
 static int bind_name(int fd, const struct kith_address *address, int backlog, struct kith_error *ret_error) {
     char name[512];
     int r = kith_address_format(address, name, sizeof(name));
     if (r < 0)
         return kith_error_set(ret_error, r, "this is no address to listen at: %s", kith_error_name(r));
-    r = 0;
-    if (bind(fd, (const struct sockaddr *)&address->storage, address->size) < 0 || listen(fd, backlog) < 0)
-        r = -errno;
+    r = bind_and_listen(fd, address, backlog);
+    if (r == -EADDRINUSE && address->storage.ss_family == AF_UNIX) {
+        pid_t pid = 0;
+        if (kith_bind_probe(address, &pid) > 0)
+            return kith_bind_in_use(address, pid, ret_error);
+        r = bind_and_listen(fd, address, backlog); /* it may have gone meanwhile */
+        if (r == -EADDRINUSE)
+            return kith_error_set(ret_error, r, "%s: another socket holds this name", name);
+    }
     if (r == 0)
         return 0;
-
-    pid_t pid = 0;
-    if (r == -EADDRINUSE && address->storage.ss_family == AF_UNIX)
-        return kith_bind_probe(address, &pid) > 0 ? kith_bind_in_use(address, pid, ret_error)
-                                                  : kith_error_set(ret_error, r, "%s: another socket holds this name", name);
     if (r == -EADDRINUSE)
         return kith_error_set(ret_error, r, "%s: another socket holds this address; ss -ltnp shows whose", name);
     if (r == -EADDRNOTAVAIL)

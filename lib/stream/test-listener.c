@@ -178,6 +178,42 @@ static void test_a_stale_path_is_replaced(void **state) {
     close(fd);
 }
 
+/* From now on a process that has ended is the one that listens at this socket. */
+static void let_ended_process_listen(int server) {
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0)
+        _exit(listen(server, 8) < 0);
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+/* As the sockets of a killed process do that had an io_uring. */
+static void test_a_path_whose_listener_outlives_its_process_for_a_moment_is_replaced(void **state) {
+    struct hall *hall = *state;
+    int server = raw_server(hall->path, SOCK_STREAM, 8);
+    let_ended_process_listen(server);
+    pid_t holder = fork();
+    assert_true(holder >= 0);
+    if (holder == 0)
+        _exit(accept(server, NULL, NULL) < 0); /* the probe */
+    close(server);
+    assert_int_equal(listen_at(hall, hall->path, NULL), 0);
+    int fd = client(hall->path);
+    until(&hall->world, hall->accepted == 1);
+    close(fd);
+    assert_int_equal(waitpid(holder, NULL, 0), holder);
+}
+
+static void test_a_path_whose_listener_was_inherited_from_a_process_that_ended_is_not_stolen(void **state) {
+    struct hall *hall = *state;
+    int server = raw_server(hall->path, SOCK_STREAM, 1024);
+    let_ended_process_listen(server);
+    assert_int_equal(listen_at(hall, hall->path, NULL), -EADDRINUSE);
+    close(server);
+}
+
 static void test_a_live_path_is_not_stolen_and_its_holder_named(void **state) {
     struct hall *hall = *state;
     char pid[32], exe[256] = {0};
@@ -509,6 +545,8 @@ int main(void) {
         HALL_TEST(test_accepted_sockets_name_their_writers_from_the_first_octet),
         HALL_TEST(test_the_mode_is_exactly_what_was_asked_for),
         HALL_TEST(test_a_stale_path_is_replaced),
+        HALL_TEST(test_a_path_whose_listener_outlives_its_process_for_a_moment_is_replaced),
+        HALL_TEST(test_a_path_whose_listener_was_inherited_from_a_process_that_ended_is_not_stolen),
         HALL_TEST(test_a_live_path_is_not_stolen_and_its_holder_named),
         HALL_TEST(test_a_live_server_too_busy_to_be_asked_is_not_stolen_from),
         HALL_TEST(test_a_live_socket_of_another_type_is_not_stolen),

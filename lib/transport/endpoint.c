@@ -37,7 +37,7 @@ int kith_endpoint_parse(const char *text, bool listening, struct kith_endpoint *
         if (strlen(transport->scheme) != size || memcmp(transport->scheme, text, size) != 0)
             continue;
         struct kith_endpoint endpoint = {.transport = transport};
-        int r = transport->parse(text, colon + 3, listening, &endpoint.address, ret_error);
+        int r = transport->parse(text, listening, &endpoint.address, ret_error);
         if (r < 0)
             return r;
         *ret_endpoint = endpoint;

@@ -20,8 +20,8 @@
 struct kith_transport {
     const char *scheme; /* "ipc" */
     bool identity;      /* the kernel names the writer of each batch */
-    /* The part behind "://" -> address. Errors: -EINVAL, -ENAMETOOLONG, with text (the whole endpoint is given for it). */
-    int (*parse)(const char *endpoint, const char *rest, bool listening, struct kith_address *ret_address, struct kith_error *ret_error);
+    /* The whole endpoint -> address. Errors: -EINVAL, -ENAMETOOLONG, with text. */
+    int (*parse)(const char *endpoint, bool listening, struct kith_address *ret_address, struct kith_error *ret_error);
     /* The endpoint text of an address; as snprintf(3). */
     int (*format)(const struct kith_address *address, char *text, size_t size);
     /* Socket options for a socket that has connected; an accepted one has them from its listener (TCP_NODELAY). May be NULL. */

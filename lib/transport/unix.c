@@ -1,26 +1,10 @@
 /*
  * ipc://PATH and ipc://@NAME: AF_UNIX. The kernel names the writer of each batch, and the process that made the connection.
  */
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "base/error.h"
 #include "transport/transport.h"
-
-static int unix_parse(const char *endpoint, const char *rest, bool listening, struct kith_address *ret_address,
-                      struct kith_error *ret_error) {
-    if (strcmp(rest, "*") == 0)
-        return kith_error_set(ret_error, -EINVAL, "%s: no path is made up here; write ipc://PATH or ipc://@NAME", endpoint);
-    int r = kith_address_unix(rest, ret_address);
-    if (r == -ENAMETOOLONG)
-        return kith_error_set(ret_error, r, "%s: %zu octets are too long for a socket's path, which has at most 107; use a shorter one",
-                              endpoint, strlen(rest));
-    if (r < 0)
-        return kith_error_set(ret_error, r, "%s: the path is missing; write ipc://PATH or ipc://@NAME", endpoint);
-    return 0;
-}
 
 static int unix_format(const struct kith_address *address, char *text, size_t size) {
     char name[KITH_ENDPOINT_MAX];
@@ -68,7 +52,7 @@ static int unix_peer(kith_conn *conn, struct kith_process **ret_process, kith_or
 const struct kith_transport kith_transport_unix = {
     .scheme = "ipc",
     .identity = true,
-    .parse = unix_parse,
+    .parse = kith_address_parse,
     .format = unix_format,
     .peer = unix_peer,
 };

@@ -92,8 +92,9 @@ def as_uid(uid):
 class Program:
     """A program that runs until it is stopped; its output is kept as lines."""
 
-    def __init__(self, test, command, env=None, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE):
-        self.process = subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE, env={**os.environ, **(env or {})})
+    def __init__(self, test, command, env=None, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, fds=()):
+        self.process = subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE, env={**os.environ, **(env or {})},
+                                        pass_fds=fds)
         self.pid = self.process.pid
         self.out = Lines(self.process.stdout) if stdout == subprocess.PIPE else None
         self.err = Lines(self.process.stderr)
@@ -194,6 +195,10 @@ class Test(contextlib.ExitStack):
             program.kill()
             raise AssertionError(f'not ready: {program.err.all()}') from error
         return program
+
+    def example(self, name, *arguments, **options):
+        """Starts a program of examples/."""
+        return Program(self, [os.path.join(os.environ['KITH_EXAMPLES'], name), *map(str, arguments)], **options)
 
     def run(self, *arguments, uid=None, text=None, octets=None, env=None):
         """Runs kith to its end."""

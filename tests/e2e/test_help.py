@@ -7,7 +7,7 @@ from pathlib import Path
 
 import harness
 
-VERBS = ['req', 'rep', 'serve', 'who', 'policy', 'help', 'completion']
+VERBS = ['req', 'rep', 'serve', 'who', 'status', 'policy', 'help', 'completion']
 
 
 def test_no_word_lists_the_verbs_and_is_a_usage_error(test):
@@ -52,7 +52,7 @@ def test_unknown_options_and_missing_values_are_usage_errors(test):
                         (['rep', '--jobs', '0', 'ipc://@x'], '--jobs'), (['req', '--timeout', '1s', 'ipc://@x'], '--timeout'),
                         (['rep', '--option', 'frob=1', 'ipc://@x'], 'max-message'), (['rep', '--option', 'max-message', 'ipc://@x'], 'NAME=VALUE'),
                         (['rep', '--option', 'send-hwm=0', 'ipc://@x'], 'send-hwm'), (['who', '1', '2'], 'PID'), (['who', 'init'], 'init'),
-                        (['policy', 'frob', 'x'], 'frob'), (['policy'], 'check'), (['serve', 'x'], '-c FILE'), (['completion', 'fish'], 'shell')):
+                        (['policy', 'frob', 'x'], 'frob'), (['policy'], 'check'), (['serve', 'x'], '-c FILE'), (['completion', 'fish'], 'shell'), (['status', 'x'], 'no words')):
         result = test.run(*words)
         assert result.returncode == 2, (words, result)
         assert text in result.error, (words, result.error)
@@ -62,7 +62,7 @@ def test_unknown_options_and_missing_values_are_usage_errors(test):
 def test_completion_is_a_script_that_bash_reads(test):
     script = test.run('completion', 'bash').text
     asked = script + '\nCOMP_WORDS=(kith rep --pol); COMP_CWORD=2; _kith; echo "${COMPREPLY[@]}"\n' \
-        'COMP_WORDS=(kith s); COMP_CWORD=1; _kith; echo "${COMPREPLY[@]}"\n' \
+        'COMP_WORDS=(kith se); COMP_CWORD=1; _kith; echo "${COMPREPLY[@]}"\n' \
         'COMP_WORDS=(kith help po); COMP_CWORD=2; _kith; echo "${COMPREPLY[@]}"\n'
     result = subprocess.run(['bash', '--norc', '-c', asked], capture_output=True, text=True, timeout=harness.LIMIT, check=False)
     assert result.returncode == 0 and result.stdout == '--policy\nserve\npolicy\n', result
@@ -89,7 +89,7 @@ def test_a_reader_that_has_gone_ends_it_quietly(test):
 
 def test_the_manual_has_every_option(test):
     manual = Path(__file__).resolve().parent.parent.parent / 'man'
-    for verb in ('req', 'rep', 'serve', 'who', 'policy'):
+    for verb in ('req', 'rep', 'serve', 'who', 'status', 'policy'):
         page = (manual / f'kith-{verb}.1').read_text()
         options = re.findall(r'^ +(?:-\w, )?--([\w-]+)', test.run('help', verb).text, re.M)
         assert options
