@@ -9,8 +9,9 @@
  * - A stream that is read has one multishot receive, a listener one multishot accept. Both go on until they are cancelled, the end, an
  *   error, or no buffer. They are armed anew only after their last completion, so that octets keep their order.
  * - A send is one entry that never waits (MSG_DONTWAIT) and is complete, in whole, in part or not at all, when the submission returns. The
- *   kernel holds on to nothing: memory and descriptor are free again then. As each send posts one completion in the submission itself, a
- *   wait for something to happen waits for one completion more than there are sends.
+ *   kernel holds on to nothing: memory and descriptor are free again then. Only one that did not go out whole posts a completion
+ *   (IOSQE_CQE_SKIP_SUCCESS; with MSG_WAITALL a part counts as a failure), which ends the wait like any other event. The others are told
+ *   when the wait is over, whatever ended it; when an owner has something to do then, there is no waiting (awaited()).
  * - Everything is submitted with the wait: a busy step is one system call. What a caller outside a step must see at once goes by flush().
  *
  * The first use is in the thread that runs the loop, which need not be the one that made it (IORING_SETUP_R_DISABLED); from then on the
@@ -59,10 +60,15 @@ enum request {
 enum {
     ARMED_POLL = 1 << 0,
     ARMED_CANCEL = 1 << 1,  /* the cancellation of the receive or accept that is under way (watch->reading) */
-    ARMED_SEND = 1 << 2,    /* a send is prepared or its completion has not been seen */
+    ARMED_SEND = 1 << 2,    /* a send is prepared, or how it ended has not been told */
     ARMED_TOLD = 1 << 3,    /* nothing is wanted, and the hang-up was reported */
     ARMED_RECHECK = 1 << 4, /* the poll has reported: look again */
     ARMED_HOSTED = 1 << 5,  /* in the set that a host sees */
+};
+
+struct send {
+    uint64_t id; /* of the watch */
+    int size;
 };
 
 struct state {
@@ -70,7 +76,8 @@ struct state {
     struct io_uring ring;
     bool enabled;
     struct kith_ring_host host;
-    unsigned sends;     /* completions of sends that are still to come or in the ring */
+    struct send *sends; /* prepared, or submitted and not told yet */
+    size_t send_count, send_room;
     bool grown;         /* the ring of buffers, for this batch */
     unsigned batch_end; /* the completions before this one belong to the last wait */
     struct kith_ring_buffers buffers;
@@ -149,6 +156,16 @@ static struct io_uring_sqe *entry_new(struct state *state) {
     return io_uring_get_sqe(&state->ring);
 }
 
+/* Whether somebody waits for the end of a send. */
+static bool awaited(const struct state *state) {
+    for (size_t i = 0; i < state->send_count; i++) {
+        struct kith_watch *watch = kith_watches_find(state->watches, state->sends[i].id);
+        if (watch && (watch->armed & ARMED_SEND) && watch->ops->awaits_sent(watch))
+            return true;
+    }
+    return false;
+}
+
 static bool is_hosted(const struct state *state) {
     return state->host.epoll >= 0;
 }
@@ -161,7 +178,7 @@ static void flush(void *opaque) {
         kith_ring_host_clear(&state->host);
     if (io_uring_sq_ready(&state->ring) > 0 || is_hosted(state))
         (void)io_uring_submit_and_get_events(&state->ring);
-    if (is_hosted(state) && io_uring_cq_ready(&state->ring) > 0)
+    if (is_hosted(state) && (io_uring_cq_ready(&state->ring) > 0 || awaited(state)))
         kith_ring_host_raise(&state->host);
 }
 
@@ -308,14 +325,31 @@ static void polled(struct state *state, const struct io_uring_cqe *completion, u
     kith_watches_report(state->watches, id, events);
 }
 
-static void sent(struct state *state, const struct io_uring_cqe *completion, uint64_t id) {
+static void sent(struct state *state, uint64_t id, int result) {
     struct kith_watch *watch = kith_watches_find(state->watches, id);
 
-    state->sends--;
     if (!watch)
         return;
     watch->armed &= (uint8_t)~ARMED_SEND;
-    watch->ops->sent(watch, completion->res);
+    watch->ops->sent(watch, result);
+}
+
+/* After the completions were looked at: the sends without one went out whole. Not yet, when not everything was submitted, or when there are
+ * completions that did not fit the ring. */
+static void settle_sends(struct state *state) {
+    bool all = io_uring_sq_ready(&state->ring) == 0 && !io_uring_cq_has_overflow(&state->ring);
+    size_t kept = 0;
+
+    for (size_t i = 0; i < state->send_count; i++) {
+        const struct kith_watch *watch = kith_watches_find(state->watches, state->sends[i].id);
+        if (!watch || !(watch->armed & ARMED_SEND))
+            continue;
+        if (all)
+            sent(state, state->sends[i].id, state->sends[i].size);
+        else
+            state->sends[kept++] = state->sends[i];
+    }
+    state->send_count = kept;
 }
 
 static const struct io_uring_cqe *completion_at(const struct state *state, unsigned index) {
@@ -330,10 +364,9 @@ static uint64_t id_of(const struct io_uring_cqe *completion) {
     return completion->user_data & (((uint64_t)1 << REQUEST_SHIFT) - 1);
 }
 
-/* Returns whether anything but sends has ended. */
+/* Returns whether anything has happened. */
 static bool note(struct state *state) {
     unsigned first = *state->ring.cq.khead;
-    bool any = false;
 
     state->grown = false;
     state->batch_end = first + io_uring_cq_ready(&state->ring);
@@ -343,10 +376,10 @@ static bool note(struct state *state) {
         if (request == REQUEST_POLL)
             polled(state, completion, id_of(completion));
         else if (request == REQUEST_SEND)
-            sent(state, completion, id_of(completion));
-        any = any || request != REQUEST_SEND;
+            sent(state, id_of(completion), completion->res);
     }
-    return any;
+    settle_sends(state);
+    return state->batch_end != first;
 }
 
 static unsigned complete(void *opaque) {
@@ -370,7 +403,7 @@ static int wait(void *opaque, int64_t timeout_ns) {
     struct state *state = opaque;
 
     enable(state);
-    if (timeout_ns == 0) {
+    if (timeout_ns == 0 || awaited(state)) {
         int r = io_uring_submit_and_get_events(&state->ring);
         note(state);
         return r == -EINTR ? r : 0;
@@ -380,7 +413,7 @@ static int wait(void *opaque, int64_t timeout_ns) {
     uint64_t begin = kith_time_now(), ns = timeout_ns < 0 || (uint64_t)timeout_ns > LONG_WAIT_NS ? LONG_WAIT_NS : (uint64_t)timeout_ns;
     limit.tv_sec = (int64_t)(ns / KITH_NS_PER_S);
     limit.tv_nsec = (long long)(ns % KITH_NS_PER_S);
-    int r = io_uring_submit_and_wait_timeout(&state->ring, &unused, state->sends + 1, &limit, NULL);
+    int r = io_uring_submit_and_wait_timeout(&state->ring, &unused, 1, &limit, NULL);
     /* A signal that comes after something was submitted does not make the call fail. */
     if (!note(state) && (r == -EINTR || kith_time_now() - begin < ns))
         return -EINTR;
@@ -573,16 +606,30 @@ static void remove_watch(void *opaque, struct kith_watch *watch, bool close_fd) 
     quiet(entry);
 }
 
+static bool has_send_room(struct state *state) {
+    if (state->send_count < state->send_room)
+        return true;
+    size_t room = state->send_room > 0 ? 2 * state->send_room : SUBMISSIONS;
+    struct send *sends = reallocarray(state->sends, room, sizeof(*sends));
+    if (!sends)
+        return false;
+    state->sends = sends;
+    state->send_room = room;
+    return true;
+}
+
 static int send_octets(void *opaque, struct kith_watch *watch, const void *data, size_t size) {
     struct state *state = opaque;
-    struct io_uring_sqe *entry = entry_new(state);
+    struct io_uring_sqe *entry = has_send_room(state) ? entry_new(state) : NULL;
 
     if (!entry)
         return kith_direct_send(watch->fd, data, size);
-    io_uring_prep_send(entry, watch->fd, data, size < INT32_MAX ? size : INT32_MAX, MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL);
+    size = size < INT32_MAX ? size : INT32_MAX;
+    io_uring_prep_send(entry, watch->fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL);
     entry->user_data = word_of(watch, REQUEST_SEND);
+    entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
     watch->armed |= ARMED_SEND;
-    state->sends++;
+    state->sends[state->send_count++] = (struct send){.id = watch->id, .size = (int)size};
     return -EINPROGRESS;
 }
 
@@ -622,6 +669,7 @@ static void destroy(void *opaque, bool in_child) {
     io_uring_queue_exit(&state->ring);
     kith_ring_host_close(&state->host);
     kith_ring_buffers_deinit(&state->buffers);
+    free(state->sends);
     free(state);
 }
 
