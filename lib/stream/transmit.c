@@ -7,8 +7,10 @@
  * while the kernel has refused octets (blocked): until it says otherwise nothing is tried.
  */
 #include <errno.h>
+#include <signal.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "stream/conn.h"
 
@@ -71,12 +73,27 @@ static void took(kith_conn *conn, ssize_t result, size_t octets) {
     }
 }
 
+/* sendfile(2) has no MSG_NOSIGNAL: a peer that reads no more must not end the process. The signal is for this thread, so that it can be
+ * taken back; one that was pending before stays. Even a call that sent something may have raised it. */
+static ssize_t sendfile_quietly(int fd, struct kith_queue_file *file, size_t size) {
+    sigset_t broken_pipe, before, pending;
+    sigemptyset(&broken_pipe);
+    sigaddset(&broken_pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &broken_pipe, &before);
+    bool was_pending = sigismember(&before, SIGPIPE) && sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE);
+    ssize_t n = sendfile(fd, file->fd, &file->offset, size);
+    if (n < 0)
+        n = -errno;
+    if (!was_pending)
+        (void)sigtimedwait(&broken_pipe, NULL, &(struct timespec){0});
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return n;
+}
+
 /* A file that ended before what was promised of it: the peer waits for octets that nobody has. */
 static ssize_t send_file(kith_conn *conn, struct kith_queue_file *file, size_t size) {
-    ssize_t n = sendfile(conn->fd, file->fd, &file->offset, at_most(size, FILE_MAX));
-    if (n == 0)
-        return -ENODATA;
-    return n < 0 ? -errno : n;
+    ssize_t n = sendfile_quietly(conn->fd, file, at_most(size, FILE_MAX));
+    return n == 0 ? -ENODATA : n;
 }
 
 static ssize_t send_pieces(kith_conn *conn, struct iovec *iov, size_t count) {
