@@ -1,10 +1,10 @@
 /* Files and several slices in the write queue: order, bounds, files that change under way, and who closes them. */
 #include "stream/testing.h"
 
-#include <sys/mman.h>
 #include <signal.h>
-#include <time.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #define BIG ((uint64_t)100 * 1024 * 1024)
 
