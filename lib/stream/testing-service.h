@@ -21,7 +21,7 @@ struct service {
     void (*on_data)(struct end *end, struct kith_batch *batch);
     void (*on_drained)(struct service *service);
     const char *greeting; /* written when a connection was made, or NULL */
-    bool foreign; /* connections are made with kith_conn_new_fd(), not as the listener's */
+    bool foreign;         /* connections are made with kith_conn_new_fd(), not as the listener's */
     struct end ends[SERVICE_ENDS];
     unsigned count, drained;
 };
@@ -80,8 +80,7 @@ static inline void service_drained(kith_listener *listener, void *userdata) {
 static inline void service_listen(struct service *service, const struct kith_address *address,
                                   const struct kith_listener_options *options) {
     static const struct kith_listener_ops ops = {.accept = service_accept, .drained = service_drained};
-    assert_int_equal(
-        kith_listener_new(service->world.loop, address, options, &ops, service, &service->listener, &service->error), 0);
+    assert_int_equal(kith_listener_new(service->world.loop, address, options, &ops, service, &service->listener, &service->error), 0);
 }
 
 static inline void service_listen_unix(struct service *service, const struct kith_listener_options *options) {
