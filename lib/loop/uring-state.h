@@ -1,6 +1,6 @@
 /*
- * loop/uring-state.h: the io_uring backend from inside. uring.c has the model, the life of a ring and the wait; uring-request.c what is asked
- * of the kernel, uring-complete.c what comes of it.
+ * loop/uring-state.h: the io_uring backend from inside. uring.c has the model, the life of a ring and the wait; uring-request.c what is
+ * asked of the kernel, uring-complete.c what comes of it.
  */
 #ifndef KITH_LOOP_URING_STATE_H
 #define KITH_LOOP_URING_STATE_H

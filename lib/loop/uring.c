@@ -10,7 +10,8 @@
  *   error, or no buffer. They are armed anew only after their last completion, so that octets keep their order.
  * - A send is one entry that never waits (MSG_DONTWAIT): it is complete, in whole, in part or not at all, when the submission returns, and
  *   has a completion only when something is left (MSG_WAITALL makes less than all a failure, IOSQE_CQE_SKIP_SUCCESS keeps silent about
- *   success). The kernel holds on to nothing: memory and descriptor are free again then. So sends do not end a wait.
+ *   success). The kernel holds on to nothing: memory and descriptor are free again then. So sends do not end a wait; when an owner has
+ *   something to do at the end of one, there is no waiting (awaited()).
  * - Everything is submitted with the wait: a busy step is one system call, and it hands over several requests where they come together
  *   (uring-batch.h). What a caller outside a step must see at once goes by flush().
  *
@@ -179,12 +180,22 @@ static bool is_fatal(int r) {
     return r < 0 && r != -EINTR && r != -ETIME && !is_short_of_memory(r);
 }
 
+/* Whether somebody waits for the end of a send, which nothing else would tell. */
+static bool awaited(const struct uring *state) {
+    for (unsigned i = 0; i < state->send_count; i++) {
+        struct kith_watch *watch = kith_watches_find(state->watches, state->sends[i].id);
+        if (watch && (watch->armed & ARMED_SEND) && watch->ops->awaits_sent(watch))
+            return true;
+    }
+    return false;
+}
+
 static int wait(void *opaque, int64_t timeout_ns) {
     struct uring *state = opaque;
 
     enable(state);
     /* What a flush has noted waits to be handed over. */
-    if (timeout_ns == 0 || state->batch_end != *state->ring.cq.khead) {
+    if (timeout_ns == 0 || awaited(state) || state->batch_end != *state->ring.cq.khead) {
         int r = io_uring_submit_and_get_events(&state->ring);
         uring_note(state);
         return is_fatal(r) ? r : 0;

@@ -471,7 +471,7 @@ int kith_listener_address(const kith_listener *listener, struct kith_address *re
 }
 
 void kith_listener_pause(kith_listener *listener) {
-    if (!listener)
+    if (!listener || listener->draining) /* who was told of success is not to wait for a resume that need not come */
         return;
     listener->paused = true;
     if (!is_over(listener) && kith_watch_active(&listener->watch))
