@@ -35,8 +35,7 @@ static void send_with_fds(int socket, const char *text, size_t count) {
         char room[CMSG_SPACE(8 * sizeof(int))];
     } control = {.header = {.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(count * sizeof(int))}};
     struct iovec iov = {.iov_base = (void *)(uintptr_t)text, .iov_len = strlen(text)};
-    struct msghdr message = {
-        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_SPACE(count * sizeof(int))};
+    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_SPACE(count * sizeof(int))};
     memset(CMSG_DATA(&control.header), 0, count * sizeof(int)); /* our standard input */
     assert_int_equal(sendmsg(socket, &message, MSG_NOSIGNAL), (ssize_t)strlen(text));
 }
