@@ -1,5 +1,6 @@
 /* loop/conformance-step.c: steps, stopping, deferred work, and the loop's own life. */
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/time.h>
@@ -334,6 +335,7 @@ static void test_environment_chooses_the_backend(void **state) {
     kith_loop_free(loop);
     assert_int_equal(unsetenv("KITH_LOOP"), 0);
     assert_null(kith_loop_free(NULL));
+    (void)poll(NULL, 0, 100); /* the last may have had a ring, which interrupts one call when it goes: not one of the next test */
 }
 
 static void test_loop_lends_its_slab_pool(void **state) {

@@ -1,62 +1,9 @@
-/*
- * loop/timer.c: the heap of timers, and kith_timer.
- *
- * Invariants: heap[i] is not later than its children heap[4i + 1 .. 4i + 4]; heap[timer->index].timer == timer for every armed timer;
- * count <= room.
- */
+/* loop/timer.c: the armed timers, and kith_timer. Invariant: there is room in the heap for all `count` timers. */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "base/time.h"
 #include "loop/private.h"
-
-#define CHILDREN 4
-#define ROOM_MIN 16
-
-static bool earlier(const struct kith_timer_slot *a, const struct kith_timer_slot *b) {
-    return a->deadline != b->deadline ? a->deadline < b->deadline : a->serial < b->serial;
-}
-
-static void place(struct kith_timers *timers, size_t index, struct kith_timer_slot slot) {
-    timers->heap[index] = slot;
-    slot.timer->index = index;
-}
-
-/* Puts slot where it belongs, at the free place `index` or above it. */
-static void sift_up(struct kith_timers *timers, size_t index, struct kith_timer_slot slot) {
-    while (index > 0) {
-        size_t parent = (index - 1) / CHILDREN;
-        if (!earlier(&slot, &timers->heap[parent]))
-            break;
-        place(timers, index, timers->heap[parent]);
-        index = parent;
-    }
-    place(timers, index, slot);
-}
-
-/* The same, at `index` or below it. */
-static void sift_down(struct kith_timers *timers, size_t index, struct kith_timer_slot slot) {
-    for (;;) {
-        size_t first = index * CHILDREN + 1, least = first;
-        if (first >= timers->armed)
-            break;
-        for (size_t child = first + 1; child < first + CHILDREN && child < timers->armed; child++)
-            if (earlier(&timers->heap[child], &timers->heap[least]))
-                least = child;
-        if (!earlier(&timers->heap[least], &slot))
-            break;
-        place(timers, index, timers->heap[least]);
-        index = least;
-    }
-    place(timers, index, slot);
-}
-
-static void put(struct kith_timers *timers, size_t index, struct kith_timer_slot slot) {
-    if (index > 0 && earlier(&slot, &timers->heap[(index - 1) / CHILDREN]))
-        sift_up(timers, index, slot);
-    else
-        sift_down(timers, index, slot);
-}
 
 /* Times beyond the clock are never reached rather than long past. */
 static uint64_t add_ns(uint64_t a, uint64_t b) {
@@ -79,22 +26,16 @@ void kith_timers_deinit(struct kith_timers *timers) {
         kith_timers_remove(timers, timer);
         timer->loop = NULL;
     }
-    free(timers->heap);
-    timers->heap = NULL;
-    timers->room = 0;
+    kith_heap_deinit(&timers->armed);
 }
 
 int kith_timers_add(struct kith_timers *timers, kith_timer *timer) {
-    if (timers->count == timers->room) {
-        size_t room = timers->room ? timers->room * 2 : ROOM_MIN;
-        struct kith_timer_slot *heap = reallocarray(timers->heap, room, sizeof(*heap));
-        if (!heap)
-            return -ENOMEM;
-        timers->heap = heap;
-        timers->room = room;
-    }
+    int r = kith_heap_reserve(&timers->armed, timers->count + 1);
+
+    if (r < 0)
+        return r;
     timers->count++;
-    timer->index = KITH_TIMER_DISARMED;
+    timer->node = KITH_HEAP_NODE_INIT;
     kith_list_push_back(&timers->all, &timer->link);
     return 0;
 }
@@ -106,12 +47,7 @@ void kith_timers_remove(struct kith_timers *timers, kith_timer *timer) {
 }
 
 static void set_deadline(struct kith_timers *timers, kith_timer *timer, uint64_t deadline) {
-    struct kith_timer_slot slot = {.deadline = deadline, .serial = timers->serial++, .timer = timer};
-
-    if (timer->index == KITH_TIMER_DISARMED)
-        sift_up(timers, timers->armed++, slot);
-    else
-        put(timers, timer->index, slot);
+    kith_heap_set(&timers->armed, &timer->node, deadline, timers->serial++);
 }
 
 void kith_timers_arm(struct kith_timers *timers, kith_timer *timer, uint64_t now, uint64_t after_ms, uint64_t repeat_ms) {
@@ -120,27 +56,20 @@ void kith_timers_arm(struct kith_timers *timers, kith_timer *timer, uint64_t now
 }
 
 void kith_timers_disarm(struct kith_timers *timers, kith_timer *timer) {
-    size_t index = timer->index;
-
-    if (index == KITH_TIMER_DISARMED)
-        return;
-    timer->index = KITH_TIMER_DISARMED;
-    struct kith_timer_slot last = timers->heap[--timers->armed];
-    if (last.timer != timer)
-        put(timers, index, last);
+    kith_heap_remove(&timers->armed, &timer->node);
 }
 
 uint64_t kith_timers_next(const struct kith_timers *timers) {
-    return timers->armed ? timers->heap[0].deadline : UINT64_MAX;
+    return kith_heap_first_key(&timers->armed);
 }
 
 unsigned kith_timers_run(struct kith_timers *timers, uint64_t now) {
     const uint64_t end = timers->serial;
     unsigned count = 0;
 
-    while (timers->armed && timers->heap[0].deadline <= now && timers->heap[0].serial < end) {
-        uint64_t deadline = timers->heap[0].deadline;
-        kith_timer *timer = timers->heap[0].timer;
+    while (timers->armed.count > 0 && timers->armed.slots[0].key <= now && timers->armed.slots[0].tie < end) {
+        uint64_t deadline = timers->armed.slots[0].key;
+        kith_timer *timer = KITH_CONTAINER_OF(timers->armed.slots[0].node, kith_timer, node);
 
         /* Armed again before the call, which may free, disarm or move it. In phase: the next multiple of the period from now on. */
         if (timer->repeat_ns)
@@ -195,7 +124,7 @@ bool kith_timer_inert(const kith_timer *timer) {
 }
 
 bool kith_timer_armed(const kith_timer *timer) {
-    return timer->index != KITH_TIMER_DISARMED;
+    return timer->node.index != KITH_HEAP_OUT;
 }
 
 kith_timer *kith_timer_free(kith_timer *timer) {

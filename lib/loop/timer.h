@@ -1,8 +1,7 @@
 /*
  * loop/timer.h: the armed timers of a loop, in order. Knows no clock: the time comes in with each call.
  *
- * A heap with four children a node (half the depth of a binary one, and siblings share a cache line or two). Room for every timer is taken
- * when it is made, so arming cannot fail. Equal deadlines fire in the order of arming.
+ * Room in the heap is taken when a timer is made, so arming cannot fail. Equal deadlines fire in the order of arming.
  */
 #ifndef KITH_LOOP_TIMER_H
 #define KITH_LOOP_TIMER_H
@@ -11,29 +10,21 @@
 
 #include <kith/loop.h>
 
+#include "base/heap.h"
 #include "base/list.h"
-
-#define KITH_TIMER_DISARMED SIZE_MAX
 
 struct kith_timer {
     kith_loop *loop; /* NULL: the loop is gone */
     kith_timer_fn fn;
     void *userdata;
     uint64_t repeat_ns;
-    size_t index; /* in the heap, or KITH_TIMER_DISARMED */
+    struct kith_heap_node node; /* in the heap while armed: by deadline, then by the serial number of arming */
     struct kith_list link;
 };
 
-struct kith_timer_slot {
-    uint64_t deadline; /* ns; UINT64_MAX is later than any clock */
-    uint64_t serial;   /* of arming */
-    kith_timer *timer;
-};
-
 struct kith_timers {
-    struct kith_timer_slot *heap;
-    size_t armed, room;
-    size_t count; /* timers made, armed or not */
+    struct kith_heap armed; /* deadlines in ns; UINT64_MAX is later than any clock */
+    size_t count;           /* timers made, armed or not */
     uint64_t serial;
     struct kith_list all;
 };

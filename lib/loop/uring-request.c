@@ -164,6 +164,20 @@ void uring_stop_reading(void *opaque, struct kith_watch *watch) {
     }
 }
 
+/* The octets may be freed when this returns. What the kernel has not taken, being out of memory, it must not take later. */
+static void forget_send(struct uring *state, const struct kith_watch *watch) {
+    const struct io_uring_sq *sq = &state->ring.sq;
+
+    uring_flush(state);
+    for (unsigned i = *sq->khead; i != sq->sqe_tail; i++) {
+        struct io_uring_sqe *entry = &sq->sqes[i & sq->ring_mask];
+        if (entry->user_data == word_of(watch, REQUEST_SEND)) {
+            io_uring_prep_nop(entry);
+            quiet(entry);
+        }
+    }
+}
+
 void uring_remove(void *opaque, struct kith_watch *watch, bool close_fd) {
     struct uring *state = opaque;
     struct io_uring_sqe *entry = NULL;
@@ -171,7 +185,7 @@ void uring_remove(void *opaque, struct kith_watch *watch, bool close_fd) {
     if (watch->armed & ARMED_HOSTED)
         (void)kith_ring_host_watch(&state->host, watch, true, false);
     if (watch->armed & ARMED_SEND)
-        uring_flush(state); /* its octets may be freed when this returns */
+        forget_send(state, watch);
     if (watch->reading && !(watch->armed & ARMED_CANCEL))
         (void)cancel(state, word_of(watch, read_request(watch)));
     if (watch->armed & ARMED_POLL)

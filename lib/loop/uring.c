@@ -49,6 +49,8 @@ static const char *reason_of(int r) {
     case -EPERM:
     case -EACCES:
         return "io_uring is forbidden here (kernel.io_uring_disabled, seccomp)";
+    case -ENOMEM:
+        return "the locked memory that this user may have (RLIMIT_MEMLOCK) is used up";
     case -EINVAL:
         return "this kernel's io_uring is too old: it takes Linux 6.1";
     default:
@@ -56,7 +58,8 @@ static const char *reason_of(int r) {
     }
 }
 
-static int set_up(struct uring *state) {
+/* *ret_reason is set where another backend will do: what the kernel refuses, not what this process has no memory for. */
+static int set_up(struct uring *state, const char **ret_reason) {
     struct io_uring_params params = {
         .flags = IORING_SETUP_R_DISABLED | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL |
                  IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
@@ -64,8 +67,10 @@ static int set_up(struct uring *state) {
     };
 
     int r = io_uring_queue_init_params(SUBMISSIONS, &state->ring, &params);
-    if (r < 0)
-        return r;
+    if (r < 0) {
+        *ret_reason = reason_of(r);
+        return r == -EMFILE || r == -ENFILE ? r : -ENOSYS;
+    }
     r = kith_ring_buffers_init(&state->buffers, &state->ring, state->watches->pool);
     if (r < 0) {
         io_uring_queue_exit(&state->ring);
@@ -81,11 +86,10 @@ static int create(struct kith_watches *watches, void **ret_state, const char **r
     state->watches = watches;
     state->host = KITH_RING_HOST_INIT;
     state->batch = KITH_BATCH_SIZE_INIT;
-    int r = set_up(state);
+    int r = set_up(state, ret_reason);
     if (r < 0) {
         free(state);
-        *ret_reason = reason_of(r);
-        return r == -EMFILE || r == -ENFILE || r == -ENOMEM ? r : -ENOSYS;
+        return r;
     }
     *ret_state = state;
     return 0;

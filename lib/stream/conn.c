@@ -296,7 +296,8 @@ static unsigned on_ready(struct kith_watch *watch, unsigned events) {
 static unsigned on_received(struct kith_watch *watch, const struct kith_receipt *receipt) {
     kith_conn *conn = conn_hold(conn_of(watch));
     unsigned count = conn_received(conn, receipt);
-    count += conn_settle(conn);
+    if (!conn->holding) /* else this is inside a call of the application's: what is due is told later */
+        count += conn_settle(conn);
     conn_release(conn);
     return count;
 }

@@ -52,6 +52,7 @@ struct kith_listener {
     bool told;     /* this episode of failures */
     uint64_t told_at;
     int64_t drain_ms;
+    uint64_t drain_until; /* CONN_NEVER: no deadline */
     struct kith_defer defer;
     struct kith_bound_path path;
     size_t max_connections;
@@ -136,11 +137,13 @@ static void on_rested(kith_timer *timer, void *userdata) {
         listener->spare = open_spare();
     listener->resting = false;
     watch(listener);
+    if (listener->draining)
+        kith_loop_defer(listener->loop, &listener->defer);
 }
 
-static void accept_failed(kith_listener *listener, int error) {
-    switch (-error) {
-    /* The client has gone again, or its network reports an error that has been pending on the new socket: accept(2). */
+/* The client has gone again, or its network reports an error that has been pending on the new socket: accept(2). */
+static bool is_harmless(int error) {
+    switch (error) {
     case EINTR:
     case ECONNABORTED:
     case EPERM:
@@ -152,12 +155,18 @@ static void accept_failed(kith_listener *listener, int error) {
     case ENETUNREACH:
     case ENONET:
     case EOPNOTSUPP:
-        return;
+        return true;
     default:
-        if (error != -EMFILE || !turn_away(listener))
-            rest(listener);
-        tell(listener, error);
+        return false;
     }
+}
+
+static void accept_failed(kith_listener *listener, int error) {
+    if (is_harmless(-error))
+        return;
+    if (error != -EMFILE || !turn_away(listener))
+        rest(listener);
+    tell(listener, error);
 }
 
 /* Clients ------------------------------------------------------------------------------------------------------------------ */
@@ -203,9 +212,12 @@ static void keep_waiting(kith_listener *listener, int fd) {
 static unsigned on_accepted(struct kith_watch *watch, int fd) {
     kith_listener *listener = KITH_CONTAINER_OF(watch, kith_listener, watch);
     listener->refs++;
-    if (fd < 0)
+    bool wanted = !listener->paused && !listener->draining && !listener->retired;
+    if (fd < 0 && wanted)
         accept_failed(listener, fd);
-    else if (listener->paused || listener->draining || listener->retired)
+    else if (fd < 0)
+        listener->stats.failed++; /* who waits is tried again later */
+    else if (!wanted)
         keep_waiting(listener, fd);
     else
         hand_over(listener, fd);
@@ -313,17 +325,22 @@ static void close_socket(kith_listener *listener) {
     listener->fd = -1;
 }
 
-/* Accepts what waits in the backlog: bounded by its length. */
-static unsigned accept_rest(kith_listener *listener) {
-    unsigned count = 0;
+/* Accepts what waits in the backlog: bounded by its length. Returns false when some are left, because descriptors or memory are out. */
+static bool accept_rest(kith_listener *listener) {
     while (!is_over(listener)) {
         int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0)
-            break;
-        hand_over(listener, fd);
-        count++;
+        if (fd >= 0)
+            hand_over(listener, fd);
+        else if (errno == EMFILE && listener->spare >= 0)
+            listener->spare = kith_close(listener->spare); /* it will not be needed any more */
+        else if (!is_harmless(errno))
+            return errno == EAGAIN;
     }
-    return count;
+    return true;
+}
+
+static bool time_is_up(const kith_listener *listener) {
+    return kith_time_now() >= listener->drain_until;
 }
 
 static unsigned drain_conns(kith_listener *listener) {
@@ -339,10 +356,14 @@ static unsigned on_deferred(struct kith_defer *defer) {
     if (!listener->paused)
         count = hand_over_waiting(listener);
     if (listener->draining && listener->fd >= 0 && !is_over(listener)) {
-        count += accept_rest(listener);
-        if (!is_over(listener)) {
-            close_socket(listener);
-            drain_conns(listener);
+        count++;
+        if (accept_rest(listener) || time_is_up(listener)) {
+            if (!is_over(listener)) {
+                close_socket(listener);
+                drain_conns(listener);
+            }
+        } else {
+            rest(listener); /* connections that end make room */
         }
     }
     if (listener->draining && listener->fd < 0 && listener->stats.connections == 0 && !is_over(listener)) {
@@ -361,6 +382,8 @@ void kith_listener_drain(kith_listener *listener, int64_t deadline_ms) {
     listener->draining = true;
     listener->paused = false;
     listener->drain_ms = deadline_ms;
+    if (deadline_ms >= 0 && (uint64_t)deadline_ms < UINT64_MAX / KITH_NS_PER_MS / 2)
+        listener->drain_until = kith_time_now() + (uint64_t)deadline_ms * KITH_NS_PER_MS;
     kith_loop_stop_reading(listener->loop, &listener->watch);
     defer(listener);
 }
@@ -384,6 +407,7 @@ static int make(kith_loop *loop, const struct kith_listener_options *options, co
                                 .identity = options->identity,
                                 .max_connections = options->max_connections,
                                 .quota = {.limit = options->max_per_peer},
+                                .drain_until = CONN_NEVER,
                                 .path = KITH_BOUND_PATH_INIT,
                                 .ops = ops,
                                 .userdata = userdata};

@@ -138,16 +138,16 @@ static void test_descriptors_at_the_limit_of_the_process_cost_nobody_anything(vo
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
     int next = open("/dev/null", O_RDONLY | O_CLOEXEC);
     close(next);
-    if (testing_under_valgrind())
-        skip();
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &(struct rlimit){.rlim_cur = (rlim_t)next, .rlim_max = limit.rlim_max}), 0);
     for (size_t i = 0; i < 2; i++)
         send_with_fd(peers[i], "octets", 0);
     until(world, asked.size == 6 && plain.size == 6);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-    assert_int_equal(asked.fd_count + plain.fd_count, 0);
-    assert_true(asked.fd_refused >= 1);
+    assert_int_equal(plain.fd_count, 0);
     assert_true(plain.fd_refused >= 1);
+    bool limited = !testing_under_valgrind(); /* which leaves the kernel's limit alone */
+    assert_int_equal(asked.fd_count, limited ? 0 : 1);
+    assert_true(!limited || asked.fd_refused >= 1);
     for (size_t i = 0; i < 2; i++)
         assert_int_equal(send(peers[i], "more", 4, 0), 4);
     until(world, asked.size == 10 && plain.size == 10);

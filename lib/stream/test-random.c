@@ -3,7 +3,7 @@
  * reset, pass descriptors; the server echoes, pauses, drains, closes inside callbacks. Whatever happens, what a client reads is a beginning
  * of what it wrote, whole where the server drained in peace, and at the end no descriptor, no octet and no slab is left.
  */
-#include "stream/testing-service.h"
+#include "stream/testing.h"
 
 #define CLIENTS 2000
 #define AT_ONCE 60
@@ -24,7 +24,8 @@ struct visit {
 
 struct fair {
     struct world world; /* first: the world's helpers take it */
-    char path[64];
+    bool tcp;
+    struct kith_address address;
     kith_listener *listener;
     struct visit *visits;
     struct client clients[AT_ONCE];
@@ -113,14 +114,15 @@ static uint8_t octet_of(const struct client *client, size_t at) {
 }
 
 static void come(struct fair *fair, struct client *client) {
-    struct kith_address address;
-    assert_int_equal(kith_address_unix(fair->path, &address), 0);
-    *client = (struct client){.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), .rude = chance(fair, 3) == 0};
-    assert_int_equal(connect(client->fd, (struct sockaddr *)&address.storage, address.size), 0);
+    *client = (struct client){.fd = socket(fair->address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), .rude = chance(fair, 3) == 0};
+    assert_int_equal(connect(client->fd, (struct sockaddr *)&fair->address.storage, fair->address.size), 0);
+    assert_int_equal(kith_fd_set_nonblock(client->fd), 0);
     fair->come++;
 }
 
 static void leave(struct fair *fair, struct client *client) {
+    if (fair->tcp && client->rude) /* a reset, in mid-message as may be */
+        assert_int_equal(setsockopt(client->fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger)), 0);
     client->fd = kith_close(client->fd);
     fair->gone++;
 }
@@ -138,7 +140,7 @@ static void write_some(struct fair *fair, struct client *client) {
         return;
     for (size_t i = 0; i < size; i++)
         octets[i] = octet_of(client, client->sent + i);
-    if (chance(fair, 10) == 0) { /* which nobody has asked for */
+    if (!fair->tcp && chance(fair, 10) == 0) { /* which nobody has asked for */
         memcpy(CMSG_DATA(&control.header), &client->fd, sizeof(int));
         message.msg_control = &control;
         message.msg_controllen = sizeof(control);
@@ -184,11 +186,13 @@ static void act(struct fair *fair, struct client *client) {
 
 static void fair_open(struct fair *fair) {
     static const struct kith_listener_ops ops = {.accept = on_accept};
-    struct kith_address address;
-    snprintf(fair->path, sizeof(fair->path), "@kith-test-random-%d", (int)getpid());
-    assert_int_equal(kith_address_unix(fair->path, &address), 0);
+    char name[64];
+    snprintf(name, sizeof(name), "@kith-test-random-%d", (int)getpid());
+    int r = fair->tcp ? kith_address_ip("127.0.0.1", 0, &fair->address) : kith_address_unix(name, &fair->address);
+    assert_int_equal(r, 0);
     struct kith_listener_options options = {.identity = true};
-    assert_int_equal(kith_listener_new(fair->world.loop, &address, &options, &ops, fair, &fair->listener, NULL), 0);
+    assert_int_equal(kith_listener_new(fair->world.loop, &fair->address, &options, &ops, fair, &fair->listener, NULL), 0);
+    assert_int_equal(kith_listener_address(fair->listener, &fair->address), 0);
     for (size_t i = 0; i < AT_ONCE; i++)
         fair->clients[i].fd = -1;
 }
@@ -209,8 +213,8 @@ static void fair_round(struct fair *fair) {
         kith_listener_resume(fair->listener);
 }
 
-static void test_whatever_clients_do_nothing_is_lost_and_nothing_is_left(void **state) {
-    struct fair fair = {.world = *(struct world *)*state};
+static void hold_fair(struct world *world, bool tcp) {
+    struct fair fair = {.world = *world, .tcp = tcp};
     const char *seed = getenv("KITH_TEST_SEED");
     fair.random = seed ? strtoull(seed, NULL, 0) : (uint64_t)kith_time_now() | 1;
     print_message("KITH_TEST_SEED=%llu\n", (unsigned long long)fair.random);
@@ -230,9 +234,18 @@ static void test_whatever_clients_do_nothing_is_lost_and_nothing_is_left(void **
     kith_listener_free(fair.listener);
 }
 
+static void test_whatever_local_clients_do_nothing_is_lost_and_nothing_is_left(void **state) {
+    hold_fair(*state, false);
+}
+
+static void test_whatever_tcp_clients_do_nothing_is_lost_and_nothing_is_left(void **state) {
+    hold_fair(*state, true);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        WORLD_TEST(test_whatever_clients_do_nothing_is_lost_and_nothing_is_left),
+        WORLD_TEST(test_whatever_local_clients_do_nothing_is_lost_and_nothing_is_left),
+        WORLD_TEST(test_whatever_tcp_clients_do_nothing_is_lost_and_nothing_is_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
