@@ -232,13 +232,15 @@ KITH_PUBLIC int kith_listener_address(const kith_listener *listener, struct kith
  * have been accepted ahead (io_uring) and is kept until resume. */
 KITH_PUBLIC void kith_listener_pause(kith_listener *listener);
 KITH_PUBLIC void kith_listener_resume(kith_listener *listener);
-/* Ends service without losing anybody: accepts who waits in the backlog already (`accept` is still called), closes the socket and removes
- * its path, drains the connections made with kith_conn_new_accepted() (kith_conn_drain() with deadline_ms) and calls `drained` when the
- * last has gone. A pause ends with it, and no other begins. */
+/* Ends service: accepts who waits in the backlog already (`accept` is still called), closes the socket and removes its path, drains the
+ * connections made with kith_conn_new_accepted() (kith_conn_drain() with deadline_ms) and calls `drained` when the last has gone. What has
+ * been written by then is sent, that of `accept` included; what arrives later is delivered and cannot be answered any more. So a server
+ * that wants to answer requests under way pauses first, and drains when they are answered. Out of descriptors, those that still wait are
+ * tried again within the deadline. A pause ends with it, and no other begins. */
 KITH_PUBLIC void kith_listener_drain(kith_listener *listener, int64_t deadline_ms);
 KITH_PUBLIC void kith_listener_stats(const kith_listener *listener, struct kith_listener_stats *ret_stats);
-/* As kith_conn_new_fd() for a descriptor that `accept` of this listener was given: asks the kernel nothing, counts for the listener's
- * limits, and is drained with it. The connection may outlive the listener. */
+/* As kith_conn_new_fd() for the descriptor that `accept` of this listener was given, to be called in it: asks the kernel nothing, counts
+ * for the listener's limits, and is drained with it. The connection may outlive the listener. */
 KITH_PUBLIC int kith_conn_new_accepted(kith_listener *listener, int fd, const struct kith_conn_options *options,
                                        const struct kith_conn_ops *ops, void *userdata, kith_conn **ret_conn);
 
