@@ -233,7 +233,7 @@ KITH_PUBLIC void kith_listener_pause(kith_listener *listener);
 KITH_PUBLIC void kith_listener_resume(kith_listener *listener);
 /* Ends service without losing anybody: accepts who waits in the backlog already (`accept` is still called), closes the socket and removes
  * its path, drains the connections made with kith_conn_new_accepted() (kith_conn_drain() with deadline_ms) and calls `drained` when the
- * last has gone. */
+ * last has gone. Called again it sets a new deadline. */
 KITH_PUBLIC void kith_listener_drain(kith_listener *listener, int64_t deadline_ms);
 KITH_PUBLIC void kith_listener_stats(const kith_listener *listener, struct kith_listener_stats *ret_stats);
 /* As kith_conn_new_fd() for a descriptor that `accept` of this listener was given: asks the kernel nothing, counts for the listener's

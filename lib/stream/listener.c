@@ -356,7 +356,15 @@ static unsigned on_deferred(struct kith_defer *defer) {
 }
 
 void kith_listener_drain(kith_listener *listener, int64_t deadline_ms) {
-    if (!listener || listener->draining || listener->closed || listener->fd < 0 || inert(listener))
+    if (!listener || listener->closed || inert(listener))
+        return;
+    if (listener->draining) {
+        listener->drain_ms = deadline_ms;
+        if (listener->fd < 0)
+            drain_conns(listener);
+        return;
+    }
+    if (listener->fd < 0)
         return;
     listener->draining = true;
     listener->paused = false;
