@@ -4,7 +4,8 @@
  * One loop runs in one thread, without hidden threads and without global state. Callbacks run only inside
  * kith_loop_step(), kith_loop_run() and calls that say they drive the loop. Every object made on a loop belongs to the
  * loop's thread; the only calls allowed from other threads and from signal handlers are kith_wakeup_send() and
- * kith_loop_stop(). That thread is the one that runs it first: a loop may be made in one thread and run in another.
+ * kith_loop_stop(). That thread is the one that first runs it or asks for its descriptor: a loop may be made in one
+ * thread and run in another.
  *
  * Fork: a loop refuses to run and to make objects in a child process (-ECHILD); the child may only free it and its objects, which does
  * not disturb the parent.
@@ -70,7 +71,8 @@ KITH_PUBLIC int kith_loop_fd(kith_loop *loop);
 
 /* Waits at most timeout_ms milliseconds (-1: without limit, 0: not at all) for something to do and does it once.
  * Returns the number of callbacks run (0: timeout, or a stop was asked, which is thereby taken). Descriptors come first, then timers.
- * Errors: -EBUSY inside a callback of this loop, -ECHILD after fork, -EINTR when a signal handler ran. */
+ * Errors: -EBUSY inside a callback of this loop, -ECHILD after fork, -EINTR when a signal handler ran, -EEXIST in a thread that is not the
+ * loop's (where the kernel can tell: io_uring). */
 KITH_PUBLIC int kith_loop_step(kith_loop *loop, int timeout_ms);
 
 /* Steps until kith_loop_stop(). Returns 0, or the first error of kith_loop_step() other than -EINTR. */
@@ -94,8 +96,8 @@ enum {
 typedef void (*kith_io_fn)(kith_io *io, int fd, unsigned events, void *userdata);
 
 /* Watches fd (level-triggered) for `events`, which may be 0: then a hang-up is reported once and not again before kith_io_set_events().
- * The descriptor stays the caller's and must outlive the watch. Errors: -EBADF, -EEXIST (fd is watched already), -EPERM (a regular file),
- * -EINVAL (other events), -ENOMEM, -ENOSPC, -ECHILD. */
+ * The descriptor stays the caller's and must outlive the watch. Errors: -EBADF, -EEXIST (fd is watched already), -EPERM (a file that is
+ * always ready, as a regular one), -EINVAL (other events), -ENOMEM, -ENOSPC, -ECHILD. */
 KITH_PUBLIC int kith_io_new(kith_loop *loop, int fd, unsigned events, kith_io_fn fn, void *userdata, kith_io **ret_io);
 /* Takes effect at once: what is not wanted any more is not called, even when it is ready already. Errors: -EINVAL, -ESHUTDOWN. */
 KITH_PUBLIC int kith_io_set_events(kith_io *io, unsigned events);

@@ -228,12 +228,13 @@ KITH_PUBLIC int kith_listener_new_fd(kith_loop *loop, int fd, const struct kith_
 KITH_PUBLIC kith_listener *kith_listener_free(kith_listener *listener);
 /* The bound address, with the port that the kernel chose. */
 KITH_PUBLIC int kith_listener_address(const kith_listener *listener, struct kith_address *ret_address);
-/* While paused nobody is accepted: clients wait in the backlog, which connect(2) takes for success. */
+/* While paused `accept` is not called: clients wait in the backlog, which connect(2) takes for success. Who was in it at that moment may
+ * have been accepted ahead (io_uring) and is kept until resume. */
 KITH_PUBLIC void kith_listener_pause(kith_listener *listener);
 KITH_PUBLIC void kith_listener_resume(kith_listener *listener);
 /* Ends service without losing anybody: accepts who waits in the backlog already (`accept` is still called), closes the socket and removes
  * its path, drains the connections made with kith_conn_new_accepted() (kith_conn_drain() with deadline_ms) and calls `drained` when the
- * last has gone. Called again it sets a new deadline. */
+ * last has gone. A pause ends with it, and no other begins. Called again it sets a new deadline. */
 KITH_PUBLIC void kith_listener_drain(kith_listener *listener, int64_t deadline_ms);
 KITH_PUBLIC void kith_listener_stats(const kith_listener *listener, struct kith_listener_stats *ret_stats);
 /* As kith_conn_new_fd() for a descriptor that `accept` of this listener was given: asks the kernel nothing, counts for the listener's

@@ -30,7 +30,8 @@ struct kith_loop_backend {
     /* See kith_watches_stop_reading(). NULL: nothing is ever under way. */
     void (*stop_reading)(void *state, struct kith_watch *watch);
     /* STREAM: sends without waiting. Returns the octets sent, a negative errno, or -EINPROGRESS: the octets must stay where they are until
-     * ops->sent() tells, which it does before the next wait is over (a removed watch: when remove() returns). One at a time a watch. */
+     * ops->sent() tells, which it does before the next wait is over (a removed watch: when remove() returns). A send that fails or goes out
+     * in part ends the wait, and so does any when ops->awaits_sent() says so. One at a time a watch. */
     int (*send)(void *state, struct kith_watch *watch, const void *data, size_t size);
     /* Waits at most timeout_ns (-1: without limit), never shorter when nothing happens unless the time cannot be expressed, and calls
      * kith_watches_report() for what is ready. Errors: -EINTR. */

@@ -133,10 +133,11 @@ void kith_watches_starve(struct kith_watches *watches, struct kith_watch *watch)
     kith_pool_want(watches->pool);
 }
 
+/* Those that have starved since the last kith_watches_apply() are still in `changed`. */
 void kith_watches_feed(struct kith_watches *watches) {
-    kith_list_foreach (&watches->starved, node)
-        kith_list_entry(node, struct kith_watch, changed_link)->starved = false;
     kith_list_splice(&watches->changed, &watches->starved);
+    kith_list_foreach (&watches->changed, node)
+        kith_list_entry(node, struct kith_watch, changed_link)->starved = false;
 }
 
 /* A backend that completes reads by itself. */

@@ -51,6 +51,9 @@ struct kith_watch_ops {
     unsigned (*accepted)(struct kith_watch *watch, int fd);
     /* STREAM: how a send ended that kith_watch_send() said was under way. Must not run callbacks of the user. */
     void (*sent)(struct kith_watch *watch, int result);
+    /* STREAM: whether there is something to do when the send under way has gone out whole; else that may be told with whatever happens
+     * next. */
+    bool (*awaits_sent)(struct kith_watch *watch);
 };
 
 enum kith_watch_kind {

@@ -219,7 +219,7 @@ int conn_socket_error(kith_conn *conn) {
 /* What to watch from now on. With nothing watched a hang-up is reported once, so neither a paused nor a half-closed connection spins. */
 static void rewatch(kith_conn *conn) {
     unsigned events = 0;
-    if (!conn->read_end && !conn->paused && !conn->held) /* what is held may be the end */
+    if (!conn->read_end && !conn->paused && !conn->holding && !conn->held) /* what is held may be the end */
         events |= KITH_IO_READ;
     if (conn->blocked)
         events |= KITH_IO_WRITE;
@@ -305,7 +305,13 @@ static void on_sent(struct kith_watch *watch, int result) {
     conn_sent(conn_of(watch), result);
 }
 
-static const struct kith_watch_ops watch_ops = {.ready = on_ready, .received = on_received, .sent = on_sent};
+/* Its end or more octets are to be sent, or `writable` to be told. */
+static bool awaits_sent(struct kith_watch *watch) {
+    const kith_conn *conn = conn_of(watch);
+    return conn->draining || conn->choked || conn->queue.octets > conn->asked;
+}
+
+static const struct kith_watch_ops watch_ops = {.ready = on_ready, .received = on_received, .sent = on_sent, .awaits_sent = awaits_sent};
 
 static unsigned on_deferred(struct kith_defer *defer) {
     kith_conn *conn = conn_hold(KITH_CONTAINER_OF(defer, kith_conn, defer));

@@ -76,6 +76,7 @@ struct kith_conn {
     bool pass_pidfd : 1; /* SO_PASSPIDFD is on */
     bool answered : 1;   /* connecting: connect() itself has told the outcome */
     bool paused : 1;
+    bool holding : 1;  /* conn_stop_reading() */
     bool hung_up : 1;  /* the kernel reported a hang-up or an error */
     bool read_end : 1; /* nothing more is read: end of file, or a failure */
     bool shut : 1;     /* our end was sent */
@@ -162,6 +163,9 @@ unsigned conn_received(kith_conn *conn, const struct kith_receipt *receipt);
 /* Delivers what is held, until the application pauses again. */
 unsigned conn_deliver_held(kith_conn *conn);
 void conn_drop_held(kith_conn *conn);
+/* Holds all that comes from here on and what is under way already, which comes before this returns; the second goes on as before. */
+void conn_stop_reading(kith_conn *conn);
+void conn_go_on_reading(kith_conn *conn);
 /* Takes all held octets as one piece (of size 0 when there are none). Errors: -EBUSY (they are somebody's, or descriptors are with them),
  * -ENOMEM: they stay. */
 int conn_take_held(kith_conn *conn, struct kith_slice *ret_octets);

@@ -11,25 +11,18 @@
 #include "stream/conn.h"
 #include "stream/internal.h"
 
-/* Goes on as before. */
-static int stay(kith_conn *conn, bool paused, int error) {
-    conn->paused = paused;
-    kith_loop_defer(conn->loop, &conn->defer);
-    return error;
-}
-
 int kith_conn_detach(kith_conn *conn, int *ret_fd, struct kith_slice *ret_unread) {
     struct kith_slice unread = {0};
     if (conn_is_inert(conn))
         return -ESHUTDOWN;
     if (conn->state != CONN_OPEN || conn->draining || conn->failure != 0 || conn->read_end || conn->queue.octets > 0)
         return -EBUSY;
-    bool paused = conn->paused;
-    conn->paused = true; /* what comes now is held */
-    kith_loop_stop_reading(conn->loop, &conn->watch);
+    conn_stop_reading(conn);
     int r = conn->failure != 0 ? -EBUSY : conn_take_held(conn, &unread);
-    if (r < 0)
-        return stay(conn, paused, r);
+    if (r < 0) {
+        conn_go_on_reading(conn);
+        return r;
+    }
 
     *ret_fd = conn_release_fd(conn);
     *ret_unread = unread;

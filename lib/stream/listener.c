@@ -188,7 +188,7 @@ static void hand_over(kith_listener *listener, int fd) {
     kith_quota_give(&listener->quota, KITH_STEAL(listener->pending));
 }
 
-/* A few at the most: those that the backend accepted before it knew of the pause. */
+/* Those that the backend accepted before it knew of the pause: as many as the backlog held, at the most. */
 static void keep_waiting(kith_listener *listener, int fd) {
     int *waiting = reallocarray(listener->waiting, listener->waiting_count + 1, sizeof(*waiting));
     if (!waiting) {
@@ -479,10 +479,11 @@ int kith_listener_address(const kith_listener *listener, struct kith_address *re
 }
 
 void kith_listener_pause(kith_listener *listener) {
-    if (!listener)
+    if (!listener || listener->draining) /* who was told of success is not to wait for a resume that need not come */
         return;
     listener->paused = true;
-    watch(listener);
+    if (!is_over(listener) && kith_watch_active(&listener->watch))
+        kith_loop_stop_reading(listener->loop, &listener->watch);
 }
 
 void kith_listener_resume(kith_listener *listener) {

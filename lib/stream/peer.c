@@ -47,11 +47,12 @@ int kith_conn_set_pass_pidfd(kith_conn *conn, bool on) {
         return -EOPNOTSUPP;
     if (conn->state == CONN_CLOSED)
         return -ENOTCONN;
-    int value = on;
+    int value = on, r = 0;
+    conn_stop_reading(conn); /* what is under way has no room for one: it would be told as cut off */
     if (setsockopt(conn->fd, SOL_SOCKET, SO_PASSPIDFD, &value, sizeof(value)) < 0)
-        return -errno;
-    conn->pass_pidfd = on;
-    if (kith_watch_active(&conn->watch))
-        kith_loop_set_control_room(conn->loop, &conn->watch, conn_control_room(conn));
-    return 0;
+        r = -errno;
+    else
+        conn->pass_pidfd = on;
+    conn_go_on_reading(conn);
+    return r;
 }

@@ -99,17 +99,40 @@ static unsigned take(kith_conn *conn, const struct kith_receipt *receipt) {
     return 0;
 }
 
+/* A copy in memory of its own size, when that is much less than the slab: a thousand connections that are held back must not hold a
+ * thousand slabs, which others need. */
+static int keep(struct kith_receipt *receipt) {
+    size_t size = receipt->result > 0 ? (size_t)receipt->result : 0;
+    kith_buffer *buffer;
+    if (!receipt->buffer || size + receipt->control_size > KITH_SLAB_SIZE / 2) {
+        if (receipt->buffer)
+            kith_buffer_ref(receipt->buffer);
+        return 0;
+    }
+    int r = kith_buffer_new(size + receipt->control_size, &buffer);
+    if (r < 0)
+        return r;
+    uint8_t *place = kith_buffer_data(buffer);
+    memcpy(place, receipt->data, size);
+    if (receipt->control_size > 0)
+        memcpy(place + size, receipt->control, receipt->control_size);
+    receipt->buffer = buffer;
+    receipt->data = place;
+    receipt->control = place + size;
+    return 0;
+}
+
 /* Without memory for it the octets are lost, and with them the connection. */
 static void hold_receipt(kith_conn *conn, const struct kith_receipt *receipt) {
     struct conn_held *held = malloc(sizeof(*held));
-    if (!held) {
+    if (held)
+        held->receipt = *receipt;
+    if (!held || keep(&held->receipt) < 0) {
+        free(held);
         (void)kith_cmsg_adopt_fds(receipt->control, receipt->control_size, NULL, 0, NULL, NULL);
         conn_fail(conn, -ENOMEM);
         return;
     }
-    held->receipt = *receipt;
-    if (receipt->buffer)
-        kith_buffer_ref(receipt->buffer);
     held->next = conn->held ? conn->held->next : held;
     if (conn->held)
         conn->held->next = held;
@@ -131,7 +154,7 @@ static void held_free(struct conn_held *held) {
 }
 
 unsigned conn_received(kith_conn *conn, const struct kith_receipt *receipt) {
-    if (!conn->paused && !conn->held)
+    if (!conn->paused && !conn->holding && !conn->held)
         return take(conn, receipt);
     hold_receipt(conn, receipt);
     return 0;
@@ -145,6 +168,20 @@ unsigned conn_deliver_held(kith_conn *conn) {
         held_free(held);
     }
     return count;
+}
+
+void conn_stop_reading(kith_conn *conn) {
+    conn->holding = true;
+    if (kith_watch_active(&conn->watch))
+        kith_loop_stop_reading(conn->loop, &conn->watch);
+}
+
+void conn_go_on_reading(kith_conn *conn) {
+    conn->holding = false;
+    if (!kith_watch_active(&conn->watch))
+        return;
+    kith_loop_set_control_room(conn->loop, &conn->watch, conn_control_room(conn));
+    kith_loop_defer(conn->loop, &conn->defer);
 }
 
 /* True when it is octets alone, of nobody in particular; or the end, which whoever reads next will see again. */

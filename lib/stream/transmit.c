@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "stream/conn.h"
 
@@ -73,26 +74,27 @@ static void took(kith_conn *conn, ssize_t result, size_t octets) {
     }
 }
 
-/* A file that ended before what was promised of it: the peer waits for octets that nobody has. */
-static ssize_t send_part(int fd, struct kith_queue_file *file, size_t size) {
-    ssize_t n = sendfile(fd, file->fd, &file->offset, at_most(size, FILE_MAX));
-    if (n == 0)
-        return -ENODATA;
-    return n < 0 ? -errno : n;
+/* sendfile(2) has no MSG_NOSIGNAL: a peer that reads no more must not end the process. The signal is for this thread, so that it can be
+ * taken back; one that was pending before stays. Even a call that sent something may have raised it. */
+static ssize_t sendfile_quietly(int fd, struct kith_queue_file *file, size_t size) {
+    sigset_t broken_pipe, before, pending;
+    sigemptyset(&broken_pipe);
+    sigaddset(&broken_pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &broken_pipe, &before);
+    bool was_pending = sigismember(&before, SIGPIPE) && sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE);
+    ssize_t n = sendfile(fd, file->fd, &file->offset, size);
+    if (n < 0)
+        n = -errno;
+    if (!was_pending)
+        (void)sigtimedwait(&broken_pipe, NULL, &(struct timespec){0});
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return n;
 }
 
-/* sendfile(2) has no MSG_NOSIGNAL: SIGPIPE is blocked meanwhile, and taken back when it is ours. */
+/* A file that ended before what was promised of it: the peer waits for octets that nobody has. */
 static ssize_t send_file(kith_conn *conn, struct kith_queue_file *file, size_t size) {
-    sigset_t pipe, old, pending;
-    sigemptyset(&pipe);
-    sigaddset(&pipe, SIGPIPE);
-    sigpending(&pending);
-    pthread_sigmask(SIG_BLOCK, &pipe, &old);
-    ssize_t n = send_part(conn->fd, file, size);
-    if (n == -EPIPE && !sigismember(&pending, SIGPIPE))
-        sigtimedwait(&pipe, NULL, &(struct timespec){0});
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return n;
+    ssize_t n = sendfile_quietly(conn->fd, file, at_most(size, FILE_MAX));
+    return n == 0 ? -ENODATA : n;
 }
 
 static ssize_t send_pieces(kith_conn *conn, struct iovec *iov, size_t count) {

@@ -82,7 +82,7 @@ int kith_conn_write_slices(kith_conn *conn, const struct kith_slice *slices, siz
 
 int kith_conn_write_file(kith_conn *conn, int fd, uint64_t offset, uint64_t size) {
     struct stat st;
-    if (!conn || fd < 0)
+    if (!conn)
         return -EINVAL;
     if (fstat(fd, &st) < 0)
         return -errno;
