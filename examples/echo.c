@@ -87,12 +87,10 @@ static void on_drained(kith_listener *listener, void *userdata) {
 
 static void on_signal(kith_signal *sig, int signo, void *userdata) {
     struct server *server = userdata;
-    static bool draining;
-    if (draining)
-        kith_loop_stop(server->loop);
-    draining = true;
+    static int signals;
     for (unsigned i = 0; i < server->count; i++)
-        kith_listener_drain(server->listeners[i], DRAIN_MS);
+        kith_listener_drain(server->listeners[i], signals > 0 ? 0 : DRAIN_MS);
+    signals++;
 }
 
 static int listen_at(struct server *server, const char *text, kith_inherited *inherited, struct kith_error *error) {
@@ -139,6 +137,6 @@ int main(int argc, char **argv) {
         kith_listener_free(server.listeners[i]); /* removes its path */
     for (int i = 0; i < 2; i++)
         kith_signal_free(signals[i]);
-    kith_loop_free(server.loop); /* connections that outlived the deadline end with the process */
+    kith_loop_free(server.loop);
     return r < 0 ? 1 : 0;
 }

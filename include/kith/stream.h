@@ -236,7 +236,7 @@ KITH_PUBLIC void kith_listener_resume(kith_listener *listener);
  * connections made with kith_conn_new_accepted() (kith_conn_drain() with deadline_ms) and calls `drained` when the last has gone. What has
  * been written by then is sent, that of `accept` included; what arrives later is delivered and cannot be answered any more. So a server
  * that wants to answer requests under way pauses first, and drains when they are answered. Out of descriptors, those that still wait are
- * tried again within the deadline. A pause ends with it, and no other begins. */
+ * tried again within the deadline. A pause ends with it, and no other begins. Called again it sets a new deadline. */
 KITH_PUBLIC void kith_listener_drain(kith_listener *listener, int64_t deadline_ms);
 KITH_PUBLIC void kith_listener_stats(const kith_listener *listener, struct kith_listener_stats *ret_stats);
 /* As kith_conn_new_fd() for the descriptor that `accept` of this listener was given, to be called in it: asks the kernel nothing, counts

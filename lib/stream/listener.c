@@ -377,13 +377,21 @@ static unsigned on_deferred(struct kith_defer *defer) {
 }
 
 void kith_listener_drain(kith_listener *listener, int64_t deadline_ms) {
-    if (!listener || listener->draining || listener->closed || listener->fd < 0 || inert(listener))
+    if (!listener || listener->closed || inert(listener))
         return;
-    listener->draining = true;
-    listener->paused = false;
+    if (listener->fd < 0 && !listener->draining)
+        return;
     listener->drain_ms = deadline_ms;
+    listener->drain_until = CONN_NEVER;
     if (deadline_ms >= 0 && (uint64_t)deadline_ms < UINT64_MAX / KITH_NS_PER_MS / 2)
         listener->drain_until = kith_time_now() + (uint64_t)deadline_ms * KITH_NS_PER_MS;
+    if (listener->draining) {
+        if (listener->fd < 0)
+            drain_conns(listener);
+        return;
+    }
+    listener->draining = true;
+    listener->paused = false;
     kith_loop_stop_reading(listener->loop, &listener->watch);
     defer(listener);
 }
