@@ -8,63 +8,84 @@
 
 #include "loop/uring-batch.h"
 
-static unsigned least(unsigned a, unsigned b) {
-    return a < b ? a : b;
-}
+/* A load: how many there are by themselves when a wait ends, and how many would come within its time limit. */
+struct load {
+    unsigned natural, within;
+};
 
-/* As many as are wanted come, up to what there is. Returns how many of the rounds waited for more than came. */
-static unsigned run(struct kith_batch_size *batch, unsigned there, unsigned rounds) {
-    unsigned missed = 0;
+/* Returns how many of the rounds waited for more than came. */
+static unsigned run(struct kith_batch_size *batch, struct load load, unsigned rounds, unsigned *ret_handed) {
+    unsigned missed = 0, handed = 0;
 
     for (unsigned i = 0; i < rounds; i++) {
-        unsigned came = least(batch->wanted, there);
+        unsigned natural = load.natural + (load.within > load.natural && i % 4 == 0); /* now and then one more */
+        unsigned came = batch->wanted <= natural ? natural : batch->wanted < load.within ? batch->wanted : load.within;
         missed += came < batch->wanted;
+        handed += came;
         kith_batch_size_update(batch, came);
         assert_true(batch->wanted >= 1 && batch->wanted <= KITH_BATCH_MAX);
     }
+    if (ret_handed)
+        *ret_handed = handed;
     return missed;
 }
+
+#define ROUNDS (20 * KITH_BATCH_PERIOD)
 
 static void test_one_alone_never_waits_for_others(void **state) {
     struct kith_batch_size batch = KITH_BATCH_SIZE_INIT;
 
-    assert_int_equal(run(&batch, 1, 1000), 0);
-    assert_int_equal(batch.wanted, 1);
-}
-
-/* They come together once by chance: from then on each waits for the other, and hardly ever for a third. */
-static void test_few_are_waited_for_and_more_seldom_asked(void **state) {
-    for (unsigned there = 2; there < 10; there++) {
-        struct kith_batch_size batch = KITH_BATCH_SIZE_INIT;
-
-        kith_batch_size_update(&batch, there);
-        unsigned missed = run(&batch, there, 100 * (KITH_BATCH_PAUSE + 2));
-        assert_true(missed >= 90 && missed <= 110);
-        assert_true(batch.wanted >= there);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        assert_int_equal(batch.wanted, 1);
+        kith_batch_size_update(&batch, 1);
     }
 }
 
-static void test_many_are_found_in_a_few_rounds(void **state) {
+static void test_where_many_come_by_themselves_nobody_waits(void **state) {
     struct kith_batch_size batch = KITH_BATCH_SIZE_INIT;
+    unsigned handed;
 
-    kith_batch_size_update(&batch, 2);
-    run(&batch, 1000, 6);
-    assert_int_equal(batch.wanted, KITH_BATCH_MAX);
+    assert_int_equal(run(&batch, (struct load){.natural = 20, .within = 20}, ROUNDS, &handed), 0);
+    assert_int_equal(batch.wanted, 1);
+    assert_int_equal(handed, 20 * ROUNDS);
+}
+
+static void test_those_who_would_come_are_waited_for(void **state) {
+    struct kith_batch_size batch = KITH_BATCH_SIZE_INIT;
+    unsigned handed;
+
+    run(&batch, (struct load){.natural = 1, .within = 30}, ROUNDS, &handed);
+    assert_true(handed > 15 * ROUNDS);
+}
+
+/* Each waits for the other, and hardly ever for a third. */
+static void test_more_than_there_are_is_seldom_asked_for(void **state) {
+    for (unsigned there = 2; there < 6; there++) {
+        struct kith_batch_size batch = KITH_BATCH_SIZE_INIT;
+        unsigned missed = run(&batch, (struct load){.natural = 1, .within = there}, ROUNDS, NULL);
+        assert_true(missed > 0 && missed < ROUNDS / (KITH_BATCH_PAUSE / 3));
+    }
 }
 
 static void test_a_lull_costs_one_limit(void **state) {
     struct kith_batch_size batch = KITH_BATCH_SIZE_INIT;
 
-    kith_batch_size_update(&batch, 40);
+    run(&batch, (struct load){.natural = 1, .within = 40}, KITH_BATCH_PERIOD / 2, NULL);
     assert_true(batch.wanted > 1);
-    assert_int_equal(run(&batch, 1, 1000), 1);
+    unsigned missed = 0;
+    for (unsigned i = 0; i < KITH_BATCH_PERIOD; i++) {
+        missed += batch.wanted > 1;
+        kith_batch_size_update(&batch, 1);
+    }
+    assert_int_equal(missed, 1);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_alone_never_waits_for_others),
-        cmocka_unit_test(test_few_are_waited_for_and_more_seldom_asked),
-        cmocka_unit_test(test_many_are_found_in_a_few_rounds),
+        cmocka_unit_test(test_where_many_come_by_themselves_nobody_waits),
+        cmocka_unit_test(test_those_who_would_come_are_waited_for),
+        cmocka_unit_test(test_more_than_there_are_is_seldom_asked_for),
         cmocka_unit_test(test_a_lull_costs_one_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
