@@ -147,6 +147,7 @@ int uring_add(void *opaque, struct kith_watch *watch) {
     kith_watches_touch(state->watches, watch);
     return 0;
 }
+
 void uring_stop_reading(void *opaque, struct kith_watch *watch) {
     struct uring *state = opaque;
     const uint64_t id = watch->id;

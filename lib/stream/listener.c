@@ -12,7 +12,7 @@
  * socket is closed -> the connections drain -> `drained`. So no client that connect() has told of success is lost.
  *
  * Invariants: spare is -1 only while the process had no descriptor for it; resting is true exactly while the timer is armed for it; what is
- * watched follows from paused, resting and draining (watch()); waiting holds what was accepted while paused.
+ * watched follows from paused, resting, draining and retired (watch()); waiting holds what was accepted while nobody was wanted.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -343,10 +343,10 @@ static bool time_is_up(const kith_listener *listener) {
     return kith_time_now() >= listener->drain_until;
 }
 
-static unsigned drain_conns(kith_listener *listener) {
-    kith_list_foreach_safe (&listener->conns, node)
+/* Calls nobody back, so the list stays as it is. */
+static void drain_conns(kith_listener *listener) {
+    kith_list_foreach (&listener->conns, node)
         kith_conn_drain(kith_list_entry(node, kith_conn, sibling), listener->drain_ms);
-    return 0;
 }
 
 static unsigned on_deferred(struct kith_defer *defer) {
@@ -377,9 +377,7 @@ static unsigned on_deferred(struct kith_defer *defer) {
 }
 
 void kith_listener_drain(kith_listener *listener, int64_t deadline_ms) {
-    if (!listener || listener->closed || inert(listener))
-        return;
-    if (listener->fd < 0 && !listener->draining)
+    if (!listener || is_over(listener) || (listener->fd < 0 && !listener->draining))
         return;
     listener->drain_ms = deadline_ms;
     listener->drain_until = CONN_NEVER;
