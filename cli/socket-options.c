@@ -37,7 +37,8 @@ int cli_socket_options_add(struct cli_socket_options *options, const char *text)
     if (!info)
         return unknown_option(text);
     struct cli_socket_option option = {.option = info->option, .text = equals + 1};
-    if (info->option != KITH_OPTION_ROUTING_ID) {
+    option.octets = info->type != KITH_OPTION_TYPE_NUMBER && info->type != KITH_OPTION_TYPE_FLAG;
+    if (!option.octets) {
         int status = info->option == KITH_OPTION_IPC_MODE ? cli_mode(info->name, option.text, &option.number)
                                                           : cli_number(info->name, option.text, info->min, info->max, &option.number);
         if (status != 0)
@@ -62,9 +63,8 @@ bool cli_socket_options_has(const struct cli_socket_options *options, enum kith_
 int cli_socket_options_apply(const struct cli_socket_options *options, kith_socket *socket, struct kith_error *ret_error) {
     for (size_t i = 0; i < options->count; i++) {
         const struct cli_socket_option *option = &options->set[i];
-        int r = option->option == KITH_OPTION_ROUTING_ID
-                    ? kith_socket_set_octets(socket, option->option, option->text, strlen(option->text), ret_error)
-                    : kith_socket_set_number(socket, option->option, option->number, ret_error);
+        int r = option->octets ? kith_socket_set_octets(socket, option->option, option->text, strlen(option->text), ret_error)
+                               : kith_socket_set_number(socket, option->option, option->number, ret_error);
         if (r < 0)
             return r;
     }

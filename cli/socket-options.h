@@ -11,6 +11,7 @@
 struct cli_socket_option {
     enum kith_option option;
     const char *text; /* the value as it was written */
+    bool octets;
     int64_t number;
 };
 

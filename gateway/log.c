@@ -178,10 +178,15 @@ static int event_priority(const struct kith_event *event) {
     case KITH_EVENT_FDS_REFUSED:
     case KITH_EVENT_DROPPED:
     case KITH_EVENT_REFUSED:
+    case KITH_EVENT_GIVEN_UP:
+    case KITH_EVENT_PEER_REFUSED:
+    case KITH_EVENT_SUBSCRIPTIONS_REFUSED:
+    case KITH_EVENT_AUTHENTICATION_FAILED:
         return LOG_WARNING;
     case KITH_EVENT_ACCEPT_FAILED:
         return LOG_ERR;
     case KITH_EVENT_LISTENING:
+    case KITH_EVENT_UNBOUND:
         return LOG_INFO;
     case KITH_EVENT_HANDSHAKE_FAILED: /* so closes whoever only looks whether somebody listens */
     case KITH_EVENT_DISCONNECTED:     /* a client that closes is not news; one that breaks the protocol is */

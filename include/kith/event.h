@@ -12,19 +12,24 @@ extern "C" {
 #endif
 
 enum kith_event_type {
-    KITH_EVENT_LISTENING,        /* endpoint is bound; told inside kith_socket_bind() */
-    KITH_EVENT_CONNECTED,        /* handshake done */
-    KITH_EVENT_DISCONNECTED,     /* a peer whose handshake was done is gone; error says why */
-    KITH_EVENT_HANDSHAKE_FAILED, /* a connection ended before its handshake was done */
-    KITH_EVENT_RETRY,            /* connecting failed or was lost; next try in `count` ms */
-    KITH_EVENT_REFUSED,          /* the peer refused us: its ERROR reason is in text */
-    KITH_EVENT_DENIED_CONNECT,   /* policy denied a peer; text names the rule */
-    KITH_EVENT_DENIED_SEND,      /* policy denied a message */
-    KITH_EVENT_DUPLICATE_ID,     /* a peer claimed a routing id in use; text names both peers */
-    KITH_EVENT_SPLIT_MESSAGE,    /* octets of two writers inside one message or handshake: the connection is closed */
-    KITH_EVENT_DROPPED,          /* `count` messages to the peer were dropped */
-    KITH_EVENT_FDS_REFUSED,      /* `count` descriptors nobody asked for were closed */
-    KITH_EVENT_ACCEPT_FAILED,    /* out of descriptors or memory, or more than max-peers */
+    KITH_EVENT_LISTENING,             /* endpoint is bound; told inside kith_socket_bind() */
+    KITH_EVENT_CONNECTED,             /* handshake done */
+    KITH_EVENT_DISCONNECTED,          /* a peer whose handshake was done is gone; error says why */
+    KITH_EVENT_HANDSHAKE_FAILED,      /* a connection ended before its handshake was done */
+    KITH_EVENT_RETRY,                 /* connecting failed or was lost; next try in `count` ms */
+    KITH_EVENT_REFUSED,               /* the peer refused us: its ERROR reason is in text */
+    KITH_EVENT_DENIED_CONNECT,        /* policy denied a peer; text names the rule */
+    KITH_EVENT_DENIED_SEND,           /* policy denied a message */
+    KITH_EVENT_DUPLICATE_ID,          /* a peer claimed a routing id in use; text names both peers */
+    KITH_EVENT_SPLIT_MESSAGE,         /* octets of two writers inside one message or handshake: the connection is closed */
+    KITH_EVENT_DROPPED,               /* `count` messages to the peer were dropped */
+    KITH_EVENT_FDS_REFUSED,           /* `count` descriptors nobody asked for were closed */
+    KITH_EVENT_ACCEPT_FAILED,         /* out of descriptors or memory, or more than max-peers */
+    KITH_EVENT_UNBOUND,               /* kith_socket_unbind(): the endpoint is listened at no more */
+    KITH_EVENT_GIVEN_UP,              /* an endpoint is not connected to any more: reconnect-stop */
+    KITH_EVENT_PEER_REFUSED,          /* a pattern that has one peer has one already */
+    KITH_EVENT_SUBSCRIPTIONS_REFUSED, /* a peer has more subscriptions than max-subscriptions */
+    KITH_EVENT_AUTHENTICATION_FAILED, /* credentials were not accepted; text says by whom and why, never the credentials */
     KITH_EVENT_COUNT_,
 };
 

@@ -23,6 +23,9 @@ typedef struct kith_msg kith_msg;
 /* What limits in octets (KITH_OPTION_MAX_MESSAGE, ..._HWM_BYTES) count for each frame beside its octets: its place in memory. */
 #define KITH_FRAME_COST 128
 
+/* Octets of a group's name (RFC 48). */
+#define KITH_GROUP_MAX 255
+
 /* An empty message: it has no frames and cannot be sent before it has one. Errors: -ENOMEM. */
 KITH_PUBLIC int kith_msg_new(kith_msg **ret_msg);
 /* Frees a message with its references. NULL is allowed. Always NULL. */
@@ -44,6 +47,16 @@ KITH_PUBLIC size_t kith_msg_count(const kith_msg *msg);
 KITH_PUBLIC size_t kith_msg_size(const kith_msg *msg);
 /* Frame `index`, or NULL (and *ret_size 0) beyond the last. An empty frame is not NULL. Valid until the message changes. */
 KITH_PUBLIC const uint8_t *kith_msg_frame(const kith_msg *msg, size_t index, size_t *ret_size);
+
+/* A copy: large frames are shared. It has no origin. Errors: -ENOMEM. */
+KITH_PUBLIC int kith_msg_copy(const kith_msg *msg, kith_msg **ret_copy);
+
+/* SERVER, PEER: whom it came from or is for; 0: none. */
+KITH_PUBLIC uint32_t kith_msg_routing_id(const kith_msg *msg);
+KITH_PUBLIC void kith_msg_set_routing_id(kith_msg *msg, uint32_t routing_id);
+/* RADIO, DISH: its group, "" at first; at most 255 octets, copied. Errors: -EINVAL (too long), -ENOMEM. */
+KITH_PUBLIC const char *kith_msg_group(const kith_msg *msg);
+KITH_PUBLIC int kith_msg_set_group(kith_msg *msg, const char *group);
 
 /* Who sent it: NULL for a message that was not received. Lives as long as the message; take a reference to keep it. */
 KITH_PUBLIC kith_origin *kith_msg_origin(const kith_msg *msg);

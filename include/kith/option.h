@@ -2,6 +2,7 @@
 #ifndef KITH_OPTION_H
 #define KITH_OPTION_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include <kith/error.h>
@@ -10,38 +11,122 @@
 extern "C" {
 #endif
 
-/* Options. The table (kith_socket_options) gives name, unit, range and default of each. An option holds for endpoints bound or connected
- * and connections made after it was set. */
+/* Options. The table (kith_socket_options(), `kith options`, kith-options(7)) gives type, unit, range, default and meaning of each, and
+ * when a change takes effect. */
 enum kith_option {
-    KITH_OPTION_ROUTING_ID,         /* octets; the identity told to peers */
-    KITH_OPTION_MAX_MESSAGE,        /* octets of all frames of a received message, with 128 counted for each frame */
-    KITH_OPTION_HANDSHAKE_TIMEOUT,  /* ms, 0: none */
-    KITH_OPTION_HEARTBEAT_INTERVAL, /* ms between PINGs of a silent peer, 0: off */
-    KITH_OPTION_HEARTBEAT_TIMEOUT,  /* ms without an answer until the peer is given up; 0: the interval */
-    KITH_OPTION_HEARTBEAT_TTL,      /* ms, told to the peer; 0: none */
-    KITH_OPTION_RECONNECT_MIN,      /* ms before the first reconnect */
-    KITH_OPTION_RECONNECT_MAX,      /* ms, the backoff doubles up to it */
-    KITH_OPTION_SEND_HWM,           /* messages queued a peer */
-    KITH_OPTION_SEND_HWM_BYTES,     /* octets queued a peer */
-    KITH_OPTION_RECV_HWM,           /* messages received from a peer and not taken */
-    KITH_OPTION_RECV_HWM_BYTES,     /* the same in octets */
-    KITH_OPTION_BACKLOG,            /* connections the kernel keeps waiting */
-    KITH_OPTION_MAX_PEERS,          /* accepted connections at a time */
-    KITH_OPTION_ROUTER_MANDATORY,   /* 0, 1: sending to an unknown peer is -EHOSTUNREACH instead of a silent drop */
-    KITH_OPTION_ROUTER_HANDOVER,    /* 0, 1: a routing id in use goes to the newcomer instead of being refused */
-    KITH_OPTION_IDENTITY,           /* 0, 1: have the kernel name the sender of each message (AF_UNIX) */
-    KITH_OPTION_IPC_MODE,           /* permission bits of bound paths, 0: by umask */
+    /* who we are */
+    KITH_OPTION_ROUTING_ID, /* octets */
+    /* limits and times */
+    KITH_OPTION_MAX_MESSAGE,
+    KITH_OPTION_SEND_HWM,
+    KITH_OPTION_SEND_HWM_BYTES,
+    KITH_OPTION_RECV_HWM,
+    KITH_OPTION_RECV_HWM_BYTES,
+    KITH_OPTION_MAX_PEERS,
+    KITH_OPTION_MAX_SUBSCRIPTIONS,
+    KITH_OPTION_SEND_TIMEOUT,
+    KITH_OPTION_RECV_TIMEOUT,
+    KITH_OPTION_LINGER,
+    /* connections */
+    KITH_OPTION_HANDSHAKE_TIMEOUT,
+    KITH_OPTION_CONNECT_TIMEOUT,
+    KITH_OPTION_HEARTBEAT_INTERVAL,
+    KITH_OPTION_HEARTBEAT_TIMEOUT,
+    KITH_OPTION_HEARTBEAT_TTL,
+    KITH_OPTION_RECONNECT_MIN,
+    KITH_OPTION_RECONNECT_MAX,
+    KITH_OPTION_RECONNECT_STOP, /* enum kith_reconnect_stop, or'ed */
+    KITH_OPTION_IMMEDIATE,
+    KITH_OPTION_BACKLOG,
+    KITH_OPTION_IDENTITY,
+    KITH_OPTION_IPC_MODE,
+    /* patterns */
+    KITH_OPTION_CONFLATE,
+    KITH_OPTION_ROUTER_MANDATORY,
+    KITH_OPTION_ROUTER_HANDOVER,
+    KITH_OPTION_PROBE_ROUTER,
+    KITH_OPTION_REQ_RELAXED,
+    KITH_OPTION_REQ_CORRELATE,
+    KITH_OPTION_XPUB_VERBOSE,
+    KITH_OPTION_XPUB_VERBOSER,
+    KITH_OPTION_XPUB_MANUAL,
+    KITH_OPTION_XPUB_NO_DROP,
+    KITH_OPTION_XPUB_WELCOME, /* octets */
+    KITH_OPTION_INVERT_MATCHING,
+    KITH_OPTION_ONLY_FIRST_SUBSCRIBE,
+    KITH_OPTION_XSUB_VERBOSE_UNSUBSCRIBE,
+    KITH_OPTION_STREAM_NOTIFY,
+    KITH_OPTION_HELLO_MESSAGE,      /* octets */
+    KITH_OPTION_DISCONNECT_MESSAGE, /* octets */
+    KITH_OPTION_HICCUP_MESSAGE,     /* octets */
+    /* the kernel's sockets */
+    KITH_OPTION_TOS,
+    KITH_OPTION_PRIORITY,
+    KITH_OPTION_BIND_DEVICE, /* octets */
+    KITH_OPTION_KEEPALIVE,
+    KITH_OPTION_KEEPALIVE_IDLE,
+    KITH_OPTION_KEEPALIVE_INTERVAL,
+    KITH_OPTION_KEEPALIVE_COUNT,
+    KITH_OPTION_USER_TIMEOUT,
+    KITH_OPTION_SEND_BUFFER,
+    KITH_OPTION_RECV_BUFFER,
+    KITH_OPTION_IPV6_ONLY,
+    KITH_OPTION_MULTICAST_TTL,
+    KITH_OPTION_MULTICAST_LOOP,
+    /* security */
+    KITH_OPTION_PLAIN_SERVER,
+    KITH_OPTION_PLAIN_USERNAME, /* octets */
+    KITH_OPTION_PLAIN_PASSWORD, /* octets */
+    KITH_OPTION_CURVE_SERVER,
+    KITH_OPTION_CURVE_PUBLIC_KEY, /* octets: 32, or Z85 text of 40 characters */
+    KITH_OPTION_CURVE_SECRET_KEY, /* the same */
+    KITH_OPTION_CURVE_SERVER_KEY, /* the same */
+    KITH_OPTION_ZAP_DOMAIN,       /* octets */
+    KITH_OPTION_ZAP_ENFORCE_DOMAIN,
     KITH_OPTION_COUNT_,
+};
+
+/* When a connecting socket gives an endpoint up instead of trying again. */
+enum kith_reconnect_stop {
+    KITH_RECONNECT_STOP_REFUSED = 1,    /* nobody listens */
+    KITH_RECONNECT_STOP_HANDSHAKE = 2,  /* the handshake failed */
+    KITH_RECONNECT_STOP_DISCONNECT = 4, /* a connection that was ready was lost */
+};
+
+enum kith_option_type {
+    KITH_OPTION_TYPE_NUMBER,
+    KITH_OPTION_TYPE_FLAG,   /* a number: 0, 1 */
+    KITH_OPTION_TYPE_OCTETS, /* any; min and max are the length */
+    KITH_OPTION_TYPE_TEXT,   /* octets without NUL */
+    KITH_OPTION_TYPE_KEY,    /* 32 octets; as text Z85 (RFC 32) */
+};
+
+/* What a change of an option is for. */
+enum kith_option_change {
+    KITH_OPTION_CHANGE_NOW,        /* the next call, message or connection */
+    KITH_OPTION_CHANGE_CONNECTION, /* connections made from then on, reconnections among them */
+    KITH_OPTION_CHANGE_ENDPOINT,   /* endpoints bound or connected from then on */
 };
 
 struct kith_option_info {
     enum kith_option option;
+    enum kith_option_type type;
+    enum kith_option_change change;
     const char *name; /* "max-message" */
     const char *unit; /* "ms", "octets", "messages", "flag", "" */
-    int64_t min, max; /* of a number; of ROUTING_ID the length */
+    int64_t min, max; /* of a number; else the length */
     int64_t default_value;
+    const char *sockets; /* the types that it is for: "ROUTER", or "" for all */
     const char *summary;
 };
+
+/* The table. Lives for ever. */
+KITH_PUBLIC const struct kith_option_info *kith_socket_options(size_t *ret_count);
+/* The row of that name, or NULL. */
+KITH_PUBLIC const struct kith_option_info *kith_option_find(const char *name);
+/* "number", ...; "now", ...; NULL for an unknown one. */
+KITH_PUBLIC const char *kith_option_type_name(enum kith_option_type type);
+KITH_PUBLIC const char *kith_option_change_name(enum kith_option_change change);
 
 #ifdef __cplusplus
 }

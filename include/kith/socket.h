@@ -8,11 +8,16 @@
  *    does not.
  * Both may be mixed; with a message handler set, received messages go to it and kith_socket_recv() is -EINVAL.
  *
- * Patterns: ZeroMQ's, see RFC 28: REQ, REP, DEALER, ROUTER.
+ * Patterns: ZeroMQ's, by their RFCs: 28 (REQ, REP, DEALER, ROUTER), 29 (PUB, SUB, XPUB, XSUB), 30 (PUSH, PULL), 31 (PAIR), 41 (CLIENT,
+ * SERVER), 48 (RADIO, DISH), 49 (SCATTER, GATHER), 51 (PEER), 52 (CHANNEL); and STREAM, which speaks no ZMTP.
  *  - ROUTER: frame 0 of a received message is the peer's routing id; frame 0 of a sent one says whom to send to.
  *  - REQ: send and receive alternate (-EPROTO otherwise); when the peer that was asked goes away before it replied, receiving
  *    gives -ECONNRESET and the next request may be sent.
  *  - REP: receive and send alternate.
+ *  - PUSH, DEALER: to the next peer with room; PULL, DEALER: from all, in turn.
+ *  - PAIR: one peer at a time; another one is refused.
+ *  - STREAM: octets of any stream peer: frame 0 is a routing id, frame 1 octets; an empty frame 1 received means that the peer came or
+ *    went, sent it ends the connection.
  *
  * Endpoints: ipc://PATH, ipc://@NAME (abstract), tcp://HOST:PORT (numeric addresses; bind: * as host, 0 or * as port).
  */
@@ -42,14 +47,37 @@ enum kith_socket_type {
     KITH_REP,
     KITH_DEALER,
     KITH_ROUTER,
+    KITH_PUB,
+    KITH_SUB,
+    KITH_XPUB,
+    KITH_XSUB,
+    KITH_PUSH,
+    KITH_PULL,
+    KITH_PAIR,
+    KITH_STREAM,
+    KITH_CLIENT,
+    KITH_SERVER,
+    KITH_RADIO,
+    KITH_DISH,
+    KITH_SCATTER,
+    KITH_GATHER,
+    KITH_PEER,
+    KITH_CHANNEL,
 };
 
 /* "REQ", ...; NULL for an unknown one. */
 KITH_PUBLIC const char *kith_socket_type_name(enum kith_socket_type type);
+/* The type of that name, in any case. Errors: -EINVAL. */
+KITH_PUBLIC int kith_socket_type_find(const char *name, enum kith_socket_type *ret_type);
 
+/* Errors: -EINVAL, -ENOMEM, -ECHILD, -ESHUTDOWN, -ENOTSUP (a type that is not built yet). */
 KITH_PUBLIC int kith_socket_new(kith_loop *loop, enum kith_socket_type type, kith_socket **ret_socket);
 /* Closes at once: what is not sent yet is lost. No callback follows. NULL is allowed. Always NULL. */
 KITH_PUBLIC kith_socket *kith_socket_free(kith_socket *socket);
+/* Gives the socket up: no callback follows and the pointer is not to be used any more; what was accepted for sending is still sent, as the
+ * loop runs, for at most the option linger (-1: as long as it takes), also to a peer that is yet to come at a connected endpoint. Then the
+ * socket frees itself. To see it through, drive the loop, or use kith_socket_drain() before. NULL is allowed. Always NULL. */
+KITH_PUBLIC kith_socket *kith_socket_close(kith_socket *socket);
 /* Stops listening and reconnecting, drives the loop until all that was accepted for sending is handed to the kernel and the peers took it,
  * or timeout_ms passed (-1: no limit; 0: one step of the loop). Returns 0, -ETIMEDOUT, or -ENOTCONN (messages wait for a peer and none can
  * come any more). Errors: -EBUSY (inside a callback), -ECANCELED, -ECHILD, -ESHUTDOWN. The socket must still be freed. */
@@ -60,6 +88,12 @@ KITH_PUBLIC int kith_socket_drain(kith_socket *socket, int timeout_ms);
 KITH_PUBLIC int kith_socket_bind(kith_socket *socket, const char *endpoint, struct kith_error *ret_error);
 /* Connects to an endpoint, now and again after each loss, with backoff. That nobody listens yet is not an error. Errors as bind. */
 KITH_PUBLIC int kith_socket_connect(kith_socket *socket, const char *endpoint, struct kith_error *ret_error);
+/* Ends what kith_socket_bind() began: stops listening; peers that are connected stay. The endpoint is as it was given or as
+ * kith_socket_last_endpoint() told it. Errors: -ENOENT (not bound there), -ECHILD, -ESHUTDOWN. */
+KITH_PUBLIC int kith_socket_unbind(kith_socket *socket, const char *endpoint);
+/* Ends what kith_socket_connect() began: what is queued for that peer is still sent within linger, then the connection is closed. Errors:
+ * as kith_socket_unbind(). */
+KITH_PUBLIC int kith_socket_disconnect(kith_socket *socket, const char *endpoint);
 /* Is this an endpoint to bind (`listening`), or to connect to? Nothing is opened. Errors: -EINVAL, -EPROTONOSUPPORT, -ENAMETOOLONG, with
  * text. */
 KITH_PUBLIC int kith_endpoint_check(const char *endpoint, bool listening, struct kith_error *ret_error);
@@ -68,12 +102,26 @@ KITH_PUBLIC const char *kith_socket_last_endpoint(const kith_socket *socket);
 /* Peers whose handshake is done. */
 KITH_PUBLIC size_t kith_socket_peer_count(const kith_socket *socket);
 
-KITH_PUBLIC const struct kith_option_info *kith_socket_options(size_t *ret_count);
 /* Errors: -EINVAL (unknown, or not a number), -ERANGE; with text. */
 KITH_PUBLIC int kith_socket_set_number(kith_socket *socket, enum kith_option option, int64_t value, struct kith_error *ret_error);
 KITH_PUBLIC int kith_socket_set_octets(kith_socket *socket, enum kith_option option, const void *value, size_t size,
                                        struct kith_error *ret_error);
+/* By name and text, as `kith --option NAME=VALUE` has it: numbers in base 10 (permissions in base 8), flags also as yes and no, octets as
+ * they are, keys in Z85. Errors: -EINVAL, -ERANGE; with text. */
+KITH_PUBLIC int kith_socket_set_option(kith_socket *socket, const char *name, const char *value, struct kith_error *ret_error);
 KITH_PUBLIC int kith_socket_get_number(const kith_socket *socket, enum kith_option option, int64_t *ret_value);
+/* Octets live until the option is set again. Errors: -EINVAL, -EACCES (secrets are not given back). */
+KITH_PUBLIC int kith_socket_get_octets(const kith_socket *socket, enum kith_option option, const void **ret_value, size_t *ret_size);
+
+/* SUB, XPUB with xpub-manual (for the peer whose subscription was received last): topics are prefixes of the first frame; the empty one is
+ * of all. Subscriptions count: as many are to be taken back. Errors: -ENOTSUP (another type), -ENOENT (to take back: there is none),
+ * -ENOMEM, -ECHILD, -ESHUTDOWN. */
+KITH_PUBLIC int kith_socket_subscribe(kith_socket *socket, const void *topic, size_t size);
+KITH_PUBLIC int kith_socket_unsubscribe(kith_socket *socket, const void *topic, size_t size);
+/* DISH: groups, of 1 to 255 octets (empty is allowed). Errors: -ENOTSUP, -EINVAL (too long), -EEXIST (joined already), -ENOENT, -ENOMEM,
+ * -ECHILD, -ESHUTDOWN. */
+KITH_PUBLIC int kith_socket_join(kith_socket *socket, const char *group);
+KITH_PUBLIC int kith_socket_leave(kith_socket *socket, const char *group);
 
 /* Adds a property to the metadata told to peers in READY ("X-Name"); a name of the protocol (Socket-Type, Identity) is -EINVAL. */
 KITH_PUBLIC int kith_socket_add_metadata(kith_socket *socket, const char *name, const void *value, size_t size,
@@ -83,14 +131,18 @@ KITH_PUBLIC int kith_socket_add_metadata(kith_socket *socket, const char *name, 
  * is delivered (verb send). Takes a reference. Peers that are connected stay and are asked again with their next message. */
 KITH_PUBLIC void kith_socket_set_policy(kith_socket *socket, kith_policy *policy);
 
+/* timeout_ms of sending and receiving: as the options send-timeout and recv-timeout say. */
+#define KITH_TIMEOUT_OPTION (-2)
+
 /* Takes the message when it returns 0; otherwise it stays the caller's. Waits at most timeout_ms (-1: no limit, 0: not at all) for room,
  * driving the loop. Errors: -EAGAIN (timed out: no peer, or all are full), -EPROTO (REQ, REP: not its turn), -EHOSTUNREACH (ROUTER with
- * mandatory, REP: the peer is gone), -EINVAL (no frame; a ROUTER message without id), -EBUSY (timeout_ms is not 0 inside a callback),
- * -ECANCELED, -ECHILD, -ESHUTDOWN (its loop was freed), -ENOMEM. Outside callbacks and with a timeout other than 0 what can be sent is
- * handed to the kernel before the return; with 0 it goes out when the loop next runs, together with what comes after it. */
+ * mandatory, REP: the peer is gone), -ENOTSUP (the type only receives), -EINVAL (no frame; a ROUTER message without id), -EBUSY (timeout_ms
+ * is not 0 inside a callback), -ECANCELED, -ECHILD, -ESHUTDOWN (its loop was freed), -ENOMEM. Outside callbacks and with a timeout other
+ * than 0 what can be sent is handed to the kernel before the return; with 0 it goes out when the loop next runs, together with what comes
+ * after it. */
 KITH_PUBLIC int kith_socket_send(kith_socket *socket, kith_msg *msg, int timeout_ms);
 /* Waits at most timeout_ms for a message. Errors: -EAGAIN (timed out), -EPROTO, -ECONNRESET (REQ: the peer asked has gone), -EACCES (REQ:
- * the peer asked refused us), -EBUSY, -EINVAL, -ECANCELED, -ECHILD, -ESHUTDOWN. */
+ * the peer asked refused us), -ENOTSUP (the type only sends), -EBUSY, -EINVAL, -ECANCELED, -ECHILD, -ESHUTDOWN. */
 KITH_PUBLIC int kith_socket_recv(kith_socket *socket, kith_msg **ret_msg, int timeout_ms);
 
 struct kith_socket_handler {

@@ -30,6 +30,15 @@ static inline void kith_defer_cancel(struct kith_defer *defer) {
     kith_list_unlink(&defer->link);
 }
 
+/* An object that nobody but the loop holds any more: it frees itself when it is done, or when the loop is freed first. Unlinking `link`
+ * ends that. */
+struct kith_tenant {
+    struct kith_list link;
+    void (*evict)(struct kith_tenant *tenant); /* the loop is still whole */
+};
+
+void kith_loop_house(kith_loop *loop, struct kith_tenant *tenant);
+
 /* True when the loop that the timer was made on has been freed: how an object finds out, without touching it. */
 bool kith_timer_inert(const kith_timer *timer);
 

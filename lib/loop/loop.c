@@ -73,6 +73,7 @@ int kith_loop_new_with(const struct kith_loop_options *options, kith_loop **ret_
         return no_backend(-ENOMEM, NULL, ret_error);
     kith_watches_init(&loop->watches, NULL);
     kith_timers_init(&loop->timers);
+    kith_list_init(&loop->tenants);
     kith_list_init(&loop->deferred);
     kith_list_init(&loop->deferring);
     kith_signals_init(&loop->signals);
@@ -103,6 +104,10 @@ int kith_loop_new(kith_loop **ret_loop) {
     return kith_loop_new_with(NULL, ret_loop, NULL);
 }
 
+void kith_loop_house(kith_loop *loop, struct kith_tenant *tenant) {
+    kith_list_push_back(&loop->tenants, &tenant->link);
+}
+
 static void destroy(kith_loop *loop) {
     if (loop->watches.backend)
         loop->watches.backend->destroy(loop->watches.state, kith_loop_check_fork(loop) < 0);
@@ -118,6 +123,11 @@ kith_loop *kith_loop_free(kith_loop *loop) {
 
     if (!loop || loop->released)
         return NULL;
+    while (!kith_list_empty(&loop->tenants)) {
+        struct kith_tenant *tenant = kith_list_first(&loop->tenants, struct kith_tenant, link);
+        kith_list_unlink(&tenant->link);
+        tenant->evict(tenant);
+    }
     kith_signals_deinit(&loop->signals);
     kith_host_deinit(&loop->host);
     kith_watches_deinit(&loop->watches);

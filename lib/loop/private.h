@@ -29,6 +29,7 @@ struct kith_host {
 struct kith_loop {
     struct kith_watches watches;
     struct kith_timers timers;
+    struct kith_list tenants;
     struct kith_list deferred, deferring; /* waiting for a round, and the round under way */
     struct kith_fork_guard fork_guard;
     struct kith_signals signals;

@@ -37,6 +37,9 @@ struct kith_msg {
     size_t size;                  /* octets of all frames */
     kith_origin *origin;          /* referenced */
     struct kith_account *account; /* of the peer that sent it, referenced; NULL: not received */
+    char *group;                  /* NULL: none */
+    uint32_t routing_id;          /* 0: none */
+    uint8_t command;              /* enum kith_session_command: in a session's queue; 0: it is a message */
     bool charged;                 /* the account has it on its books, with `charge` octets */
     size_t charge;
     size_t filling; /* octets of the last frame's buffer filled so far, while it is being received */
@@ -49,6 +52,12 @@ static inline struct kith_frame *kith_msg_at(const kith_msg *msg, size_t index) 
 
 static inline const uint8_t *kith_frame_data(const struct kith_frame *frame) {
     return frame->slice.buffer ? frame->slice.data : frame->small;
+}
+
+static inline struct kith_slice kith_frame_slice(const struct kith_frame *frame) {
+    struct kith_slice slice = frame->slice;
+    slice.data = kith_frame_data(frame);
+    return slice;
 }
 
 /* Octets as limits count them. */

@@ -19,6 +19,9 @@ int kith_msg_new(kith_msg **ret_msg) {
     msg->size = 0;
     msg->origin = NULL;
     msg->account = NULL;
+    msg->group = NULL;
+    msg->routing_id = 0;
+    msg->command = 0;
     msg->charged = false;
     msg->charge = 0;
     msg->filling = 0;
@@ -36,6 +39,7 @@ kith_msg *kith_msg_free(kith_msg *msg) {
     kith_account_unref(msg->account);
     if (msg->frames != msg->inline_frames)
         free(msg->frames);
+    free(msg->group);
     free(msg);
     return NULL;
 }
@@ -181,6 +185,43 @@ const uint8_t *kith_msg_frame(const kith_msg *msg, size_t index, size_t *ret_siz
 
 kith_origin *kith_msg_origin(const kith_msg *msg) {
     return msg->origin;
+}
+
+int kith_msg_copy(const kith_msg *msg, kith_msg **ret_copy) {
+    _cleanup_(kith_msg_freep) kith_msg *copy = NULL;
+    int r = kith_msg_new(&copy);
+    for (size_t i = 0; r >= 0 && i < msg->count; i++)
+        r = kith_msg_add_slice(copy, kith_frame_slice(kith_msg_at(msg, i)));
+    if (r >= 0 && msg->group)
+        r = kith_msg_set_group(copy, msg->group);
+    if (r < 0)
+        return r;
+    copy->routing_id = msg->routing_id;
+    *ret_copy = KITH_STEAL(copy);
+    return 0;
+}
+
+uint32_t kith_msg_routing_id(const kith_msg *msg) {
+    return msg->routing_id;
+}
+
+void kith_msg_set_routing_id(kith_msg *msg, uint32_t routing_id) {
+    msg->routing_id = routing_id;
+}
+
+const char *kith_msg_group(const kith_msg *msg) {
+    return msg->group ? msg->group : "";
+}
+
+int kith_msg_set_group(kith_msg *msg, const char *group) {
+    if (strnlen(group, KITH_GROUP_MAX + 1) > KITH_GROUP_MAX)
+        return -EINVAL;
+    char *copy = strdup(group);
+    if (!copy)
+        return -ENOMEM;
+    free(msg->group);
+    msg->group = copy;
+    return 0;
 }
 
 /* Room for `need` octets in the last frame's buffer: at least doubled, so that a frame costs as many copies as a vector that grows; at most

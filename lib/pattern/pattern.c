@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+KITH_DEFINE_CLEANUP(kith_msg *, kith_msg_free)
+
 int kith_pattern_new(const struct kith_pattern_ops *ops, const struct kith_pattern_host *host, struct kith_session_host *sessions,
                      struct kith_pattern **ret_pattern) {
     struct kith_pattern *pattern = calloc(1, ops->size);
@@ -32,12 +34,55 @@ struct kith_pattern *kith_pattern_free(struct kith_pattern *pattern) {
     return NULL;
 }
 
+int kith_pattern_new_msg(struct kith_session *session, const void *data, size_t size, kith_msg **ret_msg) {
+    _cleanup_(kith_msg_freep) kith_msg *msg = NULL;
+    int r = kith_msg_new(&msg);
+    if (r >= 0)
+        r = kith_msg_add(msg, data, size);
+    if (r < 0)
+        return r;
+    kith_origin *origin = session->origin ? session->origin : session->peer_origin;
+    msg->origin = origin ? kith_origin_ref(origin) : NULL;
+    msg->account = session->account ? kith_account_ref(session->account) : NULL;
+    *ret_msg = KITH_STEAL(msg);
+    return 0;
+}
+
+/* The first words to a new peer: they go before anything that waited for it. */
+static void pattern_say(struct kith_session *session, const void *data, size_t size) {
+    kith_msg *msg;
+    if (kith_pattern_new_msg(session, data, size, &msg) < 0)
+        return;
+    (void)kith_session_publish(session, msg);
+    kith_msg_free(msg);
+}
+
+static void pattern_greet(struct kith_pattern *pattern, struct kith_session *session) {
+    const struct kith_octets *hello = &session->profile->octets[KITH_OPTION_HELLO_MESSAGE];
+    if (pattern->ops->probes && session->profile->numbers[KITH_OPTION_PROBE_ROUTER] != 0)
+        pattern_say(session, NULL, 0);
+    if (hello->data)
+        pattern_say(session, hello->data, hello->size);
+}
+
+/* What the application wants to be told as if the peer had said it, when it was lost. */
+static void pattern_tell_lost(struct kith_pattern *pattern, struct kith_session *session) {
+    const struct kith_octets *words =
+        &session->profile->octets[session->accepted ? KITH_OPTION_DISCONNECT_MESSAGE : KITH_OPTION_HICCUP_MESSAGE];
+    kith_msg *msg;
+    if (words->data && kith_pattern_new_msg(session, words->data, words->size, &msg) >= 0)
+        pattern->ops->receive(pattern, session, msg);
+}
+
 int kith_pattern_attach(struct kith_pattern *pattern, struct kith_session *session) {
     int r = pattern->ops->attach ? pattern->ops->attach(pattern, session) : 0;
     if (r < 0)
         return r;
     kith_list_push_back(&pattern->peers, &session->pattern_link);
     pattern->peer_count++;
+    pattern_greet(pattern, session);
+    if (pattern->ops->attached && session->state == KITH_SESSION_READY)
+        pattern->ops->attached(pattern, session);
     return 0;
 }
 
@@ -60,6 +105,7 @@ void kith_pattern_let_go(struct kith_pattern *pattern, struct kith_session *sess
 void kith_pattern_detach(struct kith_pattern *pattern, struct kith_session *session) {
     if (!pattern_unlink(pattern, session))
         return;
+    pattern_tell_lost(pattern, session);
     if (pattern->ops->detach)
         pattern->ops->detach(pattern, session);
     else if (pattern->ops->forget)
@@ -82,12 +128,35 @@ int kith_pattern_take(struct kith_pattern *pattern, kith_msg **ret_msg) {
 }
 
 int kith_pattern_send(struct kith_pattern *pattern, kith_msg *msg) {
+    if (!pattern->ops->send)
+        return -ENOTSUP;
     if (msg->count == 0)
         return -EINVAL;
     return pattern->ops->send(pattern, msg);
 }
 
+void kith_pattern_command(struct kith_pattern *pattern, struct kith_session *session, enum kith_session_command command, const void *octets,
+                          size_t size) {
+    if (pattern->ops->command)
+        pattern->ops->command(pattern, session, command, octets, size);
+}
+
+int kith_pattern_ask(struct kith_pattern *pattern, enum kith_session_command command, const void *octets, size_t size) {
+    return pattern->ops->ask ? pattern->ops->ask(pattern, command, octets, size) : -ENOTSUP;
+}
+
+/* With conflate at most one message of a peer waits. */
+static void pattern_conflate(struct kith_pattern *pattern, const kith_msg *newest) {
+    kith_list_foreach_safe (&pattern->received, node) {
+        kith_msg *msg = kith_list_entry(node, kith_msg, link);
+        if (msg->account == newest->account)
+            kith_msg_free(msg);
+    }
+}
+
 void kith_pattern_received(struct kith_pattern *pattern, kith_msg *msg) {
+    if (pattern->sessions->profile->numbers[KITH_OPTION_CONFLATE] != 0)
+        pattern_conflate(pattern, msg);
     kith_list_push_back(&pattern->received, &msg->link);
     pattern->host->received(pattern);
 }
@@ -126,7 +195,7 @@ static int pattern_offer(struct kith_pattern *pattern, kith_msg *msg, struct kit
 
 static int pattern_keep(struct kith_pattern *pattern, kith_msg *msg) {
     const int64_t *numbers = pattern->sessions->profile->numbers;
-    if (pattern->peer_count > 0 || pattern->sessions->connecting_count == 0)
+    if (pattern->peer_count > 0 || pattern->sessions->connecting_count == 0 || numbers[KITH_OPTION_IMMEDIATE] != 0)
         return -EAGAIN;
     if (pattern->pending_count >= (uint64_t)numbers[KITH_OPTION_SEND_HWM] ||
         pattern->pending_octets >= (uint64_t)numbers[KITH_OPTION_SEND_HWM_BYTES])
@@ -152,9 +221,14 @@ int kith_pattern_balance(struct kith_pattern *pattern, kith_msg *msg, struct kit
 }
 
 void kith_pattern_reclaim(struct kith_pattern *pattern, struct kith_session *session) {
-    kith_list_foreach (&session->queue, node) {
+    kith_list_foreach_safe (&session->queue, node) {
+        kith_msg *msg = kith_list_entry(node, kith_msg, link);
+        if (msg->command != KITH_COMMAND_NONE) { /* it was for that peer alone */
+            kith_msg_free(msg);
+            continue;
+        }
         pattern->pending_count++;
-        pattern->pending_octets += kith_msg_cost(kith_list_entry(node, kith_msg, link));
+        pattern->pending_octets += kith_msg_cost(msg);
     }
     /* In front, in their order: they were sent before. */
     kith_list_splice(&session->queue, &pattern->pending);
@@ -176,4 +250,18 @@ void kith_pattern_pump(struct kith_pattern *pattern, void (*sent)(struct kith_pa
         if (sent)
             sent(pattern, session);
     }
+}
+
+void kith_pattern_balance_detach(struct kith_pattern *pattern, struct kith_session *session) {
+    kith_pattern_reclaim(pattern, session);
+    kith_pattern_pump(pattern, NULL);
+}
+
+void kith_pattern_balance_pump(struct kith_pattern *pattern) {
+    kith_pattern_pump(pattern, NULL);
+}
+
+int kith_pattern_balance_send(struct kith_pattern *pattern, kith_msg *msg) {
+    kith_pattern_pump(pattern, NULL);
+    return kith_pattern_balance(pattern, msg, NULL);
 }

@@ -1,5 +1,5 @@
 /*
- * pattern/pattern.h: what a REQ, REP, DEALER or ROUTER does with its peers: whom a message goes to, what its envelope is, whose turn it is.
+ * pattern/pattern.h: what a socket of a type does with its peers: whom a message goes to, what its envelope is, whose turn it is.
  *
  * One table of operations a pattern; what they share (ready peers, round robin, the queue of received messages, messages waiting for a
  * first peer) is here, once. A pattern knows sessions and messages, nothing of sockets: it tells its socket through kith_pattern_host.
@@ -17,9 +17,13 @@ struct kith_pattern;
 struct kith_pattern_ops {
     const char *name; /* the Socket-Type */
     size_t size;      /* of the structure that begins with struct kith_pattern */
+    bool raw;         /* its peers speak no ZMTP */
+    bool probes;      /* the option probe-router is for it */
     void (*deinit)(struct kith_pattern *pattern);
     /* A peer is ready: take it in, or refuse it with a negative errno after an event. NULL: everybody is welcome. */
     int (*attach)(struct kith_pattern *pattern, struct kith_session *session);
+    /* It was taken in, and may be sent to. NULL: nothing to do. */
+    void (*attached)(struct kith_pattern *pattern, struct kith_session *session);
     /* It was lost. Its unsent messages are in session->queue: may be moved to `pending`. NULL: forget() is enough. */
     void (*detach)(struct kith_pattern *pattern, struct kith_session *session);
     /* Takes it out of what the pattern knows peers by. NULL: nothing to do. */
@@ -30,11 +34,17 @@ struct kith_pattern_ops {
     void (*refused)(struct kith_pattern *pattern, struct kith_session *session);
     /* A message came: queue it with kith_pattern_received(), or free it. */
     void (*receive)(struct kith_pattern *pattern, struct kith_session *session, kith_msg *msg);
-    /* May the application take a message now? Errors: -EPROTO (not its turn), or what became of a request. NULL: always. */
+    /* The peer subscribed, cancelled, joined or left. NULL: it is ignored. */
+    void (*command)(struct kith_pattern *pattern, struct kith_session *session, enum kith_session_command command, const void *octets,
+                    size_t size);
+    /* The application does. NULL: -ENOTSUP. Errors as kith_socket_subscribe(). */
+    int (*ask)(struct kith_pattern *pattern, enum kith_session_command command, const void *octets, size_t size);
+    /* May the application take a message now? Errors: -EPROTO (not its turn), -ENOTSUP (it only sends), or what became of
+     * a request. NULL: always. */
     int (*may_take)(struct kith_pattern *pattern);
     /* The message is handed to the application: the last touch. NULL: as it is. */
     void (*taken)(struct kith_pattern *pattern, kith_msg *msg);
-    /* Takes the message on 0. Errors as kith_socket_send(). */
+    /* Takes the message on 0. NULL: -ENOTSUP. Errors as kith_socket_send(). */
     int (*send)(struct kith_pattern *pattern, kith_msg *msg);
 };
 
@@ -60,6 +70,10 @@ extern const struct kith_pattern_ops kith_pattern_req;
 extern const struct kith_pattern_ops kith_pattern_rep;
 extern const struct kith_pattern_ops kith_pattern_dealer;
 extern const struct kith_pattern_ops kith_pattern_router;
+extern const struct kith_pattern_ops kith_pattern_push;
+extern const struct kith_pattern_ops kith_pattern_pull;
+extern const struct kith_pattern_ops kith_pattern_pair;
+extern const struct kith_pattern_ops kith_pattern_stream;
 
 int kith_pattern_new(const struct kith_pattern_ops *ops, const struct kith_pattern_host *host, struct kith_session_host *sessions,
                      struct kith_pattern **ret_pattern);
@@ -73,10 +87,16 @@ void kith_pattern_let_go(struct kith_pattern *pattern, struct kith_session *sess
 /* The next message for the application: 0, -EAGAIN (none), or what may_take() said. */
 int kith_pattern_take(struct kith_pattern *pattern, kith_msg **ret_msg);
 int kith_pattern_send(struct kith_pattern *pattern, kith_msg *msg);
+void kith_pattern_command(struct kith_pattern *pattern, struct kith_session *session, enum kith_session_command command, const void *octets,
+                          size_t size);
+int kith_pattern_ask(struct kith_pattern *pattern, enum kith_session_command command, const void *octets, size_t size);
 
 /* For the patterns ------------------------------------------------------------------------------------------------------ */
 
+/* Queues it for the application; with conflate the one before it of the same peer goes. */
 void kith_pattern_received(struct kith_pattern *pattern, kith_msg *msg);
+/* A message of one frame that says something of this peer, to be received. Errors: -ENOMEM. */
+int kith_pattern_new_msg(struct kith_session *session, const void *data, size_t size, kith_msg **ret_msg);
 /* Frees a message that does not fit the pattern, with an event that says why. */
 void kith_pattern_drop(struct kith_session *session, kith_msg *msg, const char *why);
 /* May this peer (NULL: it has gone) be sent to now? Errors: -EHOSTUNREACH, -EAGAIN (`writable` comes). */
@@ -88,5 +108,9 @@ int kith_pattern_balance(struct kith_pattern *pattern, kith_msg *msg, struct kit
 void kith_pattern_reclaim(struct kith_pattern *pattern, struct kith_session *session);
 /* Sends pending messages to peers that have room now. The pattern is told of each by `sent` (may be NULL). */
 void kith_pattern_pump(struct kith_pattern *pattern, void (*sent)(struct kith_pattern *pattern, struct kith_session *session));
+/* Operations of patterns that do just that. */
+void kith_pattern_balance_detach(struct kith_pattern *pattern, struct kith_session *session);
+void kith_pattern_balance_pump(struct kith_pattern *pattern);
+int kith_pattern_balance_send(struct kith_pattern *pattern, kith_msg *msg);
 
 #endif

@@ -6,6 +6,7 @@
  * (-EACCES); the next one may then be sent.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "pattern/pattern.h"
 
@@ -22,6 +23,8 @@ struct req {
     enum req_state state;
     struct kith_session *asked; /* one of the ready peers while ASKED */
     int error;                  /* while FAILED */
+    bool correlated;            /* the request went out with its id in front */
+    uint32_t id;                /* of the last request; octets to the peer, so their order is ours */
 };
 
 static void req_fail(struct req *req, int error) {
@@ -74,17 +77,31 @@ static void req_refused(struct kith_pattern *pattern, struct kith_session *sessi
     }
 }
 
+/* Frames in front of the reply's body, or 0: it is not the reply. */
+static size_t req_envelope(const struct req *req, const kith_msg *msg) {
+    size_t empty = req->correlated ? 1 : 0;
+    if (msg->count < empty + 2 || kith_msg_at(msg, empty)->slice.size != 0)
+        return 0;
+    const struct kith_frame *id = kith_msg_at(msg, 0);
+    if (req->correlated && (id->slice.size != sizeof(req->id) || memcmp(kith_frame_data(id), &req->id, sizeof(req->id)) != 0))
+        return 0;
+    return empty + 1;
+}
+
 static void req_receive(struct kith_pattern *pattern, struct kith_session *session, kith_msg *msg) {
     struct req *req = (struct req *)pattern;
     if (req->state != REQ_ASKED || req->asked != session) {
         kith_pattern_drop(session, msg, "it answers no request of ours");
         return;
     }
-    if (msg->count < 2 || kith_msg_at(msg, 0)->slice.size != 0) {
-        kith_pattern_drop(session, msg, "a reply has to begin with an empty frame");
+    size_t envelope = req_envelope(req, msg);
+    if (envelope == 0) {
+        kith_pattern_drop(session, msg,
+                          req->correlated ? "it does not begin with the request's id and an empty frame (req-correlate)"
+                                          : "a reply has to begin with an empty frame");
         return;
     }
-    kith_msg_drop(msg, 1);
+    kith_msg_drop(msg, envelope);
     req->state = REQ_ANSWERED;
     req->asked = NULL;
     kith_pattern_received(pattern, msg);
@@ -108,19 +125,49 @@ static void req_taken(struct kith_pattern *pattern, kith_msg *msg) {
     ((struct req *)pattern)->state = REQ_MAY_ASK;
 }
 
+/* req-relaxed: another request may be sent; what becomes of the one before is of no more interest. Its late reply, when the peer that was
+ * asked is the same, is told from the new one by its id alone (req-correlate). */
+static void req_give_up(struct req *req) {
+    (void)kith_msg_queue_free(&req->base.received);
+    if (req->state == REQ_PENDING) {
+        (void)kith_msg_queue_free(&req->base.pending);
+        req->base.pending_count = req->base.pending_octets = 0;
+    }
+    req->state = REQ_MAY_ASK;
+    req->asked = NULL;
+}
+
+/* The envelope: an empty frame, and in front of it the request's id where that was asked for. Errors: -ENOMEM. */
+static int req_wrap(struct req *req, kith_msg *msg, bool correlate) {
+    int r = kith_msg_prepend(msg, NULL, 0);
+    if (r < 0 || !correlate)
+        return r;
+    uint32_t id = req->id + 1;
+    r = kith_msg_prepend(msg, &id, sizeof(id));
+    if (r < 0)
+        kith_msg_drop(msg, 1);
+    return r;
+}
+
 static int req_send(struct kith_pattern *pattern, kith_msg *msg) {
     struct req *req = (struct req *)pattern;
+    const int64_t *numbers = pattern->sessions->profile->numbers;
+    if (req->state != REQ_MAY_ASK && numbers[KITH_OPTION_REQ_RELAXED] != 0)
+        req_give_up(req);
     if (req->state != REQ_MAY_ASK)
         return -EPROTO;
-    int r = kith_msg_prepend(msg, NULL, 0);
+    bool correlate = numbers[KITH_OPTION_REQ_CORRELATE] != 0;
+    int r = req_wrap(req, msg, correlate);
     if (r < 0)
         return r;
     struct kith_session *session;
     r = kith_pattern_balance(pattern, msg, &session);
     if (r < 0) {
-        kith_msg_drop(msg, 1);
+        kith_msg_drop(msg, correlate ? 2 : 1);
         return r;
     }
+    req->correlated = correlate;
+    req->id++;
     req->state = session ? REQ_ASKED : REQ_PENDING;
     req->asked = session;
     return 0;
@@ -133,6 +180,7 @@ static void req_pump(struct kith_pattern *pattern) {
 const struct kith_pattern_ops kith_pattern_req = {
     .name = "REQ",
     .size = sizeof(struct req),
+    .probes = true,
     .detach = req_detach,
     .forget = req_forget,
     .refused = req_refused,

@@ -2,65 +2,20 @@
  * pattern/router.c: ROUTER: every peer has a routing id, frame 0 of each message. RFC 28.
  *
  * A peer's own id (Identity in READY) is taken if it is free; a peer that claims one in use is refused by name, or takes it over when
- * router-handover is set. Other peers get a zero octet and a number that is free. An id is what a peer claims: who it is says the message's
+ * router-handover is set. Other peers are given one. An id is what a peer claims: who it is says the message's
  * origin.
  */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <string.h>
-#include <sys/random.h>
 
-#include "pattern/pattern.h"
+#include "pattern/by-id.h"
 
 struct router {
     struct kith_pattern base;
-    struct kith_map by_id;
-    uint32_t next_id;
-    bool seeded;
+    struct kith_by_id by_id;
 };
 
-static void router_unmap(struct router *router, struct kith_session *session) {
-    if (!session->mapped)
-        return;
-    kith_map_remove(&router->by_id, &session->id_node);
-    session->mapped = false;
-}
-
 static void router_deinit(struct kith_pattern *pattern) {
-    struct router *router = (struct router *)pattern;
-    kith_list_foreach (&pattern->peers, node)
-        router_unmap(router, kith_list_entry(node, struct kith_session, pattern_link));
-    kith_map_deinit(&router->by_id);
-}
-
-static struct kith_session *router_find(struct router *router, const void *id, size_t size) {
-    struct kith_map_node *node = kith_map_find(&router->by_id, id, size);
-    return node ? KITH_CONTAINER_OF(node, struct kith_session, id_node) : NULL;
-}
-
-static int router_map(struct router *router, struct kith_session *session) {
-    int r = kith_map_insert(&router->by_id, &session->id_node, session->routing_id, session->routing_id_size);
-    session->mapped = r >= 0;
-    if (r == -ENOMEM)
-        kith_session_tell(session, KITH_EVENT_HANDSHAKE_FAILED, r, 0, "out of memory for its routing id");
-    return r;
-}
-
-/* 00 + 4 octets, skipping those that a peer has claimed. */
-static int router_number(struct router *router, struct kith_session *session) {
-    if (!router->seeded) {
-        (void)getrandom(&router->next_id, sizeof(router->next_id), GRND_NONBLOCK);
-        router->seeded = true;
-    }
-    int r;
-    do {
-        uint32_t number = htonl(router->next_id++);
-        session->routing_id[0] = 0;
-        memcpy(session->routing_id + 1, &number, sizeof(number));
-        session->routing_id_size = 1 + sizeof(number);
-        r = router_map(router, session);
-    } while (r == -EEXIST);
-    return r;
+    kith_by_id_deinit(&((struct router *)pattern)->by_id, pattern);
 }
 
 /* The id is in use: by option the newcomer gets it, otherwise it is refused; both are named. */
@@ -80,18 +35,18 @@ static int router_clash(struct kith_session *session, struct kith_session *holde
 static int router_attach(struct kith_pattern *pattern, struct kith_session *session) {
     struct router *router = (struct router *)pattern;
     if (session->routing_id_size == 0)
-        return router_number(router, session);
-    struct kith_session *holder = router_find(router, session->routing_id, session->routing_id_size);
+        return kith_by_id_number(&router->by_id, session);
+    struct kith_session *holder = kith_by_id_find(&router->by_id, session->routing_id, session->routing_id_size);
     if (holder) {
         int r = router_clash(session, holder);
         if (r < 0)
             return r;
     }
-    return router_map(router, session);
+    return kith_by_id_add(&router->by_id, session);
 }
 
 static void router_forget(struct kith_pattern *pattern, struct kith_session *session) {
-    router_unmap((struct router *)pattern, session);
+    kith_by_id_remove(&((struct router *)pattern)->by_id, session);
 }
 
 static void router_receive(struct kith_pattern *pattern, struct kith_session *session, kith_msg *msg) {
@@ -99,23 +54,6 @@ static void router_receive(struct kith_pattern *pattern, struct kith_session *se
         kith_pattern_drop(session, msg, "out of memory");
     else
         kith_pattern_received(pattern, msg);
-}
-
-/* Sends without the id frame; on failure the message is as it was. Errors: -EAGAIN, -EHOSTUNREACH, -ENOMEM. */
-static int router_pass(struct kith_pattern *pattern, struct kith_session *session, kith_msg *msg) {
-    int r = kith_pattern_check_room(session);
-    if (r < 0)
-        return r;
-    uint8_t id[255];
-    size_t size = kith_msg_at(msg, 0)->slice.size;
-    memcpy(id, session->routing_id, size);
-    kith_msg_drop(msg, 1);
-    r = kith_session_send(session, msg);
-    if (r < 0 && kith_msg_prepend(msg, id, size) < 0)
-        return -ENOMEM;
-    if (r == 0)
-        pattern->last = session;
-    return r == -EPIPE ? -EHOSTUNREACH : r;
 }
 
 static void router_drop_lost(struct kith_pattern *pattern, kith_msg *msg) {
@@ -130,8 +68,8 @@ static int router_send(struct kith_pattern *pattern, kith_msg *msg) {
         return -EINVAL;
     bool mandatory = pattern->sessions->profile->numbers[KITH_OPTION_ROUTER_MANDATORY] != 0;
     const struct kith_frame *id = kith_msg_at(msg, 0);
-    struct kith_session *session = router_find(router, kith_frame_data(id), id->slice.size);
-    int r = session ? router_pass(pattern, session, msg) : -EHOSTUNREACH;
+    struct kith_session *session = kith_by_id_find(&router->by_id, kith_frame_data(id), id->slice.size);
+    int r = session ? kith_by_id_pass(pattern, session, msg) : -EHOSTUNREACH;
     if (r == 0 || r == -ENOMEM || mandatory)
         return r;
     if (r == -EAGAIN)
@@ -144,6 +82,7 @@ static int router_send(struct kith_pattern *pattern, kith_msg *msg) {
 const struct kith_pattern_ops kith_pattern_router = {
     .name = "ROUTER",
     .size = sizeof(struct router),
+    .probes = true,
     .deinit = router_deinit,
     .attach = router_attach,
     .forget = router_forget,

@@ -31,10 +31,16 @@ static inline const uint8_t *kith_arena_end(const struct kith_arena *arena) {
     return arena->buffer ? kith_buffer_data(arena->buffer) + arena->used : NULL;
 }
 
-/* Copies `size` octets, at most KITH_ARENA_SIZE; the slice has a reference. Errors: -ENOMEM. */
-int kith_arena_put(struct kith_arena *arena, const void *data, size_t size, struct kith_slice *ret_slice);
-/* Appends to a slice that ends where the arena does. Errors: -ENOSPC: there is no room. */
-int kith_arena_extend(struct kith_arena *arena, const void *data, size_t size, struct kith_slice *slice);
+/* Room for `size` octets, at most KITH_ARENA_SIZE, to be filled by the caller; the slice has a reference. Errors: -ENOMEM. */
+int kith_arena_take(struct kith_arena *arena, size_t size, struct kith_slice *ret_slice);
+/* Makes a slice that ends where the arena does longer by so much. False: there is no room. */
+static inline bool kith_arena_extend(struct kith_arena *arena, size_t size, struct kith_slice *slice) {
+    if (size > KITH_ARENA_SIZE - arena->used)
+        return false;
+    arena->used += size;
+    slice->size += size;
+    return true;
+}
 /* True when it is a buffer of this arena's kind, so not to be held for long. */
 static inline bool kith_arena_holds(const struct kith_arena *arena, const struct kith_slice *slice) {
     return slice->buffer && slice->buffer == arena->buffer;

@@ -15,24 +15,24 @@ static int acceptor_on_accept(kith_listener *listener, int fd, void *userdata) {
     if (host->accepted_count >= (uint64_t)limit) {
         if (!acceptor->full) {
             acceptor->full = true;
-            kith_session_host_tell(host, KITH_EVENT_ACCEPT_FAILED, acceptor->endpoint_text, -EUSERS, 1,
-                                   "%s: a connection was closed: max-peers (%lld) is reached", acceptor->endpoint_text, (long long)limit);
+            kith_session_host_tell(host, KITH_EVENT_ACCEPT_FAILED, acceptor->place->text, -EUSERS, 1,
+                                   "%s: a connection was closed: max-peers (%lld) is reached", acceptor->place->text, (long long)limit);
         }
         return -EUSERS;
     }
     acceptor->full = false;
-    int r = kith_session_new_accepted(host, &acceptor->endpoint, acceptor->endpoint_text, listener, fd);
+    int r = kith_session_new_accepted(host, acceptor->place, listener, fd);
     if (r < 0)
-        kith_session_host_tell(host, KITH_EVENT_ACCEPT_FAILED, acceptor->endpoint_text, r, 1, "%s: a connection was closed: %s",
-                               acceptor->endpoint_text, kith_error_name(r));
+        kith_session_host_tell(host, KITH_EVENT_ACCEPT_FAILED, acceptor->place->text, r, 1, "%s: a connection was closed: %s",
+                               acceptor->place->text, kith_error_name(r));
     return r;
 }
 
 static void acceptor_on_error(kith_listener *listener, int error, void *userdata) {
     (void)listener;
     struct kith_acceptor *acceptor = userdata;
-    kith_session_host_tell(acceptor->host, KITH_EVENT_ACCEPT_FAILED, acceptor->endpoint_text, error, 0,
-                           "%s: accepting a connection failed: %s%s", acceptor->endpoint_text, kith_error_name(error),
+    kith_session_host_tell(acceptor->host, KITH_EVENT_ACCEPT_FAILED, acceptor->place->text, error, 0,
+                           "%s: accepting a connection failed: %s%s", acceptor->place->text, kith_error_name(error),
                            error == -EMFILE ? " (raise RLIMIT_NOFILE)" : "");
 }
 
@@ -45,7 +45,6 @@ int kith_acceptor_new(struct kith_session_host *host, const struct kith_endpoint
         return kith_error_set(ret_error, -ENOMEM, "out of memory");
     kith_list_init(&acceptor->link);
     acceptor->host = host;
-    acceptor->endpoint = *endpoint;
     const int64_t *numbers = host->profile->numbers;
     struct kith_listener_options options = {
         .identity = endpoint->transport->identity && numbers[KITH_OPTION_IDENTITY] != 0,
@@ -55,10 +54,13 @@ int kith_acceptor_new(struct kith_session_host *host, const struct kith_endpoint
     int r = kith_listener_new(host->loop, &endpoint->address, &options, &acceptor_ops, acceptor, &acceptor->listener, ret_error);
     if (r < 0)
         return r;
-    r = kith_listener_address(acceptor->listener, &acceptor->endpoint.address);
+    struct kith_endpoint bound = *endpoint;
+    r = kith_listener_address(acceptor->listener, &bound.address);
     if (r < 0)
         return kith_error_set(ret_error, r, "getsockname: %s", kith_error_name(r));
-    (void)endpoint->transport->format(&acceptor->endpoint.address, acceptor->endpoint_text, sizeof(acceptor->endpoint_text));
+    r = kith_place_new(&bound, &acceptor->place);
+    if (r < 0)
+        return kith_error_set(ret_error, r, "out of memory");
     *ret_acceptor = KITH_STEAL(acceptor);
     return 0;
 }
@@ -68,6 +70,7 @@ struct kith_acceptor *kith_acceptor_free(struct kith_acceptor *acceptor) {
         return NULL;
     kith_list_unlink(&acceptor->link);
     kith_listener_free(acceptor->listener);
+    kith_place_unref(acceptor->place);
     free(acceptor);
     return NULL;
 }

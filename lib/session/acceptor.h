@@ -6,8 +6,7 @@
 
 struct kith_acceptor {
     struct kith_session_host *host;
-    struct kith_endpoint endpoint;
-    char endpoint_text[KITH_ENDPOINT_MAX]; /* with the port that the kernel chose */
+    struct kith_place *place; /* with the port that the kernel chose */
     kith_listener *listener;
     bool full;             /* max-peers was reached and told */
     struct kith_list link; /* of its socket */

@@ -19,6 +19,11 @@ static const char *const event_names[KITH_EVENT_COUNT_] = {
     [KITH_EVENT_DROPPED] = "dropped",
     [KITH_EVENT_FDS_REFUSED] = "fds-refused",
     [KITH_EVENT_ACCEPT_FAILED] = "accept-failed",
+    [KITH_EVENT_UNBOUND] = "unbound",
+    [KITH_EVENT_GIVEN_UP] = "given-up",
+    [KITH_EVENT_PEER_REFUSED] = "peer-refused",
+    [KITH_EVENT_SUBSCRIPTIONS_REFUSED] = "subscriptions-refused",
+    [KITH_EVENT_AUTHENTICATION_FAILED] = "authentication-failed",
 };
 
 const char *kith_event_name(enum kith_event_type type) {
@@ -64,7 +69,7 @@ void kith_session_tell(struct kith_session *session, enum kith_event_type type, 
     (void)vsnprintf(text + used, sizeof(text) - used, format, args);
     va_end(args);
     struct kith_event event = {.type = type,
-                               .endpoint = session->endpoint_text,
+                               .endpoint = session->place->text,
                                .origin = session->origin ? session->origin : session->peer_origin,
                                .error = error,
                                .count = count,

@@ -78,7 +78,7 @@ static bool session_same_writer(const struct kith_session *session, const struct
 }
 
 int kith_session_identify(struct kith_session *session, struct kith_sender *sender) {
-    if (!session->endpoint.transport->identity || session->profile->numbers[KITH_OPTION_IDENTITY] == 0) {
+    if (!session->place->endpoint.transport->identity || session->profile->numbers[KITH_OPTION_IDENTITY] == 0) {
         if (!session->origin && session->peer_origin)
             session->origin = kith_origin_ref(session->peer_origin);
         return session->origin ? 0 : session_identify_nobody(session);
@@ -109,7 +109,7 @@ int kith_session_identify(struct kith_session *session, struct kith_sender *send
 int kith_session_identify_peer(struct kith_session *session) {
     struct kith_process *process = NULL;
     kith_origin *origin = NULL;
-    int r = session->endpoint.transport->peer(session->conn, &process, &origin);
+    int r = session->place->endpoint.transport->peer(session->conn, &process, &origin);
     if (r < 0)
         return r;
     kith_origin_unref(session->peer_origin);
@@ -128,7 +128,39 @@ int kith_session_identify_peer(struct kith_session *session) {
     return 0;
 }
 
+int kith_session_claim(struct kith_session *session, const char *name, const void *value, size_t size) {
+    int r = session->claims ? 0 : kith_claims_new(&session->claims);
+    if (r >= 0)
+        r = kith_claims_add(session->claims, name, value, size);
+    return r == -E2BIG ? 0 : r;
+}
+
+void kith_session_share_claims(struct kith_session *session) {
+    if (!session->claims)
+        return;
+    if (session->peer_origin)
+        kith_origin_set_claims(session->peer_origin, session->claims);
+    if (session->origin && session->origin != session->peer_origin)
+        kith_origin_set_claims(session->origin, session->claims);
+}
+
+int kith_session_set_routing_id(struct kith_session *session, const void *id, size_t size) {
+    if (session->routing_id != session->short_id)
+        free(session->routing_id);
+    session->routing_id = NULL;
+    session->routing_id_size = 0;
+    if (size == 0)
+        return 0;
+    session->routing_id = size <= KITH_SHORT_ID ? session->short_id : malloc(size);
+    if (!session->routing_id)
+        return -ENOMEM;
+    memcpy(session->routing_id, id, size);
+    session->routing_id_size = (uint8_t)size;
+    return 0;
+}
+
 void kith_session_forget(struct kith_session *session) {
+    session->peer_type = NULL;
     session->peer_watch = kith_watch_unref(session->peer_watch);
     session->writer_watch = kith_watch_unref(session->writer_watch);
     session->peer_origin = kith_origin_unref(session->peer_origin);

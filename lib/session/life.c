@@ -50,13 +50,13 @@ void kith_session_schedule_heartbeat(struct kith_session *session) {
 
 /* A peer of ZMTP 3.0 knows no PING: it is left alone. One whose answers pile up unread is not: it gets no PING and no more time for it. */
 static void session_ping(struct kith_session *session, uint64_t now) {
-    int r = kith_zmtp_ping(session->engine, (unsigned)session_number(session, KITH_OPTION_HEARTBEAT_TTL), NULL, 0);
+    int r = session->link->ping ? session->link->ping(session, (unsigned)session_number(session, KITH_OPTION_HEARTBEAT_TTL)) : -EOPNOTSUPP;
     if (r == -EOPNOTSUPP) {
         session->heard_at = now;
         return;
     }
     session->pinged_at = now;
-    kith_session_send_engine(session);
+    kith_session_speak(session);
 }
 
 static void session_heartbeat(struct kith_session *session) {
@@ -82,6 +82,13 @@ static void session_heartbeat(struct kith_session *session) {
     kith_session_schedule_heartbeat(session);
 }
 
+void kith_session_pinged(struct kith_session *session, uint64_t ttl_ms) {
+    if (session->peer_ttl_ms == ttl_ms)
+        return;
+    session->peer_ttl_ms = ttl_ms;
+    kith_session_schedule_heartbeat(session);
+}
+
 static void session_try_again(struct kith_session *session) {
     int r = kith_session_connect(session);
     if (r < 0)
@@ -91,7 +98,7 @@ static void session_try_again(struct kith_session *session) {
 void kith_session_on_timer(kith_timer *timer, void *userdata) {
     (void)timer;
     struct kith_session *session = kith_session_ref(userdata);
-    if (session->broken < 0 && session->conn) {
+    if (session->broken < 0) {
         kith_session_fail(session, session->broken, kith_error_name(session->broken));
         kith_session_unref(session);
         return;

@@ -26,12 +26,31 @@ struct kith_profile *kith_profile_ref(struct kith_profile *profile) {
 struct kith_profile *kith_profile_unref(struct kith_profile *profile) {
     if (!profile || --profile->refs > 0)
         return NULL;
+    for (size_t i = 0; i < KITH_OPTION_COUNT_; i++)
+        (void)kith_profile_set_octets(profile, (enum kith_option)i, NULL, 0);
     for (size_t i = 0; i < profile->metadata_count; i++) {
         free((char *)profile->metadata[i].name);
         free((uint8_t *)profile->metadata[i].value);
     }
     free(profile);
     return NULL;
+}
+
+int kith_profile_set_octets(struct kith_profile *profile, enum kith_option option, const void *data, size_t size) {
+    struct kith_octets *octets = &profile->octets[option];
+    uint8_t *copy = NULL;
+    if (data) {
+        copy = malloc(size + 1);
+        if (!copy)
+            return -ENOMEM;
+        memcpy(copy, data, size);
+    }
+    /* It may be a key or a password. */
+    if (octets->data)
+        explicit_bzero(octets->data, octets->size);
+    free(octets->data);
+    *octets = (struct kith_octets){.data = copy, .size = size};
+    return 0;
 }
 
 int kith_profile_add_metadata(struct kith_profile *profile, const char *name, const void *value, size_t size) {
@@ -59,8 +78,11 @@ int kith_profile_own(struct kith_profile **profile) {
     if (r < 0)
         return r;
     memcpy(copy->numbers, from->numbers, sizeof(copy->numbers));
-    memcpy(copy->routing_id, from->routing_id, from->routing_id_size);
-    copy->routing_id_size = from->routing_id_size;
+    for (size_t i = 0; i < KITH_OPTION_COUNT_; i++) {
+        r = kith_profile_set_octets(copy, (enum kith_option)i, from->octets[i].data, from->octets[i].size);
+        if (r < 0)
+            return r;
+    }
     for (size_t i = 0; i < from->metadata_count; i++) {
         r = kith_profile_add_metadata(copy, from->metadata[i].name, from->metadata[i].value, from->metadata[i].size);
         if (r < 0)

@@ -17,11 +17,15 @@
 /* RFC 37 sets no limit to the number of properties; a peer's engine does, and 64 is what ours accepts. */
 #define KITH_PROFILE_METADATA_MAX 32
 
+struct kith_octets {
+    uint8_t *data; /* owned; NULL: none were set */
+    size_t size;
+};
+
 struct kith_profile {
     unsigned refs;
     int64_t numbers[KITH_OPTION_COUNT_];
-    uint8_t routing_id[255];
-    size_t routing_id_size;
+    struct kith_octets octets[KITH_OPTION_COUNT_];                 /* of options that are octets */
     struct kith_zmtp_property metadata[KITH_PROFILE_METADATA_MAX]; /* names and values are owned */
     size_t metadata_count;
 };
@@ -32,6 +36,8 @@ struct kith_profile *kith_profile_ref(struct kith_profile *profile);
 struct kith_profile *kith_profile_unref(struct kith_profile *profile);
 /* Makes *profile safe to change: itself when nobody else holds it, else a copy that takes its place. Errors: -ENOMEM. */
 int kith_profile_own(struct kith_profile **profile);
+/* A copy of the octets; data NULL: none. A profile of one's own only. Errors: -ENOMEM. */
+int kith_profile_set_octets(struct kith_profile *profile, enum kith_option option, const void *data, size_t size);
 /* Errors: -ENOMEM, -E2BIG. */
 int kith_profile_add_metadata(struct kith_profile *profile, const char *name, const void *value, size_t size);
 

@@ -1,92 +1,129 @@
 /*
- * session/send.c: messages -> octets in the connection's write queue.
+ * session/send.c: messages and commands on their way to the link.
  *
- * A message goes straight to the connection as long as that has room, otherwise it waits in the session's queue; the first message of the
- * queue may be written in part, frame by frame. Small frames are copied, header and body at once; large ones are passed by reference.
+ * A message goes straight to the link as long as that has room, otherwise it waits in the session's queue; the first message of the queue
+ * may be written in part, frame by frame. A command that has to wait is queued as a message of one frame that says so (kith_msg.command).
  */
 #include <errno.h>
-#include <string.h>
 
 #include "session/session.h"
 
-/* Up to here a copy is cheaper than another element of the vector (measured with the write queue's chunks: a cache line or two against an
- * allocation). */
-#define FRAME_COPY_MAX 4096
+KITH_DEFINE_CLEANUP(kith_msg *, kith_msg_free)
 
-static int session_write_small(struct kith_session *session, const struct kith_frame *frame, bool more) {
-    uint8_t octets[KITH_ZMTP_HEADER_MAX + FRAME_COPY_MAX];
-    size_t header = kith_zmtp_frame_header(frame->slice.size, more, octets);
-    memcpy(octets + header, kith_frame_data(frame), frame->slice.size);
-    return kith_conn_write(session->conn, octets, header + frame->slice.size);
-}
-
-static int session_write_large(struct kith_session *session, const struct kith_frame *frame, bool more) {
-    if (!session->sending_header) {
-        uint8_t header[KITH_ZMTP_HEADER_MAX];
-        size_t size = kith_zmtp_frame_header(frame->slice.size, more, header);
-        int r = kith_conn_write(session->conn, header, size);
-        if (r < 0)
-            return r;
-        session->sending_header = true;
-    }
-    int r = kith_conn_write_slice(session->conn, frame->slice);
-    if (r >= 0)
-        session->sending_header = false;
-    return r;
-}
-
-/* Writes the frames from sending_frame on. Returns 0 when the message is written whole, -EAGAIN when the connection is full, -EPIPE,
- * -ENOMEM. */
-static int session_write(struct kith_session *session, const kith_msg *msg) {
-    while (session->sending_frame < msg->count) {
-        const struct kith_frame *frame = kith_msg_at(msg, session->sending_frame);
-        bool more = session->sending_frame + 1 < msg->count;
-        int r = frame->slice.size <= FRAME_COPY_MAX ? session_write_small(session, frame, more) : session_write_large(session, frame, more);
-        if (r < 0)
-            return r;
-        session->sending_frame++;
-    }
-    session->sending_frame = 0;
-    return 0;
+/* Nothing of the first message was written: it may go another way. */
+static bool session_untouched(const struct kith_session *session) {
+    return session->sending_frame == 0 && !session->sending_header;
 }
 
 bool kith_session_has_room(const struct kith_session *session) {
+    if (session->profile->numbers[KITH_OPTION_CONFLATE] != 0)
+        return session->state == KITH_SESSION_READY; /* what waits makes room */
     return session->state == KITH_SESSION_READY && session->queued < (size_t)session->profile->numbers[KITH_OPTION_SEND_HWM] &&
            session->queued_octets < (size_t)session->profile->numbers[KITH_OPTION_SEND_HWM_BYTES];
 }
 
-int kith_session_send(struct kith_session *session, kith_msg *msg) {
-    if (session->state != KITH_SESSION_READY)
-        return -EPIPE;
-    if (!kith_session_has_room(session)) {
-        session->starved = true;
-        return -EAGAIN;
+/* With conflate a newer message takes the place of those that wait, but not of one that is written in part. */
+static void session_conflate(struct kith_session *session) {
+    kith_list_foreach_safe (&session->queue, node) {
+        kith_msg *msg = kith_list_entry(node, kith_msg, link);
+        if (msg->command != KITH_COMMAND_NONE || (node->prev == &session->queue && !session_untouched(session)))
+            continue;
+        session->queued--;
+        session->queued_octets -= kith_msg_cost(msg);
+        kith_msg_free(msg);
     }
-    kith_msg_refund(msg);
-    if (session->queued == 0) {
-        int r = session_write(session, msg);
-        if (r >= 0) {
-            kith_msg_free(msg);
-            return 0;
-        }
-        bool untouched = session->sending_frame == 0 && !session->sending_header;
-        if (r != -EAGAIN && untouched)
-            return r;
-        if (r != -EAGAIN)
-            kith_session_break(session, r);
-    }
-    /* Written in part, or behind others: it is ours from here on. */
+}
+
+static void session_enqueue(struct kith_session *session, kith_msg *msg) {
+    if (session->queued > 0 && session->profile->numbers[KITH_OPTION_CONFLATE] != 0 && msg->command == KITH_COMMAND_NONE)
+        session_conflate(session);
     kith_list_push_back(&session->queue, &msg->link);
     session->queued++;
     session->queued_octets += kith_msg_cost(msg);
+}
+
+static int session_check_room(struct kith_session *session) {
+    if (session->state != KITH_SESSION_READY)
+        return -EPIPE;
+    if (kith_session_has_room(session))
+        return 0;
+    session->starved = true;
+    return -EAGAIN;
+}
+
+/* Writes past an empty queue. 0: whole; 1: what is left of it has to be queued. Errors: nothing was written. */
+static int session_write_now(struct kith_session *session, const kith_msg *msg) {
+    if (session->queued > 0)
+        return 1;
+    int r = session->link->write(session, msg);
+    if (r >= 0)
+        return 0;
+    if (r != -EAGAIN && session_untouched(session))
+        return r;
+    if (r != -EAGAIN)
+        kith_session_break(session, r);
+    return 1;
+}
+
+int kith_session_send(struct kith_session *session, kith_msg *msg) {
+    int r = session_check_room(session);
+    if (r < 0)
+        return r;
+    kith_msg_refund(msg);
+    r = session_write_now(session, msg);
+    if (r < 0)
+        return r;
+    if (r == 0)
+        kith_msg_free(msg);
+    else
+        session_enqueue(session, msg); /* written in part, or behind others: it is ours from here on */
     return 0;
+}
+
+int kith_session_publish(struct kith_session *session, const kith_msg *msg) {
+    int r = session_check_room(session);
+    if (r >= 0)
+        r = session_write_now(session, msg);
+    if (r <= 0)
+        return r;
+    kith_msg *copy;
+    r = kith_msg_copy(msg, &copy);
+    if (r >= 0)
+        session_enqueue(session, copy);
+    else if (!session_untouched(session))
+        kith_session_break(session, r);
+    return r;
+}
+
+int kith_session_command(struct kith_session *session, enum kith_session_command command, const void *octets, size_t size) {
+    if (session->state != KITH_SESSION_READY)
+        return -EPIPE;
+    int r = session->queued > 0 ? -EAGAIN : session->link->command(session, command, octets, size);
+    if (r != -EAGAIN)
+        return r;
+    _cleanup_(kith_msg_freep) kith_msg *msg = NULL;
+    r = kith_msg_new(&msg);
+    if (r >= 0)
+        r = kith_msg_add(msg, octets, size);
+    if (r < 0)
+        return r;
+    msg->command = (uint8_t)command;
+    session_enqueue(session, KITH_STEAL(msg));
+    return 0;
+}
+
+static int session_write_queued(struct kith_session *session, const kith_msg *msg) {
+    if (msg->command == KITH_COMMAND_NONE)
+        return session->link->write(session, msg);
+    const struct kith_frame *frame = kith_msg_at(msg, 0);
+    return session->link->command(session, msg->command, kith_frame_data(frame), frame->slice.size);
 }
 
 void kith_session_pump(struct kith_session *session) {
     while (session->queued > 0) {
-        kith_session_send_engine(session); /* a PING behind a queue that is never empty would never go */
+        kith_session_speak(session); /* a PING behind a queue that is never empty would never go */
         kith_msg *msg = kith_list_first(&session->queue, kith_msg, link);
-        int r = session_write(session, msg);
+        int r = session_write_queued(session, msg);
         if (r < 0) {
             if (r != -EAGAIN)
                 kith_session_break(session, r);
@@ -96,12 +133,11 @@ void kith_session_pump(struct kith_session *session) {
         session->queued_octets -= kith_msg_cost(msg);
         kith_msg_free(msg);
     }
-    kith_session_send_engine(session);
+    kith_session_speak(session);
 }
 
-void kith_session_on_writable(kith_conn *conn, void *userdata) {
-    (void)conn;
-    struct kith_session *session = kith_session_ref(userdata);
+void kith_session_on_room(struct kith_session *session) {
+    kith_session_ref(session);
     if (session->state == KITH_SESSION_DRAINING)
         kith_session_finish_drain(session);
     else
@@ -111,18 +147,4 @@ void kith_session_on_writable(kith_conn *conn, void *userdata) {
         session->host->ops->writable(session, session->host->userdata);
     }
     kith_session_unref(session);
-}
-
-void kith_session_flush(struct kith_session *session) {
-    if (session->conn)
-        kith_conn_flush(session->conn);
-}
-
-void kith_session_send_engine(struct kith_session *session) {
-    size_t size;
-    const uint8_t *octets = kith_zmtp_output(session->engine, &size);
-    if (size == 0 || session->sending_frame > 0 || session->sending_header)
-        return; /* never inside a message: it goes out when that is written */
-    if (kith_conn_write(session->conn, octets, size) >= 0)
-        kith_zmtp_output_done(session->engine, size);
 }

@@ -9,9 +9,6 @@
 
 #include "base/error.h"
 
-/* Octets in a connection's write queue beyond which messages wait in the session, where they are counted and can be handed to another peer:
- * some socket buffers' worth, so that the kernel never waits for us. */
-#define CONN_HIGH_MARK ((size_t)256 * 1024)
 /* How long a dismissed peer has to read our ERROR. */
 #define DISMISS_MS 1000
 
@@ -51,6 +48,8 @@ struct kith_session *kith_session_unref(struct kith_session *session) {
     if (!session || --session->refs > 0)
         return NULL;
     kith_profile_unref(session->profile);
+    kith_place_unref(session->place);
+    (void)kith_session_set_routing_id(session, NULL, 0);
     free(session);
     return NULL;
 }
@@ -64,9 +63,7 @@ static void session_drop_account(struct kith_session *session) {
 
 static void session_drop_connection(struct kith_session *session) {
     session_drop_account(session);
-    session->conn = kith_conn_free(session->conn);
-    session->engine = kith_zmtp_free(session->engine);
-    kith_session_reset_receive(session);
+    session->link->drop(session);
     kith_session_forget(session);
     session->sending_frame = 0;
     session->sending_header = false;
@@ -95,23 +92,29 @@ void kith_session_close(struct kith_session *session) {
     else
         session->host->connecting_count--;
     kith_list_unlink(&session->host_link);
+    if (kith_list_empty(&session->host->peers))
+        session->host->ops->emptied(session->host->userdata);
     kith_session_unref(session);
 }
 
-static int session_new(struct kith_session_host *host, const struct kith_endpoint *endpoint, const char *endpoint_text, bool accepted,
-                       struct kith_session **ret_session) {
+static const struct kith_link *session_choose_link(const struct kith_session_host *host, const struct kith_place *place) {
+    (void)place;
+    return host->raw ? &kith_link_raw : &kith_link_zmtp;
+}
+
+int kith_session_new(struct kith_session_host *host, struct kith_place *place, bool accepted, struct kith_session **ret_session) {
     _cleanup_(kith_session_unrefp) struct kith_session *session = calloc(1, sizeof(*session));
     if (!session)
         return -ENOMEM;
     session->refs = 1;
     session->host = host;
     session->accepted = accepted;
-    session->endpoint = *endpoint;
+    session->place = kith_place_ref(place);
+    session->link = session_choose_link(host, place);
     session->profile = kith_profile_ref(host->profile);
     kith_list_init(&session->host_link);
     kith_list_init(&session->pattern_link);
     kith_list_init(&session->queue);
-    (void)snprintf(session->endpoint_text, sizeof(session->endpoint_text), "%s", endpoint_text);
     int r = kith_timer_new(host->loop, kith_session_on_timer, session, &session->timer);
     if (r < 0)
         return r;
@@ -129,8 +132,7 @@ static void session_relieved(void *owner) {
     struct kith_session *session = owner;
     session->heard_at = kith_loop_now(session->host->loop);
     session->pinged_at = 0;
-    if (session->conn)
-        kith_conn_resume(session->conn);
+    session->link->set_reading(session, true);
 }
 
 static int session_make_account(struct kith_session *session) {
@@ -142,103 +144,52 @@ static int session_make_account(struct kith_session *session) {
     return 0;
 }
 
-static int session_make_engine(struct kith_session *session) {
-    struct kith_zmtp_options options = {
-        .socket_type = session->host->socket_type,
-        .routing_id = session->profile->routing_id,
-        .routing_id_size = session->profile->routing_id_size,
-        .metadata = session->profile->metadata,
-        .metadata_count = session->profile->metadata_count,
-        .max_frame = (uint64_t)session->profile->numbers[KITH_OPTION_MAX_MESSAGE],
-        .as_server = session->accepted,
-    };
-    return kith_zmtp_new(&options, &session->engine);
-}
-
 /* The connection is there: greet, and give the peer its time for the handshake. */
 static int session_begin_handshake(struct kith_session *session) {
     session->state = KITH_SESSION_HANDSHAKE;
     int r = kith_session_identify_peer(session);
-    if (r < 0)
-        return r;
-    r = session_make_account(session);
     if (r >= 0)
-        r = session_make_engine(session);
+        r = session_make_account(session);
     if (r < 0)
         return r;
-    if (session->endpoint.transport->tune && !session->accepted)
-        session->endpoint.transport->tune(kith_conn_fd(session->conn));
     uint64_t limit = (uint64_t)session->profile->numbers[KITH_OPTION_HANDSHAKE_TIMEOUT];
     if (limit > 0)
         (void)kith_timer_arm(session->timer, limit, 0);
-    kith_session_send_engine(session);
-    return 0;
+    return session->link->begin(session);
 }
 
-static void session_on_connected(kith_conn *conn, void *userdata) {
-    (void)conn;
-    struct kith_session *session = userdata;
+void kith_session_connected(struct kith_session *session) {
+    kith_session_ref(session);
     int r = session_begin_handshake(session);
     if (r < 0)
         kith_session_fail(session, r, kith_error_name(r));
-}
-
-static void session_on_closed(kith_conn *conn, int error, void *userdata) {
-    (void)conn;
-    kith_session_fail(userdata, error, error == 0 ? "closed by the peer" : kith_error_name(error));
-}
-
-static const struct kith_conn_ops session_conn_ops = {
-    .data = kith_session_on_data,
-    .connected = session_on_connected,
-    .writable = kith_session_on_writable,
-    .closed = session_on_closed,
-};
-
-static struct kith_conn_options session_conn_options(const struct kith_session *session) {
-    return (struct kith_conn_options){
-        .identity = session->endpoint.transport->identity && session->profile->numbers[KITH_OPTION_IDENTITY] != 0,
-        .high_mark = CONN_HIGH_MARK,
-        .connect_ms = (uint64_t)session->profile->numbers[KITH_OPTION_HANDSHAKE_TIMEOUT],
-    };
-}
-
-int kith_session_new_accepted(struct kith_session_host *host, const struct kith_endpoint *endpoint, const char *endpoint_text,
-                              kith_listener *listener, int fd) {
-    struct kith_session *session;
-    int r = session_new(host, endpoint, endpoint_text, true, &session);
-    if (r < 0)
-        return r;
-    struct kith_conn_options options = session_conn_options(session);
-    r = kith_conn_new_accepted(listener, fd, &options, &session_conn_ops, session, &session->conn);
-    if (r < 0) {
-        kith_session_close(session);
-        return r;
-    }
-    /* From here on the descriptor is the connection's. */
-    r = session_begin_handshake(session);
-    if (r < 0)
-        kith_session_fail(session, r, kith_error_name(r));
-    return 0;
+    kith_session_unref(session);
 }
 
 int kith_session_connect(struct kith_session *session) {
     kith_profile_unref(session->profile);
     session->profile = kith_profile_ref(session->host->profile);
     session->state = KITH_SESSION_CONNECTING;
-    struct kith_conn_options options = session_conn_options(session);
-    return kith_conn_new_connect(session->host->loop, &session->endpoint.address, &options, &session_conn_ops, session, &session->conn);
+    return session->link->connect(session);
 }
 
-int kith_session_new_connecting(struct kith_session_host *host, const struct kith_endpoint *endpoint, const char *endpoint_text) {
+int kith_session_new_connecting(struct kith_session_host *host, struct kith_place *place, struct kith_session **ret_session) {
     struct kith_session *session;
-    int r = session_new(host, endpoint, endpoint_text, false, &session);
+    int r = kith_session_new(host, place, false, &session);
     if (r < 0)
         return r;
     r = kith_session_connect(session);
     if (r < 0)
         kith_session_close(session);
+    else
+        *ret_session = session;
     return r;
+}
+
+static const char *session_why_unwanted(int error) {
+    return error == -EEXIST  ? "refused: routing id in use"
+           : error == -EBUSY ? "refused: there is a peer already"
+                             : "refused: out of memory";
 }
 
 void kith_session_reached_ready(struct kith_session *session) {
@@ -246,12 +197,23 @@ void kith_session_reached_ready(struct kith_session *session) {
     session->tries = 0;
     kith_session_schedule_heartbeat(session);
     /* Our READY may still be in the engine, when greeting and READY of the peer came at once: it goes before any message that waited. */
-    kith_session_send_engine(session);
+    kith_session_speak(session);
     int r = session->host->ops->ready(session, session->host->userdata);
     if (r < 0 && session->state == KITH_SESSION_READY) {
-        (void)kith_zmtp_tell_error(session->engine, r == -EEXIST ? "refused: routing id in use" : "refused: out of memory");
+        if (session->link->refuse)
+            session->link->refuse(session, session_why_unwanted(r));
         kith_session_dismiss(session);
     }
+}
+
+void kith_session_speak(struct kith_session *session) {
+    if (session->link->speak)
+        session->link->speak(session);
+}
+
+void kith_session_flush(struct kith_session *session) {
+    if (session->state != KITH_SESSION_CLOSED)
+        session->link->flush(session);
 }
 
 /* Exponential, with a quarter of jitter so that a server's clients do not come back all at once. */
@@ -294,6 +256,14 @@ static void session_tell_gone(struct kith_session *session, enum kith_session_st
         kith_session_tell(session, KITH_EVENT_DROPPED, error, lost, "%zu queued messages dropped: the peer is gone", lost);
 }
 
+/* The option reconnect-stop, for a connection that ended in this state. */
+static bool session_stops(const struct kith_session *session, enum kith_session_state state, int error) {
+    int64_t stop = session->host->profile->numbers[KITH_OPTION_RECONNECT_STOP];
+    if (state == KITH_SESSION_CONNECTING)
+        return (stop & KITH_RECONNECT_STOP_REFUSED) && (error == -ECONNREFUSED || error == -ENOENT);
+    return (stop & (state == KITH_SESSION_HANDSHAKE ? KITH_RECONNECT_STOP_HANDSHAKE : KITH_RECONNECT_STOP_DISCONNECT)) != 0;
+}
+
 void kith_session_fail(struct kith_session *session, int error, const char *why) {
     if (session->state == KITH_SESSION_CLOSED)
         return;
@@ -302,10 +272,17 @@ void kith_session_fail(struct kith_session *session, int error, const char *why)
     (void)snprintf(text, sizeof(text), "%s", why);
     enum kith_session_state state = session->state;
     bool again = !session->accepted && (state != KITH_SESSION_DRAINING || session->dismissed);
+    if (again && session_stops(session, state, error)) {
+        again = false;
+        kith_session_tell(session, KITH_EVENT_GIVEN_UP, error, 0, "%s; not tried again (reconnect-stop)", text);
+        if (session->state == KITH_SESSION_CLOSED) {
+            kith_session_unref(session);
+            return;
+        }
+    }
     session->state = KITH_SESSION_IDLE;
     kith_timer_disarm(session->timer);
-    if (session->conn)
-        kith_conn_close(session->conn);
+    session->link->close(session);
     session_tell_gone(session, state, error, text);
     if (session->state != KITH_SESSION_CLOSED)
         session_drop_connection(session);
@@ -322,11 +299,9 @@ void kith_session_break(struct kith_session *session, int error) {
 }
 
 void kith_session_finish_drain(struct kith_session *session) {
-    size_t size;
     kith_session_pump(session);
-    (void)kith_zmtp_output(session->engine, &size);
-    if (session->queued == 0 && size == 0)
-        kith_conn_drain(session->conn, -1);
+    if (session->queued == 0 && session->link->spoken(session))
+        session->link->end(session);
 }
 
 static void session_begin_drain(struct kith_session *session, int64_t deadline_ms) {
@@ -334,7 +309,7 @@ static void session_begin_drain(struct kith_session *session, int64_t deadline_m
     kith_timer_disarm(session->timer);
     if (deadline_ms >= 0)
         (void)kith_timer_arm(session->timer, (uint64_t)deadline_ms, 0);
-    kith_conn_resume(session->conn);
+    session->link->set_reading(session, true);
     kith_session_finish_drain(session);
 }
 

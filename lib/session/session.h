@@ -1,5 +1,5 @@
 /*
- * session/session.h: one peer of a message socket: a transport connection, a ZMTP engine, the peer's origin, policy, and what it may cost.
+ * session/session.h: one peer of a message socket: a link to it, the peer's origin, policy, and what it may cost.
  *
  * States:  idle -> connecting -> handshake -> ready -> (connecting session: waiting -> connecting ...; accepted session: closed)
  *                                              `-> draining -> closed
@@ -26,6 +26,8 @@
 
 #include "base/list.h"
 #include "msg/internal.h"
+#include "session/link.h"
+#include "session/place.h"
 #include "session/profile.h"
 #include "session/watch.h"
 #include "stream/internal.h"
@@ -35,6 +37,9 @@
 struct kith_session;
 struct kith_session_host;
 
+/* Ids up to this size lie in the session: those that a pattern gives, and most of those that people give. */
+#define KITH_SHORT_ID 15
+
 /* What a session tells its owner. `userdata` is the host's. */
 struct kith_session_ops {
     /* The handshake is done: the peer may be sent to. A negative errno refuses it: the owner has emitted an event that says why, the
@@ -42,6 +47,8 @@ struct kith_session_ops {
     int (*ready)(struct kith_session *session, void *userdata);
     /* A whole message, with origin and account; the owner takes it. */
     void (*message)(struct kith_session *session, kith_msg *msg, void *userdata);
+    /* A subscription or a group, taken or given back. */
+    void (*command)(struct kith_session *session, enum kith_session_command command, const void *octets, size_t size, void *userdata);
     /* There is room in the queue after kith_session_send() had said -EAGAIN. */
     void (*writable)(struct kith_session *session, void *userdata);
     /* A session that was ready is no more. Messages that it had queued and not sent are in session->queue; what the owner leaves there is
@@ -50,6 +57,8 @@ struct kith_session_ops {
     /* The peer refused us: all of us (handshake), or a message. */
     void (*refused)(struct kith_session *session, void *userdata);
     void (*event)(const struct kith_event *event, void *userdata);
+    /* The last session has closed, whoever closed it. */
+    void (*emptied)(void *userdata);
 };
 
 /* What all sessions of one socket share. Embedded in the socket. */
@@ -58,6 +67,7 @@ struct kith_session_host {
     const struct kith_session_ops *ops;
     void *userdata;
     const char *socket_type;      /* as in READY: "REQ" */
+    bool raw;                     /* speaks no ZMTP over streams: STREAM */
     struct kith_profile *profile; /* for sessions made from now on */
     kith_policy *policy;          /* referenced, or NULL */
     uint64_t policy_generation;   /* counts changes of policy, so that sessions ask again */
@@ -100,60 +110,65 @@ static inline bool kith_writer_equal(const struct kith_writer *a, const struct k
 
 struct kith_session {
     unsigned refs;
+    enum kith_session_state state;
     struct kith_session_host *host; /* not to be used once closed: it may be gone */
     struct kith_list host_link;
     struct kith_list pattern_link; /* of the pattern, among its ready peers */
     struct kith_map_node id_node;  /* of the pattern, by routing id */
-    bool mapped;                   /* id_node is in a map */
-    enum kith_session_state state;
+    void *pattern_data;            /* of the pattern, which frees it when it forgets the peer */
+    struct kith_profile *profile;
+    struct kith_place *place;
+
+    const struct kith_link *link;
+    kith_conn *conn;          /* of the links over streams */
+    struct kith_zmtp *engine; /* of the link zmtp */
+    void *pipe;               /* of links that have neither */
+    kith_timer *timer;        /* handshake, then heartbeat; or the next try to connect */
+    unsigned tries;           /* to connect since the last success */
     bool accepted;
     bool dismissed; /* draining this connection only: a connecting session goes on to its next try */
-    struct kith_profile *profile;
-    struct kith_endpoint endpoint;
-    char endpoint_text[KITH_ENDPOINT_MAX];
-
-    kith_conn *conn;
-    struct kith_zmtp *engine;
-    kith_timer *timer; /* handshake, then heartbeat; or the next try to connect */
-    unsigned tries;    /* to connect since the last success */
+    bool mapped;    /* id_node is in a map */
+    bool pass_pidfd;
+    bool skipping;       /* the unfinished message was denied: its frames are dropped */
+    bool judged_allow;   /* see judged_origin */
+    bool sending_header; /* the header of sending_frame is written too */
+    bool starved;        /* said -EAGAIN: writable is due */
+    int broken;          /* kith_session_break() */
 
     /* who */
-    struct kith_watch *peer_watch; /* who made the connection; holds its process in the table */
-    struct kith_watch *writer_watch;
-    kith_origin *peer_origin; /* who made the connection */
-    kith_origin *origin;      /* of `writer`: who wrote last */
+    const char *peer_type;           /* its socket type, or NULL */
+    struct kith_watch *peer_watch;   /* who made the connection; holds its process in the table */
+    struct kith_watch *writer_watch; /* who wrote last */
+    kith_origin *peer_origin;        /* who made the connection */
+    kith_origin *origin;             /* of `writer`: who wrote last */
     struct kith_writer writer;
     struct kith_claims *claims;
-    bool pass_pidfd;
-    uint8_t routing_id[255]; /* as the peer said, or as the pattern gave it */
-    size_t routing_id_size;
+    uint8_t *routing_id;     /* as the peer said, or as the pattern gave it: short_id, or on the heap */
+    uint8_t routing_id_size; /* 0: none */
+    uint8_t short_id[KITH_SHORT_ID];
 
     /* in */
     struct kith_account *account; /* of this connection */
     kith_msg *incoming;           /* frames of an unfinished message */
     uint64_t incoming_cost;       /* what it announced so far, frames that have not arrived included */
-    bool skipping;                /* the unfinished message was denied: its frames are dropped */
     kith_origin *judged_origin;   /* not referenced: compared only, valid while origin == judged_origin */
     uint64_t judged_generation;
-    bool judged_allow;
     uint64_t heard_at;  /* ns: the last octets */
     uint64_t pinged_at; /* ns: our last PING, 0: answered or none */
     uint64_t peer_ttl_ms;
 
     /* out */
-    struct kith_list queue; /* messages waiting for room in the connection */
+    struct kith_list queue; /* messages and commands waiting for room in the connection */
     size_t queued, queued_octets;
     size_t sending_frame; /* of the first message in queue: frames before this one are written */
-    bool sending_header;  /* and the header of this one too */
-    int broken;           /* kith_session_break() */
-    bool starved;         /* said -EAGAIN: writable is due */
 };
 
-/* Takes over an accepted descriptor (the caller's still on failure). Errors: -ENOMEM, -EMFILE. */
-int kith_session_new_accepted(struct kith_session_host *host, const struct kith_endpoint *endpoint, const char *endpoint_text,
-                              kith_listener *listener, int fd);
+/* One of the host's peers, IDLE, with its link and no connection. Errors: -ENOMEM, -ECHILD. */
+int kith_session_new(struct kith_session_host *host, struct kith_place *place, bool accepted, struct kith_session **ret_session);
+/* Takes over an accepted descriptor (the caller's still on failure). Calls up. Errors: -ENOMEM, -EMFILE. */
+int kith_session_new_accepted(struct kith_session_host *host, struct kith_place *place, kith_listener *listener, int fd);
 /* Begins to connect, and again after each loss. */
-int kith_session_new_connecting(struct kith_session_host *host, const struct kith_endpoint *endpoint, const char *endpoint_text);
+int kith_session_new_connecting(struct kith_session_host *host, struct kith_place *place, struct kith_session **ret_session);
 struct kith_session *kith_session_ref(struct kith_session *session);
 struct kith_session *kith_session_unref(struct kith_session *session);
 
@@ -163,8 +178,13 @@ void kith_session_close(struct kith_session *session);
  * nothing queued and ends at once. */
 void kith_session_drain(struct kith_session *session, int64_t deadline_ms);
 
-/* Queues a message: 0 takes it. Errors: -EAGAIN (full: `writable` comes), -EPIPE (not ready). */
+/* Queues a message: 0 takes it. Errors: -EAGAIN (full: `writable` comes), -EPIPE (not ready), -ENOMEM. */
 int kith_session_send(struct kith_session *session, kith_msg *msg);
+/* The same for one of many peers: the message stays the caller's, a copy (which shares large frames) is made only when it has to wait. */
+int kith_session_publish(struct kith_session *session, const kith_msg *msg);
+/* Says a command, in its place among the messages; what has to wait is queued whatever the limits say, for it is our own socket that asks.
+ * Errors: -EPIPE, -ENOMEM, -ENOTSUP (the link has no such thing). */
+int kith_session_command(struct kith_session *session, enum kith_session_command command, const void *octets, size_t size);
 bool kith_session_has_room(const struct kith_session *session);
 /* Hands queued octets to the kernel now instead of when the loop goes idle. */
 void kith_session_flush(struct kith_session *session);
@@ -177,36 +197,35 @@ void kith_session_describe(struct kith_session *session, char *text, size_t size
 
 /* Between the files of this room ----------------------------------------------------------------------------------- */
 
-/* receive.c */
-void kith_session_on_data(kith_conn *conn, struct kith_batch *batch, void *userdata);
-void kith_session_reset_receive(struct kith_session *session);
 /* send.c */
-void kith_session_on_writable(kith_conn *conn, void *userdata);
 void kith_session_pump(struct kith_session *session);
 /* identify.c: sets origin (and writer) for this batch. Errors: -ENOMEM. */
 int kith_session_identify(struct kith_session *session, struct kith_sender *sender);
 int kith_session_identify_peer(struct kith_session *session);
 void kith_session_forget(struct kith_session *session);
+/* The peer claims this of itself. When all is said the origins that are known have it. Errors: -ENOMEM. */
+int kith_session_claim(struct kith_session *session, const char *name, const void *value, size_t size);
+void kith_session_share_claims(struct kith_session *session);
+/* At most 255 octets. Errors: -ENOMEM. */
+int kith_session_set_routing_id(struct kith_session *session, const void *id, size_t size);
 /* event.c */
 void kith_session_host_tell(struct kith_session_host *host, enum kith_event_type type, const char *endpoint, int error, uint64_t count,
                             const char *format, ...) __attribute__((format(printf, 6, 7)));
 /* life.c: the timer of each state */
 void kith_session_on_timer(kith_timer *timer, void *userdata);
 void kith_session_schedule_heartbeat(struct kith_session *session);
-/* session.c: begins one try to connect. Errors: those of kith_conn_new_connect(). */
+/* life.c: PING came, with how long the peer may be silent (0: for ever). */
+void kith_session_pinged(struct kith_session *session, uint64_t ttl_ms);
+/* session.c: begins one try to connect. Errors: those of the link. */
 int kith_session_connect(struct kith_session *session);
-/* session.c: the connection is of no more use: tells the owner, then reconnects or closes. text: why, for the event. */
-void kith_session_fail(struct kith_session *session, int error, const char *text);
 /* The connection cannot be written to any more (half a message is out): it fails with `error` in the loop's next step, not inside the
  * caller's call. */
 void kith_session_break(struct kith_session *session, int error);
-/* Sends what the engine has queued (an ERROR), then ends this connection: a connecting session tries again later. Its owner does not know
+/* Sends what the link has to say (an ERROR), then ends this connection: a connecting session tries again later. Its owner does not know
  * of it, or has let go of it. */
 void kith_session_dismiss(struct kith_session *session);
 /* While DRAINING: sends on; when all is written the connection ends. */
 void kith_session_finish_drain(struct kith_session *session);
-void kith_session_reached_ready(struct kith_session *session);
-/* Writes what the engine has to say. */
-void kith_session_send_engine(struct kith_session *session);
+void kith_session_speak(struct kith_session *session);
 
 #endif

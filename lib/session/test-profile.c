@@ -15,8 +15,7 @@ static struct kith_profile *profile_new(void) {
     struct kith_profile *profile;
     assert_int_equal(kith_profile_new(&profile), 0);
     profile->numbers[KITH_OPTION_SEND_HWM] = 7;
-    memcpy(profile->routing_id, "me", 2);
-    profile->routing_id_size = 2;
+    assert_int_equal(kith_profile_set_octets(profile, KITH_OPTION_ROUTING_ID, "me", 2), 0);
     assert_int_equal(kith_profile_add_metadata(profile, "X-Name", "value", 5), 0);
     return profile;
 }
@@ -35,8 +34,9 @@ static void test_a_shared_profile_is_copied_whole(void **state) {
     assert_ptr_not_equal(socket, session);
     assert_int_equal(session->refs, 1);
     assert_memory_equal(socket->numbers, session->numbers, sizeof(socket->numbers));
-    assert_int_equal(socket->routing_id_size, 2);
-    assert_memory_equal(socket->routing_id, "me", 2);
+    assert_int_equal(socket->octets[KITH_OPTION_ROUTING_ID].size, 2);
+    assert_memory_equal(socket->octets[KITH_OPTION_ROUTING_ID].data, "me", 2);
+    assert_ptr_not_equal(socket->octets[KITH_OPTION_ROUTING_ID].data, session->octets[KITH_OPTION_ROUTING_ID].data);
     assert_int_equal(socket->metadata_count, 1);
 
     socket->numbers[KITH_OPTION_SEND_HWM] = 8;

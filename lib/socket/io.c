@@ -37,10 +37,16 @@ static int socket_step(kith_socket *socket, struct deadline *deadline) {
     return r < 0 && r != -EINTR ? r : 0;
 }
 
+/* KITH_TIMEOUT_OPTION -> what the option says. */
+static int resolve_timeout(const kith_socket *socket, int timeout_ms, enum kith_option option) {
+    return timeout_ms == KITH_TIMEOUT_OPTION ? (int)socket->sessions.profile->numbers[option] : timeout_ms;
+}
+
 int kith_socket_send(kith_socket *socket, kith_msg *msg, int timeout_ms) {
     int r = kith_socket_check(socket);
     if (r < 0)
         return r;
+    timeout_ms = resolve_timeout(socket, timeout_ms, KITH_OPTION_SEND_TIMEOUT);
     bool inside = kith_loop_running(socket->loop);
     if (inside && timeout_ms != 0)
         return -EBUSY;
@@ -69,6 +75,7 @@ int kith_socket_recv(kith_socket *socket, kith_msg **ret_msg, int timeout_ms) {
         return r;
     if (socket->handler.message)
         return -EINVAL;
+    timeout_ms = resolve_timeout(socket, timeout_ms, KITH_OPTION_RECV_TIMEOUT);
     bool inside = kith_loop_running(socket->loop);
     if (inside && timeout_ms != 0)
         return -EBUSY;
@@ -120,8 +127,7 @@ int kith_socket_drain(kith_socket *socket, int timeout_ms) {
     if (kith_loop_running(socket->loop))
         return -EBUSY;
     kith_socket_ref(socket);
-    while (!kith_list_empty(&socket->acceptors))
-        kith_acceptor_free(kith_list_first(&socket->acceptors, struct kith_acceptor, link));
+    kith_socket_free_acceptors(socket);
     struct deadline deadline = deadline_init(timeout_ms);
     r = socket_drain_pending(socket, &deadline);
     if (r == 0)

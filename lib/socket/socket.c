@@ -11,14 +11,30 @@
 KITH_DEFINE_CLEANUP(kith_socket *, kith_socket_unref)
 
 static const struct kith_pattern_ops *const patterns[] = {
-    [KITH_REQ] = &kith_pattern_req,
-    [KITH_REP] = &kith_pattern_rep,
-    [KITH_DEALER] = &kith_pattern_dealer,
-    [KITH_ROUTER] = &kith_pattern_router,
+    [KITH_REQ] = &kith_pattern_req,       [KITH_REP] = &kith_pattern_rep,       [KITH_DEALER] = &kith_pattern_dealer,
+    [KITH_ROUTER] = &kith_pattern_router, [KITH_PUSH] = &kith_pattern_push,     [KITH_PULL] = &kith_pattern_pull,
+    [KITH_PAIR] = &kith_pattern_pair,     [KITH_STREAM] = &kith_pattern_stream, [KITH_CHANNEL] = NULL,
+};
+
+static const char *const names[] = {
+    [KITH_REQ] = "REQ",   [KITH_REP] = "REP",         [KITH_DEALER] = "DEALER", [KITH_ROUTER] = "ROUTER", [KITH_PUB] = "PUB",
+    [KITH_SUB] = "SUB",   [KITH_XPUB] = "XPUB",       [KITH_XSUB] = "XSUB",     [KITH_PUSH] = "PUSH",     [KITH_PULL] = "PULL",
+    [KITH_PAIR] = "PAIR", [KITH_STREAM] = "STREAM",   [KITH_CLIENT] = "CLIENT", [KITH_SERVER] = "SERVER", [KITH_RADIO] = "RADIO",
+    [KITH_DISH] = "DISH", [KITH_SCATTER] = "SCATTER", [KITH_GATHER] = "GATHER", [KITH_PEER] = "PEER",     [KITH_CHANNEL] = "CHANNEL",
 };
 
 const char *kith_socket_type_name(enum kith_socket_type type) {
-    return (unsigned)type < KITH_ARRAY_SIZE(patterns) ? patterns[type]->name : NULL;
+    return (unsigned)type < KITH_ARRAY_SIZE(names) ? names[type] : NULL;
+}
+
+int kith_socket_type_find(const char *name, enum kith_socket_type *ret_type) {
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(names); i++) {
+        if (strcasecmp(names[i], name) != 0)
+            continue;
+        *ret_type = (enum kith_socket_type)i;
+        return 0;
+    }
+    return -EINVAL;
 }
 
 /* Upcalls of sessions ---------------------------------------------------------------------------------------------------- */
@@ -41,7 +57,20 @@ static int socket_on_ready(struct kith_session *session, void *userdata) {
     if (socket->pattern->ops->pump)
         socket->pattern->ops->pump(socket->pattern);
     socket_tell_writable(socket);
+    kith_socket_linger(socket);
     return 0;
+}
+
+static void socket_on_command(struct kith_session *session, enum kith_session_command command, const void *octets, size_t size,
+                              void *userdata) {
+    _cleanup_(kith_socket_unrefp) kith_socket *socket = kith_socket_ref(userdata);
+    kith_pattern_command(socket->pattern, session, command, octets, size);
+}
+
+static void socket_on_emptied(void *userdata) {
+    kith_socket *socket = userdata;
+    if (socket->lingering && !socket->closed && !kith_timer_inert(socket->tether))
+        kith_loop_defer(socket->loop, &socket->reap);
 }
 
 static void socket_on_message(struct kith_session *session, kith_msg *msg, void *userdata) {
@@ -62,6 +91,7 @@ static void socket_on_gone(struct kith_session *session, void *userdata) {
     kith_pattern_detach(socket->pattern, session);
     /* Who waited for room with that peer has to look again: another has room, or none will. */
     socket_tell_writable(socket);
+    kith_socket_linger(socket);
 }
 
 static void socket_on_refused(struct kith_session *session, void *userdata) {
@@ -79,6 +109,8 @@ static void socket_on_event(const struct kith_event *event, void *userdata) {
 static const struct kith_session_ops socket_session_ops = {
     .ready = socket_on_ready,
     .message = socket_on_message,
+    .command = socket_on_command,
+    .emptied = socket_on_emptied,
     .writable = socket_on_writable,
     .gone = socket_on_gone,
     .refused = socket_on_refused,
@@ -95,7 +127,7 @@ void kith_socket_deliver(kith_socket *socket) {
     while (socket->handler.message && kith_socket_check(socket) >= 0) {
         kith_msg *msg;
         int r = kith_pattern_take(socket->pattern, &msg);
-        if (r == -EAGAIN || r == -EPROTO)
+        if (r == -EAGAIN || r == -EPROTO || r == -ENOTSUP)
             break;
         if (r >= 0)
             socket->handler.message(socket, msg, socket->handler_userdata);
@@ -127,13 +159,17 @@ static void socket_on_tether(kith_timer *timer, void *userdata) {
 int kith_socket_new(kith_loop *loop, enum kith_socket_type type, kith_socket **ret_socket) {
     if (!loop || (unsigned)type >= KITH_ARRAY_SIZE(patterns))
         return -EINVAL;
+    if (!patterns[type])
+        return -ENOTSUP;
     _cleanup_(kith_socket_unrefp) kith_socket *socket = calloc(1, sizeof(*socket));
     if (!socket)
         return -ENOMEM;
     socket->refs = 1;
     socket->loop = loop;
     kith_list_init(&socket->acceptors);
+    kith_list_init(&socket->tenant.link);
     kith_defer_init(&socket->deliver, socket_on_defer);
+    kith_defer_init(&socket->reap, kith_socket_reap);
     struct kith_profile *profile;
     int r = kith_timer_new(loop, socket_on_tether, NULL, &socket->tether);
     if (r < 0)
@@ -143,6 +179,7 @@ int kith_socket_new(kith_loop *loop, enum kith_socket_type type, kith_socket **r
         return r;
     kith_socket_default_options(profile);
     kith_session_host_init(&socket->sessions, loop, &socket_session_ops, socket, patterns[type]->name, profile);
+    socket->sessions.raw = patterns[type]->raw;
     r = kith_pattern_new(patterns[type], &socket_pattern_host, &socket->sessions, &socket->pattern);
     if (r < 0)
         return r;
@@ -167,7 +204,7 @@ kith_socket *kith_socket_ref(kith_socket *socket) {
     return socket;
 }
 
-static void socket_free_acceptors(kith_socket *socket) {
+void kith_socket_free_acceptors(kith_socket *socket) {
     while (!kith_list_empty(&socket->acceptors))
         kith_acceptor_free(kith_list_first(&socket->acceptors, struct kith_acceptor, link));
 }
@@ -177,6 +214,7 @@ kith_socket *kith_socket_unref(kith_socket *socket) {
         return NULL;
     kith_pattern_free(socket->pattern);
     kith_session_host_deinit(&socket->sessions);
+    kith_timer_free(socket->linger_timer);
     kith_timer_free(socket->tether);
     free(socket);
     return NULL;
@@ -188,7 +226,9 @@ kith_socket *kith_socket_free(kith_socket *socket) {
     socket->closed = true;
     socket->sessions.tells = false;
     kith_defer_cancel(&socket->deliver);
-    socket_free_acceptors(socket);
+    kith_defer_cancel(&socket->reap);
+    kith_list_unlink(&socket->tenant.link);
+    kith_socket_free_acceptors(socket);
     while (!kith_list_empty(&socket->sessions.peers)) {
         struct kith_session *session = kith_list_first(&socket->sessions.peers, struct kith_session, host_link);
         kith_pattern_let_go(socket->pattern, session);
@@ -212,7 +252,7 @@ int kith_socket_bind(kith_socket *socket, const char *endpoint, struct kith_erro
     if (r < 0)
         return r;
     kith_list_push_back(&socket->acceptors, &acceptor->link);
-    memcpy(socket->last_endpoint, acceptor->endpoint_text, sizeof(socket->last_endpoint));
+    (void)snprintf(socket->last_endpoint, sizeof(socket->last_endpoint), "%s", acceptor->place->text);
     kith_session_host_tell(&socket->sessions, KITH_EVENT_LISTENING, socket->last_endpoint, 0, 0, "%s: listening", socket->last_endpoint);
     return 0;
 }
@@ -230,13 +270,88 @@ int kith_socket_connect(kith_socket *socket, const char *endpoint, struct kith_e
     r = kith_endpoint_parse(endpoint, false, &parsed, ret_error);
     if (r < 0)
         return r;
-    char text[KITH_ENDPOINT_MAX];
-    (void)parsed.transport->format(&parsed.address, text, sizeof(text));
-    r = kith_session_new_connecting(&socket->sessions, &parsed, text);
+    struct kith_place *place;
+    r = kith_place_new(&parsed, &place);
     if (r < 0)
-        return kith_error_set(ret_error, r, "%s: %s", text, kith_error_name(r));
-    memcpy(socket->last_endpoint, text, sizeof(text));
+        return kith_error_set(ret_error, r, "%s: out of memory", endpoint);
+    struct kith_session *session;
+    r = kith_session_new_connecting(&socket->sessions, place, &session);
+    if (r < 0)
+        (void)kith_error_set(ret_error, r, "%s: %s", place->text, kith_error_name(r));
+    else
+        (void)snprintf(socket->last_endpoint, sizeof(socket->last_endpoint), "%s", place->text);
+    kith_place_unref(place);
+    return r;
+}
+
+/* The text of an endpoint as places have it: as it was given, or as the kernel's answer made it. */
+static int socket_canonical(const char *endpoint, bool listening, char text[static KITH_ENDPOINT_MAX]) {
+    struct kith_endpoint parsed;
+    if (kith_endpoint_parse(endpoint, listening, &parsed, NULL) < 0)
+        return -ENOENT;
+    (void)parsed.transport->format(&parsed.address, text, KITH_ENDPOINT_MAX);
     return 0;
+}
+
+int kith_socket_unbind(kith_socket *socket, const char *endpoint) {
+    char text[KITH_ENDPOINT_MAX];
+    int r = kith_socket_check(socket);
+    if (r >= 0)
+        r = socket_canonical(endpoint, true, text);
+    if (r < 0)
+        return r;
+    kith_list_foreach_safe (&socket->acceptors, node) {
+        struct kith_acceptor *acceptor = kith_list_entry(node, struct kith_acceptor, link);
+        if (strcmp(acceptor->place->text, text) != 0)
+            continue;
+        kith_acceptor_free(acceptor);
+        kith_session_host_tell(&socket->sessions, KITH_EVENT_UNBOUND, text, 0, 0, "%s: listening no more", text);
+        return 0;
+    }
+    return -ENOENT;
+}
+
+int kith_socket_disconnect(kith_socket *socket, const char *endpoint) {
+    char text[KITH_ENDPOINT_MAX];
+    int r = kith_socket_check(socket);
+    if (r >= 0)
+        r = socket_canonical(endpoint, false, text);
+    if (r < 0)
+        return r;
+    kith_list_foreach_safe (&socket->sessions.peers, node) {
+        struct kith_session *session = kith_list_entry(node, struct kith_session, host_link);
+        if (session->accepted || strcmp(session->place->text, text) != 0)
+            continue;
+        kith_pattern_let_go(socket->pattern, session);
+        kith_session_drain(session, socket->sessions.profile->numbers[KITH_OPTION_LINGER]);
+        return 0;
+    }
+    return -ENOENT;
+}
+
+/* Subscriptions and groups ------------------------------------------------------------------------------------------------------ */
+
+static int socket_ask(kith_socket *socket, enum kith_session_command command, const void *octets, size_t size) {
+    int r = kith_socket_check(socket);
+    if (r >= 0 && !octets && size > 0)
+        r = -EINVAL;
+    return r < 0 ? r : kith_pattern_ask(socket->pattern, command, octets, size);
+}
+
+int kith_socket_subscribe(kith_socket *socket, const void *topic, size_t size) {
+    return socket_ask(socket, KITH_COMMAND_SUBSCRIBE, topic, size);
+}
+
+int kith_socket_unsubscribe(kith_socket *socket, const void *topic, size_t size) {
+    return socket_ask(socket, KITH_COMMAND_CANCEL, topic, size);
+}
+
+int kith_socket_join(kith_socket *socket, const char *group) {
+    return socket_ask(socket, KITH_COMMAND_JOIN, group, strnlen(group, KITH_GROUP_MAX + 1));
+}
+
+int kith_socket_leave(kith_socket *socket, const char *group) {
+    return socket_ask(socket, KITH_COMMAND_LEAVE, group, strnlen(group, KITH_GROUP_MAX + 1));
 }
 
 const char *kith_socket_last_endpoint(const kith_socket *socket) {

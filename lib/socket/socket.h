@@ -28,10 +28,23 @@ struct kith_socket {
     struct kith_defer deliver; /* received messages that wait for the handler */
     bool delivering;
     bool starved; /* a send said -EAGAIN: `writable` is due */
+    /* kith_socket_close(): the application has let go of it. */
+    bool lingering;
+    kith_timer *linger_timer;
+    struct kith_tenant tenant;
+    struct kith_defer reap; /* all is sent: it frees itself */
 };
 
+/* close.c: called when something has changed that a closed socket may wait for. */
+void kith_socket_linger(kith_socket *socket);
+unsigned kith_socket_reap(struct kith_defer *defer);
+
+/* option-table.c */
+const struct kith_option_info *kith_option_info(enum kith_option option);
 /* options.c: the defaults, for a new socket. */
 void kith_socket_default_options(struct kith_profile *profile);
+
+void kith_socket_free_acceptors(kith_socket *socket);
 
 /* May anything be done with it? -ESHUTDOWN: it or its loop was freed; -ECHILD: after fork. */
 int kith_socket_check(const kith_socket *socket);

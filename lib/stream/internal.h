@@ -21,6 +21,11 @@
  * Errors: -ENOPROTOOPT (before Linux 6.5), -EOPNOTSUPP (not AF_UNIX), -ENOTCONN (closed). */
 int kith_conn_set_pass_pidfd(kith_conn *conn, bool on);
 
+/* Room for `size` octets, at least one, at the end of the write queue: to be filled at once and confirmed with kith_conn_written(), before
+ * anything else is done with the connection. Errors: as kith_conn_write(). */
+int kith_conn_write_place(kith_conn *conn, size_t size, uint8_t **ret_place);
+void kith_conn_written(kith_conn *conn, size_t size);
+
 /* Takes the descriptor out of a connection, which is closed by that, without a callback, and must still be freed. *ret_unread is what was
  * read and not delivered (size 0: nothing); its buffer's reference is the caller's. Errors: -EBUSY (not open, draining, failed, or octets
  * are queued), -ESHUTDOWN (the loop is gone): the connection stays as it is. */

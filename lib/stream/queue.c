@@ -70,52 +70,63 @@ static void append(struct kith_queue *queue, struct kith_slice slice) {
     queue->octets += slice.size;
 }
 
-static int copy_to_own(struct kith_queue *queue, const void *data, size_t size) {
+static int place_in_own(struct kith_queue *queue, size_t size, uint8_t **ret_place) {
     kith_buffer *buffer;
     int r = reserve(queue);
     if (r >= 0)
         r = kith_buffer_new(size > OWN_BUFFER_MIN ? size : OWN_BUFFER_MIN, &buffer);
     if (r < 0)
         return r;
-    memcpy(kith_buffer_data(buffer), data, size);
-    append(queue, (struct kith_slice){.buffer = buffer, .data = kith_buffer_data(buffer), .size = size});
+    *ret_place = kith_buffer_data(buffer);
+    append(queue, (struct kith_slice){.buffer = buffer, .data = *ret_place, .size = size});
     return 0;
 }
 
-/* Behind the last slice, where that is possible. */
-static bool extend(struct kith_queue *queue, struct kith_arena *arena, const void *data, size_t size) {
+/* Behind the last slice, where that is possible; else NULL. */
+static uint8_t *extend(struct kith_queue *queue, struct kith_arena *arena, size_t size) {
     struct kith_slice *last = queue->count > 0 ? slice_at(queue, queue->count - 1) : NULL;
     if (!last || !last->buffer || !last->data)
-        return false;
+        return NULL;
 
     const uint8_t *end = last->data + last->size;
     if (arena && last->buffer == arena->buffer) {
-        if (end != kith_arena_end(arena) || kith_arena_extend(arena, data, size, last) < 0)
-            return false;
+        if (end != kith_arena_end(arena) || !kith_arena_extend(arena, size, last))
+            return NULL;
     } else if (size <= kith_buffer_room(last->buffer, end)) {
-        memcpy((uint8_t *)(uintptr_t)end, data, size);
         last->size += size;
     } else {
-        return false;
+        return NULL;
     }
     queue->octets += size;
-    return true;
+    return (uint8_t *)(uintptr_t)end;
 }
 
-int kith_queue_copy(struct kith_queue *queue, struct kith_arena *arena, const void *data, size_t size) {
-    if (size == 0 || extend(queue, arena, data, size))
+int kith_queue_place(struct kith_queue *queue, struct kith_arena *arena, size_t size, uint8_t **ret_place) {
+    *ret_place = extend(queue, arena, size);
+    if (*ret_place)
         return 0;
     if (!arena || size > ARENA_COPY_MAX)
-        return copy_to_own(queue, data, size);
+        return place_in_own(queue, size, ret_place);
 
     struct kith_slice slice;
     int r = reserve(queue);
     if (r >= 0)
-        r = kith_arena_put(arena, data, size, &slice);
+        r = kith_arena_take(arena, size, &slice);
     if (r < 0)
         return r;
     append(queue, slice);
+    *ret_place = (uint8_t *)(uintptr_t)slice.data;
     return 0;
+}
+
+int kith_queue_copy(struct kith_queue *queue, struct kith_arena *arena, const void *data, size_t size) {
+    uint8_t *place;
+    if (size == 0)
+        return 0;
+    int r = kith_queue_place(queue, arena, size, &place);
+    if (r >= 0)
+        memcpy(place, data, size);
+    return r;
 }
 
 int kith_queue_slice(struct kith_queue *queue, struct kith_arena *arena, struct kith_slice slice) {

@@ -38,7 +38,10 @@ void kith_queue_init(struct kith_queue *queue);
 /* Drops everything; the queue is empty and usable afterwards. */
 void kith_queue_clear(struct kith_queue *queue);
 
-/* Whole or not at all. arena: NULL for a queue that waits for its peer. Errors: -ENOMEM. */
+/* Room for `size` octets, at least one, at the end: counted at once, to be filled by the caller. arena: NULL for a queue that waits for its
+ * peer. Errors: -ENOMEM. */
+int kith_queue_place(struct kith_queue *queue, struct kith_arena *arena, size_t size, uint8_t **ret_place);
+/* The same with the octets to fill it with, also none. Errors: -ENOMEM. */
 int kith_queue_copy(struct kith_queue *queue, struct kith_arena *arena, const void *data, size_t size);
 /* Takes a reference of its own. */
 int kith_queue_slice(struct kith_queue *queue, struct kith_arena *arena, struct kith_slice slice);

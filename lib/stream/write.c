@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "stream/conn.h"
+#include "stream/internal.h"
 
 /* Queued octets that are worth a system call of their own (notes: bigger batches gain nothing). */
 #define FLUSH_SIZE ((size_t)64 * 1024)
@@ -39,6 +40,15 @@ static void written(kith_conn *conn, size_t octets_before) {
     /* Already waiting for room: the loop has been told. */
     if (!conn->blocked || !(conn->watch.events & KITH_IO_WRITE))
         kith_loop_defer(conn->loop, &conn->defer);
+}
+
+int kith_conn_write_place(kith_conn *conn, size_t size, uint8_t **ret_place) {
+    int r = may_write(conn);
+    return r < 0 ? r : kith_queue_place(&conn->queue, arena(conn), size, ret_place);
+}
+
+void kith_conn_written(kith_conn *conn, size_t size) {
+    written(conn, conn->queue.octets - size);
 }
 
 int kith_conn_write(kith_conn *conn, const void *data, size_t size) {

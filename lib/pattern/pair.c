@@ -1,0 +1,28 @@
+/* pattern/pair.c: PAIR: one peer at a time, messages both ways. RFC 31. Another peer is refused, by name, as long as the first is there. */
+#include <errno.h>
+
+#include "pattern/pattern.h"
+
+static int pair_attach(struct kith_pattern *pattern, struct kith_session *session) {
+    if (pattern->peer_count == 0)
+        return 0;
+    char name[256];
+    kith_session_describe(kith_list_first(&pattern->peers, struct kith_session, pattern_link), name, sizeof(name));
+    kith_session_tell(session, KITH_EVENT_PEER_REFUSED, -EBUSY, 1, "refused: the one peer that a %s has is %s", pattern->ops->name, name);
+    return -EBUSY;
+}
+
+static void pair_receive(struct kith_pattern *pattern, struct kith_session *session, kith_msg *msg) {
+    (void)session;
+    kith_pattern_received(pattern, msg);
+}
+
+const struct kith_pattern_ops kith_pattern_pair = {
+    .name = "PAIR",
+    .size = sizeof(struct kith_pattern),
+    .attach = pair_attach,
+    .detach = kith_pattern_balance_detach,
+    .pump = kith_pattern_balance_pump,
+    .receive = pair_receive,
+    .send = kith_pattern_balance_send,
+};

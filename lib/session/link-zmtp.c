@@ -1,0 +1,327 @@
+/*
+ * session/link-zmtp.c: ZMTP over a stream connection: octets of one writer -> messages with their origin or a named refusal, and messages
+ * -> octets in the connection's write queue.
+ *
+ * In: a batch goes through the engine event by event. Upcalls may close the session: after each, the connection is looked at again.
+ * Out: small frames are copied behind one another, header and body at once, straight into the write queue; large ones go by reference. What
+ * the engine has to say goes between messages, never inside one.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "session/link-stream.h"
+
+/* Up to here a copy is cheaper than another element of the vector (measured with the write queue's chunks: a cache line or two against an
+ * allocation). */
+#define FRAME_COPY_MAX 4096
+
+/* Out ------------------------------------------------------------------------------------------------------------------ */
+
+static void zmtp_speak(struct kith_session *session) {
+    size_t size;
+    const uint8_t *octets = kith_zmtp_output(session->engine, &size);
+    if (size == 0 || session->sending_frame > 0 || session->sending_header)
+        return; /* never inside a message: it goes out when that is written */
+    if (kith_conn_write(session->conn, octets, size) >= 0)
+        kith_zmtp_output_done(session->engine, size);
+}
+
+static int write_small(struct kith_session *session, const struct kith_frame *frame, bool more) {
+    uint8_t header[KITH_ZMTP_HEADER_MAX], *place;
+    size_t size = kith_zmtp_frame_header(frame->slice.size, more, header);
+    int r = kith_conn_write_place(session->conn, size + frame->slice.size, &place);
+    if (r < 0)
+        return r;
+    memcpy(place, header, size);
+    memcpy(place + size, kith_frame_data(frame), frame->slice.size);
+    kith_conn_written(session->conn, size + frame->slice.size);
+    return 0;
+}
+
+static int write_large(struct kith_session *session, const struct kith_frame *frame, bool more) {
+    if (!session->sending_header) {
+        uint8_t header[KITH_ZMTP_HEADER_MAX];
+        size_t size = kith_zmtp_frame_header(frame->slice.size, more, header);
+        int r = kith_conn_write(session->conn, header, size);
+        if (r < 0)
+            return r;
+        session->sending_header = true;
+    }
+    int r = kith_conn_write_slice(session->conn, frame->slice);
+    if (r >= 0)
+        session->sending_header = false;
+    return r;
+}
+
+static int zmtp_write(struct kith_session *session, const kith_msg *msg) {
+    while (session->sending_frame < msg->count) {
+        const struct kith_frame *frame = kith_msg_at(msg, session->sending_frame);
+        bool more = session->sending_frame + 1 < msg->count;
+        int r = frame->slice.size <= FRAME_COPY_MAX ? write_small(session, frame, more) : write_large(session, frame, more);
+        if (r < 0)
+            return r;
+        session->sending_frame++;
+    }
+    session->sending_frame = 0;
+    return 0;
+}
+
+/* The message form, 01 topic and 00 topic: every peer of ZMTP 3 takes it. */
+static int zmtp_command(struct kith_session *session, enum kith_session_command command, const void *octets, size_t size) {
+    if (command != KITH_COMMAND_SUBSCRIBE && command != KITH_COMMAND_CANCEL)
+        return -ENOTSUP;
+    uint8_t header[KITH_ZMTP_HEADER_MAX], *place;
+    size_t header_size = kith_zmtp_frame_header(1 + size, false, header);
+    int r = kith_conn_write_place(session->conn, header_size + 1 + size, &place);
+    if (r < 0)
+        return r;
+    memcpy(place, header, header_size);
+    place[header_size] = command == KITH_COMMAND_SUBSCRIBE;
+    if (size > 0)
+        memcpy(place + header_size + 1, octets, size);
+    kith_conn_written(session->conn, header_size + 1 + size);
+    return 0;
+}
+
+static void zmtp_refuse(struct kith_session *session, const char *reason) {
+    (void)kith_zmtp_tell_error(session->engine, reason);
+}
+
+static int zmtp_ping(struct kith_session *session, unsigned ttl_ms) {
+    return kith_zmtp_ping(session->engine, ttl_ms, NULL, 0);
+}
+
+static bool zmtp_spoken(const struct kith_session *session) {
+    size_t size;
+    (void)kith_zmtp_output(session->engine, &size);
+    return size == 0;
+}
+
+/* In: handshake --------------------------------------------------------------------------------------------------------- */
+
+static int zmtp_begin(struct kith_session *session) {
+    const struct kith_profile *profile = session->profile;
+    struct kith_zmtp_options options = {
+        .socket_type = session->host->socket_type,
+        .routing_id = profile->octets[KITH_OPTION_ROUTING_ID].data,
+        .routing_id_size = profile->octets[KITH_OPTION_ROUTING_ID].size,
+        .metadata = profile->metadata,
+        .metadata_count = profile->metadata_count,
+        .max_frame = (uint64_t)profile->numbers[KITH_OPTION_MAX_MESSAGE],
+        .as_server = session->accepted,
+    };
+    int r = kith_zmtp_new(&options, &session->engine);
+    if (r >= 0)
+        zmtp_speak(session);
+    return r;
+}
+
+static void greeted(struct kith_session *session) {
+    bool allow = kith_session_judge_connect(session);
+    if (session->state == KITH_SESSION_CLOSED)
+        return;
+    if (allow) {
+        if (kith_zmtp_accept(session->engine) < 0)
+            kith_session_fail(session, -ENOMEM, "out of memory in the handshake");
+        return;
+    }
+    /* The rule's name stays here: whoever is refused learns that it is, not how to get round it. */
+    (void)kith_zmtp_refuse(session->engine, "access denied by policy: connect");
+    kith_session_dismiss(session);
+}
+
+static int keep_claim(struct kith_session *session, const struct kith_zmtp_property *property) {
+    if (strcasecmp(property->name, "Socket-Type") == 0)
+        return 0;
+    /* Most clients send an empty Identity: that claims nothing. */
+    if (property->size == 0 && strcasecmp(property->name, "Identity") == 0)
+        return 0;
+    return kith_session_claim(session, property->name, property->value, property->size);
+}
+
+/* READY said who the peer claims to be: kept apart from what is known of it. */
+static int keep_claims(struct kith_session *session, const struct kith_zmtp_event *event) {
+    struct kith_zmtp_property property;
+    for (size_t i = 0; i < event->ready.property_count && kith_zmtp_peer_property(session->engine, i, &property); i++) {
+        int r = keep_claim(session, &property);
+        if (r < 0)
+            return r;
+    }
+    kith_session_share_claims(session);
+    return kith_session_set_routing_id(session, event->ready.routing_id, event->ready.routing_id_size);
+}
+
+static void ready(struct kith_session *session, const struct kith_zmtp_event *event) {
+    if (keep_claims(session, event) < 0) {
+        kith_session_fail(session, -ENOMEM, "out of memory in the handshake");
+        return;
+    }
+    session->peer_type = event->ready.socket_type;
+    kith_session_reached_ready(session);
+}
+
+/* In: traffic ------------------------------------------------------------------------------------------------------------ */
+
+/* One message was denied: the peer is told, where it understands that; the rest of the message is skipped. */
+static void deny(struct kith_session *session) {
+    session->skipping = true;
+    (void)kith_zmtp_tell_error(session->engine, "access denied by policy: send");
+}
+
+/* The first octet of a message: may it be sent, and is there memory? */
+static int begin_message(struct kith_session *session) {
+    if (!kith_session_judge_send(session)) {
+        if (session->state != KITH_SESSION_CLOSED)
+            deny(session);
+        return 0;
+    }
+    int r = kith_msg_new(&session->incoming);
+    if (r >= 0)
+        session->incoming->origin = kith_origin_ref(session->origin); /* the one that was judged */
+    return r;
+}
+
+static void frame(struct kith_session *session, const struct kith_slice *slice, const struct kith_zmtp_event *event) {
+    int r = 0;
+    if (!session->incoming && !session->skipping)
+        r = begin_message(session);
+    if (session->state == KITH_SESSION_CLOSED)
+        return;
+    bool whole = event->frame.last && !event->frame.more;
+    if (session->skipping) {
+        session->skipping = !whole;
+        return;
+    }
+    if (r >= 0 && event->frame.offset == 0)
+        session->incoming_cost += event->frame.frame_size + KITH_FRAME_COST;
+    if (session->incoming_cost > (uint64_t)session->profile->numbers[KITH_OPTION_MAX_MESSAGE]) {
+        kith_session_fail(session, -EMSGSIZE, "a message exceeds max-message; raise the option if it is legitimate");
+        return;
+    }
+    if (r >= 0)
+        r = kith_msg_receive(session->incoming, slice, event->frame.data, event->frame.size, event->frame.frame_size, event->frame.offset);
+    if (r < 0) {
+        kith_session_fail(session, r, "out of memory while receiving a message");
+    } else if (whole) {
+        session->incoming_cost = 0;
+        kith_session_deliver(session, KITH_STEAL(session->incoming));
+    }
+}
+
+static void refused(struct kith_session *session, const struct kith_zmtp_event *event) {
+    bool handshake = event->refused.handshake;
+    kith_session_tell(session, KITH_EVENT_REFUSED, -EACCES, 1, "the peer refused %s: %s", handshake ? "the connection" : "a message",
+                      event->refused.reason);
+    if (session->state == KITH_SESSION_CLOSED)
+        return;
+    session->host->ops->refused(session, session->host->userdata);
+    if (handshake)
+        kith_session_fail(session, -EACCES, "refused by the peer");
+}
+
+static void take_event(struct kith_session *session, const struct kith_slice *slice, const struct kith_zmtp_event *event) {
+    switch (event->type) {
+    case KITH_ZMTP_GREETED:
+        greeted(session);
+        break;
+    case KITH_ZMTP_READY:
+        ready(session, event);
+        break;
+    case KITH_ZMTP_FRAME:
+        frame(session, slice, event);
+        break;
+    case KITH_ZMTP_SUBSCRIBE:
+        kith_session_commanded(session, KITH_COMMAND_SUBSCRIBE, event->subscription.topic, event->subscription.size);
+        break;
+    case KITH_ZMTP_CANCEL:
+        kith_session_commanded(session, KITH_COMMAND_CANCEL, event->subscription.topic, event->subscription.size);
+        break;
+    case KITH_ZMTP_PINGED:
+        kith_session_pinged(session, event->ping.ttl_ms);
+        break;
+    case KITH_ZMTP_PONG:
+        session->pinged_at = 0;
+        break;
+    case KITH_ZMTP_REFUSED:
+        refused(session, event);
+        break;
+    case KITH_ZMTP_FAILED:
+        /* It may have queued a last word for the peer. */
+        zmtp_speak(session);
+        kith_session_flush(session);
+        kith_session_fail(session, event->failed.error, event->failed.reason);
+        break;
+    case KITH_ZMTP_NONE:
+    case KITH_ZMTP_COMMAND:
+        break;
+    }
+}
+
+static void feed(struct kith_session *session, kith_conn *conn, const struct kith_slice *slice) {
+    size_t offset = 0;
+    struct kith_zmtp_event event;
+    do {
+        offset += kith_zmtp_receive(session->engine, slice->data + offset, slice->size - offset, &event);
+        take_event(session, slice, &event);
+    } while (event.type != KITH_ZMTP_NONE && kith_link_stream_alive(session, conn));
+    if (kith_link_stream_alive(session, conn))
+        zmtp_speak(session);
+}
+
+/* Another writer than before: refused in the middle of something. */
+static void check_split(struct kith_session *session, const struct kith_writer *before) {
+    bool handshake = session->state == KITH_SESSION_HANDSHAKE;
+    if (!handshake && !kith_zmtp_mid_message(session->engine))
+        return;
+    kith_session_tell(session, KITH_EVENT_SPLIT_MESSAGE, -EPROTO, 1,
+                      "one %s written by two processes (pid %d and pid %d): it has no sender, so it is refused",
+                      handshake ? "handshake" : "message", (int)before->pid, (int)session->writer.pid);
+    kith_session_fail(session, -EPROTO,
+                      handshake ? "its handshake was split between two writers" : "a message was split between two writers");
+}
+
+static void zmtp_on_data(kith_conn *conn, struct kith_batch *batch, void *userdata) {
+    struct kith_session *session = kith_session_ref(userdata);
+    struct kith_writer before = session->writer;
+    bool identified = session->origin != NULL;
+    bool alive = kith_link_stream_heard(session, conn, batch);
+    if (alive && identified && !kith_writer_equal(&before, &session->writer))
+        check_split(session, &before);
+    if (alive && kith_link_stream_alive(session, conn))
+        feed(session, conn, &batch->slice);
+    kith_session_unref(session);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------------- */
+
+static void zmtp_drop(struct kith_session *session) {
+    kith_link_stream_drop(session);
+    session->engine = kith_zmtp_free(session->engine);
+    session->incoming = kith_msg_free(session->incoming);
+    session->incoming_cost = 0;
+    session->skipping = false;
+}
+
+const struct kith_conn_ops kith_link_zmtp_conn_ops = {
+    .data = zmtp_on_data,
+    .connected = kith_link_stream_on_connected,
+    .writable = kith_link_stream_on_writable,
+    .closed = kith_link_stream_on_closed,
+};
+
+const struct kith_link kith_link_zmtp = {
+    .name = "zmtp",
+    .connect = kith_link_stream_connect,
+    .begin = zmtp_begin,
+    .write = zmtp_write,
+    .command = zmtp_command,
+    .speak = zmtp_speak,
+    .refuse = zmtp_refuse,
+    .ping = zmtp_ping,
+    .flush = kith_link_stream_flush,
+    .set_reading = kith_link_stream_set_reading,
+    .spoken = zmtp_spoken,
+    .end = kith_link_stream_end,
+    .close = kith_link_stream_close,
+    .drop = zmtp_drop,
+};
