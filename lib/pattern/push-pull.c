@@ -1,4 +1,5 @@
-/* pattern/push-pull.c: PUSH sends round robin to peers with room and never drops; PULL receives from all in the order of arrival. RFC 30. */
+/* pattern/push-pull.c: PUSH sends round robin to peers with room and never drops; PULL receives from all in the order of arrival. RFC 30.
+ */
 #include <errno.h>
 
 #include "pattern/pattern.h"

@@ -1,4 +1,5 @@
-/* session/place.h: an endpoint that is bound or connected to, shared by all that has to do with it: a session is small, its address is not. */
+/* session/place.h: an endpoint that is bound or connected to, shared by all that has to do with it: a session is small, its address is not.
+ */
 #ifndef KITH_SESSION_PLACE_H
 #define KITH_SESSION_PLACE_H
 

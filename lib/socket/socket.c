@@ -320,7 +320,8 @@ int kith_socket_disconnect(kith_socket *socket, const char *endpoint) {
         return r;
     kith_list_foreach_safe (&socket->sessions.peers, node) {
         struct kith_session *session = kith_list_entry(node, struct kith_session, host_link);
-        if (session->accepted || strcmp(session->place->text, text) != 0)
+        bool ended = session->state == KITH_SESSION_DRAINING && !session->dismissed;
+        if (session->accepted || ended || strcmp(session->place->text, text) != 0)
             continue;
         kith_pattern_let_go(socket->pattern, session);
         kith_session_drain(session, socket->sessions.profile->numbers[KITH_OPTION_LINGER]);

@@ -26,16 +26,17 @@ bool where_possible(enum where where) {
 }
 
 static int zmq_type(enum kith_socket_type type) {
-    switch (type) {
-    case KITH_REQ:
-        return ZMQ_REQ;
-    case KITH_REP:
-        return ZMQ_REP;
-    case KITH_DEALER:
-        return ZMQ_DEALER;
-    case KITH_ROUTER:
-        return ZMQ_ROUTER;
-    }
+    static const struct {
+        enum kith_socket_type kith;
+        int zmq;
+    } types[] = {
+        {KITH_REQ, ZMQ_REQ},   {KITH_REP, ZMQ_REP},   {KITH_DEALER, ZMQ_DEALER}, {KITH_ROUTER, ZMQ_ROUTER},
+        {KITH_PUB, ZMQ_PUB},   {KITH_SUB, ZMQ_SUB},   {KITH_XPUB, ZMQ_XPUB},     {KITH_XSUB, ZMQ_XSUB},
+        {KITH_PUSH, ZMQ_PUSH}, {KITH_PULL, ZMQ_PULL}, {KITH_PAIR, ZMQ_PAIR},     {KITH_STREAM, ZMQ_STREAM},
+    };
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(types); i++)
+        if (types[i].kith == type)
+            return types[i].zmq;
     fail_msg("type %d", type);
     return -1;
 }
