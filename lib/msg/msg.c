@@ -4,11 +4,12 @@
 #include <string.h>
 
 #include "msg/internal.h"
+#include "pool/spare.h"
 
 KITH_DEFINE_CLEANUP(kith_msg *, kith_msg_free)
 
 int kith_msg_new(kith_msg **ret_msg) {
-    kith_msg *msg = malloc(sizeof(*msg));
+    kith_msg *msg = kith_spare_alloc(sizeof(*msg));
     if (!msg)
         return -ENOMEM;
     kith_list_init(&msg->link);
@@ -40,7 +41,7 @@ kith_msg *kith_msg_free(kith_msg *msg) {
     if (msg->frames != msg->inline_frames)
         free(msg->frames);
     free(msg->group);
-    free(msg);
+    kith_spare_free(msg, sizeof(*msg));
     return NULL;
 }
 

@@ -2,14 +2,12 @@
 #include <stdlib.h>
 
 #include "pool/internal.h"
+#include "pool/spare.h"
 
 int kith_buffer_new_inline(size_t size, struct kith_pool *pool, kith_buffer **ret_buffer) {
-    const size_t header = offsetof(struct kith_buffer, octets), line = alignof(struct kith_buffer);
-
-    if (size > PTRDIFF_MAX - header - line)
+    if (size > PTRDIFF_MAX - sizeof(kith_buffer))
         return -ENOMEM;
-    /* aligned_alloc(3) wants a multiple of the alignment. */
-    kith_buffer *buffer = aligned_alloc(line, (header + size + line - 1) / line * line);
+    kith_buffer *buffer = kith_spare_alloc(sizeof(*buffer) + size);
     if (!buffer)
         return -ENOMEM;
     *buffer = (struct kith_buffer){.refs = 1, .size = size, .data = buffer->octets, .pool = pool};
@@ -47,9 +45,10 @@ kith_buffer *kith_buffer_unref(kith_buffer *buffer) {
         kith_pool_put(buffer->pool, buffer);
         return NULL;
     }
+    bool adopted = buffer->data != buffer->octets;
     if (buffer->release.fn)
         buffer->release.fn(buffer->data, buffer->release.userdata);
-    free(buffer);
+    kith_spare_free(buffer, sizeof(*buffer) + (adopted ? 0 : buffer->size));
     return NULL;
 }
 

@@ -20,7 +20,7 @@ struct kith_buffer {
             void *userdata;
         } release; /* adopted memory */
     };
-    alignas(64) uint8_t octets[]; /* a cache line of its own: the header is written while others read the octets */
+    alignas(16) uint8_t octets[];
 };
 
 /* Errors: -ENOMEM. */
