@@ -15,6 +15,11 @@
 int cli_json_add_origin(json_t *object, kith_origin *origin);
 /* Adds the frames from `first` on. Errors: -ENOMEM. */
 int cli_json_add_frames(json_t *object, const kith_msg *msg, size_t first);
+/* Adds "routing_id" and "group" where the message has them. Errors: -ENOMEM. */
+int cli_json_add_address(json_t *object, const kith_msg *msg);
+/* Reads one line of that form into the message: its frames are appended, routing_id and group set; other members are ignored. Errors:
+ * -EINVAL, -ENOMEM, with text. */
+int cli_json_read(const char *line, size_t size, kith_msg *msg, struct kith_error *ret_error);
 /* Prints the object as one line. Errors: -ENOMEM, those of cli_output(). */
 int cli_json_print(const json_t *object);
 

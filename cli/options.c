@@ -89,18 +89,6 @@ int cli_number(const char *what, const char *text, int64_t min, int64_t max, int
     return 0;
 }
 
-int cli_mode(const char *what, const char *text, int64_t *ret_mode) {
-    char *end;
-    errno = 0;
-    long long mode = strtoll(text, &end, 8);
-    if (end == text || *end || errno || mode < 0 || mode > 0777) {
-        cli_error("%s: '%s' are no permission bits: write them as for chmod(1), 0 to 0777", what, text);
-        return CLI_USAGE;
-    }
-    *ret_mode = mode;
-    return 0;
-}
-
 int cli_usage(const struct cli_verb *verb, const char *format, ...) {
     char text[512];
     va_list args;

@@ -20,9 +20,6 @@ int cli_options_parse(const struct cli_verb *verb, int argc, char **argv, cli_op
  * with `what`. */
 int cli_number(const char *what, const char *text, int64_t min, int64_t max, int64_t *ret_number);
 
-/* The same of permission bits, 0 to 0777: always in base 8, as chmod(1) takes them. */
-int cli_mode(const char *what, const char *text, int64_t *ret_mode);
-
 /* Says that the verb was used wrongly, and how it is used. Always CLI_USAGE. */
 int cli_usage(const struct cli_verb *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -14,20 +14,19 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "base/text.h"
 #include "base/time.h"
+#include "cli/frames.h"
 #include "cli/json.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/socket-options.h"
 #include "gateway/cleanup.h"
-#include "gateway/printable.h"
 
 struct req {
     /* As asked for. */
     const char *endpoint;
     int64_t count, timeout;
-    bool json, raw, wait, visible;
+    bool json, raw, wait;
     struct cli_socket_options socket_options;
 
     kith_loop *loop;
@@ -113,23 +112,9 @@ static int make_request(struct req *req, char **frames, struct kith_error *error
     return r < 0 ? kith_error_set(error, r, "standard input: %s", kith_error_name(r)) : 0;
 }
 
-static int copy_request(const kith_msg *request, kith_msg **ret_msg) {
-    _cleanup_(kith_msg_freep) kith_msg *msg = NULL;
-    int r = kith_msg_new(&msg);
-    for (size_t i = 0; r >= 0 && i < kith_msg_count(request); i++) {
-        size_t size;
-        const uint8_t *frame = kith_msg_frame(request, i, &size);
-        r = kith_msg_add(msg, frame, size);
-    }
-    if (r < 0)
-        return r;
-    *ret_msg = KITH_STEAL(msg);
-    return 0;
-}
-
 static void ask(struct req *req) {
     kith_msg *msg;
-    int r = copy_request(req->request, &msg);
+    int r = kith_msg_copy(req->request, &msg);
     if (r >= 0) {
         r = kith_socket_send(req->socket, msg, 0);
         if (r < 0)
@@ -153,35 +138,8 @@ static int print_json(struct req *req, const kith_msg *msg, uint64_t took) {
     return r < 0 ? r : cli_json_print(line);
 }
 
-/* A terminal gets what it cannot be commanded with; a file or a pipe gets the octets. A line ends with one newline. */
-static int print_frame(const struct req *req, const uint8_t *frame, size_t size) {
-    if (req->raw)
-        return cli_output(frame, size);
-    size_t text_size = size > 0 && frame[size - 1] == '\n' ? size - 1 : size;
-    if (!req->visible) {
-        int r = cli_output(frame, text_size);
-        return r < 0 ? r : cli_output("\n", 1);
-    }
-    struct kith_text measure = kith_text_init(NULL, 0);
-    gateway_put_lines(&measure, frame, text_size);
-    _cleanup_(freep) char *shown = malloc(measure.length + 1);
-    if (!shown)
-        return -ENOMEM;
-    struct kith_text text = kith_text_init(shown, measure.length + 1);
-    gateway_put_lines(&text, frame, text_size);
-    return cli_print("%s\n", shown);
-}
-
 static int print_reply(struct req *req, const kith_msg *msg, uint64_t took) {
-    int r = 0;
-    if (req->json)
-        return print_json(req, msg, took);
-    for (size_t i = 0; r >= 0 && i < kith_msg_count(msg); i++) {
-        size_t size;
-        const uint8_t *frame = kith_msg_frame(msg, i, &size);
-        r = print_frame(req, frame, size);
-    }
-    return r;
+    return req->json ? print_json(req, msg, took) : cli_frames_print(msg, cli_frames_form(req->raw));
 }
 
 static void message(kith_socket *socket, kith_msg *msg, void *userdata) {
@@ -298,7 +256,7 @@ static void req_deinit(struct req *req) {
 }
 
 static int run(const struct cli_verb *verb, int argc, char **argv) {
-    _cleanup_(req_deinit) struct req req = {.count = 1, .timeout = 5000, .status = -1, .visible = isatty(STDOUT_FILENO)};
+    _cleanup_(req_deinit) struct req req = {.count = 1, .timeout = 5000, .status = -1};
     char **words;
     int count, status = cli_options_parse(verb, argc, argv, take_option, &req, &words, &count);
     if (status != CLI_GO_ON)

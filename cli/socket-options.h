@@ -9,10 +9,8 @@
 #include <kith/socket.h>
 
 struct cli_socket_option {
-    enum kith_option option;
+    const struct kith_option_info *info;
     const char *text; /* the value as it was written */
-    bool octets;
-    int64_t number;
 };
 
 struct cli_socket_options {
@@ -22,9 +20,11 @@ struct cli_socket_options {
 
 /* Reads NAME=VALUE by kith_socket_options(). Returns 0, or CLI_USAGE after it has said what is wrong. */
 int cli_socket_options_add(struct cli_socket_options *options, const char *text);
+/* The same with an option that is known. */
+int cli_socket_options_set(struct cli_socket_options *options, const struct kith_option_info *info, const char *text);
 /* Is it set? */
 bool cli_socket_options_has(const struct cli_socket_options *options, enum kith_option option);
-/* Errors: those of kith_socket_set_number() and kith_socket_set_octets(), with text. */
+/* Errors: those of kith_socket_set_option(), with text. */
 int cli_socket_options_apply(const struct cli_socket_options *options, kith_socket *socket, struct kith_error *ret_error);
 
 #endif

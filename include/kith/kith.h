@@ -14,6 +14,7 @@
 #include <kith/option.h>
 #include <kith/origin.h>
 #include <kith/policy.h>
+#include <kith/proxy.h>
 #include <kith/socket.h>
 #include <kith/stream.h>
 #include <kith/workers.h>

@@ -124,6 +124,9 @@ struct kith_option_info {
 KITH_PUBLIC const struct kith_option_info *kith_socket_options(size_t *ret_count);
 /* The row of that name, or NULL. */
 KITH_PUBLIC const struct kith_option_info *kith_option_find(const char *name);
+/* Reads the value of a number or flag as a person writes it: in base 10, or 8 or 16 with 0 or 0x in front; permission bits always in base
+ * 8; flags also as yes, no, on, off, true, false. Errors, with text: -EINVAL (it is none; an option of octets), -ERANGE. */
+KITH_PUBLIC int kith_option_parse(const struct kith_option_info *info, const char *text, int64_t *ret_value, struct kith_error *ret_error);
 /* "number", ...; "now", ...; NULL for an unknown one. */
 KITH_PUBLIC const char *kith_option_type_name(enum kith_option_type type);
 KITH_PUBLIC const char *kith_option_change_name(enum kith_option_change change);

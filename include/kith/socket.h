@@ -70,6 +70,11 @@ KITH_PUBLIC const char *kith_socket_type_name(enum kith_socket_type type);
 /* The type of that name, in any case. Errors: -EINVAL. */
 KITH_PUBLIC int kith_socket_type_find(const char *name, enum kith_socket_type *ret_type);
 
+/* May it send, may it receive, by its type (a SUB only receives)? */
+KITH_PUBLIC enum kith_socket_type kith_socket_type_of(const kith_socket *socket);
+KITH_PUBLIC bool kith_socket_sends(const kith_socket *socket);
+KITH_PUBLIC bool kith_socket_receives(const kith_socket *socket);
+
 /* Errors: -EINVAL, -ENOMEM, -ECHILD, -ESHUTDOWN, -ENOTSUP (a type that is not built yet). */
 KITH_PUBLIC int kith_socket_new(kith_loop *loop, enum kith_socket_type type, kith_socket **ret_socket);
 /* Closes at once: what is not sent yet is lost. No callback follows. NULL is allowed. Always NULL. */

@@ -113,6 +113,8 @@ void kith_pattern_detach(struct kith_pattern *pattern, struct kith_session *sess
 }
 
 int kith_pattern_take(struct kith_pattern *pattern, kith_msg **ret_msg) {
+    if (pattern->ops->sends_only)
+        return -ENOTSUP;
     int r = pattern->ops->may_take ? pattern->ops->may_take(pattern) : 0;
     if (r < 0)
         return r;

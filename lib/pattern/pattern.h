@@ -18,6 +18,7 @@ struct kith_pattern_ops {
     const char *name; /* the Socket-Type */
     size_t size;      /* of the structure that begins with struct kith_pattern */
     bool raw;         /* its peers speak no ZMTP */
+    bool sends_only;  /* its application receives nothing: -ENOTSUP */
     bool probes;      /* the option probe-router is for it */
     void (*deinit)(struct kith_pattern *pattern);
     /* A peer is ready: take it in, or refuse it with a negative errno after an event. NULL: everybody is welcome. */
@@ -39,7 +40,7 @@ struct kith_pattern_ops {
                     size_t size);
     /* The application does. NULL: -ENOTSUP. Errors as kith_socket_subscribe(). */
     int (*ask)(struct kith_pattern *pattern, enum kith_session_command command, const void *octets, size_t size);
-    /* May the application take a message now? Errors: -EPROTO (not its turn), -ENOTSUP (it only sends), or what became of
+    /* May the application take a message now? Errors: -EPROTO (not its turn), or what became of
      * a request. NULL: always. */
     int (*may_take)(struct kith_pattern *pattern);
     /* The message is handed to the application: the last touch. NULL: as it is. */

@@ -1,13 +1,6 @@
 /* pattern/push-pull.c: PUSH sends round robin to peers with room and never drops; PULL receives from all in the order of arrival. RFC 30.
  */
-#include <errno.h>
-
 #include "pattern/pattern.h"
-
-static int push_may_take(struct kith_pattern *pattern) {
-    (void)pattern;
-    return -ENOTSUP;
-}
 
 static void push_receive(struct kith_pattern *pattern, struct kith_session *session, kith_msg *msg) {
     (void)pattern;
@@ -22,10 +15,10 @@ static void pull_receive(struct kith_pattern *pattern, struct kith_session *sess
 const struct kith_pattern_ops kith_pattern_push = {
     .name = "PUSH",
     .size = sizeof(struct kith_pattern),
+    .sends_only = true,
     .detach = kith_pattern_balance_detach,
     .pump = kith_pattern_balance_pump,
     .receive = push_receive,
-    .may_take = push_may_take,
     .send = kith_pattern_balance_send,
 };
 

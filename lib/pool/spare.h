@@ -1,9 +1,10 @@
 /*
  * pool/spare.h: memory of messages and their bodies that a thread has freed and keeps for the next ones.
  *
- * A queue of a thousand messages that fills and empties in turn is what malloc(3) is slowest at: its own caches hold seven blocks of a size,
- * up to a kibibyte (measured: a third of the time of sending 1 KiB messages). So blocks come in a few sizes, and each thread keeps at most
- * KITH_SPARE_OCTETS of each; it gives them back when it ends. Larger blocks are malloc(3)'s alone. The caller remembers a block's size.
+ * A queue of a thousand messages that fills and empties in turn is what malloc(3) is slowest at: its own caches hold seven blocks of a
+ * size, up to a kibibyte (measured: a third of the time of sending 1 KiB messages). So blocks come in a few sizes, and each thread keeps at
+ * most KITH_SPARE_OCTETS of each; it gives them back when it ends. Larger blocks are malloc(3)'s alone. The caller remembers a block's
+ * size.
  */
 #ifndef KITH_POOL_SPARE_H
 #define KITH_POOL_SPARE_H

@@ -21,15 +21,22 @@ static int no_memory(const struct kith_option_info *info, struct kith_error *ret
     return kith_error_set(ret_error, -ENOMEM, "%s: out of memory", info->name);
 }
 
+static int check_range(const struct kith_option_info *info, int64_t value, struct kith_error *ret_error) {
+    if (value >= info->min && value <= info->max)
+        return 0;
+    return kith_error_set(ret_error, -ERANGE, "%s: %lld is out of range: %lld to %lld %s", info->name, (long long)value,
+                          (long long)info->min, (long long)info->max, info->unit);
+}
+
 int kith_socket_set_number(kith_socket *socket, enum kith_option option, int64_t value, struct kith_error *ret_error) {
     const struct kith_option_info *info = kith_option_info(option);
     if (!info)
         return kith_error_set(ret_error, -EINVAL, "option %d: there is no such option", (int)option);
     if (!takes_number(info))
         return kith_error_set(ret_error, -EINVAL, "%s: takes octets, not a number", info->name);
-    if (value < info->min || value > info->max)
-        return kith_error_set(ret_error, -ERANGE, "%s: %lld is out of range: %lld to %lld %s", info->name, (long long)value,
-                              (long long)info->min, (long long)info->max, info->unit);
+    int r = check_range(info, value, ret_error);
+    if (r < 0)
+        return r;
     if (kith_profile_own(&socket->sessions.profile) < 0)
         return no_memory(info, ret_error);
     socket->sessions.profile->numbers[option] = value;
@@ -102,11 +109,29 @@ static int parse_number(const struct kith_option_info *info, const char *text, i
     if (info->type == KITH_OPTION_TYPE_FLAG)
         return parse_flag(text, ret_value);
     errno = 0;
-    long long value = strtoll(text, &end, info->option == KITH_OPTION_IPC_MODE ? 8 : 10);
+    long long value = strtoll(text, &end, info->option == KITH_OPTION_IPC_MODE ? 8 : 0);
     if (end == text || *end != '\0' || errno != 0)
         return -EINVAL;
     *ret_value = value;
     return 0;
+}
+
+static const char *kind_of_number(const struct kith_option_info *info) {
+    if (info->type == KITH_OPTION_TYPE_FLAG)
+        return "flag: write yes or no";
+    return info->option == KITH_OPTION_IPC_MODE ? "mode: write octal digits as for chmod(1)" : "whole number";
+}
+
+int kith_option_parse(const struct kith_option_info *info, const char *text, int64_t *ret_value, struct kith_error *ret_error) {
+    int64_t value;
+    if (!takes_number(info))
+        return kith_error_set(ret_error, -EINVAL, "%s: takes octets, not a number", info->name);
+    if (parse_number(info, text, &value) < 0)
+        return kith_error_set(ret_error, -EINVAL, "%s: \"%.64s\" is no %s", info->name, text, kind_of_number(info));
+    int r = check_range(info, value, ret_error);
+    if (r >= 0)
+        *ret_value = value;
+    return r;
 }
 
 int kith_socket_set_option(kith_socket *socket, const char *name, const char *value, struct kith_error *ret_error) {
@@ -116,12 +141,8 @@ int kith_socket_set_option(kith_socket *socket, const char *name, const char *va
     if (!takes_number(info))
         return kith_socket_set_octets(socket, info->option, value, strlen(value), ret_error);
     int64_t number;
-    if (parse_number(info, value, &number) < 0)
-        return kith_error_set(ret_error, -EINVAL, "%s: \"%.64s\" is no %s", name, value,
-                              info->type == KITH_OPTION_TYPE_FLAG    ? "flag: yes or no"
-                              : info->option == KITH_OPTION_IPC_MODE ? "mode: octal digits"
-                                                                     : "whole number");
-    return kith_socket_set_number(socket, info->option, number, ret_error);
+    int r = kith_option_parse(info, value, &number, ret_error);
+    return r < 0 ? r : kith_socket_set_number(socket, info->option, number, ret_error);
 }
 
 /* Metadata --------------------------------------------------------------------------------------------------------------- */

@@ -165,6 +165,7 @@ int kith_socket_new(kith_loop *loop, enum kith_socket_type type, kith_socket **r
     if (!socket)
         return -ENOMEM;
     socket->refs = 1;
+    socket->type = type;
     socket->loop = loop;
     kith_list_init(&socket->acceptors);
     kith_list_init(&socket->tenant.link);
@@ -235,6 +236,18 @@ kith_socket *kith_socket_free(kith_socket *socket) {
         kith_session_close(session);
     }
     return kith_socket_unref(socket);
+}
+
+enum kith_socket_type kith_socket_type_of(const kith_socket *socket) {
+    return socket->type;
+}
+
+bool kith_socket_sends(const kith_socket *socket) {
+    return socket->pattern->ops->send != NULL;
+}
+
+bool kith_socket_receives(const kith_socket *socket) {
+    return !socket->pattern->ops->sends_only;
 }
 
 /* Endpoints ---------------------------------------------------------------------------------------------------------------------- */

@@ -16,6 +16,7 @@
 struct kith_socket {
     unsigned refs;
     bool closed;
+    enum kith_socket_type type;
     kith_loop *loop;
     kith_timer *tether; /* never armed: tells whether the loop is still there */
     struct kith_session_host sessions;

@@ -5,18 +5,18 @@
 #include "stream/testing.h"
 
 /* The names are the linker's. */
-void *__real_aligned_alloc(size_t alignment, size_t size);
-void *__wrap_aligned_alloc(size_t alignment, size_t size);
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
 
 static bool no_slabs;
 static unsigned refused;
 
-void *__wrap_aligned_alloc(size_t alignment, size_t size) {
+void *__wrap_malloc(size_t size) {
     if (no_slabs && size >= KITH_SLAB_SIZE) {
         refused++;
         return NULL;
     }
-    return __real_aligned_alloc(alignment, size);
+    return __real_malloc(size);
 }
 
 /* io_uring asks for a buffer when it begins to receive, so that nothing need have been sent. */

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import harness
 
-VERBS = ['req', 'rep', 'serve', 'who', 'status', 'policy', 'help', 'completion']
+TALK = ['push', 'pull', 'pub', 'sub', 'xpub', 'xsub', 'pair', 'dealer', 'router', 'client', 'server', 'radio', 'dish', 'scatter', 'gather',
+        'channel', 'stream']
+VERBS = ['req', 'rep', *TALK, 'serve', 'who', 'status', 'options', 'policy', 'help', 'completion']
 
 
 def test_no_word_lists_the_verbs_and_is_a_usage_error(test):
@@ -89,7 +91,7 @@ def test_a_reader_that_has_gone_ends_it_quietly(test):
 
 def test_the_manual_has_every_option(test):
     manual = Path(__file__).resolve().parent.parent.parent / 'man'
-    for verb in ('req', 'rep', 'serve', 'who', 'status', 'policy'):
+    for verb in ('req', 'rep', 'push', 'serve', 'who', 'status', 'policy'):
         page = (manual / f'kith-{verb}.1').read_text()
         options = re.findall(r'^ +(?:-\w, )?--([\w-]+)', test.run('help', verb).text, re.M)
         assert options
@@ -100,8 +102,10 @@ def test_the_manual_has_every_option(test):
         assert re.search(rf'^\.It (Xr kith-|Cm ){verb}\b', page, re.M), verb
     names = re.findall(r'^  ([\w-]+) ', test.run('req', 'ipc://@x', '--option', 'none=1').error, re.M)
     assert 'max-message' in names
+    page = (manual / 'kith-options.7').read_text()
     for name in names:
-        assert re.search(rf'^\.It Cm .*\b{name}\b', page, re.M), name
+        assert re.search(rf'^\.It Cm {name}$', page, re.M), name
+    assert page == test.run('options', '--man').text, 'man/kith-options.7 is old: make it anew with `kith options --man`'
 
 
 harness.main(__file__)
