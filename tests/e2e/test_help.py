@@ -67,7 +67,7 @@ def test_completion_is_a_script_that_bash_reads(test):
         'COMP_WORDS=(kith se); COMP_CWORD=1; _kith; echo "${COMPREPLY[@]}"\n' \
         'COMP_WORDS=(kith help po); COMP_CWORD=2; _kith; echo "${COMPREPLY[@]}"\n'
     result = subprocess.run(['bash', '--norc', '-c', asked], capture_output=True, text=True, timeout=harness.LIMIT, check=False)
-    assert result.returncode == 0 and result.stdout == '--policy\nserve\npolicy\n', result
+    assert result.returncode == 0 and result.stdout == '--policy\nserver serve\npolicy\n', result
 
 
 def test_output_that_cannot_be_written_is_an_error(test):
