@@ -35,7 +35,9 @@ kith_msg *kith_msg_free(kith_msg *msg) {
         return NULL;
     kith_list_unlink(&msg->link);
     kith_msg_refund(msg);
-    kith_msg_drop(msg, msg->count);
+    for (size_t i = 0; i < msg->count; i++)
+        if (kith_msg_at(msg, i)->slice.buffer)
+            kith_buffer_unref(kith_msg_at(msg, i)->slice.buffer);
     kith_origin_unref(msg->origin);
     kith_account_unref(msg->account);
     if (msg->frames != msg->inline_frames)

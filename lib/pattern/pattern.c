@@ -156,7 +156,21 @@ static void pattern_conflate(struct kith_pattern *pattern, const kith_msg *newes
     }
 }
 
+/* Its peer pays for a message as long as that waits, and is not read from when it has too many. */
+static void pattern_charge(kith_msg *msg) {
+    if (!msg->account)
+        return;
+    kith_msg_charge(msg, msg->account);
+    struct kith_session *session = msg->account->owner;
+    if (msg->account->full && session)
+        session->link->set_reading(session, false);
+}
+
 void kith_pattern_received(struct kith_pattern *pattern, kith_msg *msg) {
+    bool at_once = !pattern->ops->may_take && !pattern->ops->taken && !pattern->ops->sends_only && kith_list_empty(&pattern->received);
+    if (at_once && pattern->host->take(pattern, msg))
+        return;
+    pattern_charge(msg);
     if (pattern->sessions->profile->numbers[KITH_OPTION_CONFLATE] != 0)
         pattern_conflate(pattern, msg);
     kith_list_push_back(&pattern->received, &msg->link);
@@ -264,6 +278,13 @@ void kith_pattern_balance_pump(struct kith_pattern *pattern) {
 }
 
 int kith_pattern_balance_send(struct kith_pattern *pattern, kith_msg *msg) {
+    if (pattern->pending_count == 0 && pattern->peer_count == 1) { /* the usual case, at full speed */
+        struct kith_session *session = kith_list_first(&pattern->peers, struct kith_session, pattern_link);
+        int r = kith_session_send(session, msg);
+        if (r == 0)
+            pattern->last = session;
+        return r == -EPIPE ? -EAGAIN : r;
+    }
     kith_pattern_pump(pattern, NULL);
     return kith_pattern_balance(pattern, msg, NULL);
 }

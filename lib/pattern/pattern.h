@@ -51,6 +51,8 @@ struct kith_pattern_ops {
 
 /* What a pattern tells its socket. */
 struct kith_pattern_host {
+    /* May take a message before it is queued: true: it did. Only when nothing waits in front of it. */
+    bool (*take)(struct kith_pattern *pattern, kith_msg *msg);
     /* `received` has become longer, or what may be taken has changed. */
     void (*received)(struct kith_pattern *pattern);
 };
@@ -94,7 +96,7 @@ int kith_pattern_ask(struct kith_pattern *pattern, enum kith_session_command com
 
 /* For the patterns ------------------------------------------------------------------------------------------------------ */
 
-/* Queues it for the application; with conflate the one before it of the same peer goes. */
+/* Hands it to the application, or queues it for it and charges it to its peer; with conflate the one before it of the same peer goes. */
 void kith_pattern_received(struct kith_pattern *pattern, kith_msg *msg);
 /* A message of one frame that says something of this peer, to be received. Errors: -ENOMEM. */
 int kith_pattern_new_msg(struct kith_session *session, const void *data, size_t size, kith_msg **ret_msg);

@@ -40,9 +40,7 @@ void kith_session_deliver(struct kith_session *session, kith_msg *msg) {
         kith_msg_free(msg);
         return;
     }
-    kith_msg_charge(msg, session->account);
-    if (session->account->full)
-        session->link->set_reading(session, false);
+    msg->account = kith_account_ref(session->account);
     session->host->ops->message(session, msg, session->host->userdata);
 }
 

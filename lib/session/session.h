@@ -45,7 +45,7 @@ struct kith_session_ops {
     /* The handshake is done: the peer may be sent to. A negative errno refuses it: the owner has emitted an event that says why, the
      * session tells the peer and ends. */
     int (*ready)(struct kith_session *session, void *userdata);
-    /* A whole message, with origin and account; the owner takes it. */
+    /* A whole message, with origin and account; the owner takes it, and charges it to the account if it has to wait. */
     void (*message)(struct kith_session *session, kith_msg *msg, void *userdata);
     /* A subscription or a group, taken or given back. */
     void (*command)(struct kith_session *session, enum kith_session_command command, const void *octets, size_t size, void *userdata);

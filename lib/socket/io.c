@@ -47,8 +47,7 @@ int kith_socket_send(kith_socket *socket, kith_msg *msg, int timeout_ms) {
     if (r < 0)
         return r;
     timeout_ms = resolve_timeout(socket, timeout_ms, KITH_OPTION_SEND_TIMEOUT);
-    bool inside = kith_loop_running(socket->loop);
-    if (inside && timeout_ms != 0)
+    if (timeout_ms != 0 && kith_loop_running(socket->loop))
         return -EBUSY;
     kith_socket_ref(socket);
     struct deadline deadline = deadline_init(timeout_ms);

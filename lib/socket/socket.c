@@ -142,7 +142,23 @@ static void socket_on_received(struct kith_pattern *pattern) {
     kith_socket_deliver(KITH_CONTAINER_OF(pattern->sessions, struct kith_socket, sessions));
 }
 
-static const struct kith_pattern_host socket_pattern_host = {.received = socket_on_received};
+/* Past the queue, to a handler that waits for just that. */
+static bool socket_take(struct kith_pattern *pattern, kith_msg *msg) {
+    kith_socket *socket = KITH_CONTAINER_OF(pattern->sessions, struct kith_socket, sessions);
+    if (!socket->handler.message || socket->delivering || kith_socket_check(socket) < 0)
+        return false;
+    kith_socket_ref(socket);
+    socket->delivering = true;
+    socket->handler.message(socket, msg, socket->handler_userdata);
+    socket->delivering = false;
+    /* Others may have come meanwhile, when the callback had switched the handler off and on. */
+    if (!kith_list_empty(&pattern->received))
+        kith_socket_deliver(socket);
+    kith_socket_unref(socket);
+    return true;
+}
+
+static const struct kith_pattern_host socket_pattern_host = {.take = socket_take, .received = socket_on_received};
 
 static unsigned socket_on_defer(struct kith_defer *defer) {
     kith_socket_deliver(KITH_CONTAINER_OF(defer, struct kith_socket, deliver));

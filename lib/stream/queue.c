@@ -14,8 +14,10 @@
 
 /* A copy above this gets a buffer of its own. */
 #define ARENA_COPY_MAX (KITH_ARENA_SIZE / 4)
-/* What a queue that waits takes for small writes at a time; the last of them is all that is left unused. */
+/* What a queue that waits takes for small writes at a time: as much as it has already, between these. The last of them is all that is left
+ * unused, and a long queue is not many small pieces, each with an iovec of its own. */
 #define OWN_BUFFER_MIN ((size_t)4096)
+#define OWN_BUFFER_MAX KITH_SLAB_SIZE
 /* What is left in a large buffer is worth moving up to this size. */
 #define SETTLE_MAX ((size_t)16 * 1024)
 #define ROOM_FIRST 8
@@ -70,11 +72,16 @@ static void append(struct kith_queue *queue, struct kith_slice slice) {
     queue->octets += slice.size;
 }
 
+static size_t own_size(const struct kith_queue *queue, size_t size) {
+    size_t room = queue->octets < OWN_BUFFER_MIN ? OWN_BUFFER_MIN : queue->octets > OWN_BUFFER_MAX ? OWN_BUFFER_MAX : queue->octets;
+    return size > room ? size : room;
+}
+
 static int place_in_own(struct kith_queue *queue, size_t size, uint8_t **ret_place) {
     kith_buffer *buffer;
     int r = reserve(queue);
     if (r >= 0)
-        r = kith_buffer_new(size > OWN_BUFFER_MIN ? size : OWN_BUFFER_MIN, &buffer);
+        r = kith_buffer_new(own_size(queue, size), &buffer);
     if (r < 0)
         return r;
     *ret_place = kith_buffer_data(buffer);
