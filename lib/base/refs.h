@@ -1,8 +1,8 @@
 /*
  * base/refs.h: a count of references.
  *
- * Most objects belong to one thread, and counting with a locked instruction would cost them a good part of what they are used for. So a count
- * is shared on demand, before a second thread can hold a reference, by whoever hands the first one out; from then on it is atomic.
+ * Most objects belong to one thread, and counting with a locked instruction would cost them a good part of what they are used for. So a
+ * count is shared on demand, before a second thread can hold a reference, by whoever hands the first one out; from then on it is atomic.
  */
 #ifndef KITH_BASE_REFS_H
 #define KITH_BASE_REFS_H

@@ -2,19 +2,19 @@
  * loop/thread.h: a loop with a thread of its own, which any thread may use.
  *
  * One lock guards the loop and all that is on it. Callbacks run under it; it is let go of in the kernel's wait and nowhere else. Whoever
- * waits drives: a thread that has to wait for something (kith_loop_await()) takes the loop's seat and runs its passes itself, so that what it
- * waits for costs no switch to another thread. Of several that wait one has the seat; it makes the attempts of all after each pass and calls
- * those that have got what they want. The loop's own thread, the keeper, has the seat while nobody waits.
+ * waits drives: a thread that has to wait for something (kith_loop_await()) takes the loop's seat and runs its passes itself, so that what
+ * it waits for costs no switch to another thread. Of several that wait one has the seat; it makes the attempts of all after each pass and
+ * calls those that have got what they want. The loop's own thread, the keeper, has the seat while nobody waits.
  *
  * - The keeper is pushed out without being told: it sleeps on in its wait, and finds out when that ends. What it has found then is dropped
- *   (level-triggered: the kernel says it again), and it parks. It comes back when the loop was not driven for KITH_THREAD_GRACE_NS: a thread
- *   that asks one question after the other wakes nobody. That is also the longest that anything is left lying.
+ *   (level-triggered: the kernel says it again), and it parks. It comes back when the loop was not driven for KITH_THREAD_GRACE_NS: a
+ * thread that asks one question after the other wakes nobody. That is also the longest that anything is left lying.
  * - A thread that leaves the seat gives it to the one that has waited longest, unless the last one that left came back at once (QUICK_NS).
  *   One that waits long has to give it to one that comes again and again.
  * - Who only queues something, or arms a timer, ends the wait of whoever is in it, if that is needed. No callback runs in an unlock.
  *
- * Invariants: at most one thread that waits is in the kernel (`inside`), and beside it at most the keeper, displaced. Those that wait and have
- * not got the seat sleep on their condition variable. `turn` counts passes: a wait during which another pass has begun brings nothing.
+ * Invariants: at most one thread that waits is in the kernel (`inside`), and beside it at most the keeper, displaced. Those that wait and
+ * have not got the seat sleep on their condition variable. `turn` counts passes: a wait during which another pass has begun brings nothing.
  * `driver` is NULL only for a grace at most. Memory goes when the last visitor has left (kith_loop_free()).
  */
 #ifndef KITH_LOOP_THREAD_H
