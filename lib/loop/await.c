@@ -204,7 +204,7 @@ static int progress_made(struct kith_await *await) {
 }
 
 int kith_thread_step(struct kith_thread *thread, int timeout_ms) {
-    _cleanup_(kith_loop_leavep) struct kith_thread *entered = kith_loop_enter(thread->loop);
+    KITH_LOOP_HOLD(thread->loop);
     struct progress progress = {.await.attempt = progress_made, .thread = thread, .from = thread->progress};
 
     if (thread->depth > 1 || thread->loop->running)
@@ -218,7 +218,7 @@ static int never(struct kith_await *await) {
 }
 
 int kith_thread_run(struct kith_thread *thread) {
-    _cleanup_(kith_loop_leavep) struct kith_thread *entered = kith_loop_enter(thread->loop);
+    KITH_LOOP_HOLD(thread->loop);
     struct kith_await await = {.attempt = never};
 
     int r = kith_thread_await(thread, &await, -1);

@@ -69,14 +69,16 @@ bool kith_loop_running(const kith_loop *loop);
 
 /* A loop with a thread of its own (thread.h) is entered before it or anything on it is touched, and left afterwards; the same thread may do
  * so again inside. Neither costs anything of a loop without thread (NULL), which may be gone when it is left. Any callback that frees the
- * loop leaves the rest to the outermost leave.
- *
- *     _cleanup_(kith_loop_leavep) struct kith_thread *thread = kith_loop_enter(loop);
- */
+ * loop leaves the rest to the outermost leave. */
 struct kith_thread;
 struct kith_thread *kith_loop_enter(kith_loop *loop);
 void kith_loop_leave(struct kith_thread *thread);
 KITH_DEFINE_CLEANUP(struct kith_thread *, kith_loop_leave)
+
+/* Enters for the rest of the scope; the second only where the condition holds, as for an object whose loop may be gone. */
+#define KITH_LOOP_HOLD(loop) KITH_LOOP_HOLD_IF(true, loop)
+#define KITH_LOOP_HOLD_IF(condition, loop)                                                                                                 \
+    _cleanup_(kith_loop_leavep) __attribute__((unused)) struct kith_thread *entered_ = (condition) ? kith_loop_enter(loop) : NULL
 
 /* What somebody waits for, embedded in his own structure. */
 struct kith_await {
