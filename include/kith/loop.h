@@ -5,7 +5,7 @@
  * kith_loop_step(), kith_loop_run() and calls that say they drive the loop. Every object made on a loop belongs to the
  * loop's thread; the only calls allowed from other threads and from signal handlers are kith_wakeup_send() and
  * kith_loop_stop(). That thread is the one that first runs it or asks for its descriptor: a loop may be made in one
- * thread and run in another.
+ * thread and run in another. kith_loop_thread() makes an exception: see there.
  *
  * Fork: a loop refuses to run and to make objects in a child process (-ECHILD); the child may only free it and its objects, which does
  * not disturb the parent.
@@ -65,14 +65,42 @@ KITH_PUBLIC const char *kith_loop_backend_name(const kith_loop *loop);
 /* Why the loop could not have the best backend: one line for a log; NULL when it has it or was told which to take. */
 KITH_PUBLIC const char *kith_loop_backend_reason(const kith_loop *loop);
 
+/*
+ * Threads. kith_loop_thread() gives a loop a thread of its own, for programs that wait elsewhere, and lets all threads use it.
+ *
+ * A lock guards the loop and everything on it. The functions of this header and of kith/socket.h take it themselves; between
+ * kith_loop_lock() and kith_loop_unlock() any other object of the loop (kith/stream.h) may be used, and several calls are one. Callbacks
+ * run under it, in whichever thread drives the loop: its own, or one that waits in a call on it (kith_loop_step(), kith_loop_run(),
+ * kith_socket_recv()...), which costs no switch between threads. So there is never more than one callback at a time, and none runs in
+ * kith_loop_unlock() or in a call that does not wait. A callback must not wait for another thread that uses the loop.
+ *
+ * What a wait of the loop's own thread would have seen at once may be seen a millisecond late while other threads drive it by turns;
+ * nothing waits longer.
+ *
+ * kith_loop_stop() ends the calls that wait for something on this loop at that time, or else the next one; never the loop's own thread.
+ * kith_loop_free() ends them with -ESHUTDOWN, waits until they have returned and ends the thread; no other call may come at the same time.
+ * The thread blocks all signals. In a child process it is not there: see Fork.
+ */
+
+/* To be called before anything is made on the loop. Such a loop waits with epoll, whatever it was made with: kith_loop_backend_reason()
+ * says so. Errors, with text: -EBUSY (something was made on it already), -EALREADY, -EINVAL (the backend asked for in the options is
+ * another), -EAGAIN (no more threads), -ENOMEM, -EMFILE, -ENFILE, -ECHILD. The loop is then as it was, but may wait with epoll. */
+KITH_PUBLIC int kith_loop_thread(kith_loop *loop, struct kith_error *ret_error);
+/* Waits for the lock. The same thread may take it several times; calls that wait for something on the loop are -EBUSY meanwhile. Nothing
+ * happens on a loop without a thread of its own. */
+KITH_PUBLIC void kith_loop_lock(kith_loop *loop);
+/* The lock of this thread's last kith_loop_lock(); a thread that has not got it does nothing. */
+KITH_PUBLIC void kith_loop_unlock(kith_loop *loop);
+
 /* The descriptor to watch for reading from another loop. The loop owns it. The first call makes the loop one that is hosted, which costs a
- * descriptor and, when the first timer changes, a system call. Errors (of the first call): -EMFILE, -ENFILE, -ENOMEM, -ECHILD. */
+ * descriptor and, when the first timer changes, a system call. Errors (of the first call): -EMFILE, -ENFILE, -ENOMEM, -ECHILD;
+ * -EINVAL (it has a thread of its own). */
 KITH_PUBLIC int kith_loop_fd(kith_loop *loop);
 
 /* Waits at most timeout_ms milliseconds (-1: without limit, 0: not at all) for something to do and does it once.
  * Returns the number of callbacks run (0: timeout, or a stop was asked, which is thereby taken). Descriptors come first, then timers.
  * Errors: -EBUSY inside a callback of this loop, -ECHILD after fork, -EINTR when a signal handler ran, -EEXIST in a thread that is not the
- * loop's (where the kernel can tell: io_uring). */
+ * loop's (where the kernel can tell: io_uring). With kith_loop_thread(): until somebody has done something, any thread; no -EINTR then. */
 KITH_PUBLIC int kith_loop_step(kith_loop *loop, int timeout_ms);
 
 /* Steps until kith_loop_stop(). Returns 0, or the first error of kith_loop_step() other than -EINTR. */

@@ -62,6 +62,7 @@ static int watch_pid(kith_child *child, pid_t pid) {
 int kith_child_new(kith_loop *loop, pid_t pid, kith_child_fn fn, void *userdata, kith_child **ret_child) {
     if (!fn)
         return -EINVAL;
+    KITH_LOOP_HOLD(loop);
     int r = kith_loop_check_fork(loop);
     if (r < 0)
         return r;
@@ -83,6 +84,7 @@ int kith_child_new(kith_loop *loop, pid_t pid, kith_child_fn fn, void *userdata,
 kith_child *kith_child_free(kith_child *child) {
     if (!child)
         return NULL;
+    KITH_LOOP_HOLD_IF(kith_watch_active(&child->watch), child->loop);
     if (kith_watch_active(&child->watch))
         kith_loop_unwatch(child->loop, &child->watch, false);
     kith_close(child->pidfd);

@@ -3,6 +3,9 @@
  *
  * One epoll descriptor, level-triggered; the data word of each registration is the watch's id. A watch that wants nothing is registered
  * with EPOLLONESHOT: the kernel then tells its hang-up once and keeps silent until the next EPOLL_CTL_MOD, without a system call of ours.
+ *
+ * Several threads may wait at once, when the loop has one of its own (thread.h). So what a wait finds lies on its stack, and a wait that
+ * was overtaken tells nothing: all is said again to the next one, what is said once only because it is asked for again.
  */
 #include <errno.h>
 #include <limits.h>
@@ -12,6 +15,7 @@
 #include "base/fd.h"
 #include "base/time.h"
 #include "loop/backend.h"
+#include "loop/thread.h"
 
 /* More than this in one wait gains nothing measurable, and urgent descriptors would wait for a longer batch. */
 #define BATCH 128
@@ -19,7 +23,6 @@
 struct state {
     struct kith_watches *watches;
     int fd;
-    struct epoll_event events[BATCH];
 };
 
 static int create(struct kith_watches *watches, void **ret_state, const char **ret_reason) {
@@ -102,25 +105,37 @@ static int to_ms(int64_t timeout_ns) {
     return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
+static void report(struct state *state, const struct epoll_event *event) {
+    unsigned events = 0;
+
+    if (event->events & EPOLLIN)
+        events |= KITH_IO_READ;
+    if (event->events & EPOLLOUT)
+        events |= KITH_IO_WRITE;
+    if (event->events & (EPOLLHUP | EPOLLERR))
+        events |= KITH_IO_HANGUP;
+    kith_watches_report(state->watches, event->data.u64, events);
+}
+
+static void ask_again(struct state *state, const struct epoll_event *event) {
+    const struct kith_watch *watch = kith_watches_find(state->watches, event->data.u64);
+
+    if (watch && watch->applied == 0)
+        control(state, EPOLL_CTL_MOD, watch, 0);
+}
+
 static int wait(void *opaque, int64_t timeout_ns) {
     struct state *state = opaque;
+    struct kith_thread *thread = timeout_ns != 0 ? state->watches->thread : NULL;
+    struct epoll_event events[BATCH];
 
-    int count = epoll_wait(state->fd, state->events, BATCH, to_ms(timeout_ns));
-    if (count < 0)
-        return -errno;
-    for (int i = 0; i < count; i++) {
-        const struct epoll_event *event = &state->events[i];
-        unsigned events = 0;
-
-        if (event->events & EPOLLIN)
-            events |= KITH_IO_READ;
-        if (event->events & EPOLLOUT)
-            events |= KITH_IO_WRITE;
-        if (event->events & (EPOLLHUP | EPOLLERR))
-            events |= KITH_IO_HANGUP;
-        kith_watches_report(state->watches, event->data.u64, events);
-    }
-    return 0;
+    unsigned turn = thread ? kith_thread_let_go(thread) : 0;
+    int count = epoll_wait(state->fd, events, BATCH, to_ms(timeout_ns));
+    int r = count < 0 ? -errno : 0;
+    bool current = !thread || kith_thread_take(thread, turn);
+    for (int i = 0; i < count; i++)
+        (current ? report : ask_again)(state, &events[i]);
+    return r;
 }
 
 const struct kith_loop_backend kith_loop_epoll = {

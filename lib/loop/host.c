@@ -53,10 +53,8 @@ void kith_host_settle(kith_loop *loop) {
         return;
     kith_watches_apply(&loop->watches);
     settle_timer(host, kith_timers_next(&loop->timers));
-    if (!host->woken && (!kith_list_empty(&loop->deferred) || kith_watches_pending(&loop->watches))) {
-        host->woken = true;
-        kith_eventfd_raise(loop->wake_fd);
-    }
+    if (kith_loop_needs_step(loop, 0))
+        kith_loop_wake(loop);
     if (loop->watches.backend->flush)
         loop->watches.backend->flush(loop->watches.state);
 }
@@ -64,7 +62,7 @@ void kith_host_settle(kith_loop *loop) {
 int kith_loop_fd(kith_loop *loop) {
     struct kith_host *host = &loop->host;
 
-    int r = kith_loop_check_fork(loop);
+    int r = loop->thread ? -EINVAL : kith_loop_check_fork(loop);
     if (r < 0)
         return r;
     if (host->timer_fd < 0) {

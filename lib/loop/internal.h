@@ -64,8 +64,37 @@ struct kith_arena *kith_loop_arena(kith_loop *loop);
 /* All octets that connections of this loop have still to send. */
 struct kith_charge *kith_loop_unsent(kith_loop *loop);
 
-/* True inside a callback of this loop. */
+/* True inside a callback of this loop, in the thread that runs it. */
 bool kith_loop_running(const kith_loop *loop);
+
+/* A loop with a thread of its own (thread.h) is entered before it or anything on it is touched, and left afterwards; the same thread may do
+ * so again inside. Neither costs anything of a loop without thread (NULL), which may be gone when it is left. Any callback that frees the
+ * loop leaves the rest to the outermost leave. */
+struct kith_thread;
+struct kith_thread *kith_loop_enter(kith_loop *loop);
+void kith_loop_leave(struct kith_thread *thread);
+KITH_DEFINE_CLEANUP(struct kith_thread *, kith_loop_leave)
+
+/* Enters for the rest of the scope; the second only where the condition holds, as for an object whose loop may be gone. */
+#define KITH_LOOP_HOLD(loop) KITH_LOOP_HOLD_IF(true, loop)
+#define KITH_LOOP_HOLD_IF(condition, loop)                                                                                                 \
+    _cleanup_(kith_loop_leavep) __attribute__((unused)) struct kith_thread *entered_ = (condition) ? kith_loop_enter(loop) : NULL
+
+/* What somebody waits for, embedded in his own structure. */
+struct kith_await {
+    /* Tries: -EAGAIN as long as there is nothing, else the result of kith_loop_await(). It is called in whichever thread drives the loop,
+     * under its lock. Without a thread a callback may have freed the loop: that is another result than -EAGAIN. */
+    int (*attempt)(struct kith_await *await);
+};
+
+/* Waits at most timeout_ms (-1: without limit; 0: one step that does not wait) until the attempt succeeds or fails, driving the loop or
+ * letting another thread do it. Once entered, not more often. Returns what the attempt said; -EAGAIN: timed out. Errors: -EBUSY (inside a
+ * callback, or under kith_loop_lock(), when timeout_ms is not 0), -ECANCELED (kith_loop_stop()), -ECHILD, -ESHUTDOWN (the loop was freed).
+ */
+int kith_loop_await(kith_loop *loop, struct kith_await *await, int timeout_ms);
+
+/* True for a loop with a thread of its own: what it hands out may be let go of in another thread. */
+bool kith_loop_is_shared(const kith_loop *loop);
 /* -ECHILD after fork, else 0; costs no system call. */
 int kith_loop_check_fork(const kith_loop *loop);
 

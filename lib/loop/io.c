@@ -27,6 +27,7 @@ static const struct kith_watch_ops io_ops = {.ready = ready};
 int kith_io_new(kith_loop *loop, int fd, unsigned events, kith_io_fn fn, void *userdata, kith_io **ret_io) {
     if (!fn || !events_valid(events))
         return -EINVAL;
+    KITH_LOOP_HOLD(loop);
     kith_io *io = calloc(1, sizeof(*io));
     if (!io)
         return -ENOMEM;
@@ -47,16 +48,21 @@ int kith_io_set_events(kith_io *io, unsigned events) {
         return -EINVAL;
     if (!kith_watch_active(&io->watch))
         return -ESHUTDOWN;
+    KITH_LOOP_HOLD(io->loop);
     kith_loop_set_watched(io->loop, &io->watch, events & ~(unsigned)KITH_IO_HANGUP);
     return 0;
 }
 
 void kith_io_set_urgent(kith_io *io, bool urgent) {
+    KITH_LOOP_HOLD_IF(kith_watch_active(&io->watch), io->loop);
     io->watch.urgent = urgent;
 }
 
 kith_io *kith_io_free(kith_io *io) {
-    if (io && kith_watch_active(&io->watch))
+    if (!io)
+        return NULL;
+    KITH_LOOP_HOLD_IF(kith_watch_active(&io->watch), io->loop);
+    if (kith_watch_active(&io->watch))
         kith_loop_unwatch(io->loop, &io->watch, false);
     free(io);
     return NULL;

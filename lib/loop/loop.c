@@ -31,16 +31,23 @@ static unsigned woken(struct kith_watch *watch, unsigned events) {
     kith_loop *loop = KITH_CONTAINER_OF(watch, struct kith_loop, wake_watch);
 
     kith_eventfd_drain(watch->fd);
-    loop->host.woken = false;
+    loop->woken = false;
+    if (loop->thread && atomic_exchange(&loop->room, false))
+        loop->watches.backend->refill(loop->watches.state);
     return 0;
 }
 
 static const struct kith_watch_ops wake_ops = {.ready = woken};
 
-/* Somebody gave slabs back that reading waits for. */
+/* Somebody gave slabs back that reading waits for: with a thread, anybody, without the lock. */
 static void on_room(void *userdata) {
     kith_loop *loop = userdata;
 
+    if (loop->thread) {
+        atomic_store(&loop->room, true);
+        kith_eventfd_raise(loop->wake_fd);
+        return;
+    }
     if (loop->released)
         return;
     loop->watches.backend->refill(loop->watches.state);
@@ -91,6 +98,7 @@ int kith_loop_new_with(const struct kith_loop_options *options, kith_loop **ret_
     kith_pool_on_room(loop->pool, on_room, loop);
     loop->watches.pool = loop->pool;
     const char *name = options->backend ? options->backend : name_in_environment();
+    loop->told = options->backend;
     r = kith_loop_backend_choose(name, &loop->watches, &loop->reason);
     if (r >= 0)
         r = kith_loop_watch(loop, &loop->wake_watch, KITH_WATCH_READY, loop->wake_fd, KITH_IO_READ, &wake_ops);
@@ -108,13 +116,51 @@ void kith_loop_house(kith_loop *loop, struct kith_tenant *tenant) {
     kith_list_push_back(&loop->tenants, &tenant->link);
 }
 
-static void destroy(kith_loop *loop) {
+/* Beside what the loop itself watches. */
+static bool is_used(const kith_loop *loop) {
+    size_t watched = 0;
+
+    for (size_t fd = 0; fd < loop->watches.room; fd++)
+        watched += loop->watches.by_fd[fd] != NULL;
+    return watched > 1 || loop->timers.count > 0 || !kith_list_empty(&loop->deferred) || loop->running || loop->released;
+}
+
+static int change_to_epoll(kith_loop *loop) {
+    const struct kith_loop_backend *before = loop->watches.backend;
+    void *state = loop->watches.state;
+    const char *reason = NULL;
+
+    kith_loop_unwatch(loop, &loop->wake_watch, false);
+    int r = kith_loop_backend_choose("epoll", &loop->watches, &reason);
+    int again = kith_loop_watch(loop, &loop->wake_watch, KITH_WATCH_READY, loop->wake_fd, KITH_IO_READ, &wake_ops);
+    if (r < 0 || again < 0)
+        return r < 0 ? r : again;
+    before->destroy(state, false);
+    loop->reason = "it has a thread of its own, and io_uring is for one thread";
+    return 0;
+}
+
+int kith_loop_make_shareable(kith_loop *loop) {
+    if (is_used(loop))
+        return -EBUSY;
+    if (loop->watches.backend != &kith_loop_epoll) {
+        if (loop->told)
+            return -EINVAL;
+        int r = change_to_epoll(loop);
+        if (r < 0)
+            return r;
+    }
+    return kith_pool_share(loop->pool);
+}
+
+void kith_loop_destroy(kith_loop *loop) {
     if (loop->watches.backend)
         loop->watches.backend->destroy(loop->watches.state, kith_loop_check_fork(loop) < 0);
     kith_close(loop->wake_fd);
     kith_arena_deinit(&loop->arena);
     kith_pool_free(loop->pool);
     kith_fork_guard_deinit(&loop->fork_guard);
+    free(loop->thread);
     free(loop);
 }
 
@@ -123,6 +169,7 @@ kith_loop *kith_loop_free(kith_loop *loop) {
 
     if (!loop || loop->released)
         return NULL;
+    _cleanup_(kith_loop_leavep) struct kith_thread *thread = kith_loop_enter(loop);
     while (!kith_list_empty(&loop->tenants)) {
         struct kith_tenant *tenant = kith_list_first(&loop->tenants, struct kith_tenant, link);
         kith_list_unlink(&tenant->link);
@@ -135,10 +182,12 @@ kith_loop *kith_loop_free(kith_loop *loop) {
     kith_list_splice(&loop->deferred, &loop->deferring);
     while ((defer = kith_list_first(&loop->deferred, struct kith_defer, link)))
         kith_defer_cancel(defer);
-    if (loop->running)
+    if (thread)
+        kith_thread_release(thread);
+    else if (kith_loop_running(loop))
         loop->released = true;
     else
-        destroy(loop);
+        kith_loop_destroy(loop);
     return NULL;
 }
 
@@ -164,7 +213,11 @@ struct kith_charge *kith_loop_unsent(kith_loop *loop) {
 }
 
 bool kith_loop_running(const kith_loop *loop) {
-    return loop->running;
+    return (!loop->thread || kith_thread_is_held(loop->thread)) && loop->running;
+}
+
+bool kith_loop_is_shared(const kith_loop *loop) {
+    return loop->thread;
 }
 
 int kith_loop_check_fork(const kith_loop *loop) {
@@ -172,9 +225,14 @@ int kith_loop_check_fork(const kith_loop *loop) {
 }
 
 uint64_t kith_loop_now(kith_loop *loop) {
-    if (!loop->running)
-        loop->now = kith_time_now();
-    return loop->now;
+    return kith_loop_running(loop) ? loop->now : kith_time_now();
+}
+
+void kith_loop_wake(kith_loop *loop) {
+    if (loop->woken)
+        return;
+    loop->woken = true;
+    kith_eventfd_raise(loop->wake_fd);
 }
 
 void kith_loop_changed(kith_loop *loop) {
@@ -204,38 +262,60 @@ static unsigned run_deferred(kith_loop *loop) {
     return count;
 }
 
-/* How long to wait, -1 for ever: until the caller's limit or the first timer, whichever is sooner. */
-static int64_t time_to_wait(const kith_loop *loop, uint64_t until) {
-    uint64_t next = kith_timers_next(&loop->timers);
+bool kith_loop_needs_step(const kith_loop *loop, uint64_t wake_at) {
+    return !kith_list_empty(&loop->deferred) || kith_watches_pending(&loop->watches) || kith_timers_next(&loop->timers) < wake_at;
+}
 
-    if (!kith_list_empty(&loop->deferred) || kith_watches_pending(&loop->watches) || until == 0)
-        return 0;
-    if (until < next)
-        next = until;
-    if (next == UINT64_MAX)
+/* How long to wait until a time, -1 for ever. */
+static int64_t time_to_wait(uint64_t until) {
+    if (until == UINT64_MAX)
         return -1;
-    uint64_t now = kith_time_now();
-    if (next <= now)
+    uint64_t now = until > 0 ? kith_time_now() : 0;
+    if (until <= now)
         return 0;
-    return next - now > INT64_MAX ? INT64_MAX : (int64_t)(next - now);
+    return until - now > INT64_MAX ? INT64_MAX : (int64_t)(until - now);
+}
+
+/* Until the caller's limit or the first timer, whichever is sooner; 0: not at all. */
+static uint64_t end_of_wait(const kith_loop *loop, uint64_t until) {
+    if (until == 0 || kith_loop_needs_step(loop, 0))
+        return 0;
+    uint64_t next = kith_timers_next(&loop->timers);
+    return next < until ? next : until;
+}
+
+/* One wait and what it brought. */
+static int wait_and_handle(kith_loop *loop, int64_t timeout) {
+    int r = loop->watches.backend->wait(loop->watches.state, timeout);
+    loop->now = kith_time_now();
+    if (r < 0)
+        return r;
+    unsigned count = kith_watches_dispatch(&loop->watches);
+    count += kith_timers_run(&loop->timers, loop->now);
+    return (int)(count + run_deferred(loop));
+}
+
+int kith_loop_pass(kith_loop *loop, uint64_t until, uint64_t *ret_wake_at) {
+    unsigned count = run_deferred(loop);
+    kith_watches_apply(&loop->watches);
+    *ret_wake_at = count > 0 ? 0 : end_of_wait(loop, until);
+    int r = wait_and_handle(loop, time_to_wait(*ret_wake_at));
+    return r < 0 && count > 0 ? (int)count : r < 0 ? r : r + (int)count;
 }
 
 /* `until`: 0: does not wait, UINT64_MAX: without limit. */
 static int step(kith_loop *loop, uint64_t until) {
-    unsigned count = run_deferred(loop);
+    int count = (int)run_deferred(loop);
 
     do {
         kith_watches_apply(&loop->watches);
-        int64_t timeout = count > 0 || atomic_load(&loop->stop) ? 0 : time_to_wait(loop, until);
-        int r = loop->watches.backend->wait(loop->watches.state, timeout);
-        loop->now = kith_time_now();
+        bool waits = count == 0 && !atomic_load(&loop->stop);
+        int r = wait_and_handle(loop, waits ? time_to_wait(end_of_wait(loop, until)) : 0);
         if (r < 0)
-            return count > 0 ? (int)count : r;
-        count += kith_watches_dispatch(&loop->watches);
-        count += kith_timers_run(&loop->timers, loop->now);
-        count += run_deferred(loop);
+            return count > 0 ? count : r;
+        count += r;
     } while (count == 0 && !atomic_load(&loop->stop) && loop->now < until);
-    return (int)count;
+    return count;
 }
 
 static int enter(kith_loop *loop) {
@@ -257,7 +337,7 @@ static void flush(kith_loop *loop) {
 static void leave(kith_loop *loop) {
     loop->running = false;
     if (loop->released) {
-        destroy(loop);
+        kith_loop_destroy(loop);
         return;
     }
     if (loop->host.timer_fd >= 0)
@@ -266,32 +346,36 @@ static void leave(kith_loop *loop) {
         flush(loop);
 }
 
-static bool take_stop(kith_loop *loop) {
-    return atomic_exchange(&loop->stop, false);
+bool kith_loop_take_stop(kith_loop *loop) {
+    return atomic_load_explicit(&loop->stop, memory_order_relaxed) && atomic_exchange(&loop->stop, false);
 }
 
-int kith_loop_step(kith_loop *loop, int timeout_ms) {
-    uint64_t until = UINT64_MAX;
-
+int kith_loop_step_until(kith_loop *loop, uint64_t until) {
     int r = enter(loop);
     if (r < 0)
         return r;
-    if (timeout_ms >= 0)
-        until = timeout_ms == 0 ? 0 : kith_time_now() + (uint64_t)timeout_ms * KITH_NS_PER_MS;
-    if (!take_stop(loop)) {
+    if (!kith_loop_take_stop(loop)) {
         r = step(loop, until);
         if (r == 0)
-            take_stop(loop);
+            kith_loop_take_stop(loop);
     }
     leave(loop);
     return r;
 }
 
+int kith_loop_step(kith_loop *loop, int timeout_ms) {
+    if (loop->thread)
+        return kith_thread_step(loop->thread, timeout_ms);
+    return kith_loop_step_until(loop, kith_loop_deadline(timeout_ms));
+}
+
 int kith_loop_run(kith_loop *loop) {
+    if (loop->thread)
+        return kith_thread_run(loop->thread);
     int r = enter(loop);
     if (r < 0)
         return r;
-    while (!take_stop(loop) && !loop->released) {
+    while (!kith_loop_take_stop(loop) && !loop->released) {
         r = step(loop, UINT64_MAX);
         if (r < 0 && r != -EINTR)
             break;

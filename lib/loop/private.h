@@ -8,6 +8,7 @@
 #include "loop/backend.h"
 #include "loop/fork.h"
 #include "loop/internal.h"
+#include "loop/thread.h"
 #include "loop/timer.h"
 
 /* All signals of a loop share one signalfd, which exists while one of them does. */
@@ -22,11 +23,11 @@ struct kith_signals {
 struct kith_host {
     int timer_fd;      /* -1: no host */
     uint64_t armed_at; /* ns, 0: disarmed */
-    bool woken;        /* the loop's own wake descriptor is readable, by us */
     struct kith_watch timer_watch;
 };
 
 struct kith_loop {
+    struct kith_thread *thread; /* NULL: it belongs to the thread that uses it */
     struct kith_watches watches;
     struct kith_timers timers;
     struct kith_list tenants;
@@ -41,13 +42,34 @@ struct kith_loop {
     uint64_t now;
     int wake_fd; /* an eventfd: makes a wait end */
     struct kith_watch wake_watch;
+    bool woken; /* wake_fd is readable, by kith_loop_wake() */
     atomic_bool stop;
-    bool running;  /* inside kith_loop_step() or kith_loop_run() */
-    bool released; /* freed by a callback: goes when the step ends */
+    atomic_bool room; /* slabs have come back that reading waits for; only with a thread */
+    bool told;        /* the application said which backend */
+    bool running;     /* inside kith_loop_step() or kith_loop_run() */
+    bool released;    /* freed by a callback: goes when the step ends */
 };
 
 /* To be called after every change that can give the loop something to do: a host must see it when no step is under way. */
 void kith_loop_changed(kith_loop *loop);
+
+/* Makes the wait that is under way, or the next one, end. */
+void kith_loop_wake(kith_loop *loop);
+/* Is there something to do that no wait would tell, or a timer before `wake_at`? */
+bool kith_loop_needs_step(const kith_loop *loop, uint64_t wake_at);
+/* kith_loop_step(), of a loop without thread, until a time (ns of CLOCK_MONOTONIC). */
+int kith_loop_step_until(kith_loop *loop, uint64_t until);
+/* Deferred work, one wait until `until` at most, and what it brought. *ret_wake_at is set before the wait: when it ends. Returns the
+ * callbacks run. */
+int kith_loop_pass(kith_loop *loop, uint64_t until, uint64_t *ret_wake_at);
+bool kith_loop_take_stop(kith_loop *loop);
+/* The time until which a wait of timeout_ms goes: 0: none, UINT64_MAX: without limit. */
+uint64_t kith_loop_deadline(int timeout_ms);
+/* For kith_loop_thread(): waits with epoll from now on, and slabs may be given back in any thread. Errors: -EBUSY (something was made on
+ * it), -EINVAL (the application asked for another backend), -ENOMEM, -EMFILE, -ENFILE. */
+int kith_loop_make_shareable(kith_loop *loop);
+/* The last of the loop: memory, descriptors. */
+void kith_loop_destroy(kith_loop *loop);
 
 /* From any thread and from signal handlers: makes the eventfd readable. */
 void kith_eventfd_raise(int fd);

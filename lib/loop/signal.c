@@ -120,6 +120,7 @@ int kith_signal_new(kith_loop *loop, int signo, kith_signal_fn fn, void *userdat
     /* sigaddset(3) knows the numbers that the C library keeps for itself. */
     if (!fn || signo == SIGKILL || signo == SIGSTOP || sigaddset(&probe, signo) < 0)
         return -EINVAL;
+    KITH_LOOP_HOLD(loop);
     int r = kith_loop_check_fork(loop);
     if (r < 0)
         return r;
@@ -158,6 +159,7 @@ static void stop(kith_signal *sig) {
 kith_signal *kith_signal_free(kith_signal *sig) {
     if (!sig)
         return NULL;
+    KITH_LOOP_HOLD_IF(sig->loop, sig->loop);
     if (sig->loop)
         stop(sig);
     restore(sig);

@@ -85,6 +85,7 @@ unsigned kith_timers_run(struct kith_timers *timers, uint64_t now) {
 int kith_timer_new(kith_loop *loop, kith_timer_fn fn, void *userdata, kith_timer **ret_timer) {
     if (!fn)
         return -EINVAL;
+    KITH_LOOP_HOLD(loop);
     int r = loop->released ? -ESHUTDOWN : kith_loop_check_fork(loop);
     if (r < 0)
         return r;
@@ -106,6 +107,7 @@ int kith_timer_new(kith_loop *loop, kith_timer_fn fn, void *userdata, kith_timer
 int kith_timer_arm(kith_timer *timer, uint64_t after_ms, uint64_t repeat_ms) {
     if (!timer->loop)
         return -ESHUTDOWN;
+    KITH_LOOP_HOLD(timer->loop);
     /* The time of the step may be long ago, when a callback took its time: with it the timer would fire early. */
     kith_timers_arm(&timer->loop->timers, timer, kith_time_now(), after_ms, repeat_ms);
     kith_loop_changed(timer->loop);
@@ -115,6 +117,7 @@ int kith_timer_arm(kith_timer *timer, uint64_t after_ms, uint64_t repeat_ms) {
 void kith_timer_disarm(kith_timer *timer) {
     if (!timer->loop)
         return;
+    KITH_LOOP_HOLD(timer->loop);
     kith_timers_disarm(&timer->loop->timers, timer);
     kith_loop_changed(timer->loop);
 }
@@ -124,10 +127,12 @@ bool kith_timer_inert(const kith_timer *timer) {
 }
 
 bool kith_timer_armed(const kith_timer *timer) {
+    KITH_LOOP_HOLD_IF(timer->loop, timer->loop);
     return timer->node.index != KITH_HEAP_OUT;
 }
 
 kith_timer *kith_timer_free(kith_timer *timer) {
+    KITH_LOOP_HOLD_IF(timer && timer->loop, timer->loop);
     if (timer && timer->loop) {
         kith_timers_remove(&timer->loop->timers, timer);
         kith_loop_changed(timer->loop);

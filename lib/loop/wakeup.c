@@ -36,6 +36,7 @@ static const struct kith_watch_ops watch_ops = {.ready = dispatch};
 int kith_wakeup_new(kith_loop *loop, kith_wakeup_fn fn, void *userdata, kith_wakeup **ret_wakeup) {
     if (!fn)
         return -EINVAL;
+    KITH_LOOP_HOLD(loop);
     kith_wakeup *wakeup = calloc(1, sizeof(*wakeup));
     if (!wakeup)
         return -ENOMEM;
@@ -61,6 +62,7 @@ void kith_wakeup_send(kith_wakeup *wakeup) {
 kith_wakeup *kith_wakeup_free(kith_wakeup *wakeup) {
     if (!wakeup)
         return NULL;
+    KITH_LOOP_HOLD_IF(kith_watch_active(&wakeup->watch), wakeup->loop);
     if (kith_watch_active(&wakeup->watch))
         kith_loop_unwatch(wakeup->loop, &wakeup->watch, false);
     kith_close(wakeup->fd);

@@ -27,6 +27,7 @@
 #include "pool/pool.h"
 
 struct kith_loop_backend;
+struct kith_thread;
 struct kith_watch;
 
 /* What one receive brought. Everything is lent; keeping octets takes a reference of the buffer (which holds the control messages too, or
@@ -88,8 +89,9 @@ static inline bool kith_watch_active(const struct kith_watch *watch) {
 
 struct kith_watches {
     const struct kith_loop_backend *backend;
-    void *state;            /* the backend's */
-    struct kith_pool *pool; /* what is received lies in its slabs */
+    void *state;                /* the backend's */
+    struct kith_thread *thread; /* NULL: the set belongs to one thread; else its lock is let go of in a wait (thread.h) */
+    struct kith_pool *pool;     /* what is received lies in its slabs */
     struct kith_watch **by_fd;
     size_t room;
     uint32_t generation;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/refs.h"
 #include "origin/claims.h"
 
 #define CLAIMS_MAX 64
@@ -20,7 +21,7 @@ struct kith_claim {
 };
 
 struct kith_claims {
-    unsigned refs;
+    struct kith_refs refs;
     size_t count;
     struct kith_claim *items[CLAIMS_MAX];
 };
@@ -30,19 +31,19 @@ int kith_claims_new(struct kith_claims **ret_claims) {
 
     if (!claims)
         return -ENOMEM;
-    claims->refs = 1;
+    kith_refs_init(&claims->refs);
     *ret_claims = claims;
     return 0;
 }
 
 struct kith_claims *kith_claims_ref(struct kith_claims *claims) {
     if (claims)
-        claims->refs++;
+        kith_refs_take(&claims->refs);
     return claims;
 }
 
 struct kith_claims *kith_claims_unref(struct kith_claims *claims) {
-    if (!claims || --claims->refs > 0)
+    if (!claims || !kith_refs_drop(&claims->refs))
         return NULL;
     for (size_t i = 0; i < claims->count; i++)
         free(claims->items[i]);
@@ -51,7 +52,12 @@ struct kith_claims *kith_claims_unref(struct kith_claims *claims) {
 }
 
 bool kith_claims_shared(const struct kith_claims *claims) {
-    return claims->refs > 1;
+    return kith_refs_others(&claims->refs);
+}
+
+void kith_claims_share(struct kith_claims *claims) {
+    if (claims)
+        kith_refs_share(&claims->refs);
 }
 
 int kith_claims_add(struct kith_claims *claims, const char *name, const void *value, size_t size) {

@@ -18,9 +18,11 @@ struct kith_process;
 int kith_process_new(pid_t pid, int pidfd, bool exact, struct kith_process **ret_process);
 struct kith_process *kith_process_ref(struct kith_process *process);
 struct kith_process *kith_process_unref(struct kith_process *process);
+/* Other threads may hold references from now on, and look things up; to be called before they do. NULL is allowed. */
+void kith_process_share(struct kith_process *process);
 pid_t kith_process_pid(const struct kith_process *process);
 /* To watch for the end (readable), or -1. Owned by the process object. */
-int kith_process_pidfd(const struct kith_process *process);
+int kith_process_pidfd(struct kith_process *process);
 bool kith_process_exact(const struct kith_process *process);
 /* The process has ended: no further lookups; cached facts stay. Its pidfd has said all it can and is closed: messages of processes that
  * came and went, waiting to be taken, hold no descriptors. Whoever watches it stops first. */
@@ -41,12 +43,17 @@ bool kith_credentials_known(const struct kith_credentials *credentials);
  * they name (NULL: none known; a reference is taken). A pid of 0 and credentials that are not known leave their facts unknown. */
 int kith_origin_new_credentials(const struct kith_credentials *credentials, enum kith_witness witness, struct kith_process *process,
                                 kith_origin **ret_origin);
+/* Other threads may hold references of this origin from now on, and ask it; to be called before they do. Its process and its claims are
+ * shared with it, those that it has and those that it gets. */
+void kith_origin_share(kith_origin *origin);
 /* `process` is the same process as the origin's own, known before: from now on both use its cache and its pidfd. */
 void kith_origin_share_process(kith_origin *origin, struct kith_process *process);
 /* Shares another origin's claims (by reference). `claims` belongs to the connection. */
 struct kith_claims;
 /* The limits of kith_origin_add_claim(). */
 int kith_claims_new(struct kith_claims **ret_claims);
+/* Other threads may hold references from now on; nothing may be added any more. NULL is allowed. */
+void kith_claims_share(struct kith_claims *claims);
 struct kith_claims *kith_claims_ref(struct kith_claims *claims);
 struct kith_claims *kith_claims_unref(struct kith_claims *claims);
 int kith_claims_add(struct kith_claims *claims, const char *name, const void *value, size_t size);

@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/refs.h"
 #include "origin/claims.h"
 #include "origin/process.h"
 
@@ -23,16 +24,18 @@
 #define OVERFLOW_ID 65534
 
 struct kith_origin {
-    unsigned refs;
+    struct kith_refs refs;
     enum kith_witness witness[KITH_FACT_COUNT_]; /* NONE: not here, ask the process */
     uint64_t numbers[KITH_FACT_COUNT_];
     char *texts[KITH_FACT_COUNT_];
     gid_t *groups;
     size_t group_count;
-    struct kith_process *process;          /* may be NULL */
-    enum { UNCHECKED, FITS, DIFFERS } fit; /* of a process that is not exact */
-    struct kith_claims *claims;            /* may be NULL */
+    struct kith_process *process;         /* may be NULL */
+    atomic_int fit;                       /* of a process that is not exact */
+    _Atomic(struct kith_claims *) claims; /* may be NULL */
 };
+
+enum { UNCHECKED, FITS, DIFFERS };
 
 KITH_DEFINE_CLEANUP(kith_origin *, kith_origin_unref)
 KITH_DEFINE_CLEANUP(struct kith_process *, kith_process_unref)
@@ -43,7 +46,7 @@ int kith_origin_new(kith_origin **ret_origin) {
 
     if (!origin)
         return -ENOMEM;
-    origin->refs = 1;
+    kith_refs_init(&origin->refs);
     *ret_origin = origin;
     return 0;
 }
@@ -70,7 +73,15 @@ int kith_origin_new_credentials(const struct kith_credentials *credentials, enum
     return 0;
 }
 
+void kith_origin_share(kith_origin *origin) {
+    kith_refs_share(&origin->refs);
+    kith_process_share(origin->process);
+    kith_claims_share(origin->claims);
+}
+
 void kith_origin_share_process(kith_origin *origin, struct kith_process *process) {
+    if (kith_refs_is_shared(&origin->refs))
+        kith_process_share(process);
     kith_process_ref(process);
     kith_process_unref(origin->process);
     origin->process = process;
@@ -82,12 +93,12 @@ bool kith_credentials_known(const struct kith_credentials *credentials) {
 
 kith_origin *kith_origin_ref(kith_origin *origin) {
     if (origin)
-        origin->refs++;
+        kith_refs_take(&origin->refs);
     return origin;
 }
 
 kith_origin *kith_origin_unref(kith_origin *origin) {
-    if (!origin || --origin->refs > 0)
+    if (!origin || !kith_refs_drop(&origin->refs))
         return NULL;
     for (size_t i = 0; i < KITH_ARRAY_SIZE(origin->texts); i++)
         free(origin->texts[i]);
@@ -108,22 +119,24 @@ static bool has_real_ids(const kith_origin *origin, const struct kith_credential
            origin->witness[KITH_FACT_GID] != KITH_WITNESS_NONE && origin->numbers[KITH_FACT_GID] == ids->gid;
 }
 
-/* May the facts of the process be told of this sender? */
+/* May the facts of the process be told of this sender? Threads that ask at the same time find the same. */
 static bool process_fits(kith_origin *origin) {
     struct kith_credentials credentials;
-    int r;
+    int r, fit;
 
     if (!origin || !origin->process)
         return false;
     if (kith_process_exact(origin->process))
         return true;
-    if (origin->fit == UNCHECKED) {
+    fit = atomic_load_explicit(&origin->fit, memory_order_relaxed);
+    if (fit == UNCHECKED) {
         r = kith_process_credentials(origin->process, &credentials);
         if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
             return false; /* says nothing about the other: asked again */
-        origin->fit = r >= 0 && has_real_ids(origin, &credentials) ? FITS : DIFFERS;
+        fit = r >= 0 && has_real_ids(origin, &credentials) ? FITS : DIFFERS;
+        atomic_store_explicit(&origin->fit, fit, memory_order_relaxed);
     }
-    return origin->fit == FITS;
+    return fit == FITS;
 }
 
 /* Of what came with the message or was set by hand. */
@@ -217,7 +230,7 @@ enum kith_witness kith_origin_text(kith_origin *origin, enum kith_fact fact, con
 
 enum kith_witness kith_origin_text_at_hand(kith_origin *origin, enum kith_fact fact, const char **ret_text) {
     bool here = is_text(fact) && witness_here(origin, fact) != KITH_WITNESS_NONE;
-    bool checked = origin && origin->process && (kith_process_exact(origin->process) || origin->fit != UNCHECKED);
+    bool checked = origin && origin->process && (kith_process_exact(origin->process) || atomic_load(&origin->fit) != UNCHECKED);
 
     return here || (checked && kith_process_asked(origin->process, fact)) ? kith_origin_text(origin, fact, ret_text) : KITH_WITNESS_NONE;
 }
@@ -285,10 +298,18 @@ int kith_origin_set_text(kith_origin *origin, enum kith_fact fact, const char *t
     return 0;
 }
 
+static struct kith_claims *claims_of(kith_origin *origin) {
+    return atomic_load_explicit(&origin->claims, memory_order_acquire);
+}
+
 void kith_origin_set_claims(kith_origin *origin, struct kith_claims *claims) {
+    struct kith_claims *before = claims_of(origin);
+
+    if (kith_refs_is_shared(&origin->refs))
+        kith_claims_share(claims);
     kith_claims_ref(claims);
-    kith_claims_unref(origin->claims);
-    origin->claims = claims;
+    atomic_store_explicit(&origin->claims, claims, memory_order_release);
+    kith_claims_unref(before);
 }
 
 /* A list of its own, so that what is added to one origin is not said of the connection's others. */
@@ -299,10 +320,10 @@ static int own_claims(kith_origin *origin) {
     size_t size;
     int r;
 
-    if (origin->claims && !kith_claims_shared(origin->claims))
+    if (claims_of(origin) && !kith_claims_shared(claims_of(origin)))
         return 0;
     r = kith_claims_new(&own);
-    for (size_t i = 0; r >= 0 && kith_claims_get(origin->claims, i, &name, &value, &size); i++)
+    for (size_t i = 0; r >= 0 && kith_claims_get(claims_of(origin), i, &name, &value, &size); i++)
         r = kith_claims_add(own, name, value, size);
     if (r < 0)
         return r;
@@ -316,11 +337,11 @@ int kith_origin_add_claim(kith_origin *origin, const char *name, const void *val
     if (!origin || !name || (size > 0 && !value))
         return -EINVAL;
     r = own_claims(origin);
-    return r < 0 ? r : kith_claims_add(origin->claims, name, value, size);
+    return r < 0 ? r : kith_claims_add(claims_of(origin), name, value, size);
 }
 
 int kith_origin_claim(kith_origin *origin, size_t index, const char **ret_name, const uint8_t **ret_value, size_t *ret_size) {
-    return kith_claims_get(origin ? origin->claims : NULL, index, ret_name, ret_value, ret_size);
+    return kith_claims_get(origin ? claims_of(origin) : NULL, index, ret_name, ret_value, ret_size);
 }
 
 /* Says why there is no pidfd. */

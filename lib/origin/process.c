@@ -8,13 +8,18 @@
  * Invariants: a fact is known only if it was read under the guard; without a pidfd nothing is ever looked up; `dead` never goes back. A
  * lookup is made once, whatever its result, unless this process itself was out of memory or descriptors: that says nothing
  * about the other, and to remember it would deny a good client for ever.
+ *
+ * A shared process (kith_process_share()) is looked at by several threads: its pidfd and its lookups are under its own lock, so that nobody
+ * who serves others waits while /proc is read. What is known never changes and is read without it: `asked` is set last.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/refs.h"
 #include "origin/process.h"
 #include "origin/procfs.h"
 
@@ -27,7 +32,8 @@
 #define LABEL_MAX 4096
 
 struct kith_process {
-    unsigned refs;
+    struct kith_refs refs;
+    pthread_mutex_t mutex; /* while it is shared */
     const struct kith_process_source *source;
     pid_t pid;
     int pidfd;
@@ -35,8 +41,8 @@ struct kith_process {
     bool exact;
     bool dead;
 
-    unsigned asked; /* a bit a fact */
-    unsigned known;
+    atomic_uint asked; /* a bit a fact */
+    atomic_uint known;
     char *texts[KITH_FACT_COUNT_];
     gid_t *groups;
     size_t group_count;
@@ -51,7 +57,8 @@ int kith_process_new_from(const struct kith_process_source *source, pid_t pid, i
 
     if (!process)
         return -ENOMEM;
-    *process = (struct kith_process){.refs = 1, .source = source, .pid = pid, .pidfd = -1};
+    *process = (struct kith_process){.mutex = PTHREAD_MUTEX_INITIALIZER, .source = source, .pid = pid, .pidfd = -1};
+    kith_refs_init(&process->refs);
 
     if (pidfd >= 0) {
         process->pidfd = pidfd;
@@ -72,26 +79,48 @@ int kith_process_new(pid_t pid, int pidfd, bool exact, struct kith_process **ret
 
 struct kith_process *kith_process_ref(struct kith_process *process) {
     if (process)
-        process->refs++;
+        kith_refs_take(&process->refs);
     return process;
 }
 
 struct kith_process *kith_process_unref(struct kith_process *process) {
-    if (!process || --process->refs > 0)
+    if (!process || !kith_refs_drop(&process->refs))
         return NULL;
     kith_close(process->pidfd);
     for (size_t i = 0; i < KITH_ARRAY_SIZE(process->texts); i++)
         free(process->texts[i]);
     free(process->groups);
+    pthread_mutex_destroy(&process->mutex);
     free(process);
     return NULL;
 }
+
+void kith_process_share(struct kith_process *process) {
+    if (process)
+        kith_refs_share(&process->refs);
+}
+
+static struct kith_process *lock(struct kith_process *process) {
+    if (!kith_refs_is_shared(&process->refs))
+        return NULL;
+    pthread_mutex_lock(&process->mutex);
+    return process;
+}
+
+static void unlockp(struct kith_process **process) {
+    if (*process)
+        pthread_mutex_unlock(&(*process)->mutex);
+}
+
+/* For the rest of the scope. */
+#define LOCK(process) _cleanup_(unlockp) __attribute__((unused)) struct kith_process *locked_ = lock(process)
 
 pid_t kith_process_pid(const struct kith_process *process) {
     return process->pid;
 }
 
-int kith_process_pidfd(const struct kith_process *process) {
+int kith_process_pidfd(struct kith_process *process) {
+    LOCK(process);
     return process->pidfd;
 }
 
@@ -100,11 +129,13 @@ bool kith_process_exact(const struct kith_process *process) {
 }
 
 void kith_process_set_dead(struct kith_process *process) {
+    LOCK(process);
     process->dead = true;
     process->pidfd = kith_close(process->pidfd);
 }
 
 bool kith_process_alive(struct kith_process *process, bool check) {
+    LOCK(process);
     if (check && !process->dead && process->pidfd >= 0)
         process->dead = process->source->alive(process->source, process->pidfd) == 0;
     return !process->dead;
@@ -159,6 +190,8 @@ static int read_link(struct kith_process *process, const char *name, char **ret_
     return 0;
 }
 
+static bool look_up(struct kith_process *process, enum kith_fact fact);
+
 static int look_up_exe(struct kith_process *process) {
     _cleanup_(freep) char *path = NULL;
     int r = read_link(process, "exe", &path);
@@ -181,12 +214,10 @@ static int look_up_cgroup(struct kith_process *process) {
 }
 
 static int look_up_unit(struct kith_process *process) {
-    const char *cgroup;
-
-    if (kith_process_text(process, KITH_FACT_CGROUP, &cgroup))
-        return kith_procfs_unit(cgroup, &process->texts[KITH_FACT_UNIT]);
+    if (look_up(process, KITH_FACT_CGROUP))
+        return kith_procfs_unit(process->texts[KITH_FACT_CGROUP], &process->texts[KITH_FACT_UNIT]);
     /* Not asked: the cgroup could not be read for lack of memory or descriptors, and will be tried again. */
-    return process->asked & (1u << KITH_FACT_CGROUP) ? -ENODATA : -ENOMEM;
+    return kith_process_asked(process, KITH_FACT_CGROUP) ? -ENODATA : -ENOMEM;
 }
 
 /* Some security modules end the label with a newline, some with a NUL, some with both. */
@@ -222,25 +253,35 @@ static int (*const lookups[KITH_FACT_COUNT_])(struct kith_process *process) = {
     [KITH_FACT_LABEL] = look_up_label, [KITH_FACT_GROUPS] = look_up_groups, [KITH_FACT_START_TIME] = look_up_start_time,
 };
 
-/* Is it known? Asks the source the first time. */
-static bool known(struct kith_process *process, enum kith_fact fact) {
-    unsigned bit = 1u << fact;
-    int r;
-
-    if (process->asked & bit)
-        return process->known & bit;
-    r = lookups[fact](process);
-    if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
-        return false;
-    process->asked |= bit;
-    if (r < 0)
-        return false;
-    process->known |= bit;
-    return true;
+static bool is_known(const struct kith_process *process, enum kith_fact fact) {
+    return atomic_load_explicit(&process->known, memory_order_relaxed) & (1u << fact);
 }
 
 bool kith_process_asked(const struct kith_process *process, enum kith_fact fact) {
-    return process->asked & (1u << fact);
+    return atomic_load_explicit(&process->asked, memory_order_acquire) & (1u << fact);
+}
+
+/* Is it known? Asks the source the first time. Under the lock. */
+static bool look_up(struct kith_process *process, enum kith_fact fact) {
+    unsigned bit = 1u << fact;
+    int r;
+
+    if (kith_process_asked(process, fact))
+        return is_known(process, fact);
+    r = lookups[fact](process);
+    if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
+        return false;
+    if (r >= 0)
+        atomic_fetch_or_explicit(&process->known, bit, memory_order_relaxed);
+    atomic_fetch_or_explicit(&process->asked, bit, memory_order_release);
+    return r >= 0;
+}
+
+static bool known(struct kith_process *process, enum kith_fact fact) {
+    if (kith_process_asked(process, fact))
+        return is_known(process, fact);
+    LOCK(process);
+    return look_up(process, fact);
 }
 
 bool kith_process_text(struct kith_process *process, enum kith_fact fact, const char **ret_text) {
@@ -268,6 +309,7 @@ bool kith_process_start_time(struct kith_process *process, uint64_t *ret_ticks) 
 }
 
 int kith_process_credentials(struct kith_process *process, struct kith_credentials *ret_credentials) {
+    LOCK(process);
     struct kith_credentials credentials = {.pid = process->pid};
     int r = guard(process);
 

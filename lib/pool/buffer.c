@@ -10,7 +10,8 @@ int kith_buffer_new_inline(size_t size, struct kith_pool *pool, kith_buffer **re
     kith_buffer *buffer = kith_spare_alloc(sizeof(*buffer) + size);
     if (!buffer)
         return -ENOMEM;
-    *buffer = (struct kith_buffer){.refs = 1, .size = size, .data = buffer->octets, .pool = pool};
+    *buffer = (struct kith_buffer){.size = size, .data = buffer->octets, .pool = pool};
+    kith_refs_init(&buffer->refs);
     *ret_buffer = buffer;
     return 0;
 }
@@ -34,12 +35,12 @@ int kith_buffer_new_take(void *data, size_t size, void (*free_fn)(void *data, vo
 }
 
 kith_buffer *kith_buffer_ref(kith_buffer *buffer) {
-    buffer->refs++;
+    kith_refs_take(&buffer->refs);
     return buffer;
 }
 
 kith_buffer *kith_buffer_unref(kith_buffer *buffer) {
-    if (!buffer || --buffer->refs > 0)
+    if (!buffer || !kith_refs_drop(&buffer->refs))
         return NULL;
     if (buffer->pool) {
         kith_pool_put(buffer->pool, buffer);
@@ -61,11 +62,15 @@ size_t kith_buffer_size(const kith_buffer *buffer) {
 }
 
 size_t kith_buffer_room(const kith_buffer *buffer, const uint8_t *end) {
-    if (buffer->refs > 1 || buffer->pool || buffer->data != buffer->octets)
+    if (kith_buffer_shared(buffer) || buffer->pool || buffer->data != buffer->octets)
         return 0;
     return (size_t)(buffer->data + buffer->size - end);
 }
 
 bool kith_buffer_shared(const kith_buffer *buffer) {
-    return buffer->refs > 1;
+    return kith_refs_others(&buffer->refs);
+}
+
+void kith_buffer_share(kith_buffer *buffer) {
+    kith_refs_share(&buffer->refs);
 }

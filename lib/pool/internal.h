@@ -5,11 +5,12 @@
 #include <stdalign.h>
 #include <stddef.h>
 
+#include "base/refs.h"
 #include "pool/pool.h"
 
 /* Three kinds: with its octets behind it (data == octets), a slab (the same, with a pool), adopted memory (data elsewhere). */
 struct kith_buffer {
-    size_t refs; /* 0 only on a pool's free list */
+    struct kith_refs refs; /* none only on a pool's free list */
     size_t size;
     uint8_t *data;
     struct kith_pool *pool; /* where a slab goes back to */

@@ -6,7 +6,8 @@
  * peer-triggered allocation names the account that pays, and the same object's destructor pays back.
  *
  * Invariants: a buffer's data are never reallocated while it has references; a pool may be freed while slabs are out: they then go
- * to free() at their last unref. Not thread safe: a pool, its buffers and its charges belong to one loop's thread.
+ * to free() at their last unref. A pool, its buffers and its charges belong to one loop's thread, unless they are shared: slabs of a shared
+ * pool and shared buffers may be referenced and let go of in any thread. Charges never are.
  */
 #ifndef KITH_POOL_POOL_H
 #define KITH_POOL_POOL_H
@@ -25,6 +26,9 @@ struct kith_pool;
 
 int kith_pool_new(size_t keep, size_t limit, struct kith_pool **ret_pool);
 struct kith_pool *kith_pool_free(struct kith_pool *pool);
+/* Before the first slab: from now on they go to other threads too. `on_room` is then called in the thread that gave the slab back, under a
+ * lock of the pool's: it must not call the pool. Errors: -ENOMEM. */
+int kith_pool_share(struct kith_pool *pool);
 /* A slab of KITH_SLAB_SIZE octets with one reference. Errors: -ENOBUFS (the limit), -ENOMEM. */
 int kith_pool_get(struct kith_pool *pool, kith_buffer **ret_buffer);
 /* What to call, once, when after kith_pool_want() enough slabs have come back that going on is worth it. */
@@ -35,6 +39,8 @@ bool kith_pool_has_room(const struct kith_pool *pool);
 size_t kith_pool_used(const struct kith_pool *pool);
 size_t kith_pool_kept(const struct kith_pool *pool);
 
+/* Other threads may hold references from now on; to be called before they do. */
+void kith_buffer_share(kith_buffer *buffer);
 /* True while somebody else holds a reference too: its octets must not be changed. */
 bool kith_buffer_shared(const kith_buffer *buffer);
 
