@@ -69,3 +69,7 @@ size_t kith_buffer_room(const kith_buffer *buffer, const uint8_t *end) {
 bool kith_buffer_shared(const kith_buffer *buffer) {
     return buffer->refs > 1;
 }
+
+bool kith_buffer_portable(const kith_buffer *buffer) {
+    return buffer->refs == 1 && !buffer->pool && buffer->data == buffer->octets;
+}
