@@ -62,7 +62,8 @@ int kith_pipe_say(struct kith_pipe *pipe, kith_msg *msg);
 void kith_pipe_flush(struct kith_pipe *pipe);
 /* false: nothing is delivered until it is true again. The owner also says true when it holds less than it did. */
 void kith_pipe_set_reading(struct kith_pipe *pipe, bool reading);
-/* An open end writes no more, and receives no more: all is handed over, the other side will be told the end, and so is ours, in the loop's next round. */
+/* An open end writes no more, and receives no more: all is handed over, the other side will be told the end, and so is ours, in the loop's
+ * next round. */
 void kith_pipe_drain(struct kith_pipe *pipe);
 /* Ends it; no callback follows. NULL is allowed. Always NULL. */
 struct kith_pipe *kith_pipe_free(struct kith_pipe *pipe);

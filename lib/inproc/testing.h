@@ -30,10 +30,10 @@ struct end {
     struct kith_pipe *pipe;
     unsigned opened, writable, closed;
     int error;
-    size_t count;             /* messages received */
-    uint64_t next;            /* the number that the next one has */
-    bool disorder;            /* it had another */
-    bool hold;                /* keeps what it receives, and says so */
+    size_t count;  /* messages received */
+    uint64_t next; /* the number that the next one has */
+    bool disorder; /* it had another */
+    bool hold;     /* keeps what it receives, and says so */
     kith_msg *kept[MESSAGES_MAX];
     size_t kept_count, kept_octets;
     void (*on_message)(struct end *end, kith_msg *msg); /* instead of counting; takes the message */
