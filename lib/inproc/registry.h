@@ -1,5 +1,6 @@
 /*
- * inproc/registry.h: the names of inproc:// endpoints: the one thing in libkith that a process has once.
+ * inproc/registry.h: the names of inproc:// endpoints: the one namespace that a process has once, and so the one table of
+ * libkith that is global.
  *
  * A name in a process is by nature known to the whole process, so the table is global, under a mutex: the names that are listened at,
  * connectors that wait for a name, and which port (port.h) a loop has. Whoever holds the lock touches no more than this and, inside it, one

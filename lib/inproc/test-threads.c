@@ -204,6 +204,20 @@ static void test_a_thread_that_ends_harms_nobody(void **state) {
 #define SLOTS 6
 #define ACTS 3000
 
+/* liburing(7) unmaps a ring by a system call of its own, which ThreadSanitizer does not see: a ring that lies where another thread's was
+ * before would be a race to it. */
+static int actor_loop_new(kith_loop **ret_loop) {
+    struct kith_loop_options options = {0};
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+    options.backend = "epoll";
+#endif
+#elif defined(__SANITIZE_THREAD__)
+    options.backend = "epoll";
+#endif
+    return kith_loop_new_with(&options, ret_loop, NULL);
+}
+
 /* A thread that does anything at any time with its loop, its name and its ends. */
 struct actor {
     unsigned number;
@@ -262,14 +276,13 @@ static int actor_accept(struct kith_inproc_listener *listener, struct kith_pipe 
 
 static const struct kith_inproc_listener_ops actor_ops = {.accept = actor_accept};
 
-static void actor_name(const struct actor *actor, unsigned number, char name[static 64]) {
-    (void)actor;
+static void actor_name(unsigned number, char name[static 64]) {
     (void)snprintf(name, 64, NAME "-%u", number);
 }
 
 static void actor_listen(struct actor *actor) {
     char name[64];
-    actor_name(actor, actor->number, name);
+    actor_name(actor->number, name);
     actor->listener = kith_inproc_listener_free(actor->listener);
     if (chance(actor, 3) > 0 && kith_inproc_listener_new(actor->loop, name, &actor_ops, actor, &actor->listener) < 0)
         actor->error = "cannot listen";
@@ -277,7 +290,7 @@ static void actor_listen(struct actor *actor) {
 
 static void actor_connect(struct actor *actor, unsigned slot) {
     char name[64];
-    actor_name(actor, chance(actor, ACTORS), name);
+    actor_name(chance(actor, ACTORS), name);
     struct end *end = actor_new_end(actor, slot);
     struct kith_pipe_limits limits = {1 + chance(actor, 50), 1 + chance(actor, 100000)};
     if (kith_pipe_connect(actor->loop, name, &limits, &end_ops, end, &end->pipe) < 0)
@@ -303,7 +316,7 @@ static void actor_free_loop(struct actor *actor) {
         actor_drop(actor, slot);
     if (!first)
         kith_loop_free(actor->loop);
-    if (kith_loop_new(&actor->loop) < 0)
+    if (actor_loop_new(&actor->loop) < 0)
         actor->error = "no loop";
 }
 
@@ -330,7 +343,7 @@ static void actor_act(struct actor *actor) {
 
 static void *actor_main(void *userdata) {
     struct actor *actor = userdata;
-    if (kith_loop_new(&actor->loop) < 0) {
+    if (actor_loop_new(&actor->loop) < 0) {
         actor->error = "no loop";
         return NULL;
     }
@@ -366,10 +379,8 @@ static void test_anything_may_go_at_any_time(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_floods_both_ways_lose_nothing),
-        cmocka_unit_test(test_narrow_limits_only_slow_a_flood),
-        cmocka_unit_test(test_what_the_reader_holds_counts),
-        cmocka_unit_test(test_a_thread_that_ends_harms_nobody),
+        cmocka_unit_test(test_floods_both_ways_lose_nothing), cmocka_unit_test(test_narrow_limits_only_slow_a_flood),
+        cmocka_unit_test(test_what_the_reader_holds_counts),  cmocka_unit_test(test_a_thread_that_ends_harms_nobody),
         cmocka_unit_test(test_anything_may_go_at_any_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
