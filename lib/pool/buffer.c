@@ -74,3 +74,7 @@ bool kith_buffer_shared(const kith_buffer *buffer) {
 void kith_buffer_share(kith_buffer *buffer) {
     kith_refs_share(&buffer->refs);
 }
+
+bool kith_buffer_portable(const kith_buffer *buffer) {
+    return buffer->refs == 1 && !buffer->pool && buffer->data == buffer->octets;
+}

@@ -4,6 +4,7 @@
 #include "pool/spare.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -26,14 +27,29 @@ _Static_assert(HEADER + (CLASS_FIRST << (CLASS_COUNT - 1)) == KITH_SPARE_MAX, "t
 #define KEPT_OCTETS KITH_SPARE_OCTETS
 #endif
 
+/* A shelf is two batches at most: one that is taken from and added to, and a full one. */
+#define BATCH_OCTETS (KEPT_OCTETS / 2)
+/* Full batches of one class that lie in the depot. */
+#define DEPOT_MAX 4
+
 struct spare {
     struct spare *next;
+    struct spare *next_batch; /* of a batch's first block, in the depot */
 };
 
 struct shelf {
     struct spare *first;
     size_t octets;
+    struct spare *batch; /* a full one, or NULL */
 };
+
+/* What one thread has too much of and another one lacks. Whoever finds the lock taken goes to malloc(3), so that nobody waits, and a child
+ * that was forked in the middle of something does not hang. */
+static struct depot {
+    pthread_mutex_t lock;
+    struct spare *batches;
+    atomic_uint count; /* to be looked at without the lock */
+} depots[CLASS_COUNT];
 
 /* Found without a call: it is small enough for what the program's threads set aside for libraries that are loaded late. */
 static __thread __attribute__((tls_model("initial-exec"))) struct {
@@ -45,21 +61,27 @@ static pthread_key_t key;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool key_made;
 
+static void free_all(struct spare *first) {
+    while (first) {
+        struct spare *next = first->next;
+        free(first);
+        first = next;
+    }
+}
+
 static void clear(void *unused) {
     (void)unused;
     for (size_t i = 0; i < CLASS_COUNT; i++) {
-        struct shelf *shelf = &mine.shelves[i];
-        while (shelf->first) {
-            struct spare *next = shelf->first->next;
-            free(shelf->first);
-            shelf->first = next;
-        }
-        shelf->octets = 0;
+        free_all(mine.shelves[i].first);
+        free_all(mine.shelves[i].batch);
+        mine.shelves[i] = (struct shelf){0};
     }
     mine.registered = false;
 }
 
 static void make_key(void) {
+    for (size_t i = 0; i < CLASS_COUNT; i++)
+        pthread_mutex_init(&depots[i].lock, NULL);
     key_made = pthread_key_create(&key, clear) == 0;
 }
 
@@ -83,14 +105,64 @@ static size_t class_size(size_t class) {
     return HEADER + (CLASS_FIRST << class);
 }
 
+/* A full batch, or NULL. */
+static struct spare *depot_take(struct depot *depot) {
+    if (atomic_load_explicit(&depot->count, memory_order_relaxed) == 0 || pthread_mutex_trylock(&depot->lock) != 0)
+        return NULL;
+    struct spare *batch = depot->batches;
+    if (batch) {
+        depot->batches = batch->next_batch;
+        atomic_fetch_sub_explicit(&depot->count, 1, memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&depot->lock);
+    return batch;
+}
+
+/* False: it stays the caller's. */
+static bool depot_put(struct depot *depot, struct spare *batch) {
+    if (atomic_load_explicit(&depot->count, memory_order_relaxed) >= DEPOT_MAX || pthread_mutex_trylock(&depot->lock) != 0)
+        return false;
+    bool room = atomic_load_explicit(&depot->count, memory_order_relaxed) < DEPOT_MAX;
+    if (room) {
+        batch->next_batch = depot->batches;
+        depot->batches = batch;
+        atomic_fetch_add_explicit(&depot->count, 1, memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&depot->lock);
+    return room;
+}
+
+/* Brings a full batch to the front of an empty shelf. */
+static bool shelf_fill(struct shelf *shelf, size_t class) {
+    struct spare *batch = shelf->batch;
+    shelf->batch = NULL;
+    if (!batch)
+        batch = depot_take(&depots[class]);
+    if (!batch)
+        return false;
+    shelf->first = batch;
+    shelf->octets = BATCH_OCTETS / class_size(class) * class_size(class);
+    return true;
+}
+
+/* Puts the full batch at the front away. False: there is no room for it. */
+static bool shelf_clear(struct shelf *shelf, size_t class) {
+    if (shelf->batch && !depot_put(&depots[class], shelf->batch))
+        return false;
+    shelf->batch = shelf->first;
+    shelf->first = NULL;
+    shelf->octets = 0;
+    return true;
+}
+
 void *kith_spare_alloc(size_t size) {
     if (size > KITH_SPARE_MAX)
         return malloc(size);
     size_t class = class_of(size);
     struct shelf *shelf = &mine.shelves[class];
-    struct spare *spare = shelf->first;
-    if (!spare)
+    if (!shelf->first && !(KEPT_OCTETS > 0 && may_keep() && shelf_fill(shelf, class)))
         return malloc(KEPT_OCTETS > 0 ? class_size(class) : size);
+    struct spare *spare = shelf->first;
     shelf->first = spare->next;
     shelf->octets -= class_size(class);
     return spare;
@@ -100,11 +172,15 @@ void kith_spare_free(void *block, size_t size) {
     if (!block)
         return;
     size_t class = size <= KITH_SPARE_MAX ? class_of(size) : CLASS_COUNT;
-    if (class == CLASS_COUNT || mine.shelves[class].octets + class_size(class) > KEPT_OCTETS || !may_keep()) {
+    if (class == CLASS_COUNT || KEPT_OCTETS == 0 || !may_keep()) {
         free(block);
         return;
     }
     struct shelf *shelf = &mine.shelves[class];
+    if (shelf->octets + class_size(class) > BATCH_OCTETS && !shelf_clear(shelf, class)) {
+        free(block);
+        return;
+    }
     struct spare *spare = block;
     spare->next = shelf->first;
     shelf->first = spare;

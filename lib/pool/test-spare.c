@@ -1,8 +1,10 @@
-/* pool/test-spare.c: blocks of all sizes are whole, and what a thread keeps it gives back. */
+/* pool/test-spare.c: blocks of all sizes are whole, and what a thread keeps it gives back, or on. */
 #include <malloc.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -69,11 +71,70 @@ static void test_a_block_may_be_freed_in_another_thread(void **state) {
     assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
+#if defined(__has_feature)
+#define NOTHING_IS_KEPT (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define NOTHING_IS_KEPT true
+#else
+#define NOTHING_IS_KEPT false
+#endif
+
+/* What one thread frees and another one allocates goes round, and not to malloc(3) and back. */
+enum { ROUND = 2000, ROUNDS = 50, SIZE = 500 };
+
+static atomic_ulong mallocs;
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+
+void *__wrap_malloc(size_t size) {
+    atomic_fetch_add(&mallocs, 1);
+    return __real_malloc(size);
+}
+
+struct belt {
+    pthread_barrier_t turn;
+    void *blocks[ROUND];
+};
+
+static void *free_what_comes(void *userdata) {
+    struct belt *belt = userdata;
+    for (int round = 0; round < ROUNDS; round++) {
+        pthread_barrier_wait(&belt->turn);
+        for (size_t i = 0; i < ROUND; i++)
+            kith_spare_free(belt->blocks[i], SIZE);
+        pthread_barrier_wait(&belt->turn);
+    }
+    return NULL;
+}
+
+static void test_blocks_that_another_thread_freed_come_back(void **state) {
+    static struct belt belt;
+    pthread_t thread;
+    assert_int_equal(pthread_barrier_init(&belt.turn, NULL, 2), 0);
+    assert_int_equal(pthread_create(&thread, NULL, free_what_comes, &belt), 0);
+    unsigned long before = atomic_load(&mallocs);
+    for (int round = 0; round < ROUNDS; round++) {
+        for (size_t i = 0; i < ROUND; i++)
+            belt.blocks[i] = kith_spare_alloc(SIZE);
+        pthread_barrier_wait(&belt.turn);
+        pthread_barrier_wait(&belt.turn);
+    }
+    unsigned long made = atomic_load(&mallocs) - before;
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(pthread_barrier_destroy(&belt.turn), 0);
+    if (NOTHING_IS_KEPT)
+        assert_true(made >= ROUND * ROUNDS);
+    else
+        assert_true(made < ROUND * ROUNDS / 3);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_blocks_of_all_sizes_are_whole_and_their_own),
         cmocka_unit_test(test_a_thread_that_ends_keeps_nothing),
         cmocka_unit_test(test_a_block_may_be_freed_in_another_thread),
+        cmocka_unit_test(test_blocks_that_another_thread_freed_come_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
