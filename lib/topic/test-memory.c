@@ -1,6 +1,7 @@
 /*
- * topic/test-memory.c: what subscriptions take is never more than what they are charged, whatever the topics; 100,000 ordinary ones take less
- * than 100 octets and the topic each; and a set that gets no memory stays what it was. The allocating functions are ours, see meson.build.
+ * topic/test-memory.c: what subscriptions take is never more than what they are charged, whatever the topics; 100,000 ordinary ones take
+ * less than 100 octets and the topic each; and a set that gets no memory stays what it was. The allocating functions are ours, see
+ * meson.build.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -123,8 +124,12 @@ static const struct shape {
     unsigned count;
     bool ordinary;
 } shapes[] = {
-    {"serial numbers", serial_number, 100000, true}, {"16 octets of noise", noise, 100000, true}, {"words", words, 100000, true},
-    {"bits", bits, 100000, false},                    {"nested", nested, 1000, false},             {"tables", tables, 100000, false},
+    {"serial numbers", serial_number, 100000, true},
+    {"16 octets of noise", noise, 100000, true},
+    {"words", words, 100000, true},
+    {"bits", bits, 100000, false},
+    {"nested", nested, 1000, false},
+    {"tables", tables, 100000, false},
 };
 
 static void test_nothing_takes_more_than_it_is_charged(void **state) {
@@ -176,8 +181,8 @@ static void test_a_thousand_subscribers_of_the_same_topics_take_no_more_either(v
     free(subscribers);
 }
 
-/* Memory runs out at every allocation of a history that cuts, grows, joins and shrinks: each call fails and changes nothing, or does what it
- * should; removing never fails. */
+/* Memory runs out at every allocation of a history that cuts, grows, joins and shrinks: each call fails and changes nothing, or does what
+ * it should; removing never fails. */
 static void history(unsigned failing_at) {
     static const char *const steps[] = {"+0abc", "+0abcdef", "+1abc", "+2abc", "+0abd", "+1a", "-0abc", "-1a", "+0", "-2abc", "-1abc"};
     struct both *both = calloc(1, sizeof(*both));

@@ -67,8 +67,10 @@ static void step(struct both *both, const struct shape *shape) {
 
 static void test_the_set_does_what_a_plain_list_does(void **state) {
     static const struct shape shapes[] = {
-        {"two octets", 2, 7, 1, SIZE_MAX / 2, 20000},  {"many branches", 255, 2, 1, SIZE_MAX / 2, 20000},
-        {"long labels", 2, 8, 110, SIZE_MAX / 2, 8000}, {"limits", 3, 6, 1, 3000, 8000},
+        {"two octets", 2, 7, 1, SIZE_MAX / 2, 20000},
+        {"many branches", 255, 2, 1, SIZE_MAX / 2, 20000},
+        {"long labels", 2, 8, 110, SIZE_MAX / 2, 8000},
+        {"limits", 3, 6, 1, 3000, 8000},
     };
     const char *seed = getenv("KITH_TEST_SEED");
     struct both *both = malloc(sizeof(*both));

@@ -94,8 +94,8 @@ static void test_the_empty_topic_matches_everything(void **state) {
 static void test_a_topic_matches_what_begins_with_it(void **state) {
     static const struct {
         const char *message, *who;
-    } table[] = {{"", "3"}, {"a", "3"}, {"ab", "13"}, {"abc", "13"}, {"abd", "13"}, {"abcd", "013"}, {"abcde", "013"}, {"abce", "13"},
-                 {"x", "23"}, {"xyz", "23"}, {"b", "3"}};
+    } table[] = {{"", "3"},        {"a", "3"},     {"ab", "13"}, {"abc", "13"}, {"abd", "13"}, {"abcd", "013"},
+                 {"abcde", "013"}, {"abce", "13"}, {"x", "23"},  {"xyz", "23"}, {"b", "3"}};
 
     assert_int_equal(add(*state, 0, "abcd"), KITH_TOPIC_SOLE);
     assert_int_equal(add(*state, 1, "ab"), KITH_TOPIC_SOLE);

@@ -1,6 +1,6 @@
 /*
- * topic/testing.h: the set of subscriptions beside a plain list of them, which is searched from end to end and shares no code with it. Every
- * answer of the one is compared with the other's. Not part of the library: the random test and the fuzz target drive it.
+ * topic/testing.h: the set of subscriptions beside a plain list of them, which is searched from end to end and shares no code with it.
+ * Every answer of the one is compared with the other's. Not part of the library: the random test and the fuzz target drive it.
  *
  * A function returns what differs, or NULL.
  */
@@ -214,7 +214,8 @@ static inline const char *both_check(struct both *both) {
     for (size_t i = 0; i < both->pair_count; i++) {
         bool before = false;
         for (size_t j = 0; j < i; j++)
-            before |= both->pairs[j].size == both->pairs[i].size && memcmp(both->pairs[j].topic, both->pairs[i].topic, both->pairs[i].size) == 0;
+            before |=
+                both->pairs[j].size == both->pairs[i].size && memcmp(both->pairs[j].topic, both->pairs[i].topic, both->pairs[i].size) == 0;
         expected += !before;
     }
     if (distinct != expected || both->topics.count != expected)

@@ -2,8 +2,8 @@
  * topic/topics.h: a set of subscriptions: who wants which topics, and whom a message concerns.
  *
  * A topic is any octets, none to 4 GiB; a message is matched by every topic that its first frame begins with, so the empty one matches all.
- * A subscription is a pair of subscriber and topic, and is counted: what was added twice has to be removed twice. A publisher has a set with
- * a subscriber for each peer; a subscriber's own set has one, himself. Pure: no I/O, no clock, no thread.
+ * A subscription is a pair of subscriber and topic, and is counted: what was added twice has to be removed twice. A publisher has a set
+ * with a subscriber for each peer; a subscriber's own set has one, himself. Pure: no I/O, no clock, no thread.
  *
  * Costs, whatever topics peers choose (n: octets of the topic or first frame, s: subscriptions in the set):
  *  - match: n octets are compared at most, and n nodes visited, less the more octets topics share; then each subscriber found costs a
@@ -45,9 +45,9 @@ struct kith_subscription {
 
 /* Embedded in whatever subscribes. */
 struct kith_subscriber {
-    struct kith_list link;      /* in the set's `subscribers` */
-    struct kith_list matched;   /* in the list that a match has made; else detached */
-    struct kith_charge charge;  /* for all subscriptions; the limit may be changed at any time */
+    struct kith_list link;     /* in the set's `subscribers` */
+    struct kith_list matched;  /* in the list that a match has made; else detached */
+    struct kith_charge charge; /* for all subscriptions; the limit may be changed at any time */
     struct kith_subscription *subscriptions;
     uint32_t count, room;
 };
@@ -65,12 +65,13 @@ void kith_topics_deinit(struct kith_topics *topics);
 
 /* Initializes a subscriber without topics and takes him in. `limit` is in octets, as said above. */
 void kith_topics_join(struct kith_topics *topics, struct kith_subscriber *subscriber, size_t limit);
-/* Takes a subscriber out, with all his subscriptions and out of the list of a match. `lost` (may be NULL) is told each topic that nobody has
- * any more, just before it goes: it may copy it, and must not touch the set. Without `lost` this cannot fail nor call anybody. */
+/* Takes a subscriber out, with all his subscriptions and out of the list of a match. `lost` (may be NULL) is told each topic that nobody
+ * has any more, just before it goes: it may copy it, and must not touch the set. Without `lost` this cannot fail nor call anybody. */
 void kith_topics_leave(struct kith_topics *topics, struct kith_subscriber *subscriber,
                        void (*lost)(const struct kith_topic *topic, void *userdata), void *userdata);
 
-/* Returns a kith_topic_change. Errors: -ENOBUFS (the subscriber's limit; a topic of 4 GiB; a count of 2^32), -ENOMEM; nothing is changed. */
+/* Returns a kith_topic_change. Errors: -ENOBUFS (the subscriber's limit; a topic of 4 GiB; a count of 2^32), -ENOMEM; nothing is changed.
+ */
 int kith_topics_add(struct kith_topics *topics, struct kith_subscriber *subscriber, const void *topic, size_t size);
 /* Returns a kith_topic_change. Errors: -ENOENT (the subscriber does not have it). */
 int kith_topics_remove(struct kith_topics *topics, struct kith_subscriber *subscriber, const void *topic, size_t size);

@@ -27,8 +27,8 @@ struct kith_holder {
     uint32_t place; /* of the topic among the subscriber's subscriptions */
 };
 
-/* A node. Behind it lie rest_room octets; the rest of the label is the last of them, so that cutting its front off moves nothing, and putting
- * that back needs no memory. */
+/* A node. Behind it lie rest_room octets; the rest of the label is the last of them, so that cutting its front off moves nothing, and
+ * putting that back needs no memory. */
 struct kith_topic {
     struct kith_topic *parent; /* NULL: the root */
     void *branches;            /* see tree.c; NULL: no children */
