@@ -1,0 +1,342 @@
+/*
+ * topic/tree.c: the nodes, their labels and branches. See tree.h.
+ *
+ * `branches` is one block: the first octets of the children, in no order, padded to 8, and behind them the children in the same order. From
+ * 65 children on it is 256 children, each at the place of its octet.
+ */
+#include "topic/tree.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "topic/holder.h"
+
+#define SMALL_BITS 6
+#define DIRECT_BITS 8
+#define DIRECT_ROOM 256
+
+KITH_DEFINE_CLEANUP(struct kith_topic *, free)
+
+/* Labels ------------------------------------------------------------------------------------------------------------------ */
+
+/* Without padding behind the label: it may begin in the structure's last octets. */
+static size_t node_size(size_t rest_room) {
+    size_t size = offsetof(struct kith_topic, octets) + rest_room;
+    return size > sizeof(struct kith_topic) ? size : sizeof(struct kith_topic);
+}
+
+static const uint8_t *rest_of(const struct kith_topic *node) {
+    return (const uint8_t *)node + offsetof(struct kith_topic, octets) + (node->rest_room - node->rest_size);
+}
+
+static uint8_t *rest_room_of(struct kith_topic *node) {
+    return (uint8_t *)node + offsetof(struct kith_topic, octets);
+}
+
+static struct kith_topic *new_node(uint8_t octet, const uint8_t *rest, size_t rest_size) {
+    struct kith_topic *node = malloc(node_size(rest_size));
+    if (!node)
+        return NULL;
+    *node = (struct kith_topic){.octet = octet, .rest_size = (uint8_t)rest_size, .rest_room = (uint8_t)rest_size};
+    if (rest_size > 0)
+        memcpy(rest_room_of(node), rest, rest_size);
+    return node;
+}
+
+size_t kith_topic_size(const struct kith_topic *topic) {
+    size_t size = 0;
+
+    for (; topic->parent; topic = topic->parent)
+        size += kith_topic_label_size(topic);
+    return size;
+}
+
+void kith_topic_copy(const struct kith_topic *topic, uint8_t *octets) {
+    uint8_t *end = octets + kith_topic_size(topic);
+
+    for (; topic->parent; topic = topic->parent) {
+        end -= topic->rest_size;
+        memcpy(end, rest_of(topic), topic->rest_size);
+        *--end = topic->octet;
+    }
+}
+
+/* Branches ---------------------------------------------------------------------------------------------------------------- */
+
+static size_t room_of(const struct kith_topic *node) {
+    return node->branches ? (size_t)1 << node->room_bits : 0;
+}
+
+static size_t octets_size(unsigned bits) {
+    return bits == DIRECT_BITS ? 0 : bits < 3 ? 8 : (size_t)1 << bits;
+}
+
+static struct kith_topic **children_of(const struct kith_topic *node) {
+    return (struct kith_topic **)((uint8_t *)node->branches + octets_size(node->room_bits)); // NOLINT: padded to 8
+}
+
+/* Where the child is, or NULL. */
+static struct kith_topic **child_at(const struct kith_topic *node, uint8_t octet) {
+    if (node->child_count == 0)
+        return NULL;
+    struct kith_topic **children = children_of(node);
+    if (node->room_bits == DIRECT_BITS)
+        return children[octet] ? &children[octet] : NULL;
+    const uint8_t *octets = node->branches, *found = memchr(octets, octet, node->child_count);
+    return found ? &children[found - octets] : NULL;
+}
+
+static void put_child(struct kith_topic *node, struct kith_topic *child) {
+    size_t place = node->child_count;
+
+    if (node->room_bits == DIRECT_BITS)
+        place = child->octet;
+    else
+        ((uint8_t *)node->branches)[place] = child->octet;
+    children_of(node)[place] = child;
+    child->parent = node;
+    node->child_count++;
+}
+
+/* The next child at `*place` or behind it, or NULL; leaves its place in *place. */
+static struct kith_topic *child_from(const struct kith_topic *node, size_t *place) {
+    if (node->child_count == 0)
+        return NULL;
+    struct kith_topic **children = children_of(node);
+    if (node->room_bits != DIRECT_BITS)
+        return *place < node->child_count ? children[*place] : NULL;
+    while (*place < DIRECT_ROOM && !children[*place])
+        (*place)++;
+    return *place < DIRECT_ROOM ? children[*place] : NULL;
+}
+
+static int resize_branches(struct kith_topic *node, unsigned bits) {
+    struct kith_topic old = *node, *child;
+
+    void *branches = calloc(1, octets_size(bits) + ((size_t)1 << bits) * sizeof(struct kith_topic *));
+    if (!branches)
+        return -ENOMEM;
+    node->branches = branches;
+    node->room_bits = (uint8_t)bits;
+    node->child_count = 0;
+    for (size_t place = 0; (child = child_from(&old, &place)); place++)
+        put_child(node, child);
+    free(old.branches);
+    return 0;
+}
+
+static int reserve_child(struct kith_topic *node) {
+    if (node->child_count < room_of(node))
+        return 0;
+    return resize_branches(node, !node->branches ? 1 : node->room_bits == SMALL_BITS ? DIRECT_BITS : node->room_bits + 1);
+}
+
+static void remove_child(struct kith_topic *node, const struct kith_topic *child) {
+    struct kith_topic **children = children_of(node), **at = child_at(node, child->octet);
+
+    node->child_count--;
+    if (node->room_bits == DIRECT_BITS) {
+        *at = NULL;
+    } else {
+        uint8_t *octets = node->branches;
+        octets[at - children] = octets[node->child_count];
+        *at = children[node->child_count];
+    }
+    if (node->child_count == 0) {
+        free(node->branches);
+        node->branches = NULL;
+        return;
+    }
+    unsigned bits = node->room_bits == DIRECT_BITS ? SMALL_BITS : node->room_bits - 1;
+    if (bits > 0 && node->child_count <= (1u << bits) / 2)
+        (void)resize_branches(node, bits); /* without memory it stays as large as it is */
+}
+
+/* The way down ------------------------------------------------------------------------------------------------------------ */
+
+const struct kith_topic *kith_topic_step(const struct kith_topic *node, const uint8_t *octets, size_t size) {
+    if (size == 0)
+        return NULL;
+    struct kith_topic **at = child_at(node, octets[0]);
+    if (!at)
+        return NULL;
+    const struct kith_topic *child = *at;
+    if (child->rest_size == 0)
+        return child;
+    return child->rest_size < size && memcmp(rest_of(child), octets + 1, child->rest_size) == 0 ? child : NULL;
+}
+
+struct kith_topic_end kith_topic_descend(struct kith_topic *root, const uint8_t *octets, size_t size) {
+    struct kith_topic_end end = {.node = root};
+
+    while (end.offset < size && end.common == end.node->rest_size) {
+        struct kith_topic **at = child_at(end.node, octets[end.offset]);
+        if (!at)
+            break;
+        const uint8_t *rest = rest_of(*at);
+        end = (struct kith_topic_end){.node = *at, .offset = end.offset + 1};
+        while (end.common < end.node->rest_size && end.offset < size && rest[end.common] == octets[end.offset]) {
+            end.common++;
+            end.offset++;
+        }
+    }
+    return end;
+}
+
+struct kith_topic *kith_topic_at(const struct kith_topic_end *end, size_t size) {
+    return end->offset == size && end->common == end->node->rest_size ? end->node : NULL;
+}
+
+const struct kith_topic *kith_topic_next(const struct kith_topic *node) {
+    const struct kith_topic *child;
+    size_t place = 0;
+
+    while (!(child = child_from(node, &place))) {
+        if (!node->parent)
+            return NULL;
+        struct kith_topic *const *at = child_at(node->parent, node->octet);
+        place = (size_t)(at - children_of(node->parent)) + 1;
+        node = node->parent;
+    }
+    return child;
+}
+
+/* Making and tidying ------------------------------------------------------------------------------------------------------ */
+
+static void free_way(struct kith_topic *first) {
+    for (struct kith_topic *node = first, *next; node; node = next) {
+        next = node->child_count > 0 ? *children_of(node) : NULL;
+        free(node->branches);
+        free(node);
+    }
+}
+
+/* A way of new nodes along the octets, of which there is one at least. */
+static int make_way(const uint8_t *octets, size_t size, struct kith_topic **ret_first, struct kith_topic **ret_last) {
+    struct kith_topic *first = NULL, *last = NULL;
+
+    while (size > 0) {
+        size_t rest_size = size - 1 < KITH_TOPIC_REST_MAX ? size - 1 : KITH_TOPIC_REST_MAX;
+        struct kith_topic *node = new_node(octets[0], octets + 1, rest_size);
+        if (!node || (last && reserve_child(last) < 0)) {
+            free(node);
+            free_way(first);
+            return -ENOMEM;
+        }
+        if (last)
+            put_child(last, node);
+        else
+            first = node;
+        last = node;
+        octets += kith_topic_label_size(node);
+        size -= kith_topic_label_size(node);
+    }
+    *ret_first = first;
+    *ret_last = last;
+    return 0;
+}
+
+/* A node has moved: tells its children and holders. */
+static void announce(struct kith_topic *node) {
+    struct kith_topic *child;
+
+    for (size_t place = 0; (child = child_from(node, &place)); place++)
+        child->parent = node;
+    for (uint32_t i = 0; i < node->holder_count; i++) {
+        struct kith_holder holder = kith_topic_holder(node, i);
+        holder.subscriber->subscriptions[holder.place].topic = node;
+    }
+}
+
+/* Makes room for `size` octets, more than there is, as the rest of the label. Errors: -ENOMEM. */
+static int enlarge_label(struct kith_topic **node, size_t size) {
+    struct kith_topic *larger = realloc(*node, node_size(size));
+    if (!larger)
+        return -ENOMEM;
+    uint8_t *room = rest_room_of(larger);
+    size_t old_front = larger->rest_room - larger->rest_size;
+    memmove(room + (size - larger->rest_size), room + old_front, larger->rest_size);
+    larger->rest_room = (uint8_t)size;
+    *node = larger;
+    return 0;
+}
+
+/* Joins a node that is neither held nor branches with its child, if that can be. Returns what they are then, or NULL. */
+static struct kith_topic *join(struct kith_topic *node) {
+    if (!node->parent || node->holder_count > 0 || node->child_count != 1)
+        return NULL;
+    size_t place = 0;
+    struct kith_topic *child = child_from(node, &place);
+    size_t front = kith_topic_label_size(node), size = front + child->rest_size;
+    bool moves = size > child->rest_room;
+    if (size > KITH_TOPIC_REST_MAX || (moves && (child->holder_count > KITH_TOPIC_MOVABLE || enlarge_label(&child, size) < 0)))
+        return NULL;
+    uint8_t *rest = rest_room_of(child) + (child->rest_room - size);
+    memcpy(rest, rest_of(node), node->rest_size);
+    rest[node->rest_size] = child->octet;
+    child->rest_size = (uint8_t)size;
+    child->octet = node->octet;
+    child->parent = node->parent;
+    *child_at(child->parent, child->octet) = child;
+    if (moves)
+        announce(child);
+    free(node->branches);
+    free(node);
+    return child;
+}
+
+/* Cuts a label behind `common` octets of its rest: what is before the cut becomes a node of its own, with room for a second child. */
+static struct kith_topic *cut(struct kith_topic *node, uint8_t common) {
+    const uint8_t *rest = rest_of(node);
+
+    _cleanup_(freep) struct kith_topic *upper = new_node(node->octet, rest, common);
+    if (!upper || reserve_child(upper) < 0)
+        return NULL;
+    upper->parent = node->parent;
+    *child_at(node->parent, node->octet) = upper;
+    node->octet = rest[common];
+    node->rest_size -= common + 1;
+    put_child(upper, node);
+    return KITH_STEAL(upper);
+}
+
+int kith_topic_make(const struct kith_topic_end *end, const uint8_t *octets, size_t size, struct kith_topic **ret_node) {
+    struct kith_topic *node = end->node, *first = NULL, *last = NULL;
+
+    if (end->offset < size && make_way(octets + end->offset, size - end->offset, &first, &last) < 0)
+        return -ENOMEM;
+    bool cuts = end->common < node->rest_size;
+    if (cuts)
+        node = cut(node, end->common);
+    else if (reserve_child(node) < 0)
+        node = NULL;
+    if (!node) {
+        free_way(first);
+        return -ENOMEM;
+    }
+    if (cuts) { /* of a long topic's labels, those at both sides of the cut may fit into their neighbours now */
+        (void)join(end->node);
+        struct kith_topic *joined = join(node->parent);
+        node = joined ? joined : node;
+    }
+    if (first)
+        put_child(node, first);
+    *ret_node = last ? last : node;
+    return 0;
+}
+
+void kith_topic_tidy(struct kith_topic *node) {
+    while (node->parent && node->holder_count == 0 && node->child_count == 0) {
+        struct kith_topic *parent = node->parent;
+        remove_child(parent, node);
+        free(node);
+        node = parent;
+    }
+    struct kith_topic *joined = join(node);
+    node = joined ? joined : node;
+    if (node->parent)
+        (void)join(node->parent);
+}
