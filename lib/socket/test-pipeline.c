@@ -1,4 +1,5 @@
-/* socket/test-pipeline.c: the rules of PUSH, PULL and PAIR, kith to kith, over each transport; and what all sockets share beside patterns. */
+/* socket/test-pipeline.c: the rules of PUSH, PULL and PAIR, kith to kith, over each transport; and what all sockets share beside patterns.
+ */
 #include "socket/testing.h"
 
 struct scene {
