@@ -19,11 +19,12 @@ static int decode_packet(struct kith_cmsg *cmsg) {
 #define ROW(...) KITH_CMSG_ENTRY(IPPROTO_IP, __VA_ARGS__)
 
 static const struct kith_cmsg_row rows[] = {
-    {ROW(IP_TOS, KITH_CMSG_TRAFFIC, "IP_TOS", "IP_RECVTOS", "2.2", "type of service of the datagram, DSCP and ECN", true),
-     .min_size = 1, .decode = kith_cmsg_decode_traffic, .format = kith_cmsg_format_traffic},
-    {ROW(IP_TTL, KITH_CMSG_HOPS, "IP_TTL", "IP_RECVTTL", "2.2", "hops that the datagram had left", true),
-     .min_size = sizeof(int), .decode = kith_cmsg_decode_hops, .format = kith_cmsg_format_hops},
-    {ROW(IP_PKTINFO, KITH_CMSG_PACKET, "IP_PKTINFO", "IP_PKTINFO", "2.2", "address the datagram was sent to, interface it came in on", true),
+    {ROW(IP_TOS, KITH_CMSG_TRAFFIC, "IP_TOS", "IP_RECVTOS", "2.2", "type of service of the datagram, DSCP and ECN", true), .min_size = 1,
+     .decode = kith_cmsg_decode_traffic, .format = kith_cmsg_format_traffic},
+    {ROW(IP_TTL, KITH_CMSG_HOPS, "IP_TTL", "IP_RECVTTL", "2.2", "hops that the datagram had left", true), .min_size = sizeof(int),
+     .decode = kith_cmsg_decode_hops, .format = kith_cmsg_format_hops},
+    {ROW(IP_PKTINFO, KITH_CMSG_PACKET, "IP_PKTINFO", "IP_PKTINFO", "2.2", "address the datagram was sent to, interface it came in on",
+         true),
      .min_size = sizeof(struct in_pktinfo), .decode = decode_packet, .format = kith_cmsg_format_packet},
 };
 

@@ -34,8 +34,7 @@ static void test_each_type_is_decoded_and_printed(void **state) {
         {IPPROTO_IP, IP_TTL, &number, sizeof(number), KITH_CMSG_HOPS, "IP_TTL hops=63"},
         {IPPROTO_IP, IP_TOS, "\xb8", 1, KITH_CMSG_TRAFFIC, "IP_TOS class=0xb8"},
         {IPPROTO_IP, IP_TOS, &number, sizeof(number), KITH_CMSG_TRAFFIC, "IP_TOS class=0x3f"},
-        {IPPROTO_IPV6, IPV6_PKTINFO, &packet6, sizeof(packet6), KITH_CMSG_PACKET,
-         "IPV6_PKTINFO interface=4294967295 destination=ff02::99"},
+        {IPPROTO_IPV6, IPV6_PKTINFO, &packet6, sizeof(packet6), KITH_CMSG_PACKET, "IPV6_PKTINFO interface=4294967295 destination=ff02::99"},
         {IPPROTO_IPV6, IPV6_HOPLIMIT, &largest, sizeof(largest), KITH_CMSG_HOPS, "IPV6_HOPLIMIT hops=255"},
         {IPPROTO_IPV6, IPV6_TCLASS, &zero, sizeof(zero), KITH_CMSG_TRAFFIC, "IPV6_TCLASS class=0x00"},
     };
