@@ -34,6 +34,10 @@ enum kith_cmsg_kind {
     KITH_CMSG_SECURITY,     /* SCM_SECURITY: a label, not NUL-terminated on the wire */
     KITH_CMSG_TIMESTAMP,    /* SCM_TIMESTAMP, SCM_TIMESTAMPNS and their _NEW forms: time of receipt */
     KITH_CMSG_TIMESTAMPING, /* SCM_TIMESTAMPING, old and new: software and hardware stamps */
+    KITH_CMSG_DROPS,        /* SO_RXQ_OVFL: datagrams that this socket's full buffer has cost so far */
+    KITH_CMSG_PACKET,       /* IP_PKTINFO, IPV6_PKTINFO: where a datagram was sent to and came in */
+    KITH_CMSG_HOPS,         /* IP_TTL, IPV6_HOPLIMIT: hops that the datagram had left */
+    KITH_CMSG_TRAFFIC,      /* IP_TOS, IPV6_TCLASS: type of service, traffic class */
 };
 
 /* How a table entry's data looks. */
@@ -78,6 +82,14 @@ struct kith_cmsg {
         } security;
         struct timespec timestamp;
         struct timespec timestamping[3]; /* software, (deprecated), hardware; all zero: not taken */
+        uint32_t drops;                  /* since the option was switched on or before; wraps */
+        struct {
+            unsigned interface;      /* index, if_indextoname(3); 0: none is known */
+            uint8_t destination[16]; /* the address it was sent to, network order, `size` octets; IPv4 on an IPv6 socket: ::ffff:a.b.c.d */
+            uint8_t size;            /* 4 or 16 */
+        } packet;
+        int hops;         /* 0 to 255 */
+        unsigned traffic; /* 0 to 255 */
     } value;
 };
 

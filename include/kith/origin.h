@@ -53,7 +53,13 @@ enum kith_fact {
     KITH_FACT_CGROUP,     /* cgroup path, "/system.slice/foo.service" */
     KITH_FACT_LABEL,      /* security label (LSM) */
     KITH_FACT_START_TIME, /* clock ticks since boot, proc_pid_stat(5) field 22 */
-    KITH_FACT_ADDRESS,    /* "127.0.0.1:4711", "[::1]:4711" */
+    KITH_FACT_ADDRESS,    /* "127.0.0.1:4711", "[::1]:4711": of the sender */
+    /* of a datagram: */
+    KITH_FACT_DESTINATION, /* "239.1.1.1:5555": where it was sent to */
+    KITH_FACT_INTERFACE,   /* "eth0": where it came in */
+    KITH_FACT_TTL,         /* hops it had left, 0 to 255 */
+    KITH_FACT_TOS,         /* type of service or traffic class, 0 to 255 */
+    KITH_FACT_TIME,        /* of receipt, nanoseconds of CLOCK_REALTIME */
     KITH_FACT_COUNT_,
 };
 
@@ -84,7 +90,9 @@ KITH_PUBLIC enum kith_witness kith_origin_uid(kith_origin *origin, uid_t *ret_ui
 KITH_PUBLIC enum kith_witness kith_origin_gid(kith_origin *origin, gid_t *ret_gid);
 KITH_PUBLIC enum kith_witness kith_origin_groups(kith_origin *origin, const gid_t **ret_groups, size_t *ret_count);
 KITH_PUBLIC enum kith_witness kith_origin_start_time(kith_origin *origin, uint64_t *ret_ticks);
-/* EXE, UNIT, CGROUP, LABEL, ADDRESS; KITH_WITNESS_NONE for other facts. */
+/* TTL, TOS, TIME, and the numbers above; KITH_WITNESS_NONE for other facts. */
+KITH_PUBLIC enum kith_witness kith_origin_number(kith_origin *origin, enum kith_fact fact, uint64_t *ret_number);
+/* EXE, UNIT, CGROUP, LABEL, ADDRESS, DESTINATION, INTERFACE; KITH_WITNESS_NONE for other facts. */
 KITH_PUBLIC enum kith_witness kith_origin_text(kith_origin *origin, enum kith_fact fact, const char **ret_text);
 /* False as soon as it is known that the sending process has ended (or when its pidfd was never had). */
 KITH_PUBLIC bool kith_origin_alive(kith_origin *origin);
@@ -120,8 +128,8 @@ KITH_PUBLIC int kith_origin_of_credentials(pid_t pid, uid_t uid, gid_t gid, int 
  * does): each that is not UTF-8 becomes U+FFFD, so compare the fact, not its JSON form. Returns the length as snprintf(3) does: the text is
  * whole when it is < size. Looks up everything that can be known. */
 KITH_PUBLIC int kith_origin_to_json(kith_origin *origin, char *text, size_t size);
-/* One line for a person: "pid 812 uid 1000 gid 1000 exe /usr/bin/foo unit foo.service", "address [::1]:4711", "unknown". Control
- * characters and what is not UTF-8 become \xHH. As snprintf(3). */
+/* One line for a person: "pid 812 uid 1000 gid 1000 exe /usr/bin/foo unit foo.service", "address [::1]:4711 interface eth0", "unknown".
+ * Control characters and what is not UTF-8 become \xHH. As snprintf(3). */
 KITH_PUBLIC int kith_origin_format(kith_origin *origin, char *text, size_t size);
 
 #ifdef __cplusplus

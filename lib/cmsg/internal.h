@@ -27,7 +27,27 @@ struct kith_cmsg_level {
     size_t count;
 };
 
+/* The public entry of a row; `level_` is the file's. */
+#define KITH_CMSG_ENTRY(level_, type_, kind_, name_, option_, since_, summary_, sendable_)                                                 \
+    .type = {.level = level_,                                                                                                              \
+             .type = type_,                                                                                                                \
+             .kind = kind_,                                                                                                                \
+             .name = name_,                                                                                                                \
+             .option = option_,                                                                                                            \
+             .since = since_,                                                                                                              \
+             .summary = summary_,                                                                                                          \
+             .sendable = sendable_}
+
+extern const struct kith_cmsg_level kith_cmsg_level_ip;
 extern const struct kith_cmsg_level kith_cmsg_level_socket;
+extern const struct kith_cmsg_level kith_cmsg_level_ipv6;
+
+/* internet.c: what the levels of IPv4 and IPv6 share. */
+int kith_cmsg_decode_hops(struct kith_cmsg *cmsg);
+int kith_cmsg_decode_traffic(struct kith_cmsg *cmsg);
+void kith_cmsg_format_packet(const struct kith_cmsg *cmsg, struct kith_text *text);
+void kith_cmsg_format_hops(const struct kith_cmsg *cmsg, struct kith_text *text);
+void kith_cmsg_format_traffic(const struct kith_cmsg *cmsg, struct kith_text *text);
 
 /* NULL when kith does not know it. */
 const struct kith_cmsg_row *kith_cmsg_row_find(int level, int type);

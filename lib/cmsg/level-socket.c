@@ -1,5 +1,5 @@
 /*
- * cmsg/level-socket.c: the control messages of level SOL_SOCKET, as AF_UNIX sends and brings them.
+ * cmsg/level-socket.c: the control messages of level SOL_SOCKET, as AF_UNIX sends and brings them; times and drops come with UDP too.
  *
  * Data are copied out octet by octet: a control buffer may lie anywhere, and 32-bit layouts put them at odd places. Which kernel
  * structure a message holds depends on its type alone: the _OLD forms use the kernel's long, the _NEW ones 64 bits everywhere.
@@ -152,15 +152,16 @@ static void format_timestamping(const struct kith_cmsg *cmsg, struct kith_text *
     }
 }
 
-#define ROW(type_, kind_, name_, option_, since_, summary_, sendable_)                                                                     \
-    .type = {.level = SOL_SOCKET,                                                                                                          \
-             .type = type_,                                                                                                                \
-             .kind = kind_,                                                                                                                \
-             .name = name_,                                                                                                                \
-             .option = option_,                                                                                                            \
-             .since = since_,                                                                                                              \
-             .summary = summary_,                                                                                                          \
-             .sendable = sendable_}
+static int decode_drops(struct kith_cmsg *cmsg) {
+    memcpy(&cmsg->value.drops, cmsg->data, sizeof(cmsg->value.drops));
+    return 0;
+}
+
+static void format_drops(const struct kith_cmsg *cmsg, struct kith_text *text) {
+    kith_text_printf(text, " drops=%u", cmsg->value.drops);
+}
+
+#define ROW(...) KITH_CMSG_ENTRY(SOL_SOCKET, __VA_ARGS__)
 
 /* Order of the types' numbers on most architectures; the lookup does not rely on it. */
 static const struct kith_cmsg_row rows[] = {
@@ -180,6 +181,9 @@ static const struct kith_cmsg_row rows[] = {
     {ROW(SO_TIMESTAMPING_OLD, KITH_CMSG_TIMESTAMPING, "SCM_TIMESTAMPING", "SO_TIMESTAMPING", "2.6.30",
          "times taken by software and hardware", false),
      .min_size = 3 * sizeof(struct __kernel_old_timespec), .decode = decode_timestamping_old, .format = format_timestamping},
+    {ROW(SO_RXQ_OVFL, KITH_CMSG_DROPS, "SO_RXQ_OVFL", "SO_RXQ_OVFL", "2.6.33",
+         "datagrams dropped so far because the receive buffer was full; none: not sent", false),
+     .min_size = sizeof(uint32_t), .decode = decode_drops, .format = format_drops},
     {ROW(SO_TIMESTAMP_NEW, KITH_CMSG_TIMESTAMP, "SCM_TIMESTAMP_NEW", "SO_TIMESTAMP_NEW", "5.1",
          "time of receipt, microseconds, 64-bit seconds everywhere", false),
      .min_size = sizeof(struct __kernel_sock_timeval), .decode = decode_timeval_new, .format = format_timestamp},

@@ -3,7 +3,9 @@
 #include "cmsg/internal.h"
 
 static const struct kith_cmsg_level *const levels[] = {
+    &kith_cmsg_level_ip,
     &kith_cmsg_level_socket,
+    &kith_cmsg_level_ipv6,
 };
 
 const struct kith_cmsg_row *kith_cmsg_row_find(int level, int type) {

@@ -26,8 +26,10 @@
 struct kith_origin {
     struct kith_refs refs;
     enum kith_witness witness[KITH_FACT_COUNT_]; /* NONE: not here, ask the process */
-    uint64_t numbers[KITH_FACT_COUNT_];
-    char *texts[KITH_FACT_COUNT_];
+    union {
+        uint64_t number;
+        char *text; /* owned, of facts that is_text() */
+    } facts[KITH_FACT_COUNT_];
     gid_t *groups;
     size_t group_count;
     struct kith_process *process;         /* may be NULL */
@@ -40,6 +42,11 @@ enum { UNCHECKED, FITS, DIFFERS };
 KITH_DEFINE_CLEANUP(kith_origin *, kith_origin_unref)
 KITH_DEFINE_CLEANUP(struct kith_process *, kith_process_unref)
 KITH_DEFINE_CLEANUP(struct kith_claims *, kith_claims_unref)
+
+static bool is_text(enum kith_fact fact) {
+    return fact == KITH_FACT_EXE || fact == KITH_FACT_UNIT || fact == KITH_FACT_CGROUP || fact == KITH_FACT_LABEL ||
+           fact == KITH_FACT_ADDRESS || fact == KITH_FACT_DESTINATION || fact == KITH_FACT_INTERFACE;
+}
 
 int kith_origin_new(kith_origin **ret_origin) {
     kith_origin *origin = calloc(1, sizeof(*origin));
@@ -60,13 +67,13 @@ int kith_origin_new_credentials(const struct kith_credentials *credentials, enum
         return r;
     if (credentials->pid > 0) {
         origin->witness[KITH_FACT_PID] = witness;
-        origin->numbers[KITH_FACT_PID] = (uint64_t)credentials->pid;
+        origin->facts[KITH_FACT_PID].number = (uint64_t)credentials->pid;
     }
     if (kith_credentials_known(credentials)) {
         origin->witness[KITH_FACT_UID] = witness;
-        origin->numbers[KITH_FACT_UID] = credentials->uid;
+        origin->facts[KITH_FACT_UID].number = credentials->uid;
         origin->witness[KITH_FACT_GID] = witness;
-        origin->numbers[KITH_FACT_GID] = credentials->gid;
+        origin->facts[KITH_FACT_GID].number = credentials->gid;
     }
     origin->process = kith_process_ref(process);
     *ret_origin = origin;
@@ -100,8 +107,9 @@ kith_origin *kith_origin_ref(kith_origin *origin) {
 kith_origin *kith_origin_unref(kith_origin *origin) {
     if (!origin || !kith_refs_drop(&origin->refs))
         return NULL;
-    for (size_t i = 0; i < KITH_ARRAY_SIZE(origin->texts); i++)
-        free(origin->texts[i]);
+    for (enum kith_fact fact = 0; fact < KITH_FACT_COUNT_; fact++)
+        if (is_text(fact))
+            free(origin->facts[fact].text);
     free(origin->groups);
     kith_process_unref(origin->process);
     kith_claims_unref(origin->claims);
@@ -115,8 +123,8 @@ static enum kith_witness process_witness(const kith_origin *origin) {
 }
 
 static bool has_real_ids(const kith_origin *origin, const struct kith_credentials *ids) {
-    return origin->witness[KITH_FACT_UID] != KITH_WITNESS_NONE && origin->numbers[KITH_FACT_UID] == ids->uid &&
-           origin->witness[KITH_FACT_GID] != KITH_WITNESS_NONE && origin->numbers[KITH_FACT_GID] == ids->gid;
+    return origin->witness[KITH_FACT_UID] != KITH_WITNESS_NONE && origin->facts[KITH_FACT_UID].number == ids->uid &&
+           origin->witness[KITH_FACT_GID] != KITH_WITNESS_NONE && origin->facts[KITH_FACT_GID].number == ids->gid;
 }
 
 /* May the facts of the process be told of this sender? Threads that ask at the same time find the same. */
@@ -148,7 +156,7 @@ enum kith_witness kith_origin_pid(kith_origin *origin, pid_t *ret_pid) {
     enum kith_witness witness = witness_here(origin, KITH_FACT_PID);
 
     if (ret_pid && witness != KITH_WITNESS_NONE)
-        *ret_pid = (pid_t)origin->numbers[KITH_FACT_PID];
+        *ret_pid = (pid_t)origin->facts[KITH_FACT_PID].number;
     return witness;
 }
 
@@ -156,7 +164,7 @@ enum kith_witness kith_origin_uid(kith_origin *origin, uid_t *ret_uid) {
     enum kith_witness witness = witness_here(origin, KITH_FACT_UID);
 
     if (ret_uid && witness != KITH_WITNESS_NONE)
-        *ret_uid = (uid_t)origin->numbers[KITH_FACT_UID];
+        *ret_uid = (uid_t)origin->facts[KITH_FACT_UID].number;
     return witness;
 }
 
@@ -164,7 +172,7 @@ enum kith_witness kith_origin_gid(kith_origin *origin, gid_t *ret_gid) {
     enum kith_witness witness = witness_here(origin, KITH_FACT_GID);
 
     if (ret_gid && witness != KITH_WITNESS_NONE)
-        *ret_gid = (gid_t)origin->numbers[KITH_FACT_GID];
+        *ret_gid = (gid_t)origin->facts[KITH_FACT_GID].number;
     return witness;
 }
 
@@ -193,7 +201,7 @@ enum kith_witness kith_origin_start_time(kith_origin *origin, uint64_t *ret_tick
     uint64_t ticks;
 
     if (witness != KITH_WITNESS_NONE) {
-        ticks = origin->numbers[KITH_FACT_START_TIME];
+        ticks = origin->facts[KITH_FACT_START_TIME].number;
     } else {
         if (!process_fits(origin) || !kith_process_start_time(origin->process, &ticks))
             return KITH_WITNESS_NONE;
@@ -204,9 +212,17 @@ enum kith_witness kith_origin_start_time(kith_origin *origin, uint64_t *ret_tick
     return witness;
 }
 
-static bool is_text(enum kith_fact fact) {
-    return fact == KITH_FACT_EXE || fact == KITH_FACT_UNIT || fact == KITH_FACT_CGROUP || fact == KITH_FACT_LABEL ||
-           fact == KITH_FACT_ADDRESS;
+enum kith_witness kith_origin_number(kith_origin *origin, enum kith_fact fact, uint64_t *ret_number) {
+    enum kith_witness witness;
+
+    if (fact == KITH_FACT_START_TIME)
+        return kith_origin_start_time(origin, ret_number);
+    if ((unsigned)fact >= KITH_FACT_COUNT_ || fact == KITH_FACT_GROUPS || is_text(fact))
+        return KITH_WITNESS_NONE;
+    witness = witness_here(origin, fact);
+    if (ret_number && witness != KITH_WITNESS_NONE)
+        *ret_number = origin->facts[fact].number;
+    return witness;
 }
 
 enum kith_witness kith_origin_text(kith_origin *origin, enum kith_fact fact, const char **ret_text) {
@@ -217,7 +233,7 @@ enum kith_witness kith_origin_text(kith_origin *origin, enum kith_fact fact, con
         return KITH_WITNESS_NONE;
     witness = witness_here(origin, fact);
     if (witness != KITH_WITNESS_NONE) {
-        text = origin->texts[fact];
+        text = origin->facts[fact].text;
     } else {
         if (!process_fits(origin) || !kith_process_text(origin->process, fact, &text))
             return KITH_WITNESS_NONE;
@@ -256,12 +272,18 @@ int kith_origin_set_number(kith_origin *origin, enum kith_fact fact, uint64_t va
         if (value > UINT32_MAX)
             return -EINVAL;
         break;
+    case KITH_FACT_TTL:
+    case KITH_FACT_TOS:
+        if (value > UINT8_MAX)
+            return -EINVAL;
+        break;
     case KITH_FACT_START_TIME:
+    case KITH_FACT_TIME:
         break;
     default:
         return -EINVAL;
     }
-    origin->numbers[fact] = value;
+    origin->facts[fact].number = value;
     origin->witness[fact] = witness;
     return 0;
 }
@@ -292,8 +314,8 @@ int kith_origin_set_text(kith_origin *origin, enum kith_fact fact, const char *t
     copy = strdup(text);
     if (!copy)
         return -ENOMEM;
-    free(origin->texts[fact]);
-    origin->texts[fact] = copy;
+    free(origin->facts[fact].text);
+    origin->facts[fact].text = copy;
     origin->witness[fact] = witness;
     return 0;
 }

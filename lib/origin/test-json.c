@@ -172,6 +172,28 @@ static void test_numbers_of_every_size_survive(void **state) {
     kith_origin_unref(origin);
 }
 
+static void test_the_facts_of_a_datagram_are_shown(void **state) {
+    kith_origin *origin;
+    char text[512];
+
+    assert_int_equal(kith_origin_new(&origin), 0);
+    assert_int_equal(kith_origin_set_text(origin, KITH_FACT_ADDRESS, "10.0.0.7:4711", KITH_WITNESS_KERNEL_MESSAGE), 0);
+    assert_int_equal(kith_origin_set_text(origin, KITH_FACT_DESTINATION, "239.1.1.1:5555", KITH_WITNESS_KERNEL_MESSAGE), 0);
+    assert_int_equal(kith_origin_set_text(origin, KITH_FACT_INTERFACE, "eth0", KITH_WITNESS_KERNEL_MESSAGE), 0);
+    assert_int_equal(kith_origin_set_number(origin, KITH_FACT_TTL, 1, KITH_WITNESS_KERNEL_MESSAGE), 0);
+    assert_int_equal(kith_origin_set_number(origin, KITH_FACT_TOS, 0, KITH_WITNESS_KERNEL_MESSAGE), 0);
+    assert_int_equal(kith_origin_set_number(origin, KITH_FACT_TIME, 1700000000000000001, KITH_WITNESS_KERNEL_MESSAGE), 0);
+    kith_origin_to_json(origin, text, sizeof(text));
+    assert_string_equal(text, "{\"address\":\"10.0.0.7:4711\",\"destination\":\"239.1.1.1:5555\",\"interface\":\"eth0\","
+                              "\"ttl\":1,\"tos\":0,\"time\":1700000000000000001,"
+                              "\"witness\":{\"address\":\"kernel-message\",\"destination\":\"kernel-message\","
+                              "\"interface\":\"kernel-message\",\"ttl\":\"kernel-message\",\"tos\":\"kernel-message\","
+                              "\"time\":\"kernel-message\"}}");
+    kith_origin_format(origin, text, sizeof(text));
+    assert_string_equal(text, "address 10.0.0.7:4711 interface eth0");
+    kith_origin_unref(origin);
+}
+
 static void test_a_short_buffer_gets_a_prefix_and_the_length(void **state) {
     kith_origin *origin = new_origin();
     char whole[256], cut[256];
@@ -239,6 +261,7 @@ int main(void) {
         cmocka_unit_test(test_a_claim_cannot_pose_as_a_fact_nor_leave_its_string),
         cmocka_unit_test(test_of_claims_with_one_name_the_first_is_shown),
         cmocka_unit_test(test_numbers_of_every_size_survive),
+        cmocka_unit_test(test_the_facts_of_a_datagram_are_shown),
         cmocka_unit_test(test_a_short_buffer_gets_a_prefix_and_the_length),
         cmocka_unit_test(test_base64_is_that_of_the_rfc),
         cmocka_unit_test(test_the_line_for_a_person_shows_what_is_known_and_is_harmless),

@@ -59,7 +59,9 @@ static void assert_all_unknown(kith_origin *origin) {
         const char *text = "untouched";
 
         assert_int_equal(kith_origin_text(origin, (enum kith_fact)fact, &text), KITH_WITNESS_NONE);
+        assert_int_equal(kith_origin_number(origin, (enum kith_fact)fact, &ticks), KITH_WITNESS_NONE);
         assert_string_equal(text, "untouched");
+        assert_int_equal(ticks, 4711);
     }
     assert_false(kith_origin_alive(origin));
 }
@@ -375,6 +377,48 @@ static void test_a_line_from_what_is_at_hand_looks_nothing_up(void **state) {
     }
 }
 
+static void test_a_datagram_has_facts_of_its_own(void **state) {
+    static const enum kith_fact octets[] = {KITH_FACT_TTL, KITH_FACT_TOS};
+    kith_origin *origin = new_origin();
+    const char *text;
+    uint64_t number;
+
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(kith_origin_set_number(origin, octets[i], 256, KITH_WITNESS_KERNEL_MESSAGE), -EINVAL);
+        assert_int_equal(kith_origin_number(origin, octets[i], &number), KITH_WITNESS_NONE);
+        assert_int_equal(kith_origin_set_number(origin, octets[i], 255, KITH_WITNESS_KERNEL_MESSAGE), 0);
+        assert_int_equal(kith_origin_number(origin, octets[i], &number), KITH_WITNESS_KERNEL_MESSAGE);
+        assert_int_equal(number, 255);
+    }
+    assert_int_equal(kith_origin_set_number(origin, KITH_FACT_TIME, UINT64_MAX, KITH_WITNESS_KERNEL_MESSAGE), 0);
+    assert_int_equal(kith_origin_number(origin, KITH_FACT_TIME, &number), KITH_WITNESS_KERNEL_MESSAGE);
+    assert_true(number == UINT64_MAX);
+    assert_int_equal(kith_origin_set_text(origin, KITH_FACT_INTERFACE, "eth0", KITH_WITNESS_KERNEL_MESSAGE), 0);
+    assert_int_equal(kith_origin_set_text(origin, KITH_FACT_DESTINATION, "239.1.1.1:5555", KITH_WITNESS_KERNEL_MESSAGE), 0);
+    assert_int_equal(kith_origin_text(origin, KITH_FACT_INTERFACE, &text), KITH_WITNESS_KERNEL_MESSAGE);
+    assert_string_equal(text, "eth0");
+    assert_int_equal(kith_origin_number(origin, KITH_FACT_INTERFACE, &number), KITH_WITNESS_NONE);
+    assert_int_equal(kith_origin_number(origin, KITH_FACT_COUNT_, &number), KITH_WITNESS_NONE);
+    kith_origin_unref(origin);
+}
+
+static void test_numbers_have_one_accessor_too(void **state) {
+    struct fake fake = fake_init();
+    kith_origin *origin = new_message_origin(&fake, true);
+    uint64_t number, ticks;
+
+    assert_int_equal(kith_origin_number(origin, KITH_FACT_PID, &number), KITH_WITNESS_KERNEL_MESSAGE);
+    assert_int_equal(number, 812);
+    assert_int_equal(kith_origin_number(origin, KITH_FACT_GID, &number), KITH_WITNESS_KERNEL_MESSAGE);
+    assert_int_equal(number, 100);
+    assert_int_equal(fake.reads, 0);
+    assert_int_equal(kith_origin_number(origin, KITH_FACT_START_TIME, &number), KITH_WITNESS_KERNEL_CONNECT);
+    assert_int_equal(kith_origin_start_time(origin, &ticks), KITH_WITNESS_KERNEL_CONNECT);
+    assert_int_equal(number, ticks);
+    assert_int_equal(kith_origin_number(NULL, KITH_FACT_TTL, NULL), KITH_WITNESS_NONE);
+    kith_origin_unref(origin);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         COUNTED(test_a_new_origin_knows_nothing),
@@ -387,6 +431,8 @@ int main(void) {
         COUNTED(test_nobody_with_a_pid_is_somebody),
         COUNTED(test_facts_can_be_set_by_hand_and_go_before_lookups),
         COUNTED(test_what_cannot_be_a_fact_is_refused),
+        COUNTED(test_a_datagram_has_facts_of_its_own),
+        COUNTED(test_numbers_have_one_accessor_too),
         COUNTED(test_claims_are_kept_in_order_and_apart_from_facts),
         COUNTED(test_claims_have_limits),
         COUNTED(test_origins_share_the_claims_of_their_connection_until_one_adds_its_own),

@@ -12,8 +12,9 @@
 
 /* The order of both views. */
 static const enum kith_fact order[] = {
-    KITH_FACT_PID,  KITH_FACT_UID,    KITH_FACT_GID,   KITH_FACT_GROUPS,     KITH_FACT_EXE,
-    KITH_FACT_UNIT, KITH_FACT_CGROUP, KITH_FACT_LABEL, KITH_FACT_START_TIME, KITH_FACT_ADDRESS,
+    KITH_FACT_PID,         KITH_FACT_UID,       KITH_FACT_GID,   KITH_FACT_GROUPS,     KITH_FACT_EXE,
+    KITH_FACT_UNIT,        KITH_FACT_CGROUP,    KITH_FACT_LABEL, KITH_FACT_START_TIME, KITH_FACT_ADDRESS,
+    KITH_FACT_DESTINATION, KITH_FACT_INTERFACE, KITH_FACT_TTL,   KITH_FACT_TOS,        KITH_FACT_TIME,
 };
 
 _Static_assert(KITH_ARRAY_SIZE(order) == KITH_FACT_COUNT_, "every fact is shown");
@@ -29,32 +30,12 @@ struct value {
 
 static struct value look(kith_origin *origin, enum kith_fact fact) {
     struct value value = {.witness = KITH_WITNESS_NONE};
-    pid_t pid = 0;
-    uid_t uid = 0;
-    gid_t gid = 0;
 
-    switch (fact) {
-    case KITH_FACT_PID:
-        value.witness = kith_origin_pid(origin, &pid);
-        value.number = (uint64_t)pid;
-        break;
-    case KITH_FACT_UID:
-        value.witness = kith_origin_uid(origin, &uid);
-        value.number = uid;
-        break;
-    case KITH_FACT_GID:
-        value.witness = kith_origin_gid(origin, &gid);
-        value.number = gid;
-        break;
-    case KITH_FACT_START_TIME:
-        value.witness = kith_origin_start_time(origin, &value.number);
-        break;
-    case KITH_FACT_GROUPS:
+    value.witness = kith_origin_number(origin, fact, &value.number);
+    if (fact == KITH_FACT_GROUPS)
         value.witness = kith_origin_groups(origin, &value.groups, &value.count);
-        break;
-    default:
+    else if (value.witness == KITH_WITNESS_NONE)
         value.witness = kith_origin_text(origin, fact, &value.string);
-    }
     return value;
 }
 
@@ -138,13 +119,14 @@ int kith_origin_to_json(kith_origin *origin, char *text, size_t size) {
 }
 
 static int format(kith_origin *origin, bool at_hand, char *text, size_t size) {
-    static const enum kith_fact shown[] = {KITH_FACT_PID, KITH_FACT_UID, KITH_FACT_GID, KITH_FACT_EXE, KITH_FACT_UNIT, KITH_FACT_ADDRESS};
+    static const enum kith_fact shown[] = {KITH_FACT_PID,  KITH_FACT_UID,     KITH_FACT_GID,      KITH_FACT_EXE,
+                                           KITH_FACT_UNIT, KITH_FACT_ADDRESS, KITH_FACT_INTERFACE};
     struct kith_text line = kith_text_init(text, size);
 
     for (size_t i = 0; i < KITH_ARRAY_SIZE(shown); i++) {
         struct value value = {.witness = KITH_WITNESS_NONE};
 
-        if (at_hand && (shown[i] == KITH_FACT_EXE || shown[i] == KITH_FACT_UNIT || shown[i] == KITH_FACT_ADDRESS))
+        if (at_hand && kith_origin_number(origin, shown[i], NULL) == KITH_WITNESS_NONE)
             value.witness = kith_origin_text_at_hand(origin, shown[i], &value.string);
         else
             value = look(origin, shown[i]);

@@ -16,10 +16,21 @@ static const char *const witness_names[] = {
 };
 
 static const char *const fact_names[KITH_FACT_COUNT_] = {
-    [KITH_FACT_PID] = "pid",         [KITH_FACT_UID] = "uid",     [KITH_FACT_GID] = "gid",
-    [KITH_FACT_GROUPS] = "groups",   [KITH_FACT_EXE] = "exe",     [KITH_FACT_UNIT] = "unit",
-    [KITH_FACT_CGROUP] = "cgroup",   [KITH_FACT_LABEL] = "label", [KITH_FACT_START_TIME] = "start_time",
+    [KITH_FACT_PID] = "pid",
+    [KITH_FACT_UID] = "uid",
+    [KITH_FACT_GID] = "gid",
+    [KITH_FACT_GROUPS] = "groups",
+    [KITH_FACT_EXE] = "exe",
+    [KITH_FACT_UNIT] = "unit",
+    [KITH_FACT_CGROUP] = "cgroup",
+    [KITH_FACT_LABEL] = "label",
+    [KITH_FACT_START_TIME] = "start_time",
     [KITH_FACT_ADDRESS] = "address",
+    [KITH_FACT_DESTINATION] = "destination",
+    [KITH_FACT_INTERFACE] = "interface",
+    [KITH_FACT_TTL] = "ttl",
+    [KITH_FACT_TOS] = "tos",
+    [KITH_FACT_TIME] = "time",
 };
 
 const char *kith_witness_name(enum kith_witness witness) {
