@@ -24,6 +24,9 @@ static int no_memory(const struct kith_option_info *info, struct kith_error *ret
 static int check_range(const struct kith_option_info *info, int64_t value, struct kith_error *ret_error) {
     if (value >= info->min && value <= info->max)
         return 0;
+    if (info->option == KITH_OPTION_IPC_MODE)
+        return kith_error_set(ret_error, -ERANGE, "%s: 0%llo is no mode: write permission bits as for chmod(1), 0 to 0777", info->name,
+                              (unsigned long long)value);
     return kith_error_set(ret_error, -ERANGE, "%s: %lld is out of range: %lld to %lld %s", info->name, (long long)value,
                           (long long)info->min, (long long)info->max, info->unit);
 }
@@ -119,7 +122,7 @@ static int parse_number(const struct kith_option_info *info, const char *text, i
 static const char *kind_of_number(const struct kith_option_info *info) {
     if (info->type == KITH_OPTION_TYPE_FLAG)
         return "flag: write yes or no";
-    return info->option == KITH_OPTION_IPC_MODE ? "mode: write octal digits as for chmod(1)" : "whole number";
+    return info->option == KITH_OPTION_IPC_MODE ? "mode: write permission bits as for chmod(1), 0 to 0777" : "whole number";
 }
 
 int kith_option_parse(const struct kith_option_info *info, const char *text, int64_t *ret_value, struct kith_error *ret_error) {
