@@ -11,7 +11,9 @@
 
 #define HEADER ((size_t)64)
 #define CLASS_FIRST ((size_t)64)
-#define CLASS_COUNT 7
+#define CLASS_COUNT 12
+/* Up to this size a block may be twice as large as what was asked for, above it by a third. */
+#define SMALL_MAX ((size_t)4096 + HEADER)
 
 _Static_assert(HEADER + (CLASS_FIRST << (CLASS_COUNT - 1)) == KITH_SPARE_MAX, "the last class is the largest");
 
@@ -93,16 +95,18 @@ static bool may_keep(void) {
     return mine.registered;
 }
 
-/* The class that `size`, at most KITH_SPARE_MAX, belongs to. */
+static size_t class_size(size_t class) {
+    return HEADER + (CLASS_FIRST << class);
+}
+
+/* The class that `size` belongs to, or CLASS_COUNT: none. */
 static size_t class_of(size_t size) {
     if (size <= HEADER + CLASS_FIRST)
         return 0;
-    size_t units = (size - HEADER - 1) / CLASS_FIRST;
-    return (size_t)(64 - __builtin_clzl(units));
-}
-
-static size_t class_size(size_t class) {
-    return HEADER + (CLASS_FIRST << class);
+    if (size > KITH_SPARE_MAX)
+        return CLASS_COUNT;
+    size_t class = (size_t)(64 - __builtin_clzl((size - HEADER - 1) / CLASS_FIRST));
+    return size <= SMALL_MAX || size >= class_size(class) / 4 * 3 ? class : CLASS_COUNT;
 }
 
 /* A full batch, or NULL. */
@@ -156,9 +160,9 @@ static bool shelf_clear(struct shelf *shelf, size_t class) {
 }
 
 void *kith_spare_alloc(size_t size) {
-    if (size > KITH_SPARE_MAX)
-        return malloc(size);
     size_t class = class_of(size);
+    if (class == CLASS_COUNT)
+        return malloc(size);
     struct shelf *shelf = &mine.shelves[class];
     if (!shelf->first && !(KEPT_OCTETS > 0 && may_keep() && shelf_fill(shelf, class)))
         return malloc(KEPT_OCTETS > 0 ? class_size(class) : size);
@@ -171,7 +175,7 @@ void *kith_spare_alloc(size_t size) {
 void kith_spare_free(void *block, size_t size) {
     if (!block)
         return;
-    size_t class = size <= KITH_SPARE_MAX ? class_of(size) : CLASS_COUNT;
+    size_t class = class_of(size);
     if (class == CLASS_COUNT || KEPT_OCTETS == 0 || !may_keep()) {
         free(block);
         return;

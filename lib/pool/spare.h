@@ -2,11 +2,12 @@
  * pool/spare.h: memory of messages and their bodies that a thread has freed and keeps for the next ones.
  *
  * A queue of a thousand messages that fills and empties in turn is what malloc(3) is slowest at: its own caches hold seven blocks of a
- * size, up to a kibibyte (measured: a third of the time of sending 1 KiB messages). So blocks come in a few sizes, and each thread keeps at
- * most KITH_SPARE_OCTETS of each; it gives them back when it ends. Messages that go from thread to thread (inproc) are freed where they are
+ * size, up to a kibibyte (measured: a third of the time of sending 1 KiB messages), and a large block at the heap's end goes back to the
+ * kernel each time and is had anew, page by page. So blocks come in twelve sizes, and each thread keeps at most KITH_SPARE_OCTETS of each;
+ * it gives them back when it ends. Messages that go from thread to thread (inproc) are freed where they are
  * not allocated: what a thread has too much of it leaves in a depot of the process, in batches and without waiting, for one that lacks it
- * (measured: 64 B messages between two threads, 1,100 -> 240 ns of CPU each). Larger blocks are malloc(3)'s alone. The caller remembers a
- * block's size.
+ * (measured: 64 B messages between two threads, 1,100 -> 240 ns of CPU each). Larger blocks, and large ones that no size fits well, are
+ * malloc(3)'s alone. The caller remembers a block's size.
  */
 #ifndef KITH_POOL_SPARE_H
 #define KITH_POOL_SPARE_H
@@ -14,8 +15,8 @@
 #include <stddef.h>
 
 #define KITH_SPARE_OCTETS ((size_t)512 * 1024)
-/* The largest size that is kept: 4 KiB and a header. */
-#define KITH_SPARE_MAX ((size_t)4096 + 64)
+/* The largest size that is kept: 128 KiB and a header. */
+#define KITH_SPARE_MAX ((size_t)128 * 1024 + 64)
 
 /* NULL without memory. */
 void *kith_spare_alloc(size_t size);

@@ -14,7 +14,7 @@
 #include "pool/spare.h"
 
 static void test_blocks_of_all_sizes_are_whole_and_their_own(void **state) {
-    for (size_t size = 1; size <= KITH_SPARE_MAX + 100; size++) {
+    for (size_t size = 1; size <= KITH_SPARE_MAX + 100; size += size < 10000 ? 1 : 61) {
         uint8_t *a = kith_spare_alloc(size), *b = kith_spare_alloc(size);
         assert_non_null(a);
         assert_non_null(b);
