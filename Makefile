@@ -6,7 +6,7 @@ PREFIX ?=
 MESON  ?= $(firstword $(wildcard /usr/bin/meson) meson)
 
 .DEFAULT_GOAL := all
-.PHONY: all deps test check demo bench bench-server install fuzz format lint clean help
+.PHONY: all deps test check demo bench bench-server soak install fuzz format lint clean help
 
 help:
 	@echo 'make            build into $(BUILD)/'
@@ -16,6 +16,7 @@ help:
 	@echo 'make demo       see it work: stock ZeroMQ clients, known by the kernel'"'"'s word'
 	@echo 'make bench      the figures, as ratios to a raw socket and to libzmq'
 	@echo 'make bench-server  the asynchronous server against raw epoll, io_uring, libuv, libevent, libev and redis'
+	@echo 'make soak       ten minutes of kith and libzmq clients that come, talk, leave and are killed; SECONDS=60 for one'
 	@echo 'make install    install; PREFIX=/usr and DESTDIR=... as usual'
 	@echo 'make fuzz       look for more inputs; SECONDS=60 a target, TARGET=zmtp for one'
 	@echo 'make format     clang-format every C file; make lint: only say what is wrong (format, layers, symbols, man pages)'
@@ -45,6 +46,9 @@ bench: all
 
 bench-server: all
 	tools/bench-server $(BUILD)
+
+soak: all
+	/usr/bin/python3 tests/soak/soak.py $(BUILD)/tests/soak/soak-server $(BUILD)/tests/soak/soak-client --seconds $(or $(SECONDS),600)
 
 install: $(BUILD)/build.ninja
 	$(if $(PREFIX),$(MESON) configure $(BUILD) -Dprefix=$(PREFIX))
