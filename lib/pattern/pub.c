@@ -7,8 +7,8 @@
  * doubled.
  *
  * XPUB shows subscriptions to the application as messages: those that are the first of a topic and cancels that are the last, more by
- * option. They are charged to the peer like any message, so a peer whose subscriptions nobody takes is not read from. When a peer is lost, its
- * cancels come by themselves; each ends a subscription that was shown. (A peer that the application itself lets go has none.)
+ * option. They are charged to the peer like any message, so a peer whose subscriptions nobody takes is not read from. When a peer is lost,
+ * its cancels come by themselves; each ends a subscription that was shown. (A peer that the application itself lets go has none.)
  *
  * xpub-manual: what peers ask for is kept in `wishes` and all of it is shown; messages are matched only against what the application then
  * subscribes to for the peer whose subscription it took last.

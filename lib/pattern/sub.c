@@ -1,8 +1,8 @@
 /*
  * pattern/sub.c: SUB and XSUB: subscriptions go to every publisher, and all of them to one that comes later; messages come back. RFC 29.
  *
- * They are counted: a topic is cancelled with the publishers when it is taken back as often as it was asked for. Every request is passed on,
- * not only a topic's first, so that publishers that show all (xpub-verbose), and those behind forwarders, see all. A SUB takes what its
+ * They are counted: a topic is cancelled with the publishers when it is taken back as often as it was asked for. Every request is passed
+ * on, not only a topic's first, so that publishers that show all (xpub-verbose), and those behind forwarders, see all. A SUB takes what its
  * topics match, whatever publishers send; an XSUB takes everything, subscribes by sending messages (subscription.h), and whatever else it
  * sends goes to the publishers as it is.
  */

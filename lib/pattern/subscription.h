@@ -1,6 +1,6 @@
 /*
- * pattern/subscription.h: subscriptions as messages, the way ZMTP 3.0 sends them and applications of XPUB and XSUB see them: a frame of 01 and
- * the topic subscribes, 00 and the topic cancels.
+ * pattern/subscription.h: subscriptions as messages, the way ZMTP 3.0 sends them and applications of XPUB and XSUB see them: a frame of 01
+ * and the topic subscribes, 00 and the topic cancels.
  */
 #ifndef KITH_PATTERN_SUBSCRIPTION_H
 #define KITH_PATTERN_SUBSCRIPTION_H
