@@ -249,11 +249,6 @@ static void pub_receive(struct kith_pattern *pattern, struct kith_session *sessi
 
 /* The application -------------------------------------------------------------------------------------------------------------- */
 
-static int pub_may_take(struct kith_pattern *pattern) {
-    (void)pattern;
-    return -ENOTSUP;
-}
-
 static void pub_taken(struct kith_pattern *pattern, kith_msg *msg) {
     struct pub *pub = (struct pub *)pattern;
     struct kith_subscription_frame subscription;
@@ -320,6 +315,7 @@ static void pub_pump(struct kith_pattern *pattern) {
 const struct kith_pattern_ops kith_pattern_pub = {
     .name = "PUB",
     .size = sizeof(struct pub),
+    .sends_only = true,
     .init = pub_init,
     .deinit = pub_deinit,
     .attach = pub_attach,
@@ -329,7 +325,6 @@ const struct kith_pattern_ops kith_pattern_pub = {
     .pump = pub_pump,
     .receive = pub_receive,
     .command = pub_command,
-    .may_take = pub_may_take,
     .send = pub_send,
     .flush = kith_fanout_flush,
 };
