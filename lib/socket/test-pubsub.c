@@ -603,8 +603,9 @@ static void test_a_peer_of_zmtp_3_0_subscribes_by_messages(void **state) {
                  "a");
     expect_words(&scene->server, "\1a");
     send_words(&scene->server, "a1");
-    EXPECT_OCTETS(scene, fd, "\x00\x02"
-                             "a1");
+    EXPECT_OCTETS(scene, fd,
+                  "\x00\x02"
+                  "a1");
     raw_text(fd, "\x00\x02\x00"
                  "a");
     expect_cancel(&scene->server, "a");
