@@ -128,7 +128,7 @@ static void begin_kith(struct contest *contest) {
     size_t before = mallinfo2().uordblks, sizes = 0;
 
     kith_topics_init(&contest->set);
-    kith_topics_join(&contest->set, &contest->subscriber, SIZE_MAX);
+    kith_topics_join(&contest->set, &contest->subscriber, UINT32_MAX, SIZE_MAX);
     for (unsigned n = 0; n < contest->plan->topics; n++) {
         need(kith_topics_add(&contest->set, &contest->subscriber, contest->topics[n].octets, contest->topics[n].size) >= 0, "add");
         sizes += contest->topics[n].size;

@@ -14,6 +14,10 @@
  *  - REQ: send and receive alternate (-EPROTO otherwise); when the peer that was asked goes away before it replied, receiving
  *    gives -ECONNRESET and the next request may be sent.
  *  - REP: receive and send alternate.
+ *  - PUB, XPUB: to every peer with a subscription that the first frame begins with; a peer that is full loses the message, and an event
+ *    says how many it lost. SUB receives what kith_socket_subscribe() asked for. XPUB receives its peers' subscriptions as messages of one
+ *    frame, 01 and the topic, and cancels, 00 and the topic; XSUB subscribes and cancels by sending such. What else an XSUB sends, an XPUB
+ *    receives.
  *  - PUSH, DEALER: to the next peer with room; PULL, DEALER: from all, in turn.
  *  - PAIR: one peer at a time; another one is refused.
  *  - STREAM: octets of any stream peer: frame 0 is a routing id, frame 1 octets; an empty frame 1 received means that the peer came or
@@ -119,8 +123,9 @@ KITH_PUBLIC int kith_socket_get_number(const kith_socket *socket, enum kith_opti
 KITH_PUBLIC int kith_socket_get_octets(const kith_socket *socket, enum kith_option option, const void **ret_value, size_t *ret_size);
 
 /* SUB, XPUB with xpub-manual (for the peer whose subscription was received last): topics are prefixes of the first frame; the empty one is
- * of all. Subscriptions count: as many are to be taken back. Errors: -ENOTSUP (another type), -ENOENT (to take back: there is none),
- * -ENOMEM, -ECHILD, -ESHUTDOWN. */
+ * of all. Subscriptions of a SUB count: as many are to be taken back. Errors: -ENOTSUP (another type), -ENOENT (to take back: there is
+ * none), -ENOMEM, -ECHILD, -ESHUTDOWN; XPUB: -EHOSTUNREACH (no subscription was received, or the peer has gone), -ENOBUFS
+ * (max-subscriptions). */
 KITH_PUBLIC int kith_socket_subscribe(kith_socket *socket, const void *topic, size_t size);
 KITH_PUBLIC int kith_socket_unsubscribe(kith_socket *socket, const void *topic, size_t size);
 /* DISH: groups, of 1 to 255 octets (empty is allowed). Errors: -ENOTSUP, -EINVAL (too long), -EEXIST (joined already), -ENOENT, -ENOMEM,

@@ -17,8 +17,12 @@ int kith_pattern_new(const struct kith_pattern_ops *ops, const struct kith_patte
     kith_list_init(&pattern->peers);
     kith_list_init(&pattern->received);
     kith_list_init(&pattern->pending);
-    *ret_pattern = pattern;
-    return 0;
+    int r = ops->init ? ops->init(pattern) : 0;
+    if (r < 0)
+        free(pattern);
+    else
+        *ret_pattern = pattern;
+    return r;
 }
 
 struct kith_pattern *kith_pattern_free(struct kith_pattern *pattern) {
@@ -48,8 +52,7 @@ int kith_pattern_new_msg(struct kith_session *session, const void *data, size_t 
     return 0;
 }
 
-/* The first words to a new peer: they go before anything that waited for it. */
-static void pattern_say(struct kith_session *session, const void *data, size_t size) {
+void kith_pattern_say(struct kith_session *session, const void *data, size_t size) {
     kith_msg *msg;
     if (kith_pattern_new_msg(session, data, size, &msg) < 0)
         return;
@@ -57,12 +60,13 @@ static void pattern_say(struct kith_session *session, const void *data, size_t s
     kith_msg_free(msg);
 }
 
+/* The first words to a new peer: they go before anything that waited for it. */
 static void pattern_greet(struct kith_pattern *pattern, struct kith_session *session) {
     const struct kith_octets *hello = &session->profile->octets[KITH_OPTION_HELLO_MESSAGE];
     if (pattern->ops->probes && session->profile->numbers[KITH_OPTION_PROBE_ROUTER] != 0)
-        pattern_say(session, NULL, 0);
+        kith_pattern_say(session, NULL, 0);
     if (hello->data)
-        pattern_say(session, hello->data, hello->size);
+        kith_pattern_say(session, hello->data, hello->size);
 }
 
 /* What the application wants to be told as if the peer had said it, when it was lost. */
@@ -137,6 +141,13 @@ int kith_pattern_send(struct kith_pattern *pattern, kith_msg *msg) {
     return pattern->ops->send(pattern, msg);
 }
 
+void kith_pattern_flush(struct kith_pattern *pattern) {
+    if (pattern->ops->flush)
+        pattern->ops->flush(pattern);
+    else if (pattern->last)
+        kith_session_flush(pattern->last);
+}
+
 void kith_pattern_command(struct kith_pattern *pattern, struct kith_session *session, enum kith_session_command command, const void *octets,
                           size_t size) {
     if (pattern->ops->command)
@@ -179,7 +190,8 @@ void kith_pattern_received(struct kith_pattern *pattern, kith_msg *msg) {
 
 void kith_pattern_drop(struct kith_session *session, kith_msg *msg, const char *why) {
     kith_msg_free(msg);
-    kith_session_tell(session, KITH_EVENT_DROPPED, -EPROTO, 1, "a message was dropped: %s", why);
+    if (session->state != KITH_SESSION_CLOSED) /* an upcall may have closed it */
+        kith_session_tell(session, KITH_EVENT_DROPPED, -EPROTO, 1, "a message was dropped: %s", why);
 }
 
 int kith_pattern_check_room(struct kith_session *session) {

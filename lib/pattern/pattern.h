@@ -20,6 +20,8 @@ struct kith_pattern_ops {
     bool raw;         /* its peers speak no ZMTP */
     bool sends_only;  /* its application receives nothing: -ENOTSUP */
     bool probes;      /* the option probe-router is for it */
+    /* NULL: all zero is right. Errors: -ENOMEM. */
+    int (*init)(struct kith_pattern *pattern);
     void (*deinit)(struct kith_pattern *pattern);
     /* A peer is ready: take it in, or refuse it with a negative errno after an event. NULL: everybody is welcome. */
     int (*attach)(struct kith_pattern *pattern, struct kith_session *session);
@@ -47,6 +49,8 @@ struct kith_pattern_ops {
     void (*taken)(struct kith_pattern *pattern, kith_msg *msg);
     /* Takes the message on 0. NULL: -ENOTSUP. Errors as kith_socket_send(). */
     int (*send)(struct kith_pattern *pattern, kith_msg *msg);
+    /* Hands what the last message brought about to the kernel. NULL: it went to `last`. */
+    void (*flush)(struct kith_pattern *pattern);
 };
 
 /* What a pattern tells its socket. */
@@ -73,6 +77,10 @@ extern const struct kith_pattern_ops kith_pattern_req;
 extern const struct kith_pattern_ops kith_pattern_rep;
 extern const struct kith_pattern_ops kith_pattern_dealer;
 extern const struct kith_pattern_ops kith_pattern_router;
+extern const struct kith_pattern_ops kith_pattern_pub;
+extern const struct kith_pattern_ops kith_pattern_sub;
+extern const struct kith_pattern_ops kith_pattern_xpub;
+extern const struct kith_pattern_ops kith_pattern_xsub;
 extern const struct kith_pattern_ops kith_pattern_push;
 extern const struct kith_pattern_ops kith_pattern_pull;
 extern const struct kith_pattern_ops kith_pattern_pair;
@@ -90,6 +98,8 @@ void kith_pattern_let_go(struct kith_pattern *pattern, struct kith_session *sess
 /* The next message for the application: 0, -EAGAIN (none), or what may_take() said. */
 int kith_pattern_take(struct kith_pattern *pattern, kith_msg **ret_msg);
 int kith_pattern_send(struct kith_pattern *pattern, kith_msg *msg);
+/* Hands what the last message brought about to the kernel now instead of when the loop goes idle. */
+void kith_pattern_flush(struct kith_pattern *pattern);
 void kith_pattern_command(struct kith_pattern *pattern, struct kith_session *session, enum kith_session_command command, const void *octets,
                           size_t size);
 int kith_pattern_ask(struct kith_pattern *pattern, enum kith_session_command command, const void *octets, size_t size);
@@ -100,6 +110,8 @@ int kith_pattern_ask(struct kith_pattern *pattern, enum kith_session_command com
 void kith_pattern_received(struct kith_pattern *pattern, kith_msg *msg);
 /* A message of one frame that says something of this peer, to be received. Errors: -ENOMEM. */
 int kith_pattern_new_msg(struct kith_session *session, const void *data, size_t size, kith_msg **ret_msg);
+/* Sends a message of one frame to this peer, if it has room. */
+void kith_pattern_say(struct kith_session *session, const void *data, size_t size);
 /* Frees a message that does not fit the pattern, with an event that says why. */
 void kith_pattern_drop(struct kith_session *session, kith_msg *msg, const char *why);
 /* May this peer (NULL: it has gone) be sent to now? Errors: -EHOSTUNREACH, -EAGAIN (`writable` comes). */

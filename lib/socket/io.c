@@ -59,8 +59,8 @@ int kith_socket_send(kith_socket *socket, kith_msg *msg, int timeout_ms) {
     if (r == -EAGAIN)
         socket->starved = true;
     /* Nobody may come back to the loop for long: what may wait goes out now. */
-    if (r == 0 && timeout_ms != 0 && socket->pattern->last)
-        kith_session_flush(socket->pattern->last);
+    if (r == 0 && timeout_ms != 0)
+        kith_pattern_flush(socket->pattern);
     /* A reply makes way for the next request. */
     if (socket->handler.message && !socket->delivering && !kith_list_empty(&socket->pattern->received) && kith_socket_check(socket) >= 0)
         kith_loop_defer(socket->loop, &socket->deliver);

@@ -140,7 +140,7 @@ static void test_nothing_takes_more_than_it_is_charged(void **state) {
         struct kith_subscriber subscriber;
         size_t sizes = 0;
         kith_topics_init(&topics);
-        kith_topics_join(&topics, &subscriber, PLENTY);
+        kith_topics_join(&topics, &subscriber, UINT32_MAX, PLENTY);
         for (unsigned n = 0; n < shapes[i].count; n++) {
             size_t size = shapes[i].make(n, octets);
             sizes += kith_topics_add(&topics, &subscriber, octets, size) == KITH_TOPIC_SOLE ? size : 0;
@@ -169,7 +169,7 @@ static void test_a_thousand_subscribers_of_the_same_topics_take_no_more_either(v
 
     kith_topics_init(&topics);
     for (unsigned s = 0; s < COUNT; s++) {
-        kith_topics_join(&topics, &subscribers[s], PLENTY);
+        kith_topics_join(&topics, &subscribers[s], UINT32_MAX, PLENTY);
         for (unsigned n = 0; n < TOPICS; n++)
             assert_true(kith_topics_add(&topics, &subscribers[s], octets, serial_number(n, octets)) >= 0);
         if (s == 0)

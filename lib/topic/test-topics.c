@@ -21,7 +21,7 @@ static int setup(void **state) {
 
     kith_topics_init(&fixture.topics);
     for (unsigned s = 0; s < SUBSCRIBERS; s++)
-        kith_topics_join(&fixture.topics, &fixture.subscribers[s], PLENTY);
+        kith_topics_join(&fixture.topics, &fixture.subscribers[s], UINT32_MAX, PLENTY);
     *state = &fixture;
     return 0;
 }
@@ -192,7 +192,11 @@ static void test_subscriptions_are_charged_up_to_a_limit(void **state) {
     assert_int_equal(drop(fixture, 0, "abd"), KITH_TOPIC_SOLE);
     assert_int_equal(add(fixture, 0, ""), KITH_TOPIC_SOLE);
     assert_string_equal(match_text(fixture, "abde"), "01");
-    subscriber->charge.limit = 0; /* lowered: what is there stays */
+    subscriber->max = 3;
+    subscriber->charge.limit = PLENTY;
+    assert_int_equal(add(fixture, 0, "y"), KITH_TOPIC_SOLE);
+    assert_int_equal(add(fixture, 0, "z"), -ENOBUFS);
+    subscriber->charge.limit = subscriber->max = 0; /* lowered: what is there stays */
     assert_int_equal(add(fixture, 0, "z"), -ENOBUFS);
     assert_string_equal(match_text(fixture, "z"), "0");
     assert_int_equal(kith_topics_add(&fixture->topics, subscriber, "", SIZE_MAX), -ENOBUFS);
@@ -203,15 +207,17 @@ struct told {
     size_t size;
 };
 
-static void note(const struct kith_topic *topic, void *userdata) {
+static void note(const struct kith_topic *topic, enum kith_topic_change change, void *userdata) {
     struct told *told = userdata;
 
+    if (change == KITH_TOPIC_SHARED)
+        told->topics[told->size++] = '+';
     kith_topic_copy(topic, (uint8_t *)told->topics + told->size);
     told->size += kith_topic_size(topic);
     told->topics[told->size++] = ' ';
 }
 
-static void test_who_leaves_takes_his_topics_and_tells_which_are_lost(void **state) {
+static void test_who_leaves_takes_his_topics_and_tells_what_that_comes_to(void **state) {
     struct fixture *fixture = *state;
     struct told told = {.size = 0};
     struct kith_list list = KITH_LIST_INIT(list);
@@ -224,12 +230,12 @@ static void test_who_leaves_takes_his_topics_and_tells_which_are_lost(void **sta
     add(fixture, 2, "abcd");
     kith_topics_match(&fixture->topics, "abcd", 4, &list);
     kith_topics_leave(&fixture->topics, &fixture->subscribers[0], note, &told);
-    assert_string_equal(told.topics, " abc "); /* the last one first */
+    assert_string_equal(told.topics, " +ab abc "); /* the last one first; others have ab */
     assert_string_equal(who(fixture, &list), "12");
     assert_int_equal(fixture->subscribers[0].charge.used, 0);
     assert_string_equal(others(fixture, "abcd"), "3"); /* nor is he among those who are there */
     assert_int_equal(fixture->topics.count, 2);
-    kith_topics_join(&fixture->topics, &fixture->subscribers[0], PLENTY);
+    kith_topics_join(&fixture->topics, &fixture->subscribers[0], UINT32_MAX, PLENTY);
     assert_string_equal(match_text(fixture, "abcd"), "12");
 }
 
@@ -259,7 +265,7 @@ static void test_the_walk_tells_each_topic_once(void **state) {
     add(fixture, 1, "ab");
     add(fixture, 1, "abc");
     for (const struct kith_topic *topic = NULL; (topic = kith_topics_next(&fixture->topics, topic));)
-        note(topic, &told);
+        note(topic, KITH_TOPIC_SOLE, &told);
     assert_string_equal(told.topics, " ab abc ");
 }
 
@@ -320,7 +326,7 @@ static void test_a_node_with_many_holders_stays_where_it_is(void **state) {
 
     assert_int_equal(add(fixture, 0, "abc"), KITH_TOPIC_SOLE);
     for (unsigned i = 0; i < CROWD; i++) {
-        kith_topics_join(&fixture->topics, &crowd[i], PLENTY);
+        kith_topics_join(&fixture->topics, &crowd[i], UINT32_MAX, PLENTY);
         assert_int_equal(kith_topics_add(&fixture->topics, &crowd[i], "abcd", 4), i == 0 ? KITH_TOPIC_SOLE : KITH_TOPIC_SHARED);
     }
     const struct kith_topic *node = crowd[0].subscriptions[0].topic;
@@ -348,7 +354,7 @@ int main(void) {
         TEST(test_what_was_never_added_cannot_be_removed),
         TEST(test_a_count_never_runs_over),
         TEST(test_subscriptions_are_charged_up_to_a_limit),
-        TEST(test_who_leaves_takes_his_topics_and_tells_which_are_lost),
+        TEST(test_who_leaves_takes_his_topics_and_tells_what_that_comes_to),
         TEST(test_who_leaves_inside_a_walk_is_not_met_any_more),
         TEST(test_the_walk_tells_each_topic_once),
         TEST(test_nodes_with_256_children_come_and_go),

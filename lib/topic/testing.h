@@ -29,8 +29,8 @@ struct both {
     struct kith_subscriber subscribers[BOTH_SUBSCRIBERS];
     struct plain_pair pairs[BOTH_PAIRS];
     size_t pair_count, limit;
-    size_t lost; /* topics told to be lost by one leave; and whether one of them was wrong */
-    bool lost_wrong;
+    size_t ended; /* topics told by one leave; and whether one of them was wrong */
+    bool ended_wrong;
     unsigned leaving;
 };
 
@@ -38,7 +38,7 @@ static inline void both_init(struct both *both, size_t limit) {
     *both = (struct both){.limit = limit};
     kith_topics_init(&both->topics);
     for (unsigned s = 0; s < BOTH_SUBSCRIBERS; s++)
-        kith_topics_join(&both->topics, &both->subscribers[s], limit);
+        kith_topics_join(&both->topics, &both->subscribers[s], UINT32_MAX, limit);
 }
 
 static inline void both_deinit(struct both *both) {
@@ -122,15 +122,16 @@ static inline const char *both_remove(struct both *both, unsigned s, const uint8
     return NULL;
 }
 
-static inline void both_lost(const struct kith_topic *topic, void *userdata) {
+static inline void both_ended(const struct kith_topic *topic, enum kith_topic_change change, void *userdata) {
     struct both *both = userdata;
     size_t size = kith_topic_size(topic);
     uint8_t *octets = malloc(size + 1);
 
     kith_topic_copy(topic, octets);
-    both->lost++;
-    if (!plain_find(both, both->leaving, octets, size) || plain_has_another(both, both->leaving, octets, size))
-        both->lost_wrong = true;
+    both->ended++;
+    bool sole = !plain_has_another(both, both->leaving, octets, size);
+    if (!plain_find(both, both->leaving, octets, size) || sole != (change == KITH_TOPIC_SOLE))
+        both->ended_wrong = true;
     free(octets);
 }
 
@@ -139,17 +140,16 @@ static inline const char *both_leave(struct both *both, unsigned s) {
     size_t expected = 0;
 
     for (size_t i = 0; i < both->pair_count; i++)
-        if (both->pairs[i].subscriber == s && !plain_has_another(both, s, both->pairs[i].topic, both->pairs[i].size))
-            expected++;
-    both->lost = 0;
+        expected += both->pairs[i].subscriber == s;
+    both->ended = 0;
     both->leaving = s;
-    kith_topics_leave(&both->topics, &both->subscribers[s], both_lost, both);
-    if (both->lost != expected || both->lost_wrong || both->subscribers[s].subscriptions || both->subscribers[s].charge.used != 0)
+    kith_topics_leave(&both->topics, &both->subscribers[s], both_ended, both);
+    if (both->ended != expected || both->ended_wrong || both->subscribers[s].subscriptions || both->subscribers[s].charge.used != 0)
         return "leave";
     for (size_t i = both->pair_count; i-- > 0;)
         if (both->pairs[i].subscriber == s)
             plain_remove(both, &both->pairs[i]);
-    kith_topics_join(&both->topics, &both->subscribers[s], both->limit);
+    kith_topics_join(&both->topics, &both->subscribers[s], UINT32_MAX, both->limit);
     return NULL;
 }
 

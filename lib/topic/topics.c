@@ -15,8 +15,8 @@ void kith_topics_deinit(struct kith_topics *topics) {
         kith_topics_leave(topics, kith_list_first(&topics->subscribers, struct kith_subscriber, link), NULL, NULL);
 }
 
-void kith_topics_join(struct kith_topics *topics, struct kith_subscriber *subscriber, size_t limit) {
-    *subscriber = (struct kith_subscriber){.charge = {.limit = limit}};
+void kith_topics_join(struct kith_topics *topics, struct kith_subscriber *subscriber, uint32_t max, size_t limit) {
+    *subscriber = (struct kith_subscriber){.max = max, .charge = {.limit = limit}};
     kith_list_init(&subscriber->matched);
     kith_list_init(&subscriber->link);
     kith_list_push_back(&topics->subscribers, &subscriber->link);
@@ -35,11 +35,11 @@ static enum kith_topic_change end_subscription(struct kith_topics *topics, struc
 }
 
 void kith_topics_leave(struct kith_topics *topics, struct kith_subscriber *subscriber,
-                       void (*lost)(const struct kith_topic *topic, void *userdata), void *userdata) {
+                       void (*ended)(const struct kith_topic *topic, enum kith_topic_change change, void *userdata), void *userdata) {
     while (subscriber->count > 0) {
         const struct kith_topic *topic = subscriber->subscriptions[subscriber->count - 1].topic;
-        if (lost && topic->holder_count == 1)
-            lost(topic, userdata);
+        if (ended)
+            ended(topic, topic->holder_count == 1 ? KITH_TOPIC_SOLE : KITH_TOPIC_SHARED, userdata);
         (void)end_subscription(topics, subscriber, subscriber->count - 1);
     }
     subscriber->charge.used = 0;
@@ -80,7 +80,7 @@ int kith_topics_add(struct kith_topics *topics, struct kith_subscriber *subscrib
         subscription->count++;
         return KITH_TOPIC_COUNTED;
     }
-    if (size > subscriber->charge.limit || kith_charge_take(&subscriber->charge, cost_of(size)) < 0)
+    if (subscriber->count >= subscriber->max || size > subscriber->charge.limit || kith_charge_take(&subscriber->charge, cost_of(size)) < 0)
         return -ENOBUFS;
     int r = begin_subscription(topics, subscriber, &end, topic, size);
     if (r < 0)

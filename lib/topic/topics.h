@@ -1,7 +1,7 @@
 /*
  * topic/topics.h: a set of subscriptions: who wants which topics, and whom a message concerns.
  *
- * A topic is any octets, none to 4 GiB; a message is matched by every topic that its first frame begins with, so the empty one matches all.
+ * A topic is any octets; a message is matched by every topic that its first frame begins with, so the empty one matches all.
  * A subscription is a pair of subscriber and topic, and is counted: what was added twice has to be removed twice. A publisher has a set
  * with a subscriber for each peer; a subscriber's own set has one, himself. Pure: no I/O, no clock, no thread.
  *
@@ -11,7 +11,7 @@
  *  - add, remove: the same way; then the shorter of two arrays is looked through, the subscriber's topics or the topic's subscribers,
  *    which is never longer than the square root of s and mostly an entry or two; then a constant (at most 256 branches, labels of 255
  *    octets and 256 holders are copied) beside arrays that grow and shrink by a half.
- *  - leave: the last of these a subscription, and its topic's octets when `lost` is called.
+ *  - leave: the last of these a subscription, and its topic's octets when `ended` copies them.
  *  - memory: never more than what the subscribers are charged: KITH_TOPIC_COST and twice the topic's octets a subscription.
  * Nothing recurses.
  */
@@ -50,6 +50,7 @@ struct kith_subscriber {
     struct kith_charge charge; /* for all subscriptions; the limit may be changed at any time */
     struct kith_subscription *subscriptions;
     uint32_t count, room;
+    uint32_t max; /* so many subscriptions; this and the charge's limit may be changed at any time: what is there stays */
 };
 
 /* What adding or removing has come to. */
@@ -63,14 +64,15 @@ void kith_topics_init(struct kith_topics *topics);
 /* Who is in it leaves. */
 void kith_topics_deinit(struct kith_topics *topics);
 
-/* Initializes a subscriber without topics and takes him in. `limit` is in octets, as said above. */
-void kith_topics_join(struct kith_topics *topics, struct kith_subscriber *subscriber, size_t limit);
-/* Takes a subscriber out, with all his subscriptions and out of the list of a match. `lost` (may be NULL) is told each topic that nobody
- * has any more, just before it goes: it may copy it, and must not touch the set. Without `lost` this cannot fail nor call anybody. */
+/* Initializes a subscriber without topics and takes him in. He may have `max` subscriptions that are charged `limit` octets together. */
+void kith_topics_join(struct kith_topics *topics, struct kith_subscriber *subscriber, uint32_t max, size_t limit);
+/* Takes a subscriber out, with all his subscriptions and out of the list of a match. `ended` (may be NULL) is told each of his topics, just
+ * before he loses it, with what that comes to: it may copy the topic, and must not touch the set. This cannot fail. */
 void kith_topics_leave(struct kith_topics *topics, struct kith_subscriber *subscriber,
-                       void (*lost)(const struct kith_topic *topic, void *userdata), void *userdata);
+                       void (*ended)(const struct kith_topic *topic, enum kith_topic_change change, void *userdata), void *userdata);
 
-/* Returns a kith_topic_change. Errors: -ENOBUFS (the subscriber's limit; a topic of 4 GiB; a count of 2^32), -ENOMEM; nothing is changed.
+/* Returns a kith_topic_change. Errors: -ENOBUFS (the subscriber's limits; a count of 2^32), -ENOMEM; nothing is
+ * changed.
  */
 int kith_topics_add(struct kith_topics *topics, struct kith_subscriber *subscriber, const void *topic, size_t size);
 /* Returns a kith_topic_change. Errors: -ENOENT (the subscriber does not have it). */
