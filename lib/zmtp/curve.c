@@ -10,9 +10,9 @@
  *
  * cookie = SecretBox[C', s'](K); vouch = Box[C', S](C->S'): only who has c can have made it, for this connection and this server.
  *
- * Between WELCOME and INITIATE the server keeps of a client no more than K, which is of this connection alone: made for one cookie and wiped
- * with the first INITIATE, right or not. So it lives no longer than the handshake may take (its owner's timeout), no cookie is of use on
- * another connection or twice, and no key stands over all of them.
+ * Between WELCOME and INITIATE the server keeps of a client no more than K, which is of this connection alone: made for one cookie and
+ * wiped with the first INITIATE, right or not. So it lives no longer than the handshake may take (its owner's timeout), no cookie is of use
+ * on another connection or twice, and no key stands over all of them.
  *
  * What a box does not prove ends the connection without an answer: an ERROR in clear would only help who guesses.
  */
@@ -320,8 +320,8 @@ static const char *open_initiate(struct kith_zmtp_curve *curve, struct initiate 
     uint8_t nonce[NONCE], *inside = (uint8_t *)&initiate->inside;
     make_nonce(nonce, "CurveZMQINITIATE", initiate->nonce);
     if (crypto_box_beforenm(curve->key, cookie->client_transient, cookie->server_transient_secret) != 0 ||
-        crypto_box_open_detached_afternm(inside, inside, initiate->mac, size - (size_t)(inside - (uint8_t *)initiate), nonce,
-                                         curve->key) != 0)
+        crypto_box_open_detached_afternm(inside, inside, initiate->mac, size - (size_t)(inside - (uint8_t *)initiate), nonce, curve->key) !=
+            0)
         return "INITIATE does not open: the client is not the one that sent HELLO";
     if (!check_vouch(curve, &initiate->inside, cookie))
         return "INITIATE: its vouch is not of the client's key for this connection and this server";

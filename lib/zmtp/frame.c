@@ -64,10 +64,22 @@ void kith_zmtp_tell_whole(struct kith_zmtp *engine, const uint8_t *data, size_t 
     event->frame.gathered = false;
 }
 
+/* libzmq up to 4.3.4 as a PLAIN server says ERROR as 5E "RROR": "\x5ERROR" in its source. Of a length that no other command has. */
+static bool parse_odd_error(uint8_t *body, size_t size, struct kith_zmtp_command *ret_command) {
+    static const char start[] = "\x5e"
+                                "RROR";
+    const size_t start_size = sizeof(start) - 1;
+    if (size <= start_size || size > start_size + 1 + KITH_ZMTP_REASON_MAX || memcmp(body, start, start_size) != 0)
+        return false;
+    *ret_command =
+        (struct kith_zmtp_command){.name = (const uint8_t *)"ERROR", .name_size = 5, .data = body + start_size, .size = size - start_size};
+    return true;
+}
+
 static void take_handshake_command(struct kith_zmtp *engine, uint8_t *body, size_t size, struct kith_zmtp_event *event) {
     const struct kith_zmtp_expected *expected = &engine->handshake->mechanism->expected[engine->handshake->step];
     struct kith_zmtp_command command;
-    if (!kith_zmtp_command_parse(body, size, &command)) {
+    if (!kith_zmtp_command_parse(body, size, &command) && !parse_odd_error(body, size, &command)) {
         kith_zmtp_fail(engine, event, -EPROTO, "a malformed command of %zu octets came in the handshake", size);
     } else if (kith_zmtp_command_is(&command, "ERROR")) {
         kith_zmtp_command_refused(engine, &command, true, event);

@@ -112,8 +112,7 @@ static void test_a_server_without_the_secret_key_is_found_out(void **state) {
     subject_init(&a, &to, DECISION_ACCEPT);
     subject_init(&b, &at, DECISION_ACCEPT);
     carry(&a, &b, 50);
-    assert_string_equal(last_line(&b),
-                        "FAILED EKEYREJECTED: HELLO does not open with our secret key: it was made for another server's\n");
+    assert_string_equal(last_line(&b), "FAILED EKEYREJECTED: HELLO does not open with our secret key: it was made for another server's\n");
     assert_string_equal(last_line(&a), "GREETED 3.1 CURVE server\n");
     subject_deinit(&a);
     subject_deinit(&b);

@@ -78,8 +78,8 @@ static void hand_serve(struct hand *hand, struct subject *client, struct octets 
     for (int i = 0; i < 96; i++)
         assert_int_equal(initiate[9 + i], 0xc0);
     assert_memory_equal(initiate + 105, "\0\0\0\0\0\0\0\x02", 8);
-    assert_true(hand_open(inside, "CurveZMQINITIATE", initiate + 105, initiate + 113, 144 + 22, hand->peer_transient,
-                          hand->transient.secret_key));
+    assert_true(
+        hand_open(inside, "CurveZMQINITIATE", initiate + 105, initiate + 113, 144 + 22, hand->peer_transient, hand->transient.secret_key));
     assert_memory_equal(inside, pair_client.public_key, 32);
     assert_memory_equal(inside + 128, TYPE_DEALER, 22);
     uint8_t vouched[64];
@@ -114,8 +114,8 @@ static void test_a_server_made_by_hand_is_understood(void **state) {
     subject_write(&client, "world", 5, true);
     assert_int_equal(client.sent.size, 2 + 33 + 5);
     assert_memory_equal(client.sent.data, "\0\x26\x07MESSAGE\0\0\0\0\0\0\0\x03", 18);
-    assert_true(
-        hand_open(inside, "CurveZMQMESSAGEC", client.sent.data + 10, client.sent.data + 18, 22, hand.peer_transient, hand.transient.secret_key));
+    assert_true(hand_open(inside, "CurveZMQMESSAGEC", client.sent.data + 10, client.sent.data + 18, 22, hand.peer_transient,
+                          hand.transient.secret_key));
     assert_memory_equal(inside, "\x01world", 6);
     octets_clear(&octets);
     subject_deinit(&client);

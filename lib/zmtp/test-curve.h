@@ -10,7 +10,9 @@
 #include "zmtp/test-transcript.h"
 
 #define GREETING_CURVE GREETING_WITH("0301", MECHANISM_CURVE)
-#define TYPE_DEALER "\x0bSocket-Type\0\0\0\x06" "DEALER"
+#define TYPE_DEALER                                                                                                                        \
+    "\x0bSocket-Type\0\0\0\x06"                                                                                                            \
+    "DEALER"
 
 struct pair {
     uint8_t public_key[32], secret_key[32];
@@ -103,16 +105,16 @@ struct hand {
 /* What is done wrong. */
 enum fault {
     FAULT_NONE,
-    FAULT_OTHER_SERVER_KEY,      /* HELLO for another server */
-    FAULT_OTHER_SIGNATURE,       /* HELLO's box holds other octets than zeros */
+    FAULT_OTHER_SERVER_KEY, /* HELLO for another server */
+    FAULT_OTHER_SIGNATURE,  /* HELLO's box holds other octets than zeros */
     FAULT_VERSION,
     FAULT_SHORT_HELLO,
-    FAULT_COOKIE,                /* changed */
-    FAULT_NUMBER,                /* that of HELLO once more */
-    FAULT_TRANSIENT,             /* INITIATE by another transient key */
+    FAULT_COOKIE,    /* changed */
+    FAULT_NUMBER,    /* that of HELLO once more */
+    FAULT_TRANSIENT, /* INITIATE by another transient key */
     FAULT_VOUCH_FOR_ANOTHER_TRANSIENT,
     FAULT_VOUCH_FOR_ANOTHER_SERVER,
-    FAULT_VOUCH_BY_ANOTHER_KEY,  /* a client's public key, without its secret one */
+    FAULT_VOUCH_BY_ANOTHER_KEY, /* a client's public key, without its secret one */
     FAULT_SHORT_INITIATE,
     FAULT_METADATA,
     FAULT_TYPE,
@@ -166,7 +168,11 @@ static inline void hand_initiate(struct hand *hand, enum fault fault, struct oct
     octets_add(&body, number, 8);
     octets_add(&inside, pair_client.public_key, 32);
     hand_vouch(hand, fault, &inside);
-    octets_add(&inside, fault == FAULT_TYPE ? "\x0bSocket-Type\0\0\0\x03" "PUB" : TYPE_DEALER, fault == FAULT_TYPE ? 19 : 22);
+    octets_add(&inside,
+               fault == FAULT_TYPE ? "\x0bSocket-Type\0\0\0\x03"
+                                     "PUB"
+                                   : TYPE_DEALER,
+               fault == FAULT_TYPE ? 19 : 22);
     hand_box(&body, "CurveZMQINITIATE", number, inside.data, inside.size - (fault == FAULT_METADATA), hand->peer_transient,
              fault == FAULT_TRANSIENT ? pair_other.secret_key : hand->transient.secret_key);
     hand_frame(to, 4, body.data, fault == FAULT_SHORT_INITIATE ? 256 : body.size);

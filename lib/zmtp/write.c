@@ -73,7 +73,9 @@ static const struct {
     const char *message; /* what a 3.0 peer gets instead (RFC 23); NULL: the command too */
 } words[] = {
     [KITH_ZMTP_WORD_SUBSCRIBE] = {"\x09SUBSCRIBE", "\x01"},
-    [KITH_ZMTP_WORD_CANCEL] = {"\x06" "CANCEL", "\x00"},
+    [KITH_ZMTP_WORD_CANCEL] = {"\x06"
+                               "CANCEL",
+                               "\x00"},
     [KITH_ZMTP_WORD_JOIN] = {"\x04JOIN", NULL},
     [KITH_ZMTP_WORD_LEAVE] = {"\x05LEAVE", NULL},
 };
