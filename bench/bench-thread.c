@@ -6,8 +6,9 @@
  * - threaded: the loop has one (kith_loop_thread()), and the asker drives it all the same while it waits.
  * - handed: the loop has one, which receives the answer and wakes the asker: what every message costs where an I/O thread stands between.
  *
- * The answers come from a raw blocking echo in a child. All contestants run in one invocation, in an order shuffled anew for each repetition;
- * what is printed is the median of the repetitions, its spread, and the ratio to "alone-epoll": only ratios of one run are to be trusted.
+ * The answers come from a raw blocking echo in a child. All contestants run in one invocation, in an order shuffled anew for each
+ * repetition; what is printed is the median of the repetitions, its spread, and the ratio to "alone-epoll": only ratios of one run are to
+ * be trusted.
  */
 #include <errno.h>
 #include <pthread.h>

@@ -64,8 +64,8 @@ static const char *when(const struct kith_option_info *info) {
 static int print_text(const struct kith_option_info *info) {
     char what[160];
     describe(info, what, sizeof(what));
-    return cli_print("%s\n    %s%s%s\n    %s; changes hold %s\n", info->name, *info->sockets ? info->sockets : "", *info->sockets ? ": " : "",
-                     info->summary, what, when(info));
+    return cli_print("%s\n    %s%s%s\n    %s; changes hold %s\n", info->name, *info->sockets ? info->sockets : "",
+                     *info->sockets ? ": " : "", info->summary, what, when(info));
 }
 
 static int print_json(const struct kith_option_info *info) {
@@ -95,10 +95,12 @@ static int print_man(const struct kith_option_info *info) {
 
 static const char man_begin[] =
     ".\\\" Made by `kith options --man` from the table in lib/socket/option-table.c: change that.\n"
-    ".Dd November 28, 2026\n.Dt KITH-OPTIONS 7\n.Os kith\n.Sh NAME\n.Nm kith-options\n.Nd options of kith's message sockets\n.Sh DESCRIPTION\n"
+    ".Dd November 28, 2026\n.Dt KITH-OPTIONS 7\n.Os kith\n.Sh NAME\n.Nm kith-options\n.Nd options of kith's message sockets\n.Sh "
+    "DESCRIPTION\n"
     "Set by\n.Fl -option Ar name Ns = Ns Ar value\nof the verbs of\n.Xr kith 1 ,\nby lines of\n.Xr kith.conf 5\n"
     "(with _ in place of -), and by\n.Fn kith_socket_set_option ,\n.Fn kith_socket_set_number\nand\n.Fn kith_socket_set_octets\nof\n"
-    ".Xr libkith 7 .\nFlags are\n.Li yes\nand\n.Li no ,\nor 1 and 0; numbers are written in base 10, permission bits in base 8, keys in Z85.\n"
+    ".Xr libkith 7 .\nFlags are\n.Li yes\nand\n.Li no ,\nor 1 and 0; numbers are written in base 10, permission bits in base 8, keys in "
+    "Z85.\n"
     ".Bl -tag -width Ds\n";
 static const char man_end[] = ".El\n.Sh SEE ALSO\n.Xr kith 1 ,\n.Xr kith.conf 5 ,\n.Xr libkith 7\n";
 

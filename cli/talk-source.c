@@ -41,7 +41,6 @@ struct cli_source {
     bool ended;
 };
 
-
 KITH_DEFINE_CLEANUP(struct cli_source *, cli_source_free)
 
 static void on_input(kith_io *io, int fd, unsigned events, void *userdata) {

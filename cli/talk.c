@@ -52,12 +52,12 @@ struct talk {
     kith_socket *socket;
     struct cli_source *source;
     kith_signal *signals[2];
-    kith_timer *timer;   /* --timeout: of silence */
-    kith_timer *ticker;  /* --rate */
-    kith_msg *unsent;    /* taken from the source, and no room for it */
+    kith_timer *timer;  /* --timeout: of silence */
+    kith_timer *ticker; /* --rate */
+    kith_msg *unsent;   /* taken from the source, and no room for it */
     int64_t sent, received;
-    uint64_t began;      /* the first message, for the rate */
-    size_t subscribers;  /* pub: subscriptions that came */
+    uint64_t began;     /* the first message, for the rate */
+    size_t subscribers; /* pub: subscriptions that came */
     bool sending_over;
     int status; /* -1: not decided */
 };

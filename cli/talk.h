@@ -31,11 +31,11 @@ extern const struct cli_option cli_talk_options[];
 struct cli_source;
 
 struct cli_source_options {
-    char **frames;     /* of the one message that is sent again and again, ended by NULL; NULL or empty: the files, or standard input */
+    char **frames;      /* of the one message that is sent again and again, ended by NULL; NULL or empty: the files, or standard input */
     const char **files; /* each is a message; ended by NULL */
-    bool json;         /* lines of standard input are JSON, as --json prints messages */
-    const char *topic; /* goes in front of each message as a frame; NULL: none */
-    const char *group; /* of each message; NULL: none */
+    bool json;          /* lines of standard input are JSON, as --json prints messages */
+    const char *topic;  /* goes in front of each message as a frame; NULL: none */
+    const char *group;  /* of each message; NULL: none */
 };
 
 /* Errors: with text. */

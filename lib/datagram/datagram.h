@@ -11,12 +11,13 @@
  *
  * IPv6 addresses stand in brackets, link-local ones may have a zone ([fe80::1%eth0]).
  *
- * - Receiving is recvmmsg(2) in batches, so many a turn that other descriptors get theirs. A batch is delivered whole: kith_datagram_pause()
- *   in a callback holds for what comes after it.
+ * - Receiving is recvmmsg(2) in batches, so many a turn that other descriptors get theirs. A batch is delivered whole:
+ * kith_datagram_pause() in a callback holds for what comes after it.
  * - A socket bound to a group gets what was sent to that group and came in at the interface, whatever other sockets of this host joined
  *   (IP_MULTICAST_ALL is off), and shares group and port with them (SO_REUSEADDR). A unicast port is shared with nobody.
  * - Sending copies into a queue that goes out with sendmmsg(2) when the callbacks of this step have run. A datagram is sent whole or not
- *   at all; nothing says that it arrived. What ICMP reports (-ECONNREFUSED) is told with the next one that is sent, which is not lost by it.
+ *   at all; nothing says that it arrived. What ICMP reports (-ECONNREFUSED) is told with the next one that is sent, which is not lost by
+ * it.
  * - Freeing is allowed in any callback; with the loop freed first a socket is inert and must still be freed.
  */
 #ifndef KITH_DATAGRAM_DATAGRAM_H
@@ -106,8 +107,8 @@ const struct kith_datagram_endpoint *kith_datagram_endpoint(const kith_datagram 
 int kith_datagram_address(const kith_datagram *datagram, struct kith_address *ret_address);
 int kith_datagram_fd(const kith_datagram *datagram);
 
-/* Queues one datagram, a copy of the parts in order; connected sockets only. Errors: -EMSGSIZE (above KITH_DATAGRAM_MAX), -EAGAIN (the queue
- * is full: `writable` comes), -EDESTADDRREQ (bound), -ENOMEM, -ESHUTDOWN (the loop is gone). */
+/* Queues one datagram, a copy of the parts in order; connected sockets only. Errors: -EMSGSIZE (above KITH_DATAGRAM_MAX), -EAGAIN (the
+ * queue is full: `writable` comes), -EDESTADDRREQ (bound), -ENOMEM, -ESHUTDOWN (the loop is gone). */
 int kith_datagram_send(kith_datagram *datagram, const struct iovec *parts, size_t count);
 /* Sends what is queued now, as far as the kernel takes it; `failed` may be called. */
 void kith_datagram_flush(kith_datagram *datagram);

@@ -76,8 +76,10 @@ static bool may_be_interface(const char *name) {
 static int take_name(const char *text, bool listening, const struct parts *parts, unsigned port, struct kith_datagram_endpoint *endpoint,
                      struct kith_error *ret_error) {
     if (!listening || parts->interface[0] || !may_be_interface(parts->host))
-        return kith_error_set(ret_error, -EINVAL, "%s: \"%s\" is not a numeric address; host names are not looked up here: give its number "
-                              "(getent ahosts)", text, parts->host);
+        return kith_error_set(ret_error, -EINVAL,
+                              "%s: \"%s\" is not a numeric address; host names are not looked up here: give its number "
+                              "(getent ahosts)",
+                              text, parts->host);
     (void)snprintf(endpoint->interface, sizeof(endpoint->interface), "%s", parts->host);
     return kith_address_ip("*", port, &endpoint->address);
 }
@@ -100,8 +102,8 @@ int kith_datagram_endpoint_parse(const char *text, bool listening, struct kith_d
     if (r < 0) {
         r = take_name(text, listening, &parts, port, &endpoint, ret_error);
     } else if (parts.interface[0] && !kith_address_is_multicast(&endpoint.address)) {
-        r = kith_error_set(ret_error, -EINVAL, "%s: an interface goes with a multicast group (224.0.0.0/4, ff00::/8), which %s is not", text,
-                           parts.host);
+        r = kith_error_set(ret_error, -EINVAL, "%s: an interface goes with a multicast group (224.0.0.0/4, ff00::/8), which %s is not",
+                           text, parts.host);
     } else {
         memcpy(endpoint.interface, parts.interface, sizeof(endpoint.interface));
     }

@@ -32,7 +32,7 @@ struct kith_datagram {
     unsigned interface; /* index: what came in elsewhere is not for us; 0: any */
     uint16_t port;      /* own, network order */
     bool connected;
-    bool closed;  /* freed by its owner: nothing is called any more */
+    bool closed; /* freed by its owner: nothing is called any more */
     bool paused;
     bool blocked; /* the kernel's buffer is full: waiting to write */
     bool starved; /* `writable` is due */

@@ -304,24 +304,28 @@ static void test_what_cannot_be_bound_says_why(void **state) {
     }
     node_bind(world, &first, "udp://127.0.0.1:*", NULL);
     memset(&second, 0, sizeof(second));
-    assert_int_equal(kith_datagram_new_bound(world->loop, kith_datagram_endpoint(first.datagram), NULL, &node_ops, &second, &second.datagram,
-                                             &error),
-                     -EADDRINUSE);
+    assert_int_equal(
+        kith_datagram_new_bound(world->loop, kith_datagram_endpoint(first.datagram), NULL, &node_ops, &second, &second.datagram, &error),
+        -EADDRINUSE);
     assert_non_null(strstr(error.text, "ss -ulpn"));
     node_close(&first);
 }
 
 static void test_options_reach_the_socket(void **state) {
     struct world *world = *state;
-    struct kith_datagram_options options = {
-        .multicast_hops = 7, .hops = 9, .tos = 0x10, .priority = 3, .send_buffer = 20000, .receive_buffer = 30000, .device = "lo",
-        .no_multicast_loop = true};
+    struct kith_datagram_options options = {.multicast_hops = 7,
+                                            .hops = 9,
+                                            .tos = 0x10,
+                                            .priority = 3,
+                                            .send_buffer = 20000,
+                                            .receive_buffer = 30000,
+                                            .device = "lo",
+                                            .no_multicast_loop = true};
     static const struct {
         int level, name, value;
     } expected[] = {
-        {IPPROTO_IP, IP_TTL, 9},         {IPPROTO_IP, IP_MULTICAST_TTL, 7},  {IPPROTO_IP, IP_MULTICAST_LOOP, 0},
-        {IPPROTO_IP, IP_TOS, 0x10},      {SOL_SOCKET, SO_SNDBUF, 40000},     {SOL_SOCKET, SO_RCVBUF, 60000},
-        {SOL_SOCKET, SO_PRIORITY, 3},
+        {IPPROTO_IP, IP_TTL, 9},        {IPPROTO_IP, IP_MULTICAST_TTL, 7}, {IPPROTO_IP, IP_MULTICAST_LOOP, 0}, {IPPROTO_IP, IP_TOS, 0x10},
+        {SOL_SOCKET, SO_SNDBUF, 40000}, {SOL_SOCKET, SO_RCVBUF, 60000},    {SOL_SOCKET, SO_PRIORITY, 3},
     };
     struct node receiver, sender;
     node_bind(world, &receiver, "udp://127.0.0.1:*", &options);

@@ -61,7 +61,8 @@ static void test_other_groups_of_this_host_are_not_heard(void **state) {
     struct node one, other, to_other, to_one;
     node_bind(world, &one, "udp://lo;239.255.7.4:*", NULL);
     struct kith_datagram_endpoint endpoint = *kith_datagram_endpoint(one.datagram);
-    assert_int_equal(kith_address_ip("239.255.7.5", ntohs(((struct sockaddr_in *)&endpoint.address.storage)->sin_port), &endpoint.address), 0);
+    assert_int_equal(kith_address_ip("239.255.7.5", ntohs(((struct sockaddr_in *)&endpoint.address.storage)->sin_port), &endpoint.address),
+                     0);
     memset(&other, 0, sizeof(other));
     assert_int_equal(kith_datagram_new_bound(world->loop, &endpoint, NULL, &node_ops, &other, &other.datagram, &error), 0);
     node_connect(world, &to_other, "udp://lo;239.255.7.5:%u", &one, NULL);

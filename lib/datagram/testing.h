@@ -11,9 +11,9 @@
 struct node {
     kith_datagram *datagram;
     unsigned received, writable, failed, lost, dropped;
-    int error;            /* the last one told */
-    size_t octets;        /* of all datagrams */
-    uint8_t first[4096];  /* the beginning of the last one */
+    int error;                 /* the last one told */
+    size_t octets;             /* of all datagrams */
+    uint8_t first[4096];       /* the beginning of the last one */
     struct kith_packet packet; /* of the last one; its data are `first` */
     char interface_name[16];
     uint32_t numbers[RECORDED_MAX]; /* the first four octets of each, where it has so many */
@@ -75,7 +75,7 @@ static inline struct kith_datagram_endpoint parse(const char *text, bool listeni
 
 /* Returns the result; the end is to be closed with node_close() all the same. */
 static inline int node_try_bind(struct world *world, struct node *node, const char *text, const struct kith_datagram_options *options,
-                               struct kith_error *error) {
+                                struct kith_error *error) {
     struct kith_datagram_endpoint endpoint = parse(text, true);
     memset(node, 0, sizeof(*node));
     return kith_datagram_new_bound(world->loop, &endpoint, options, &node_ops, node, &node->datagram, error);
@@ -89,7 +89,7 @@ static inline void node_bind(struct world *world, struct node *node, const char 
 
 /* `format` has one %u for the port of `to`. */
 static inline void node_connect(struct world *world, struct node *node, const char *format, const struct node *to,
-                               const struct kith_datagram_options *options) {
+                                const struct kith_datagram_options *options) {
     struct kith_error error = KITH_ERROR_NONE;
     struct kith_address address;
     char text[128];

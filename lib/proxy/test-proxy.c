@@ -209,12 +209,9 @@ static void test_run_is_over_when_it_is_told_or_stopped(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_requests_and_replies_find_their_way),
-        TEST(test_a_reply_to_a_client_that_has_gone_is_counted),
-        TEST(test_nothing_is_lost_when_one_side_is_slow),
-        TEST(test_the_control_socket_steers),
-        TEST(test_what_cannot_be_joined_is_refused),
-        TEST(test_run_is_over_when_it_is_told_or_stopped),
+        TEST(test_requests_and_replies_find_their_way),   TEST(test_a_reply_to_a_client_that_has_gone_is_counted),
+        TEST(test_nothing_is_lost_when_one_side_is_slow), TEST(test_the_control_socket_steers),
+        TEST(test_what_cannot_be_joined_is_refused),      TEST(test_run_is_over_when_it_is_told_or_stopped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

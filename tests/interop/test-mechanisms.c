@@ -113,7 +113,8 @@ static void turn(struct duet *duet, short zevents) {
                               {.socket = duet->handler, .events = ZMQ_POLLIN}};
     int count = duet->handler ? 3 : 2, left = support_left(&duet->interop->support);
     if (left == 0)
-        fail_msg("nothing came (%zu of %zu octets written%s): %s", duet->written, engine->sent.size, duet->ended ? ", ended" : "", subject_text(engine));
+        fail_msg("nothing came (%zu of %zu octets written%s): %s", duet->written, engine->sent.size, duet->ended ? ", ended" : "",
+                 subject_text(engine));
     zmq_poll(duet->ended ? items + 1 : items, duet->ended ? count - 1 : count, left);
     if (duet->handler)
         answer(duet);
@@ -214,7 +215,8 @@ static void exchange(void **state, enum mechanism mechanism, bool server) {
     if (server)
         assert_string_equal(duet.asked, mechanism == PLAIN ? "PLAIN bob s1c3t" : "CURVE the client's key");
     else
-        assert_non_null(strstr(subject_text(&duet.engine), mechanism == PLAIN ? "CREDENTIALS PLAIN \"bob\" \"s1c3t\"\n" : "CREDENTIALS CURVE "));
+        assert_non_null(
+            strstr(subject_text(&duet.engine), mechanism == PLAIN ? "CREDENTIALS PLAIN \"bob\" \"s1c3t\"\n" : "CREDENTIALS CURVE "));
     assert_int_equal(kith_zmtp_seals(duet.engine.engine), mechanism == CURVE);
     to_libzmq(&duet, body);
     from_libzmq(&duet, body);
