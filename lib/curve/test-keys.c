@@ -42,13 +42,28 @@ static void test_the_ends_of_the_range(void **state) {
 }
 
 static void test_what_is_no_z85_is_refused(void **state) {
-    static const char *const table[] = {"0", "0000", "000000", "0000 ", "0000\"", "0000'", "0000\\", "0000~", "0000_", "\xff" "0000", "%nSc1", "#####"};
+    static const char *const table[] = {"0",
+                                        "0000",
+                                        "000000",
+                                        "0000 ",
+                                        "0000\"",
+                                        "0000'",
+                                        "0000\\",
+                                        "0000~",
+                                        "0000_",
+                                        "\xff"
+                                        "0000",
+                                        "%nSc1",
+                                        "#####"};
     uint8_t octets[8];
     char text[11];
     for (size_t i = 0; i < KITH_ARRAY_SIZE(table); i++)
         if (kith_z85_decode(table[i], strlen(table[i]), octets, sizeof(octets)) != -EINVAL)
             fail_msg("\"%s\" was taken", table[i]);
-    assert_int_equal(kith_z85_decode("00\0" "00", 5, octets, sizeof(octets)), -EINVAL);
+    assert_int_equal(kith_z85_decode("00\0"
+                                     "00",
+                                     5, octets, sizeof(octets)),
+                     -EINVAL);
     assert_int_equal(kith_z85_encode("abcde", 5, text, sizeof(text)), -EINVAL);
     assert_int_equal(kith_z85_encode("abcdefgh", 8, text, 10), -ENOBUFS);
     assert_int_equal(kith_z85_encode("", 0, text, 0), -ENOBUFS);
@@ -83,10 +98,8 @@ static void test_every_pair_is_another(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_vector_of_the_rfc),
-        cmocka_unit_test(test_the_ends_of_the_range),
-        cmocka_unit_test(test_what_is_no_z85_is_refused),
-        cmocka_unit_test(test_a_public_key_is_made_from_the_secret_one),
+        cmocka_unit_test(test_the_vector_of_the_rfc),     cmocka_unit_test(test_the_ends_of_the_range),
+        cmocka_unit_test(test_what_is_no_z85_is_refused), cmocka_unit_test(test_a_public_key_is_made_from_the_secret_one),
         cmocka_unit_test(test_every_pair_is_another),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
