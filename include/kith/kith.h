@@ -5,6 +5,7 @@
 #include <kith/buffer.h>
 #include <kith/cache.h>
 #include <kith/cmsg.h>
+#include <kith/curve.h>
 #include <kith/error.h>
 #include <kith/event.h>
 #include <kith/handover.h>

@@ -18,27 +18,28 @@
 /* Out ------------------------------------------------------------------------------------------------------------------ */
 
 static void zmtp_speak(struct kith_session *session) {
-    size_t size;
-    const uint8_t *octets = kith_zmtp_output(session->engine, &size);
+    size_t size = kith_zmtp_output_size(session->engine);
+    uint8_t *place;
     if (size == 0 || session->sending_frame > 0 || session->sending_header)
         return; /* never inside a message: it goes out when that is written */
-    if (kith_conn_write(session->conn, octets, size) >= 0)
-        kith_zmtp_output_done(session->engine, size);
+    if (kith_conn_write_place(session->conn, size, &place) < 0)
+        return;
+    kith_zmtp_output_take(session->engine, place);
+    kith_conn_written(session->conn, size);
 }
 
-static int write_small(struct kith_session *session, const struct kith_frame *frame, bool more) {
-    uint8_t header[KITH_ZMTP_HEADER_MAX], *place;
-    size_t size = kith_zmtp_frame_header(frame->slice.size, more, header);
-    int r = kith_conn_write_place(session->conn, size + frame->slice.size, &place);
+static int write_copy(struct kith_session *session, const struct kith_frame *frame, bool more) {
+    uint8_t *place;
+    size_t size = kith_zmtp_wire_size(session->engine, frame->slice.size);
+    int r = kith_conn_write_place(session->conn, size, &place);
     if (r < 0)
         return r;
-    memcpy(place, header, size);
-    memcpy(place + size, kith_frame_data(frame), frame->slice.size);
-    kith_conn_written(session->conn, size + frame->slice.size);
+    kith_zmtp_write(session->engine, kith_frame_data(frame), frame->slice.size, more, place);
+    kith_conn_written(session->conn, size);
     return 0;
 }
 
-static int write_large(struct kith_session *session, const struct kith_frame *frame, bool more) {
+static int write_by_reference(struct kith_session *session, const struct kith_frame *frame, bool more) {
     if (!session->sending_header) {
         uint8_t header[KITH_ZMTP_HEADER_MAX];
         size_t size = kith_zmtp_frame_header(frame->slice.size, more, header);
@@ -57,7 +58,8 @@ static int zmtp_write(struct kith_session *session, const kith_msg *msg) {
     while (session->sending_frame < msg->count) {
         const struct kith_frame *frame = kith_msg_at(msg, session->sending_frame);
         bool more = session->sending_frame + 1 < msg->count;
-        int r = frame->slice.size <= FRAME_COPY_MAX ? write_small(session, frame, more) : write_large(session, frame, more);
+        bool copy = frame->slice.size <= FRAME_COPY_MAX || kith_zmtp_seals(session->engine);
+        int r = copy ? write_copy(session, frame, more) : write_by_reference(session, frame, more);
         if (r < 0)
             return r;
         session->sending_frame++;
@@ -66,20 +68,20 @@ static int zmtp_write(struct kith_session *session, const kith_msg *msg) {
     return 0;
 }
 
-/* The message form, 01 topic and 00 topic: every peer of ZMTP 3 takes it. */
 static int zmtp_command(struct kith_session *session, enum kith_session_command command, const void *octets, size_t size) {
-    if (command != KITH_COMMAND_SUBSCRIBE && command != KITH_COMMAND_CANCEL)
-        return -ENOTSUP;
-    uint8_t header[KITH_ZMTP_HEADER_MAX], *place;
-    size_t header_size = kith_zmtp_frame_header(1 + size, false, header);
-    int r = kith_conn_write_place(session->conn, header_size + 1 + size, &place);
+    static const enum kith_zmtp_word words[] = {
+        [KITH_COMMAND_SUBSCRIBE] = KITH_ZMTP_WORD_SUBSCRIBE,
+        [KITH_COMMAND_CANCEL] = KITH_ZMTP_WORD_CANCEL,
+        [KITH_COMMAND_JOIN] = KITH_ZMTP_WORD_JOIN,
+        [KITH_COMMAND_LEAVE] = KITH_ZMTP_WORD_LEAVE,
+    };
+    uint8_t *place;
+    size_t wire_size = kith_zmtp_word_wire_size(session->engine, words[command], size);
+    int r = kith_conn_write_place(session->conn, wire_size, &place);
     if (r < 0)
         return r;
-    memcpy(place, header, header_size);
-    place[header_size] = command == KITH_COMMAND_SUBSCRIBE;
-    if (size > 0)
-        memcpy(place + header_size + 1, octets, size);
-    kith_conn_written(session->conn, header_size + 1 + size);
+    kith_zmtp_word_write(session->engine, words[command], octets, size, place);
+    kith_conn_written(session->conn, wire_size);
     return 0;
 }
 
@@ -92,9 +94,7 @@ static int zmtp_ping(struct kith_session *session, unsigned ttl_ms) {
 }
 
 static bool zmtp_spoken(const struct kith_session *session) {
-    size_t size;
-    (void)kith_zmtp_output(session->engine, &size);
-    return size == 0;
+    return kith_zmtp_output_size(session->engine) == 0;
 }
 
 /* In: handshake --------------------------------------------------------------------------------------------------------- */
@@ -108,7 +108,6 @@ static int zmtp_begin(struct kith_session *session) {
         .metadata = profile->metadata,
         .metadata_count = profile->metadata_count,
         .max_frame = (uint64_t)profile->numbers[KITH_OPTION_MAX_MESSAGE],
-        .as_server = session->accepted,
     };
     int r = kith_zmtp_new(&options, &session->engine);
     if (r >= 0)
@@ -198,8 +197,10 @@ static void frame(struct kith_session *session, const struct kith_slice *slice, 
         kith_session_fail(session, -EMSGSIZE, "a message exceeds max-message; raise the option if it is legitimate");
         return;
     }
+    static const struct kith_slice engines = {0}; /* what lies in the engine cannot be shared */
     if (r >= 0)
-        r = kith_msg_receive(session->incoming, slice, event->frame.data, event->frame.size, event->frame.frame_size, event->frame.offset);
+        r = kith_msg_receive(session->incoming, event->frame.gathered ? &engines : slice, event->frame.data, event->frame.size,
+                             event->frame.frame_size, event->frame.offset);
     if (r < 0) {
         kith_session_fail(session, r, "out of memory while receiving a message");
     } else if (whole) {
@@ -224,6 +225,8 @@ static void take_event(struct kith_session *session, const struct kith_slice *sl
     case KITH_ZMTP_GREETED:
         greeted(session);
         break;
+    case KITH_ZMTP_CREDENTIALS:
+        break; /* nobody asks for them */
     case KITH_ZMTP_READY:
         ready(session, event);
         break;
@@ -235,6 +238,12 @@ static void take_event(struct kith_session *session, const struct kith_slice *sl
         break;
     case KITH_ZMTP_CANCEL:
         kith_session_commanded(session, KITH_COMMAND_CANCEL, event->subscription.topic, event->subscription.size);
+        break;
+    case KITH_ZMTP_JOIN:
+        kith_session_commanded(session, KITH_COMMAND_JOIN, event->subscription.topic, event->subscription.size);
+        break;
+    case KITH_ZMTP_LEAVE:
+        kith_session_commanded(session, KITH_COMMAND_LEAVE, event->subscription.topic, event->subscription.size);
         break;
     case KITH_ZMTP_PINGED:
         kith_session_pinged(session, event->ping.ttl_ms);
@@ -258,10 +267,11 @@ static void take_event(struct kith_session *session, const struct kith_slice *sl
 }
 
 static void feed(struct kith_session *session, kith_conn *conn, const struct kith_slice *slice) {
+    uint8_t *data = (uint8_t *)(uintptr_t)slice->data; /* nobody else has seen these octets yet: they may be opened where they lie */
     size_t offset = 0;
     struct kith_zmtp_event event;
     do {
-        offset += kith_zmtp_receive(session->engine, slice->data + offset, slice->size - offset, &event);
+        offset += kith_zmtp_receive(session->engine, data + offset, slice->size - offset, &event);
         take_event(session, slice, &event);
     } while (event.type != KITH_ZMTP_NONE && kith_link_stream_alive(session, conn));
     if (kith_link_stream_alive(session, conn))

@@ -24,7 +24,7 @@ size_t kith_zmtp_printable(char *text, size_t room, const uint8_t *octets, size_
     return size;
 }
 
-bool kith_zmtp_command_parse(const uint8_t *body, size_t size, struct kith_zmtp_command *ret_command) {
+bool kith_zmtp_command_parse(uint8_t *body, size_t size, struct kith_zmtp_command *ret_command) {
     if (size == 0 || body[0] == 0 || body[0] > size - 1)
         return false;
     ret_command->name = body + 1;
@@ -43,15 +43,23 @@ bool kith_zmtp_command_is(const struct kith_zmtp_command *command, const char *n
 uint8_t *kith_zmtp_command_queue(struct kith_zmtp *engine, const char *name, size_t size) {
     uint8_t header[KITH_ZMTP_HEADER_MAX];
     const size_t name_size = strlen(name);
-    const size_t header_size = kith_zmtp_frame_header(1 + name_size + size, false, header);
+    const size_t header_size = kith_zmtp_header_write(header, 1 + name_size + size, KITH_ZMTP_FLAG_COMMAND);
     uint8_t *place = kith_zmtp_output_extend(&engine->output, header_size + 1 + name_size + size);
     if (!place)
         return NULL;
-    header[0] |= KITH_ZMTP_FLAG_COMMAND;
     memcpy(place, header, header_size);
     place[header_size] = (uint8_t)name_size;
     memcpy(place + header_size + 1, name, name_size);
     return place + header_size + 1 + name_size;
+}
+
+int kith_zmtp_command_queue_metadata(struct kith_zmtp *engine, const char *name) {
+    const struct kith_zmtp_options *options = &engine->handshake->options;
+    uint8_t *place = kith_zmtp_command_queue(engine, name, kith_zmtp_metadata_size(options));
+    if (!place)
+        return -ENOMEM;
+    kith_zmtp_metadata_write(options, place);
+    return 0;
 }
 
 static size_t reason_size(const char *reason) {
@@ -142,20 +150,47 @@ static void receive_ping(struct kith_zmtp *engine, const struct kith_zmtp_comman
     event->ping.answered = place != NULL;
 }
 
-static void tell_subscription(enum kith_zmtp_event_type type, const struct kith_zmtp_command *command, struct kith_zmtp_event *event) {
+static void tell_topic(enum kith_zmtp_event_type type, const struct kith_zmtp_command *command, struct kith_zmtp_event *event) {
     event->type = type;
     event->subscription.topic = command->data;
     event->subscription.size = command->size;
 }
 
-void kith_zmtp_command_receive(struct kith_zmtp *engine, const uint8_t *body, size_t size, struct kith_zmtp_event *event) {
+/* The commands that are about a topic or a group. RFC 48: a group has at most 255 octets. */
+static const struct {
+    const char *name;
+    enum kith_zmtp_event_type type;
+    size_t limit;
+} topic_commands[] = {
+    {"SUBSCRIBE", KITH_ZMTP_SUBSCRIBE, SIZE_MAX},
+    {"CANCEL", KITH_ZMTP_CANCEL, SIZE_MAX},
+    {"JOIN", KITH_ZMTP_JOIN, KITH_ZMTP_GROUP_MAX},
+    {"LEAVE", KITH_ZMTP_LEAVE, KITH_ZMTP_GROUP_MAX},
+};
+
+static bool receive_topic(const struct kith_zmtp_command *command, struct kith_zmtp_event *event) {
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(topic_commands); i++) {
+        if (!kith_zmtp_command_is(command, topic_commands[i].name) || command->size > topic_commands[i].limit)
+            continue;
+        tell_topic(topic_commands[i].type, command, event);
+        return true;
+    }
+    return false;
+}
+
+static bool is_known(const struct kith_zmtp_command *command) {
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(topic_commands); i++)
+        if (kith_zmtp_command_is(command, topic_commands[i].name))
+            return true;
+    return kith_zmtp_command_is(command, "PING") || kith_zmtp_command_is(command, "PONG");
+}
+
+void kith_zmtp_command_receive(struct kith_zmtp *engine, uint8_t *body, size_t size, struct kith_zmtp_event *event) {
     struct kith_zmtp_command command;
     if (!kith_zmtp_command_parse(body, size, &command)) {
         tell_other(engine, NULL, true, event);
-    } else if (kith_zmtp_command_is(&command, "SUBSCRIBE")) {
-        tell_subscription(KITH_ZMTP_SUBSCRIBE, &command, event);
-    } else if (kith_zmtp_command_is(&command, "CANCEL")) {
-        tell_subscription(KITH_ZMTP_CANCEL, &command, event);
+    } else if (receive_topic(&command, event)) {
+        return;
     } else if (kith_zmtp_command_is(&command, "PING") && command.size >= TTL_SIZE) {
         receive_ping(engine, &command, event);
     } else if (kith_zmtp_command_is(&command, "PONG") && command.size <= KITH_ZMTP_CONTEXT_MAX) {
@@ -165,6 +200,6 @@ void kith_zmtp_command_receive(struct kith_zmtp *engine, const uint8_t *body, si
     } else if (kith_zmtp_command_is(&command, "ERROR")) {
         kith_zmtp_command_refused(engine, &command, false, event);
     } else {
-        tell_other(engine, &command, kith_zmtp_command_is(&command, "PING") || kith_zmtp_command_is(&command, "PONG"), event);
+        tell_other(engine, &command, is_known(&command), event);
     }
 }

@@ -1,9 +1,9 @@
 /*
- * zmtp/frame.c: frames of handshake and traffic: headers, bodies of messages in pieces, commands gathered.
+ * zmtp/frame.c: frames of handshake and traffic: headers, bodies of messages in pieces, commands and sealed frames gathered.
  *
  * A header is collected octet by octet, unless it is that of a long message frame and lies whole in the input. Then a message's body is
- * handed out as it lies in the input, and a command's body is used where it lies when it is whole there; else it is gathered in a block
- * that grows with what has arrived, never with what was announced.
+ * handed out as it lies in the input. What is needed whole, the body of a command or of a sealed frame, is used where it lies when it is
+ * whole there; else it is gathered in a block that grows with what has arrived, never with what was announced.
  *
  * Reserved flag bits end the connection. RFC 37 says they MUST be zero and its grammar knows only flags 00 to 04 and 06; libzmq does not
  * look at them. No deployed peer sets them, so a set one means that the two sides no longer agree where frames begin, and what would follow
@@ -18,25 +18,13 @@
 
 #define SHORT_HEADER 2
 #define LONG_HEADER KITH_ZMTP_HEADER_MAX
-#define COMMAND_FIRST ((size_t)64)
+#define GATHER_FIRST ((size_t)64)
 
 static uint64_t read_be64(const uint8_t octets[static 8]) {
     uint64_t value = 0;
     for (size_t i = 0; i < 8; i++)
         value = value << 8 | octets[i];
     return value;
-}
-
-size_t kith_zmtp_frame_header(uint64_t size, bool more, uint8_t header[static KITH_ZMTP_HEADER_MAX]) {
-    header[0] = more ? KITH_ZMTP_FLAG_MORE : 0;
-    if (size <= UINT8_MAX) {
-        header[1] = (uint8_t)size;
-        return SHORT_HEADER;
-    }
-    header[0] |= KITH_ZMTP_FLAG_LONG;
-    for (size_t i = 0; i < 8; i++)
-        header[1 + i] = (uint8_t)(size >> (56 - 8 * i));
-    return LONG_HEADER;
 }
 
 /* Bodies ------------------------------------------------------------------------------------------------------------ */
@@ -50,6 +38,7 @@ static void tell_piece(struct kith_zmtp *engine, const uint8_t *data, size_t siz
     engine->frame_offset += size;
     event->frame.last = engine->frame_offset == engine->frame_size;
     event->frame.more = engine->frame_more;
+    event->frame.gathered = false;
     if (event->frame.last) {
         engine->message_open = engine->frame_more;
         engine->step = KITH_ZMTP_STEP_HEADER;
@@ -63,56 +52,97 @@ static size_t eat_body(struct kith_zmtp *engine, const uint8_t *data, size_t siz
     return piece;
 }
 
-static void take_command(struct kith_zmtp *engine, const uint8_t *body, size_t size, struct kith_zmtp_event *event) {
+void kith_zmtp_tell_whole(struct kith_zmtp *engine, const uint8_t *data, size_t size, bool more, struct kith_zmtp_event *event) {
+    engine->message_open = more;
+    event->type = KITH_ZMTP_FRAME;
+    event->frame.data = data;
+    event->frame.size = size;
+    event->frame.frame_size = size;
+    event->frame.offset = 0;
+    event->frame.last = true;
+    event->frame.more = more;
+    event->frame.gathered = false;
+}
+
+/* libzmq up to 4.3.4 as a PLAIN server says ERROR as 5E "RROR": "\x5ERROR" in its source. Of a length that no other command has. */
+static bool parse_odd_error(uint8_t *body, size_t size, struct kith_zmtp_command *ret_command) {
+    static const char start[] = "\x5e"
+                                "RROR";
+    const size_t start_size = sizeof(start) - 1;
+    if (size <= start_size || size > start_size + 1 + KITH_ZMTP_REASON_MAX || memcmp(body, start, start_size) != 0)
+        return false;
+    *ret_command =
+        (struct kith_zmtp_command){.name = (const uint8_t *)"ERROR", .name_size = 5, .data = body + start_size, .size = size - start_size};
+    return true;
+}
+
+static void take_handshake_command(struct kith_zmtp *engine, uint8_t *body, size_t size, struct kith_zmtp_event *event) {
+    const struct kith_zmtp_expected *expected = &engine->handshake->mechanism->expected[engine->handshake->step];
     struct kith_zmtp_command command;
-    if (engine->state == KITH_ZMTP_STATE_TRAFFIC)
-        kith_zmtp_command_receive(engine, body, size, event);
-    else if (kith_zmtp_command_parse(body, size, &command))
-        engine->mechanism->command(engine, &command, event);
-    else
+    if (!kith_zmtp_command_parse(body, size, &command) && !parse_odd_error(body, size, &command)) {
         kith_zmtp_fail(engine, event, -EPROTO, "a malformed command of %zu octets came in the handshake", size);
+    } else if (kith_zmtp_command_is(&command, "ERROR")) {
+        kith_zmtp_command_refused(engine, &command, true, event);
+    } else if (kith_zmtp_command_is(&command, expected->name)) {
+        expected->take(engine, &command, event);
+    } else {
+        char name[64];
+        kith_zmtp_printable(name, sizeof(name), command.name, command.name_size);
+        kith_zmtp_fail(engine, event, -EPROTO, "command \"%s\" came before %s", name, expected->name);
+    }
+}
+
+static void take_whole(struct kith_zmtp *engine, uint8_t *body, size_t size, struct kith_zmtp_event *event) {
+    if (engine->state == KITH_ZMTP_STATE_HANDSHAKE)
+        take_handshake_command(engine, body, size, event);
+    else if (engine->seal)
+        kith_zmtp_seal_receive(engine, body, size, event);
+    else
+        kith_zmtp_command_receive(engine, body, size, event);
 }
 
 static int gather(struct kith_zmtp *engine, const uint8_t *data, size_t size) {
     const size_t have = (size_t)engine->frame_offset;
-    if (engine->command_capacity - have < size) {
-        size_t capacity = engine->command_capacity ? engine->command_capacity : COMMAND_FIRST;
+    if (engine->gathered_capacity - have < size) {
+        size_t capacity = engine->gathered_capacity ? engine->gathered_capacity : GATHER_FIRST;
         while (capacity - have < size)
             capacity *= 2;
-        uint8_t *grown = realloc(engine->command, capacity);
+        uint8_t *grown = realloc(engine->gathered, capacity);
         if (!grown)
             return -ENOMEM;
-        engine->command = grown;
-        engine->command_capacity = capacity;
+        engine->gathered = grown;
+        engine->gathered_capacity = capacity;
     }
-    memcpy(engine->command + have, data, size);
+    memcpy(engine->gathered + have, data, size);
     engine->frame_offset += size;
     return 0;
 }
 
-static size_t eat_command(struct kith_zmtp *engine, const uint8_t *data, size_t size, struct kith_zmtp_event *event) {
-    const size_t left = (size_t)(engine->frame_size - engine->frame_offset);
-    const size_t piece = size < left ? size : left;
+static size_t eat_whole(struct kith_zmtp *engine, uint8_t *data, size_t size, struct kith_zmtp_event *event) {
+    const uint64_t left = engine->frame_size - engine->frame_offset;
+    const size_t piece = size < left ? size : (size_t)left;
     if (engine->frame_offset == 0 && piece == left) {
         engine->step = KITH_ZMTP_STEP_HEADER;
-        take_command(engine, data, piece, event);
+        take_whole(engine, data, piece, event);
         return piece;
     }
     if (gather(engine, data, piece) < 0) {
-        kith_zmtp_fail(engine, event, -ENOMEM, "no memory for a command of %" PRIu64 " octets", engine->frame_size);
+        kith_zmtp_fail(engine, event, -ENOMEM, "no memory for %" PRIu64 " octets that are needed whole", engine->frame_size);
         return piece;
     }
     if (piece == left) {
         engine->step = KITH_ZMTP_STEP_SHOWN;
-        take_command(engine, engine->command, (size_t)engine->frame_size, event);
+        take_whole(engine, engine->gathered, (size_t)engine->frame_size, event);
+        if (event->type == KITH_ZMTP_FRAME)
+            event->frame.gathered = true;
     }
     return piece;
 }
 
-static void let_command_go(struct kith_zmtp *engine) {
-    free(engine->command);
-    engine->command = NULL;
-    engine->command_capacity = 0;
+static void let_gathered_go(struct kith_zmtp *engine) {
+    free(engine->gathered);
+    engine->gathered = NULL;
+    engine->gathered_capacity = 0;
     engine->step = KITH_ZMTP_STEP_HEADER;
 }
 
@@ -123,6 +153,8 @@ static bool check_flags(struct kith_zmtp *engine, uint8_t flags, struct kith_zmt
         kith_zmtp_fail(engine, event, -EPROTO, "frame flags %02x use reserved bits", flags);
     else if ((flags & KITH_ZMTP_FLAG_COMMAND) && (flags & KITH_ZMTP_FLAG_MORE))
         kith_zmtp_fail(engine, event, -EPROTO, "frame flags %02x: a command that says more frames follow", flags);
+    else if ((flags & KITH_ZMTP_FLAG_MORE) && engine->seal)
+        kith_zmtp_fail(engine, event, -EPROTO, "frame flags %02x: more frames follow, outside of the seal", flags);
     else if (!(flags & KITH_ZMTP_FLAG_COMMAND) && engine->state != KITH_ZMTP_STATE_TRAFFIC)
         kith_zmtp_fail(engine, event, -EPROTO, "a message came before the handshake was done");
     else
@@ -130,9 +162,17 @@ static bool check_flags(struct kith_zmtp *engine, uint8_t flags, struct kith_zmt
     return false;
 }
 
+/* How large may it be? Whether a sealed frame is a command or a message is seen only when it has been opened. */
+static uint64_t frame_limit(const struct kith_zmtp *engine, bool is_command) {
+    if (!engine->seal)
+        return is_command ? KITH_ZMTP_COMMAND_MAX : engine->max_frame;
+    const uint64_t limit = engine->max_frame > KITH_ZMTP_COMMAND_MAX ? engine->max_frame : KITH_ZMTP_COMMAND_MAX;
+    return limit > INT64_MAX - KITH_ZMTP_SEAL_SIZE ? INT64_MAX : limit + KITH_ZMTP_SEAL_SIZE;
+}
+
 static void begin_frame(struct kith_zmtp *engine, uint8_t flags, uint64_t size, struct kith_zmtp_event *event) {
     const bool is_command = flags & KITH_ZMTP_FLAG_COMMAND;
-    const uint64_t limit = is_command ? KITH_ZMTP_COMMAND_MAX : engine->max_frame;
+    const uint64_t limit = frame_limit(engine, is_command);
     engine->header_size = 0;
     engine->frame_size = size;
     engine->frame_offset = 0;
@@ -142,14 +182,15 @@ static void begin_frame(struct kith_zmtp *engine, uint8_t flags, uint64_t size, 
     else if (size > limit)
         kith_zmtp_fail(engine, event, -EMSGSIZE, "%s of %" PRIu64 " octets exceeds the limit of %" PRIu64, is_command ? "command" : "frame",
                        size, limit);
-    else if (is_command && size == 0)
-        take_command(engine, engine->header, 0, event);
-    else if (is_command)
-        engine->step = KITH_ZMTP_STEP_COMMAND;
-    else if (size == 0)
-        tell_piece(engine, engine->header, 0, event);
+    else if (is_command || engine->seal)
+        engine->step = KITH_ZMTP_STEP_WHOLE;
     else
         engine->step = KITH_ZMTP_STEP_BODY;
+    /* Without a body there are no more octets to wait for. */
+    if (size == 0 && engine->step == KITH_ZMTP_STEP_WHOLE)
+        eat_whole(engine, engine->header, 0, event);
+    else if (size == 0)
+        eat_body(engine, engine->header, 0, event);
 }
 
 /*
@@ -202,7 +243,13 @@ static void replay_header(struct kith_zmtp *engine, struct kith_zmtp_event *even
 static void begin_odd_command(struct kith_zmtp *engine, struct kith_zmtp_event *event) {
     const size_t held = engine->header_size - ODD_NAME_AT;
     begin_frame(engine, KITH_ZMTP_FLAG_COMMAND, (uint64_t)engine->header[ODD_SIZE_AT] << 8 | engine->header[ODD_SIZE_AT + 1], event);
-    eat_command(engine, engine->header + ODD_NAME_AT, held, event);
+    eat_whole(engine, engine->header + ODD_NAME_AT, held, event);
+}
+
+/* libzmq puts the name in front of a sealed body before it seals: no such header there. */
+static bool may_be_odd(const struct kith_zmtp *engine) {
+    return engine->state == KITH_ZMTP_STATE_TRAFFIC && !engine->seal && engine->header[0] == KITH_ZMTP_FLAG_COMMAND &&
+           engine->header[1] == 0;
 }
 
 /* Judges the header with its newest octet. */
@@ -214,7 +261,7 @@ static void take_header(struct kith_zmtp *engine, struct kith_zmtp_event *event)
     } else if (header[0] & KITH_ZMTP_FLAG_LONG) {
         if (size == LONG_HEADER)
             begin_frame(engine, header[0], read_be64(header + 1), event);
-    } else if (engine->state != KITH_ZMTP_STATE_TRAFFIC || header[0] != KITH_ZMTP_FLAG_COMMAND || header[1] != 0) {
+    } else if (!may_be_odd(engine)) {
         begin_frame(engine, header[0], header[1], event);
     } else {
         const enum odd odd = match_odd(header, size);
@@ -227,7 +274,7 @@ static void take_header(struct kith_zmtp *engine, struct kith_zmtp_event *event)
 
 static size_t eat_header(struct kith_zmtp *engine, const uint8_t *data, size_t size, struct kith_zmtp_event *event) {
     const bool is_whole = engine->state == KITH_ZMTP_STATE_TRAFFIC && engine->header_size == 0 && size >= LONG_HEADER;
-    if (is_whole && (data[0] & ~KITH_ZMTP_FLAG_MORE) == KITH_ZMTP_FLAG_LONG) {
+    if (is_whole && (data[0] & ~(engine->seal ? 0 : KITH_ZMTP_FLAG_MORE)) == KITH_ZMTP_FLAG_LONG) {
         begin_frame(engine, data[0], read_be64(data + 1), event);
         return LONG_HEADER;
     }
@@ -241,20 +288,20 @@ static size_t eat_header(struct kith_zmtp *engine, const uint8_t *data, size_t s
 
 /* Input ------------------------------------------------------------------------------------------------------------- */
 
-static size_t eat(struct kith_zmtp *engine, const uint8_t *data, size_t size, struct kith_zmtp_event *event) {
+static size_t eat(struct kith_zmtp *engine, uint8_t *data, size_t size, struct kith_zmtp_event *event) {
     if (engine->step == KITH_ZMTP_STEP_HEADER)
         return eat_header(engine, data, size, event);
     if (engine->step == KITH_ZMTP_STEP_BODY)
         return eat_body(engine, data, size, event);
-    return eat_command(engine, data, size, event);
+    return eat_whole(engine, data, size, event);
 }
 
-size_t kith_zmtp_frames_receive(struct kith_zmtp *engine, const uint8_t *data, size_t size, struct kith_zmtp_event *event) {
+size_t kith_zmtp_frames_receive(struct kith_zmtp *engine, uint8_t *data, size_t size, struct kith_zmtp_event *event) {
     size_t eaten = 0;
     while (event->type == KITH_ZMTP_NONE) {
         const size_t held = (size_t)engine->replay_end - engine->replay_begin;
         if (engine->step == KITH_ZMTP_STEP_SHOWN)
-            let_command_go(engine);
+            let_gathered_go(engine);
         else if (held > 0)
             engine->replay_begin += (uint8_t)eat(engine, engine->replay + engine->replay_begin, held, event);
         else if (eaten < size)
@@ -262,7 +309,7 @@ size_t kith_zmtp_frames_receive(struct kith_zmtp *engine, const uint8_t *data, s
         else
             break;
     }
-    engine->fast = engine->state == KITH_ZMTP_STATE_TRAFFIC && engine->step == KITH_ZMTP_STEP_HEADER && engine->header_size == 0 &&
-                   engine->replay_begin == engine->replay_end;
+    engine->fast = engine->state == KITH_ZMTP_STATE_TRAFFIC && !engine->handshake && !engine->seal &&
+                   engine->step == KITH_ZMTP_STEP_HEADER && engine->header_size == 0 && engine->replay_begin == engine->replay_end;
     return eaten;
 }

@@ -29,13 +29,14 @@ void kith_zmtp_greeting_write(const struct kith_zmtp *engine, uint8_t greeting[s
     greeting[OFFSET_SIGNATURE_END] = 0x7f;
     greeting[OFFSET_MAJOR] = OUR_MAJOR;
     greeting[OFFSET_MINOR] = OUR_MINOR;
-    memcpy(greeting + OFFSET_MECHANISM, engine->mechanism->name, strlen(engine->mechanism->name));
-    greeting[OFFSET_AS_SERVER] = engine->mechanism->roles && engine->options.as_server;
+    const struct kith_zmtp_mechanism *mechanism = engine->handshake->mechanism;
+    memcpy(greeting + OFFSET_MECHANISM, mechanism->name, strlen(mechanism->name));
+    greeting[OFFSET_AS_SERVER] = mechanism->roles && engine->handshake->options.as_server;
 }
 
 /* Judges what has come so far when greeting[at] is the newest octet. False: the engine is dead. */
 static bool check_version(struct kith_zmtp *engine, size_t at, struct kith_zmtp_event *event) {
-    const uint8_t octet = engine->greeting[at];
+    const uint8_t octet = engine->handshake->greeting[at];
     if (at == 0 && octet != 0xff)
         kith_zmtp_fail(engine, event, -EPROTONOSUPPORT, "its first octet is %02x, not ff: ZMTP 1 or another protocol; ZMTP 3 is needed",
                        octet);
@@ -53,7 +54,7 @@ static bool check_version(struct kith_zmtp *engine, size_t at, struct kith_zmtp_
 /* RFC 37: "If the mechanism that the peer received does not exactly match the mechanism it sent, it MUST close the connection." */
 static bool check_mechanism(struct kith_zmtp *engine, struct kith_zmtp_event *event) {
     uint8_t ours[KITH_ZMTP_GREETING_SIZE];
-    const uint8_t *theirs = engine->greeting + OFFSET_MECHANISM;
+    const uint8_t *theirs = engine->handshake->greeting + OFFSET_MECHANISM;
     kith_zmtp_greeting_write(engine, ours);
     if (memcmp(ours + OFFSET_MECHANISM, theirs, KITH_ZMTP_MECHANISM_SIZE) == 0)
         return true;
@@ -63,30 +64,32 @@ static bool check_mechanism(struct kith_zmtp *engine, struct kith_zmtp_event *ev
     while (size > 0 && theirs[size - 1] == 0)
         size--;
     kith_zmtp_printable(name, sizeof(name), theirs, size);
-    kith_zmtp_fail(engine, event, -EPROTONOSUPPORT, "its security mechanism is \"%s\", ours is \"%s\"", name, engine->mechanism->name);
+    kith_zmtp_fail(engine, event, -EPROTONOSUPPORT, "its security mechanism is \"%s\", ours is \"%s\"", name,
+                   engine->handshake->mechanism->name);
     return false;
 }
 
 size_t kith_zmtp_greeting_receive(struct kith_zmtp *engine, const uint8_t *data, size_t size, struct kith_zmtp_event *event) {
+    struct kith_zmtp_handshake *handshake = engine->handshake;
     size_t eaten = 0;
-    while (engine->greeting_size < KITH_ZMTP_GREETING_SIZE) {
+    while (handshake->greeting_size < KITH_ZMTP_GREETING_SIZE) {
         if (eaten == size)
             return eaten;
-        const size_t at = engine->greeting_size++;
-        engine->greeting[at] = data[eaten++];
+        const size_t at = handshake->greeting_size++;
+        handshake->greeting[at] = data[eaten++];
         if (!check_version(engine, at, event))
             return eaten;
     }
     if (!check_mechanism(engine, event))
         return eaten;
 
-    engine->peer_major = engine->greeting[OFFSET_MAJOR];
-    engine->peer_minor = engine->greeting[OFFSET_MINOR];
+    engine->peer_major = handshake->greeting[OFFSET_MAJOR];
+    engine->peer_minor = handshake->greeting[OFFSET_MINOR];
     engine->state = KITH_ZMTP_STATE_DECISION;
     event->type = KITH_ZMTP_GREETED;
     event->greeted.major = engine->peer_major;
     event->greeted.minor = engine->peer_minor;
-    event->greeted.mechanism = engine->mechanism->name;
-    event->greeted.as_server = engine->greeting[OFFSET_AS_SERVER] & 1;
+    event->greeted.mechanism = handshake->mechanism->name;
+    event->greeted.as_server = handshake->greeting[OFFSET_AS_SERVER] & 1;
     return eaten;
 }

@@ -35,12 +35,9 @@ static size_t property_size(const char *name, size_t value_size) {
     return 1 + strlen(name) + VALUE_HEADER + value_size;
 }
 
-int kith_zmtp_metadata_size(const struct kith_zmtp_options *options, size_t *ret_size) {
-    size_t size = property_size(socket_type_name, strlen(options->socket_type));
+int kith_zmtp_metadata_check(const struct kith_zmtp_options *options, size_t overhead) {
     if (options->routing_id_size > ROUTING_ID_MAX)
         return -EINVAL;
-    if (tells_identity(options))
-        size += property_size(identity_name, options->routing_id_size);
     for (size_t i = 0; i < options->metadata_count; i++) {
         const struct kith_zmtp_property *property = &options->metadata[i];
         const size_t name_size = strlen(property->name);
@@ -48,12 +45,17 @@ int kith_zmtp_metadata_size(const struct kith_zmtp_options *options, size_t *ret
             return -EINVAL;
         if (property->size > KITH_ZMTP_COMMAND_MAX)
             return -EMSGSIZE;
-        size += property_size(property->name, property->size);
-        if (size > KITH_ZMTP_COMMAND_MAX - sizeof("?READY"))
-            return -EMSGSIZE;
     }
-    *ret_size = size;
-    return 0;
+    return kith_zmtp_metadata_size(options) > KITH_ZMTP_COMMAND_MAX - overhead ? -EMSGSIZE : 0;
+}
+
+size_t kith_zmtp_metadata_size(const struct kith_zmtp_options *options) {
+    size_t size = property_size(socket_type_name, strlen(options->socket_type));
+    if (tells_identity(options))
+        size += property_size(identity_name, options->routing_id_size);
+    for (size_t i = 0; i < options->metadata_count; i++)
+        size += property_size(options->metadata[i].name, options->metadata[i].size);
+    return size;
 }
 
 static uint8_t *write_property(uint8_t *to, const char *name, const void *value, size_t size) {

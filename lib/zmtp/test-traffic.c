@@ -45,7 +45,10 @@ static const struct {
     {"long command that says more", "07", "FAILED EPROTO: frame flags 07: a command that says more frames follow\n"},
     {"nothing is heard behind a failure", "08 00 01 61 00 01 61", "FAILED EPROTO: frame flags 08 use reserved bits\n"},
 
-    {"unknown command", "04 05 04 4a4f494e 00 01 61", "COMMAND \"JOIN\"\nFRAME \"a\"\n"},
+    {"unknown command", "04 05 04 4a4f4f4e 00 01 61", "COMMAND \"JOON\"\nFRAME \"a\"\n"},
+    {"join", "04 07 04 4a4f494e 6731", "JOIN \"g1\"\n"},
+    {"join the nameless group", "04 05 04 4a4f494e", "JOIN \"\"\n"},
+    {"leave", "04 08 05 4c45415645 6731", "LEAVE \"g1\"\n"},
     {"unknown command for a terminal", "04 05 03 1b5b48 78", "COMMAND \"?[H\"\n"},
     {"commands between the frames of a message", "01 01 61 04 07 04 50494e47 0000 00 01 62", "FRAME \"a\" more\nPINGED 0\nFRAME \"b\"\n"},
     {"READY again changes nothing", READY_SUB, "COMMAND \"READY\"\n"},
@@ -62,7 +65,7 @@ static const struct {
      "COMMAND \"\" malformed\nFRAME \"\"\nFRAME \"\"\nFRAME \"\" more\nFRAME \"a\"\n"},
     {"empty commands", "04 00 04 00 04 00 02", "COMMAND \"\" malformed\nCOMMAND \"\" malformed\nCOMMAND \"\" malformed\n"},
     {"empty command, then what is one octet short of the odd long one", "04 00 0000 0000 0001 04 04 05 04 4a4f494e",
-     "COMMAND \"\" malformed\nFRAME \"\"\nFRAME \"\"\nFRAME 04\nCOMMAND \"JOIN\"\n"},
+     "COMMAND \"\" malformed\nFRAME \"\"\nFRAME \"\"\nFRAME 04\nJOIN \"\"\n"},
     {"no name of the odd long command", "04 00 000000000001 00 09 5355425343524942 58",
      "COMMAND \"\" malformed\nFRAME \"\"\nFRAME \"\"\nFRAME 00\nFAILED EPROTO: frame flags 09 use reserved bits\n"},
     {"the other name of the odd long command, cut", "04 00 000000000001 00 06 43414e4345 58 0000",
@@ -259,6 +262,28 @@ static void test_long_commands_are_gathered(void **state) {
         }
 }
 
+static void test_a_group_has_at_most_255_octets(void **state) {
+    for (int leave = 0; leave < 2; leave++)
+        for (size_t size = 255; size <= 256; size++) {
+            const char *name = leave ? "\x05LEAVE" : "\x04JOIN";
+            const size_t body = strlen(name) + size;
+            const uint8_t header[] = {6, 0, 0, 0, 0, 0, 0, (uint8_t)(body >> 8), (uint8_t)body};
+            struct octets octets = {0};
+            octets_add(&octets, header, sizeof(header));
+            octets_add(&octets, name, strlen(name));
+            for (size_t i = 0; i < size; i++)
+                octets_add(&octets, "g", 1);
+            struct subject expected = {0};
+            say(&expected, size == 256 ? "COMMAND \"%s\" malformed" : "%s", name + 1);
+            if (size == 255)
+                say_octets(&expected, octets.data + octets.size - size, size);
+            say(&expected, "\n");
+            assert_traffic("group", &octets, 7, subject_text(&expected));
+            octets_clear(&expected.text);
+            octets_clear(&octets);
+        }
+}
+
 /* Output ------------------------------------------------------------------------------------------------------------ */
 
 static void assert_sent(struct subject *subject, const char *hex) {
@@ -296,8 +321,8 @@ static void test_a_ping_is_answered_with_its_context_and_no_more(void **state) {
 }
 
 static void test_a_storm_of_pings_does_not_fill_memory(void **state) {
-    static const uint8_t ping[] = "\x04\x17\x04PING\0\0"
-                                  "0123456789abcdef";
+    static uint8_t ping[] = "\x04\x17\x04PING\0\0"
+                            "0123456789abcdef";
     struct subject subject;
     struct kith_zmtp_event event;
     size_t size, answered = 0;
@@ -307,18 +332,17 @@ static void test_a_storm_of_pings_does_not_fill_memory(void **state) {
         assert_int_equal(event.type, KITH_ZMTP_PINGED);
         answered += event.ping.answered;
     }
-    kith_zmtp_output(subject.engine, &size);
+    size = kith_zmtp_output_size(subject.engine);
     assert_int_equal(size, answered * 23);
     assert_in_range(size, 23, 4096 + 256);
 
     /* Ours do not get in either; room for them comes back with the fetching. */
     assert_int_equal(kith_zmtp_ping(subject.engine, 0, "0123456789abcdef", 16), -ENOBUFS);
     assert_int_equal(kith_zmtp_tell_error(subject.engine, "a reason longer than the rest"), -ENOBUFS);
-    kith_zmtp_output_done(subject.engine, size / 2);
+    subject_fetch(&subject);
     assert_int_equal(kith_zmtp_ping(subject.engine, 0, NULL, 0), 0);
-    kith_zmtp_output(subject.engine, &size);
-    kith_zmtp_output_done(subject.engine, size);
-    assert_null(kith_zmtp_output(subject.engine, &size));
+    subject_fetch(&subject);
+    assert_int_equal(kith_zmtp_output_size(subject.engine), 0);
     kith_zmtp_receive(subject.engine, ping, sizeof(ping) - 1, &event);
     assert_true(event.ping.answered);
     subject_deinit(&subject);
@@ -368,6 +392,66 @@ static void test_an_error_can_be_told_in_traffic(void **state) {
     subject_deinit(&subject);
 }
 
+/* Words: what they look like to peers of both versions. ----------------------------------------------------------------- */
+
+static void test_words_are_commands_to_peers_of_3_1_and_topics_messages_to_those_of_3_0(void **state) {
+    static const struct {
+        enum kith_zmtp_word word;
+        const char *to_31, *to_30;
+    } table[] = {
+        {KITH_ZMTP_WORD_SUBSCRIBE, "04 0c 09 535542534352494245 6162", "00 03 01 6162"},
+        {KITH_ZMTP_WORD_CANCEL, "04 09 06 43414e43454c 6162", "00 03 00 6162"},
+        {KITH_ZMTP_WORD_JOIN, "04 07 04 4a4f494e 6162", "04 07 04 4a4f494e 6162"},
+        {KITH_ZMTP_WORD_LEAVE, "04 08 05 4c45415645 6162", "04 08 05 4c45415645 6162"},
+    };
+    for (int minor = 0; minor < 2; minor++) {
+        struct subject subject;
+        begin(&subject, minor ? GREETING : GREETING_30);
+        for (size_t i = 0; i < KITH_ARRAY_SIZE(table); i++) {
+            subject_say(&subject, table[i].word, "ab", 2);
+            assert_sent(&subject, minor ? table[i].to_31 : table[i].to_30);
+        }
+        subject_say(&subject, KITH_ZMTP_WORD_SUBSCRIBE, NULL, 0);
+        assert_sent(&subject, minor ? "04 0a 09 535542534352494245" : "00 01 01");
+        subject_deinit(&subject);
+    }
+}
+
+static void test_a_word_of_256_octets_is_long(void **state) {
+    static const uint8_t topic[300];
+    struct subject subject;
+    begin(&subject, GREETING);
+    for (size_t size = 240; size < sizeof(topic); size++) {
+        const size_t body = 10 + size;
+        subject_say(&subject, KITH_ZMTP_WORD_SUBSCRIBE, topic, size);
+        assert_int_equal(subject.sent.size, (body > 255 ? 9 : 2) + body);
+        assert_int_equal(subject.sent.data[0], body > 255 ? 6 : 4);
+        assert_int_equal(subject.sent.data[body > 255 ? 8 : 1], (uint8_t)body);
+        assert_memory_equal(subject.sent.data + (body > 255 ? 9 : 2), "\x09SUBSCRIBE", 10);
+        subject.sent.size = 0;
+    }
+    subject_deinit(&subject);
+}
+
+static void test_frames_are_written_as_they_are_read(void **state) {
+    static const size_t sizes[] = {0, 1, 255, 256, 1000, 100000};
+    static uint8_t body[100000];
+    memset(body, 'b', sizeof(body));
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(sizes); i++)
+        for (int more = 0; more < 2; more++) {
+            struct subject subject;
+            uint8_t header[KITH_ZMTP_HEADER_MAX];
+            begin(&subject, GREETING);
+            assert_false(kith_zmtp_seals(subject.engine));
+            size_t header_size = kith_zmtp_frame_header(sizes[i], more, header);
+            subject_write(&subject, body, sizes[i], more);
+            assert_int_equal(subject.sent.size, header_size + sizes[i]);
+            assert_memory_equal(subject.sent.data, header, header_size);
+            assert_memory_equal(subject.sent.data + header_size, body, sizes[i]);
+            subject_deinit(&subject);
+        }
+}
+
 static void test_destructors_take_null(void **state) {
     assert_null(kith_zmtp_free(NULL));
 }
@@ -387,6 +471,10 @@ int main(void) {
         cmocka_unit_test(test_pings_carry_a_ttl_that_deployed_receivers_can_hold),
         cmocka_unit_test(test_peers_of_3_0_are_not_pinged),
         cmocka_unit_test(test_an_error_can_be_told_in_traffic),
+        cmocka_unit_test(test_a_group_has_at_most_255_octets),
+        cmocka_unit_test(test_words_are_commands_to_peers_of_3_1_and_topics_messages_to_those_of_3_0),
+        cmocka_unit_test(test_a_word_of_256_octets_is_long),
+        cmocka_unit_test(test_frames_are_written_as_they_are_read),
         cmocka_unit_test(test_destructors_take_null),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
