@@ -60,6 +60,9 @@ struct talk {
     size_t subscribers; /* pub: subscriptions that came */
     bool sending_over;
     int status; /* -1: not decided */
+    /* What went wrong while the last messages were sent; 0: nothing. */
+    int late_status;
+    char late[KITH_ERROR_TEXT_MAX];
 };
 
 enum {
@@ -182,18 +185,24 @@ static int take_option(void *state, int key, const char *value) {
 static void finish(struct talk *talk, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 static void finish(struct talk *talk, int status, const char *format, ...) {
+    char text[KITH_ERROR_TEXT_MAX] = "";
     kith_loop_stop(talk->loop);
-    if (talk->status >= 0)
+    if (talk->status > CLI_OK || talk->late_status != 0)
         return;
+    if (format) {
+        va_list args;
+        va_start(args, format);
+        vsnprintf(text, sizeof(text), format, args);
+        va_end(args);
+    }
+    if (talk->status == CLI_OK) { /* all was taken for sending: whether it went out is seen when that is over */
+        talk->late_status = status;
+        memcpy(talk->late, text, sizeof(text));
+        return;
+    }
     talk->status = status;
-    if (!format)
-        return;
-    char text[1024];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    cli_error("%s", text);
+    if (text[0])
+        cli_error("%s", text);
 }
 
 static void still_alive(struct talk *talk) {
@@ -335,6 +344,11 @@ static void on_message(kith_socket *socket, kith_msg *msg, void *userdata) {
         finish(talk, CLI_OK, NULL); /* an output error is told at the end, by cli_output_finish() */
 }
 
+/* A peer of another kind is one however often it is tried. */
+static bool will_never_do(int error) {
+    return error == -EPROTOTYPE || error == -EPROTONOSUPPORT;
+}
+
 static void on_event(kith_socket *socket, const struct kith_event *event, void *userdata) {
     (void)socket;
     struct talk *talk = userdata;
@@ -342,6 +356,8 @@ static void on_event(kith_socket *socket, const struct kith_event *event, void *
         cli_error("%s: %s", kith_event_name(event->type), event->text);
     if (event->type == KITH_EVENT_REFUSED)
         finish(talk, CLI_REFUSED, "%s: %s", event->endpoint, event->text);
+    else if (event->type == KITH_EVENT_HANDSHAKE_FAILED && talk->binds.count == 0 && will_never_do(event->error))
+        finish(talk, CLI_ERROR, "%s: %s", event->endpoint, event->text);
     else if (event->type == KITH_EVENT_CONNECTED)
         send_more(talk);
 }
@@ -423,12 +439,18 @@ static int drain(struct talk *talk) {
     (void)kith_socket_get_number(talk->socket, KITH_OPTION_LINGER, &linger);
     if (talk->sent == 0 || talk->status > CLI_OK)
         return talk->status;
+    kith_timer_disarm(talk->timer);
     int r = kith_socket_drain(talk->socket, (int)linger);
-    if (r == -ETIMEDOUT || r == -ENOTCONN) {
-        cli_error("not all messages were sent: %s", r == -ETIMEDOUT ? "peers did not take them in time (linger)" : "there is no peer");
-        return CLI_ERROR;
+    if (r >= 0)
+        return talk->status;
+    if (talk->late_status > CLI_OK) {
+        cli_error("%s", talk->late);
+        return talk->late_status;
     }
-    return talk->status;
+    cli_error("not all messages were sent: %s", r == -ETIMEDOUT  ? "peers did not take them in time (linger)"
+                                                : r == -ENOTCONN ? "there is no peer"
+                                                                 : "interrupted");
+    return CLI_ERROR;
 }
 
 static void talk_deinit(struct talk *talk) {

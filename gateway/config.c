@@ -16,7 +16,14 @@
 #include "config/internal.h"
 #include "gateway/cleanup.h"
 
-/* What a service may set. Rows that are named as an option in kith_socket_options(), with _ for -, set that on all its sockets. */
+/* Rows that are named as an option in kith_socket_options(), with _ for -, set that on all sockets of the section. */
+#define SOCKET_OPTIONS                                                                                                                     \
+    KITH_CONFIG_VALUE("max_message"), KITH_CONFIG_VALUE("handshake_timeout"), KITH_CONFIG_VALUE("heartbeat_interval"),                     \
+        KITH_CONFIG_VALUE("heartbeat_timeout"), KITH_CONFIG_VALUE("heartbeat_ttl"), KITH_CONFIG_VALUE("send_hwm"),                         \
+        KITH_CONFIG_VALUE("send_hwm_bytes"), KITH_CONFIG_VALUE("recv_hwm"), KITH_CONFIG_VALUE("recv_hwm_bytes"),                           \
+        KITH_CONFIG_VALUE("backlog"), KITH_CONFIG_VALUE("max_peers")
+
+/* What a service may set. */
 static const cfg_opt_t service_options[] = {
     KITH_CONFIG_VALUES("listen"),
     KITH_CONFIG_VALUE("policy"),
@@ -30,17 +37,22 @@ static const cfg_opt_t service_options[] = {
     KITH_CONFIG_VALUE("queue_bytes"),
     KITH_CONFIG_VALUE("in_flight"),
     KITH_CONFIG_VALUE("request_timeout"),
-    KITH_CONFIG_VALUE("max_message"),
-    KITH_CONFIG_VALUE("handshake_timeout"),
-    KITH_CONFIG_VALUE("heartbeat_interval"),
-    KITH_CONFIG_VALUE("heartbeat_timeout"),
-    KITH_CONFIG_VALUE("heartbeat_ttl"),
-    KITH_CONFIG_VALUE("send_hwm"),
-    KITH_CONFIG_VALUE("send_hwm_bytes"),
-    KITH_CONFIG_VALUE("recv_hwm"),
-    KITH_CONFIG_VALUE("recv_hwm_bytes"),
-    KITH_CONFIG_VALUE("backlog"),
-    KITH_CONFIG_VALUE("max_peers"),
+    SOCKET_OPTIONS,
+    CFG_END(),
+};
+
+/* What a proxy may set. */
+static const cfg_opt_t forward_options[] = {
+    KITH_CONFIG_VALUE("pattern"),
+    KITH_CONFIG_VALUES("frontend"),
+    KITH_CONFIG_VALUES("frontend_connect"),
+    KITH_CONFIG_VALUE("frontend_policy"),
+    KITH_CONFIG_VALUE("frontend_mode"),
+    KITH_CONFIG_VALUES("backend"),
+    KITH_CONFIG_VALUES("backend_connect"),
+    KITH_CONFIG_VALUE("backend_policy"),
+    KITH_CONFIG_VALUE("backend_mode"),
+    SOCKET_OPTIONS,
     CFG_END(),
 };
 
@@ -48,6 +60,7 @@ static const cfg_opt_t gateway_options[] = {
     KITH_CONFIG_VALUE("drain"),
     KITH_CONFIG_POLICY_SECTION("policy"),
     KITH_CONFIG_SECTION("service", service_options),
+    KITH_CONFIG_SECTION("proxy", forward_options),
     CFG_END(),
 };
 
@@ -81,12 +94,25 @@ static void service_deinit(struct gateway_service_config *service) {
     free(service->options);
 }
 
+static void forward_deinit(struct gateway_forward_config *forward) {
+    free(forward->name);
+    for (size_t i = 0; i < GATEWAY_SIDE_COUNT; i++) {
+        strings_free(forward->sides[i].bind);
+        strings_free(forward->sides[i].connect);
+        kith_policy_unref(forward->sides[i].policy);
+    }
+    free(forward->options);
+}
+
 struct gateway_config *gateway_config_free(struct gateway_config *config) {
     if (!config)
         return NULL;
     for (size_t i = 0; i < config->service_count; i++)
         service_deinit(&config->services[i]);
     free(config->services);
+    for (size_t i = 0; i < config->forward_count; i++)
+        forward_deinit(&config->forwards[i]);
+    free(config->forwards);
     free(config);
     return NULL;
 }
@@ -139,14 +165,14 @@ static int read_ms(struct reader *reader, cfg_t *section, const char *option, in
     return r;
 }
 
-static int check_endpoint(struct reader *reader, const struct kith_config_value *value) {
+static int check_endpoint(struct reader *reader, const struct kith_config_value *value, bool listening) {
     struct kith_error error = KITH_ERROR_NONE;
-    int r = kith_endpoint_check(value->text, true, &error);
+    int r = kith_endpoint_check(value->text, listening, &error);
     return r < 0 ? fail(reader, r, value->line, "%s", error.text) : 0;
 }
 
 /* Absent: *ret_endpoints stays NULL. */
-static int read_endpoints(struct reader *reader, cfg_t *section, const char *option, char ***ret_endpoints) {
+static int read_endpoints(struct reader *reader, cfg_t *section, const char *option, bool listening, char ***ret_endpoints) {
     size_t count = kith_config_count(section, option);
     if (count == 0)
         return 0;
@@ -155,7 +181,7 @@ static int read_endpoints(struct reader *reader, cfg_t *section, const char *opt
         return no_memory(reader);
     for (size_t i = 0; i < count; i++) {
         const struct kith_config_value *value = kith_config_get(section, option, i);
-        int r = check_endpoint(reader, value);
+        int r = check_endpoint(reader, value, listening);
         if (r < 0)
             return r;
         endpoints[i] = strdup(value->text);
@@ -246,15 +272,17 @@ static const struct kith_option_info *find_socket_option(const char *name) {
     return NULL;
 }
 
-static int read_socket_options(struct reader *reader, cfg_t *section, struct gateway_service_config *service) {
-    service->options = calloc(KITH_ARRAY_SIZE(service_options), sizeof(*service->options));
-    if (!service->options)
+static int read_socket_options(struct reader *reader, cfg_t *section, const cfg_opt_t *rows, struct gateway_option **ret_options,
+                               size_t *ret_count) {
+    struct gateway_option *options = calloc(KITH_OPTION_COUNT_, sizeof(*options));
+    if (!options)
         return no_memory(reader);
-    for (const cfg_opt_t *row = service_options; row->name; row++) {
+    *ret_options = options;
+    for (const cfg_opt_t *row = rows; row->name; row++) {
         const struct kith_option_info *info = find_socket_option(row->name);
         if (!info || !kith_config_get(section, row->name, 0))
             continue;
-        struct gateway_option *option = &service->options[service->option_count++];
+        struct gateway_option *option = &options[(*ret_count)++];
         option->option = info->option;
         int r = read_number(reader, section, row->name, info->min, info->max, &option->value);
         if (r < 0)
@@ -296,14 +324,13 @@ static int read_answer(struct reader *reader, cfg_t *section, struct gateway_ser
 }
 
 /* The kernel names local peers only. */
-static int check_worker_endpoints(struct reader *reader, cfg_t *section, const char *option) {
+static int check_worker_endpoints(struct reader *reader, cfg_t *section, const char *option, const char *who, const char *policy) {
     for (size_t i = 0; i < kith_config_count(section, option); i++) {
         const struct kith_config_value *value = kith_config_get(section, option, i);
         if (strncmp(value->text, "ipc://", strlen("ipc://")) != 0)
-            return fail(
-                reader, -EINVAL, value->line,
-                "%s: workers that come over the network have no uid to know them by: write worker_policy = \"NAME\" to say who may be one",
-                value->text);
+            return fail(reader, -EINVAL, value->line,
+                        "%s: %s that come over the network have no uid to know them by: write %s = \"NAME\" to say who may be one",
+                        value->text, who, policy);
     }
     return 0;
 }
@@ -312,34 +339,34 @@ static int read_worker_policy(struct reader *reader, cfg_t *section, struct gate
     int r = read_policy(reader, section, "worker_policy", &service->worker_policy);
     if (r < 0 || service->worker_policy || service->answer != GATEWAY_ANSWER_WORKERS)
         return r;
-    r = check_worker_endpoints(reader, section, "workers");
+    r = check_worker_endpoints(reader, section, "workers", "workers", "worker_policy");
     if (r >= 0)
-        r = check_worker_endpoints(reader, section, "workers_with_origin");
+        r = check_worker_endpoints(reader, section, "workers_with_origin", "workers", "worker_policy");
     return r < 0 ? r : default_worker_policy(reader, &service->worker_policy);
 }
 
-static int read_name(struct reader *reader, cfg_t *section, struct gateway_service_config *service) {
+static int read_name(struct reader *reader, cfg_t *section, char **ret_name) {
     const char *name = cfg_title(section);
     size_t size = strlen(name);
     if (size == 0 || size > GATEWAY_SERVICE_NAME_MAX)
-        return fail(reader, -EINVAL, (unsigned)section->line, "service \"%.16s%s\": give it a name of 1 to %d octets", name,
+        return fail(reader, -EINVAL, (unsigned)section->line, "%s \"%.16s%s\": give it a name of 1 to %d octets", cfg_name(section), name,
                     size > 16 ? "..." : "", GATEWAY_SERVICE_NAME_MAX);
-    service->name = strdup(name);
-    return service->name ? 0 : no_memory(reader);
+    *ret_name = strdup(name);
+    return *ret_name ? 0 : no_memory(reader);
 }
 
 static int read_service(struct reader *reader, cfg_t *section, struct gateway_service_config *service) {
-    int r = read_name(reader, section, service);
+    int r = read_name(reader, section, &service->name);
     if (r < 0)
         return r;
     if (!kith_config_get(section, "listen", 0))
         return fail(reader, -EINVAL, (unsigned)section->line,
                     "service \"%s\" listens nowhere: give it listen = {\"ipc:///run/kith/%s.sock\"}", service->name, service->name);
-    r = read_endpoints(reader, section, "listen", &service->listen);
+    r = read_endpoints(reader, section, "listen", true, &service->listen);
     if (r >= 0)
-        r = read_endpoints(reader, section, "workers", &service->workers);
+        r = read_endpoints(reader, section, "workers", true, &service->workers);
     if (r >= 0)
-        r = read_endpoints(reader, section, "workers_with_origin", &service->workers_with_origin);
+        r = read_endpoints(reader, section, "workers_with_origin", true, &service->workers_with_origin);
     if (r >= 0)
         r = read_answer(reader, section, service);
     if (r >= 0)
@@ -354,15 +381,86 @@ static int read_service(struct reader *reader, cfg_t *section, struct gateway_se
         r = read_mode(reader, section, "workers_mode", &service->workers_mode);
     if (r >= 0)
         r = read_limits(reader, section, service);
-    return r < 0 ? r : read_socket_options(reader, section, service);
+    return r < 0 ? r : read_socket_options(reader, section, service_options, &service->options, &service->option_count);
+}
+
+/* Proxies ---------------------------------------------------------------------------------------------------------- */
+
+static int read_pattern(struct reader *reader, cfg_t *section, struct gateway_forward_config *forward) {
+    static const char *const patterns[] = {
+        [GATEWAY_FORWARD_PUBLISH] = "publish", [GATEWAY_FORWARD_PIPELINE] = "pipeline", [GATEWAY_FORWARD_REQUESTS] = "requests"};
+    const struct kith_config_value *value = kith_config_get(section, "pattern", 0);
+    for (size_t i = 0; value && i < KITH_ARRAY_SIZE(patterns); i++) {
+        if (strcmp(value->text, patterns[i]) != 0)
+            continue;
+        forward->pattern = (enum gateway_forward_pattern)i;
+        return 0;
+    }
+    return fail(reader, -EINVAL, value ? value->line : (unsigned)section->line,
+                "proxy \"%s\": write pattern = \"publish\", \"pipeline\" or \"requests\"", forward->name);
+}
+
+/* The names of a side's rows. */
+struct side_rows {
+    const char *bind, *connect, *policy, *mode;
+};
+
+static int read_side(struct reader *reader, cfg_t *section, const struct side_rows *rows, struct gateway_side_config *side) {
+    int r = read_endpoints(reader, section, rows->bind, true, &side->bind);
+    if (r >= 0)
+        r = read_endpoints(reader, section, rows->connect, false, &side->connect);
+    if (r >= 0 && !side->bind && !side->connect)
+        return fail(reader, -EINVAL, (unsigned)section->line, "proxy \"%s\" has no %s: give it %s = {\"ipc:///run/kith/%s-%s.sock\"}",
+                    cfg_title(section), rows->bind, rows->bind, cfg_title(section), rows->bind);
+    if (r >= 0)
+        r = read_policy(reader, section, rows->policy, &side->policy);
+    side->mode = side->policy ? 0666 : 0;
+    return r < 0 ? r : read_mode(reader, section, rows->mode, &side->mode);
+}
+
+/* Whoever takes messages at the backend sees what was not meant for everybody. */
+static int guard_backend(struct reader *reader, cfg_t *section, struct gateway_side_config *side) {
+    if (side->policy || !side->bind)
+        return 0;
+    int r = check_worker_endpoints(reader, section, "backend", "receivers", "backend_policy");
+    return r < 0 ? r : default_worker_policy(reader, &side->policy);
+}
+
+static int read_forward(struct reader *reader, cfg_t *section, struct gateway_forward_config *forward) {
+    static const struct side_rows rows[GATEWAY_SIDE_COUNT] = {
+        [GATEWAY_SIDE_FRONTEND] = {"frontend", "frontend_connect", "frontend_policy", "frontend_mode"},
+        [GATEWAY_SIDE_BACKEND] = {"backend", "backend_connect", "backend_policy", "backend_mode"},
+    };
+    int r = read_name(reader, section, &forward->name);
+    if (r >= 0)
+        r = read_pattern(reader, section, forward);
+    for (size_t i = 0; r >= 0 && i < GATEWAY_SIDE_COUNT; i++)
+        r = read_side(reader, section, &rows[i], &forward->sides[i]);
+    if (r >= 0)
+        r = guard_backend(reader, section, &forward->sides[GATEWAY_SIDE_BACKEND]);
+    return r < 0 ? r : read_socket_options(reader, section, forward_options, &forward->options, &forward->option_count);
+}
+
+static int read_forwards(struct reader *reader, struct gateway_config *config) {
+    unsigned count = cfg_size(reader->cfg, "proxy");
+    config->forwards = calloc(count ? count : 1, sizeof(*config->forwards));
+    if (!config->forwards)
+        return no_memory(reader);
+    for (unsigned i = 0; i < count; i++) {
+        config->forward_count++;
+        int r = read_forward(reader, cfg_getnsec(reader->cfg, "proxy", i), &config->forwards[i]);
+        if (r < 0)
+            return r;
+    }
+    return 0;
 }
 
 static int read_services(struct reader *reader, struct gateway_config *config) {
     unsigned count = cfg_size(reader->cfg, "service");
-    if (count == 0)
+    if (count + cfg_size(reader->cfg, "proxy") == 0)
         return fail(reader, -EINVAL, (unsigned)reader->cfg->line,
                     "there is no service: write service \"echo\" { listen = {...}  builtin = \"echo\" }");
-    config->services = calloc(count, sizeof(*config->services));
+    config->services = calloc(count ? count : 1, sizeof(*config->services));
     if (!config->services)
         return no_memory(reader);
     for (unsigned i = 0; i < count; i++) {
@@ -375,26 +473,41 @@ static int read_services(struct reader *reader, struct gateway_config *config) {
 }
 
 /* Two sockets at one endpoint would be found out only when the second is bound, with the first one running. */
-static int check_unique(struct reader *reader) {
-    static const char *const options[] = {"listen", "workers", "workers_with_origin"};
-    const struct kith_config_value *seen[1024];
-    size_t seen_count = 0;
-    for (unsigned i = 0; i < cfg_size(reader->cfg, "service"); i++) {
-        cfg_t *section = cfg_getnsec(reader->cfg, "service", i);
-        for (size_t k = 0; k < KITH_ARRAY_SIZE(options); k++) {
+struct seen {
+    const struct kith_config_value *values[1024];
+    size_t count;
+};
+
+static int check_value(struct reader *reader, struct seen *seen, const struct kith_config_value *value) {
+    for (size_t i = 0; i < seen->count; i++)
+        if (strcmp(seen->values[i]->text, value->text) == 0)
+            return fail(reader, -EINVAL, value->line, "%s is used on line %u already: give each socket an endpoint of its own", value->text,
+                        seen->values[i]->line);
+    if (seen->count == KITH_ARRAY_SIZE(seen->values))
+        return fail(reader, -E2BIG, value->line, "more than %zu endpoints: run several gateways", seen->count);
+    seen->values[seen->count++] = value;
+    return 0;
+}
+
+static int check_sections(struct reader *reader, struct seen *seen, const char *kind, const char *const *options, size_t option_count) {
+    for (unsigned i = 0; i < cfg_size(reader->cfg, kind); i++) {
+        cfg_t *section = cfg_getnsec(reader->cfg, kind, i);
+        for (size_t k = 0; k < option_count; k++) {
             for (size_t n = 0; n < kith_config_count(section, options[k]); n++) {
-                const struct kith_config_value *value = kith_config_get(section, options[k], n);
-                for (size_t j = 0; j < seen_count; j++)
-                    if (strcmp(seen[j]->text, value->text) == 0)
-                        return fail(reader, -EINVAL, value->line, "%s is used on line %u already: give each socket an endpoint of its own",
-                                    value->text, seen[j]->line);
-                if (seen_count == KITH_ARRAY_SIZE(seen))
-                    return fail(reader, -E2BIG, value->line, "more than %zu endpoints: run several gateways", seen_count);
-                seen[seen_count++] = value;
+                int r = check_value(reader, seen, kith_config_get(section, options[k], n));
+                if (r < 0)
+                    return r;
             }
         }
     }
     return 0;
+}
+
+static int check_unique(struct reader *reader) {
+    static const char *const of_services[] = {"listen", "workers", "workers_with_origin"}, *const of_proxies[] = {"frontend", "backend"};
+    struct seen seen = {.count = 0};
+    int r = check_sections(reader, &seen, "service", of_services, KITH_ARRAY_SIZE(of_services));
+    return r < 0 ? r : check_sections(reader, &seen, "proxy", of_proxies, KITH_ARRAY_SIZE(of_proxies));
 }
 
 static int read_all(struct reader *reader, struct gateway_config **ret_config) {
@@ -409,6 +522,8 @@ static int read_all(struct reader *reader, struct gateway_config **ret_config) {
         r = read_policies(reader);
     if (r >= 0)
         r = read_services(reader, config);
+    if (r >= 0)
+        r = read_forwards(reader, config);
     if (r < 0)
         return r;
     *ret_config = KITH_STEAL(config);
@@ -447,12 +562,26 @@ static bool same_strings(char **a, char **b) {
     return *a == *b; /* both at their end */
 }
 
-bool gateway_service_config_same_sockets(const struct gateway_service_config *a, const struct gateway_service_config *b) {
-    if (a->answer != b->answer || a->mode != b->mode || a->workers_mode != b->workers_mode || a->option_count != b->option_count)
+static bool same_options(const struct gateway_option *a, size_t a_count, const struct gateway_option *b, size_t b_count) {
+    if (a_count != b_count)
         return false;
-    for (size_t i = 0; i < a->option_count; i++)
-        if (a->options[i].option != b->options[i].option || a->options[i].value != b->options[i].value)
+    for (size_t i = 0; i < a_count; i++)
+        if (a[i].option != b[i].option || a[i].value != b[i].value)
             return false;
-    return same_strings(a->listen, b->listen) && same_strings(a->workers, b->workers) &&
-           same_strings(a->workers_with_origin, b->workers_with_origin);
+    return true;
+}
+
+bool gateway_service_config_same_sockets(const struct gateway_service_config *a, const struct gateway_service_config *b) {
+    return a->answer == b->answer && a->mode == b->mode && a->workers_mode == b->workers_mode &&
+           same_options(a->options, a->option_count, b->options, b->option_count) && same_strings(a->listen, b->listen) &&
+           same_strings(a->workers, b->workers) && same_strings(a->workers_with_origin, b->workers_with_origin);
+}
+
+static bool same_side(const struct gateway_side_config *a, const struct gateway_side_config *b) {
+    return a->mode == b->mode && same_strings(a->bind, b->bind) && same_strings(a->connect, b->connect);
+}
+
+bool gateway_forward_config_same_sockets(const struct gateway_forward_config *a, const struct gateway_forward_config *b) {
+    return a->pattern == b->pattern && same_options(a->options, a->option_count, b->options, b->option_count) &&
+           same_side(&a->sides[0], &b->sides[0]) && same_side(&a->sides[1], &b->sides[1]);
 }

@@ -48,9 +48,39 @@ struct gateway_service_config {
     size_t option_count;
 };
 
+/* What a proxy joins. */
+enum gateway_forward_pattern {
+    GATEWAY_FORWARD_PUBLISH,  /* XSUB and XPUB */
+    GATEWAY_FORWARD_PIPELINE, /* PULL and PUSH */
+    GATEWAY_FORWARD_REQUESTS, /* ROUTER and DEALER */
+};
+
+/* Messages (or requests) come in at the frontend and leave at the backend. */
+enum gateway_side {
+    GATEWAY_SIDE_FRONTEND,
+    GATEWAY_SIDE_BACKEND,
+    GATEWAY_SIDE_COUNT,
+};
+
+struct gateway_side_config {
+    char **bind, **connect; /* endpoints, ended by NULL; NULL: none */
+    kith_policy *policy;    /* of the frontend NULL: none, everybody may send; of the backend, when it binds, never NULL */
+    unsigned mode;
+};
+
+struct gateway_forward_config {
+    char *name;
+    enum gateway_forward_pattern pattern;
+    struct gateway_side_config sides[GATEWAY_SIDE_COUNT];
+    struct gateway_option *options; /* of both sockets */
+    size_t option_count;
+};
+
 struct gateway_config {
     struct gateway_service_config *services;
     size_t service_count;
+    struct gateway_forward_config *forwards;
+    size_t forward_count;
     uint64_t drain_ms; /* how long a stopping gateway waits for replies */
 };
 
@@ -64,6 +94,7 @@ struct gateway_config *gateway_config_free(struct gateway_config *config);
 
 /* Do both open the same sockets with the same options? (Policies, limits and times may differ.) */
 bool gateway_service_config_same_sockets(const struct gateway_service_config *a, const struct gateway_service_config *b);
+bool gateway_forward_config_same_sockets(const struct gateway_forward_config *a, const struct gateway_forward_config *b);
 
 /* The text that is used without a file, for this user: services "echo" and "who" in $RUNTIME_DIRECTORY (systemd.exec(5)), /run/kith (root)
  * or $XDG_RUNTIME_DIR/kith. To free(). Errors: -ENOMEM, -ENOENT (no such directory is known), with text. */

@@ -9,10 +9,12 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "gateway/cleanup.h"
+#include "gateway/forward.h"
 #include "gateway/service.h"
 
 /* The status line need not follow each request. */
 #define STATUS_MS 1000
+#define POLL_MS 10
 
 struct gateway {
     kith_loop *loop;
@@ -21,6 +23,9 @@ struct gateway {
     const char *path;
     struct gateway_service **services;
     size_t service_count;
+    struct gateway_forward **forwards;
+    size_t forward_count;
+    kith_timer *poll; /* armed while stopping: nobody tells when a proxy has handed on what waits */
     kith_signal *signals[3];
     kith_timer *deadline; /* armed while stopping */
     kith_timer *status;   /* armed while the status line is out of date */
@@ -31,6 +36,9 @@ struct gateway {
 static bool busy(const struct gateway *gateway) {
     for (size_t i = 0; i < gateway->service_count; i++)
         if (gateway_service_busy(gateway->services[i]))
+            return true;
+    for (size_t i = 0; i < gateway->forward_count; i++)
+        if (gateway_forward_busy(gateway->forwards[i]))
             return true;
     return false;
 }
@@ -47,8 +55,20 @@ static void tell_status(kith_timer *timer, void *userdata) {
         all.in_flight += counts.in_flight;
         all.dropped += counts.dropped;
     }
-    sd_notifyf(0, "STATUS=%zu services, %zu clients, %zu workers; requests: %zu waiting, %zu in flight, %llu dropped",
-               gateway->service_count, all.clients, all.workers, all.waiting, all.in_flight, (unsigned long long)all.dropped);
+    uint64_t forwarded = 0;
+    for (size_t i = 0; i < gateway->forward_count; i++) {
+        struct gateway_forward_counts counts;
+        gateway_forward_counts(gateway->forwards[i], &counts);
+        forwarded += counts.proxy.to_backend.messages + counts.proxy.to_frontend.messages;
+        all.dropped += counts.proxy.dropped;
+    }
+    sd_notifyf(0,
+               "STATUS=%zu services, %zu proxies, %zu clients, %zu workers; requests: %zu waiting, %zu in flight; %llu messages handed on, "
+               "%llu dropped",
+               gateway->service_count, gateway->forward_count, all.clients, all.workers, all.waiting, all.in_flight,
+               (unsigned long long)forwarded, (unsigned long long)all.dropped);
+    if (gateway->forward_count > 0 && !gateway->stopping)
+        kith_timer_arm(gateway->status, STATUS_MS, 0); /* proxies do not tell of each message */
 }
 
 static void service_changed(void *userdata) {
@@ -66,6 +86,12 @@ static void deadline_passed(kith_timer *timer, void *userdata) {
     kith_loop_stop(gateway->loop);
 }
 
+static void look_again(kith_timer *timer, void *userdata) {
+    struct gateway *gateway = userdata;
+    if (!busy(gateway))
+        kith_loop_stop(gateway->loop);
+}
+
 static void stop(kith_signal *sig, int signo, void *userdata) {
     struct gateway *gateway = userdata;
     if (gateway->stopping) {
@@ -79,6 +105,10 @@ static void stop(kith_signal *sig, int signo, void *userdata) {
     gateway->end = kith_time_now() + gateway->config->drain_ms * KITH_NS_PER_MS;
     for (size_t i = 0; i < gateway->service_count; i++)
         gateway_service_stop(gateway->services[i]);
+    for (size_t i = 0; i < gateway->forward_count; i++)
+        gateway_forward_stop(gateway->forwards[i]);
+    if (gateway->forward_count > 0)
+        kith_timer_arm(gateway->poll, POLL_MS, POLL_MS);
     if (!busy(gateway))
         kith_loop_stop(gateway->loop);
     else
@@ -90,6 +120,29 @@ static const struct gateway_service_config *find_config(const struct gateway_con
         if (strcmp(config->services[i].name, name) == 0)
             return &config->services[i];
     return NULL;
+}
+
+static const struct gateway_forward_config *find_forward_config(const struct gateway_config *config, const char *name) {
+    for (size_t i = 0; i < config->forward_count; i++)
+        if (strcmp(config->forwards[i].name, name) == 0)
+            return &config->forwards[i];
+    return NULL;
+}
+
+static void apply_forwards(struct gateway *gateway, const struct gateway_config *config) {
+    for (size_t i = 0; i < gateway->forward_count; i++) {
+        const char *name = gateway_forward_name(gateway->forwards[i]);
+        const struct gateway_forward_config *forward = find_forward_config(config, name);
+        if (!forward)
+            gateway_log(gateway->log, LOG_WARNING, "proxy %s is no longer in %s: it goes on until a restart", name, gateway->path);
+        else if (!gateway_forward_reload(gateway->forwards[i], forward))
+            gateway_log(gateway->log, LOG_WARNING,
+                        "proxy %s: pattern, endpoints, modes or socket options have changed, or its policy is gone: that needs a restart",
+                        name);
+    }
+    for (size_t i = 0; i < config->forward_count; i++)
+        if (!find_forward_config(gateway->config, config->forwards[i].name))
+            gateway_log(gateway->log, LOG_WARNING, "proxy %s is new: it needs a restart", config->forwards[i].name);
 }
 
 /* Takes over what may change; says what needs a restart. */
@@ -107,6 +160,7 @@ static void apply(struct gateway *gateway, const struct gateway_config *config) 
     for (size_t i = 0; i < config->service_count; i++)
         if (!find_config(gateway->config, config->services[i].name))
             gateway_log(gateway->log, LOG_WARNING, "service %s is new: it needs a restart", config->services[i].name);
+    apply_forwards(gateway, config);
     gateway->config->drain_ms = config->drain_ms;
 }
 
@@ -149,6 +203,24 @@ static int open_services(struct gateway *gateway, struct kith_error *ret_error) 
     return 0;
 }
 
+static int open_forwards(struct gateway *gateway, struct kith_error *ret_error) {
+    const struct gateway_config *config = gateway->config;
+    gateway->forwards = calloc(config->forward_count ? config->forward_count : 1, sizeof(*gateway->forwards));
+    if (!gateway->forwards)
+        return kith_error_set(ret_error, -ENOMEM, "out of memory");
+    for (size_t i = 0; i < config->forward_count; i++) {
+        int r = gateway_forward_new(gateway->loop, gateway->log, &config->forwards[i], &gateway->forwards[i], ret_error);
+        if (r < 0)
+            return r;
+        gateway->forward_count++;
+        const struct gateway_side_config *frontend = &config->forwards[i].sides[GATEWAY_SIDE_FRONTEND];
+        if (frontend->bind && !frontend->policy)
+            gateway_log(gateway->log, LOG_NOTICE, "proxy %s has no frontend_policy: whoever can connect may send",
+                        config->forwards[i].name);
+    }
+    return 0;
+}
+
 static int watch_signals(struct gateway *gateway, struct kith_error *ret_error) {
     int r = kith_signal_new(gateway->loop, SIGTERM, stop, gateway, &gateway->signals[0]);
     if (r >= 0)
@@ -159,6 +231,8 @@ static int watch_signals(struct gateway *gateway, struct kith_error *ret_error) 
         r = kith_timer_new(gateway->loop, deadline_passed, gateway, &gateway->deadline);
     if (r >= 0)
         r = kith_timer_new(gateway->loop, tell_status, gateway, &gateway->status);
+    if (r >= 0)
+        r = kith_timer_new(gateway->loop, look_again, gateway, &gateway->poll);
     return r < 0 ? kith_error_set(ret_error, r, "cannot watch signals: %s", kith_error_name(r)) : 0;
 }
 
@@ -175,6 +249,8 @@ int gateway_new(kith_loop *loop, struct gateway_log *log, struct gateway_config 
     int r = watch_signals(gateway, ret_error);
     if (r >= 0)
         r = open_services(gateway, ret_error);
+    if (r >= 0)
+        r = open_forwards(gateway, ret_error);
     if (r < 0) {
         gateway->config = NULL; /* stays the caller's */
         return r;
@@ -191,10 +267,12 @@ static int time_left(const struct gateway *gateway) {
 int gateway_run(struct gateway *gateway) {
     sd_notify(0, "READY=1");
     tell_status(NULL, gateway);
-    gateway_log(gateway->log, LOG_NOTICE, "ready: %zu services", gateway->service_count);
+    gateway_log(gateway->log, LOG_NOTICE, "ready: %zu services, %zu proxies", gateway->service_count, gateway->forward_count);
     int r = kith_loop_run(gateway->loop);
     for (size_t i = 0; r >= 0 && i < gateway->service_count; i++)
         gateway_service_drain(gateway->services[i], time_left(gateway));
+    for (size_t i = 0; r >= 0 && i < gateway->forward_count; i++)
+        gateway_forward_drain(gateway->forwards[i], time_left(gateway));
     return r;
 }
 
@@ -204,10 +282,14 @@ struct gateway *gateway_free(struct gateway *gateway) {
     for (size_t i = 0; i < gateway->service_count; i++)
         gateway_service_free(gateway->services[i]);
     free(gateway->services);
+    for (size_t i = 0; i < gateway->forward_count; i++)
+        gateway_forward_free(gateway->forwards[i]);
+    free(gateway->forwards);
     for (size_t i = 0; i < KITH_ARRAY_SIZE(gateway->signals); i++)
         kith_signal_free(gateway->signals[i]);
     kith_timer_free(gateway->deadline);
     kith_timer_free(gateway->status);
+    kith_timer_free(gateway->poll);
     gateway_config_free(gateway->config);
     free(gateway);
     return NULL;

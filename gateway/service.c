@@ -9,11 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/error.h"
 #include "base/time.h"
 #include "gateway/cleanup.h"
+#include "gateway/endpoints.h"
 #include "gateway/envelope.h"
 #include "gateway/origin-json.h"
 #include "gateway/printable.h"
@@ -373,43 +373,11 @@ static const struct kith_socket_handler front_closed = {.event = front_event};
 
 /* Making and ending ----------------------------------------------------------------------------------------------- */
 
-static int set_options(kith_socket *socket, const struct gateway_service_config *config, unsigned mode, struct kith_error *ret_error) {
-    int r = kith_socket_set_number(socket, KITH_OPTION_IPC_MODE, mode, ret_error);
-    for (size_t i = 0; r >= 0 && i < config->option_count; i++)
-        r = kith_socket_set_number(socket, config->options[i].option, config->options[i].value, ret_error);
-    return r;
-}
-
-/* The directory of a path under /run is often the service's own and gone after a boot: it is made, one level deep. Where
- * the configuration says who may connect, a umask of those who start the gateway must not hide the path behind its directory. */
-static void make_directory(const char *endpoint, unsigned mode) {
-    const char *path = endpoint + strlen("ipc://");
-    const char *slash = strrchr(path, '/');
-    if (strncmp(endpoint, "ipc:///", 7) != 0 || slash == path)
-        return;
-    _cleanup_(freep) char *directory = strndup(path, (size_t)(slash - path));
-    /* When it fails, binding does too, and names the path. */
-    if (directory && mkdir(directory, 0755) == 0 && mode != 0)
-        (void)chmod(directory, 0755);
-}
-
 /* Those of clients first: workers may share one, and clients' is the more open one. */
 static void make_directories(const struct gateway_service_config *config) {
-    for (char **endpoint = config->listen; *endpoint; endpoint++)
-        make_directory(*endpoint, config->mode);
-    for (char **endpoint = config->workers; endpoint && *endpoint; endpoint++)
-        make_directory(*endpoint, config->workers_mode);
-    for (char **endpoint = config->workers_with_origin; endpoint && *endpoint; endpoint++)
-        make_directory(*endpoint, config->workers_mode);
-}
-
-static int bind_all(kith_socket *socket, char **endpoints, struct kith_error *ret_error) {
-    for (size_t i = 0; endpoints && endpoints[i]; i++) {
-        int r = kith_socket_bind(socket, endpoints[i], ret_error);
-        if (r < 0)
-            return r;
-    }
-    return 0;
+    gateway_endpoints_make_directories(config->listen, config->mode);
+    gateway_endpoints_make_directories(config->workers, config->workers_mode);
+    gateway_endpoints_make_directories(config->workers_with_origin, config->workers_mode);
 }
 
 /* A reply may be as large as the request was: what the gateway put in front of that comes back with it. Without this room a client could
@@ -434,10 +402,11 @@ static int open_lane(struct gateway_service *service, struct lane *lane, char **
         return kith_error_set(ret_error, r, "%s: cannot make a socket: %s", service->who, kith_error_name(r));
     kith_socket_set_handler(lane->socket, &handler, lane);
     kith_socket_set_policy(lane->socket, service->config->worker_policy);
-    r = set_options(lane->socket, service->config, service->config->workers_mode, ret_error);
+    r = gateway_endpoints_set_options(lane->socket, service->config->options, service->config->option_count, service->config->workers_mode,
+                                      ret_error);
     if (r >= 0)
         r = allow_envelope(lane->socket, ret_error);
-    return r < 0 ? r : bind_all(lane->socket, endpoints, ret_error);
+    return r < 0 ? r : gateway_endpoints_bind(lane->socket, endpoints, ret_error);
 }
 
 static int open_front(struct gateway_service *service, struct kith_error *ret_error) {
@@ -447,10 +416,11 @@ static int open_front(struct gateway_service *service, struct kith_error *ret_er
     kith_socket_set_handler(service->front, &front_open, service);
     kith_socket_set_policy(service->front, service->config->policy);
     service->guarded = service->config->policy != NULL;
-    r = set_options(service->front, service->config, service->config->mode, ret_error);
+    r = gateway_endpoints_set_options(service->front, service->config->options, service->config->option_count, service->config->mode,
+                                      ret_error);
     if (r >= 0)
         r = kith_socket_set_number(service->front, KITH_OPTION_ROUTER_MANDATORY, 1, ret_error);
-    return r < 0 ? r : bind_all(service->front, service->config->listen, ret_error);
+    return r < 0 ? r : gateway_endpoints_bind(service->front, service->config->listen, ret_error);
 }
 
 static int make_timers(struct gateway_service *service, struct kith_error *ret_error) {

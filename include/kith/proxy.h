@@ -46,6 +46,7 @@ struct kith_proxy_stats {
     struct kith_proxy_way to_backend, to_frontend; /* handed on */
     uint64_t uncaptured;                           /* not captured, for want of room or memory */
     uint64_t dropped;                              /* a ROUTER's peer has gone, or there was no memory */
+    size_t waiting;                                /* messages in the proxy's hands, for want of room: at most one a side */
     bool paused;
 };
 

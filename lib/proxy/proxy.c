@@ -238,6 +238,7 @@ void kith_proxy_stats(const kith_proxy *proxy, struct kith_proxy_stats *ret_stat
         .to_frontend = proxy->back.way,
         .uncaptured = proxy->uncaptured,
         .dropped = proxy->dropped,
+        .waiting = (size_t)(proxy->front.waiting != NULL) + (proxy->back.waiting != NULL),
         .paused = proxy->paused,
     };
 }
