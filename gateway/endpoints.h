@@ -7,7 +7,8 @@
 /* Errors: those of kith_socket_set_number(), with text. */
 int gateway_endpoints_set_options(kith_socket *socket, const struct gateway_option *options, size_t count, unsigned mode,
                                   struct kith_error *ret_error);
-/* The directory of a path under /run is often the service's own and gone after a boot: it is made, one level deep. endpoints may be NULL. */
+/* The directory of a path under /run is often the service's own and gone after a boot: it is made, one level deep. endpoints may be NULL.
+ */
 void gateway_endpoints_make_directories(char **endpoints, unsigned mode);
 /* All of them; NULL: none. Errors: those of kith_socket_bind() and kith_socket_connect(), with text. */
 int gateway_endpoints_bind(kith_socket *socket, char **endpoints, struct kith_error *ret_error);
