@@ -194,8 +194,9 @@ const struct cli_verb cli_keygen = {
     .name = "keygen",
     .summary = "make a pair of keys for CURVE",
     .usage = "[--json] [--out FILE [--force] | --from-secret FILE]",
-    .details = "Prints a new public key and its secret one, each 40 characters (Z85), or writes them to two files, of which only the public one\n"
-               "is for others. A server tells its clients the public key; curve-secret-key and curve-server-key take them as they are.",
+    .details =
+        "Prints a new public key and its secret one, each 40 characters (Z85), or writes them to two files, of which only the public one\n"
+        "is for others. A server tells its clients the public key; curve-secret-key and curve-server-key take them as they are.",
     .options = options,
     .run = run,
 };

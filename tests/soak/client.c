@@ -1,5 +1,6 @@
 /*
- * soak-client LIBRARY ROLE ENDPOINT ID MS: one client, on kith or on libzmq, for so many milliseconds; then it leaves as a good client does.
+ * soak-client LIBRARY ROLE ENDPOINT ID MS: one client, on kith or on libzmq, for so many milliseconds; then it leaves as a good client
+ * does.
  *
  * Roles: req and dealer ask and check each answer, push counts, sub checks that the numbers it sees have no gap. The last line on standard
  * output is the number of messages; exit status 1 and a line on standard error say what was promised and not kept.
@@ -170,7 +171,8 @@ int main(int argc, char **argv) {
         const char *name;
         enum kith_socket_type kith;
         int zmq;
-    } roles[] = {{"req", KITH_REQ, ZMQ_REQ}, {"dealer", KITH_DEALER, ZMQ_DEALER}, {"push", KITH_PUSH, ZMQ_PUSH}, {"sub", KITH_SUB, ZMQ_SUB}};
+    } roles[] = {
+        {"req", KITH_REQ, ZMQ_REQ}, {"dealer", KITH_DEALER, ZMQ_DEALER}, {"push", KITH_PUSH, ZMQ_PUSH}, {"sub", KITH_SUB, ZMQ_SUB}};
     size_t role = 0;
     struct peer peer = {0};
     uint64_t count = 0;

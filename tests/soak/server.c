@@ -132,7 +132,8 @@ int main(int argc, char **argv) {
     kith_signal *signals[2];
     if (argc != 2 || kith_loop_new(&server.loop) < 0)
         return 2;
-    if (kith_signal_new(server.loop, SIGTERM, stop, NULL, &signals[0]) < 0 || kith_signal_new(server.loop, SIGUSR1, quiet, NULL, &signals[1]) < 0)
+    if (kith_signal_new(server.loop, SIGTERM, stop, NULL, &signals[0]) < 0 ||
+        kith_signal_new(server.loop, SIGUSR1, quiet, NULL, &signals[1]) < 0)
         return 2;
     server.rep = make("rep", KITH_REP, echo, argv[1]);
     server.router = make("router", KITH_ROUTER, echo, argv[1]);
