@@ -2,8 +2,8 @@
  * session/secure.c: the security of one connection: which mechanism, in which role, and who the owner lets in.
  *
  * The mechanism follows from the options alone, never from who bound: CURVE when there is a key to expect (curve-server, curve-server-key),
- * else PLAIN when there is a name to ask for or to tell, else NULL. What a peer shows is the owner's to judge; until it has, nothing more of
- * the peer is read, and its time for the handshake runs on.
+ * else PLAIN when there is a name to ask for or to tell, else NULL. What a peer shows is the owner's to judge; until it has, nothing more
+ * of the peer is read, and its time for the handshake runs on.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -244,8 +244,8 @@ static void test_an_enforced_domain_without_a_handler_keeps_all_out(void **state
     set(&scene->server, "zap-domain", "test");
     set(&scene->server, "zap-enforce-domain", "yes");
     meet(scene);
-    until(&scene->world, scene->server.events[KITH_EVENT_AUTHENTICATION_FAILED] == 1 &&
-                             scene->client.events[KITH_EVENT_HANDSHAKE_FAILED] == 1);
+    until(&scene->world,
+          scene->server.events[KITH_EVENT_AUTHENTICATION_FAILED] == 1 && scene->client.events[KITH_EVENT_HANDSHAKE_FAILED] == 1);
     assert_int_equal(scene->client.events[KITH_EVENT_REFUSED], 0); /* without a word: it may try again */
     assert_int_equal(kith_socket_peer_count(scene->server.socket), 0);
 }
