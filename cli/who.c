@@ -122,12 +122,13 @@ static int print_groups(kith_origin *origin) {
 }
 
 static int print_texts(kith_origin *origin) {
-    static const enum kith_fact facts[] = {KITH_FACT_EXE, KITH_FACT_UNIT, KITH_FACT_CGROUP, KITH_FACT_LABEL, KITH_FACT_ADDRESS};
+    static const enum kith_fact facts[] = {KITH_FACT_EXE,   KITH_FACT_UNIT,    KITH_FACT_CGROUP,
+                                           KITH_FACT_LABEL, KITH_FACT_ADDRESS, KITH_FACT_KEY};
     for (size_t i = 0; i < KITH_ARRAY_SIZE(facts); i++) {
         char value[4096] = "";
         const char *found;
         enum kith_witness witness = kith_origin_text(origin, facts[i], &found);
-        if (witness == KITH_WITNESS_NONE && facts[i] == KITH_FACT_ADDRESS)
+        if (witness == KITH_WITNESS_NONE && (facts[i] == KITH_FACT_ADDRESS || facts[i] == KITH_FACT_KEY))
             continue; /* local peers have none */
         struct kith_text text = kith_text_init(value, sizeof(value));
         if (witness != KITH_WITNESS_NONE)

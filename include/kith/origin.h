@@ -60,6 +60,7 @@ enum kith_fact {
     KITH_FACT_TTL,         /* hops it had left, 0 to 255 */
     KITH_FACT_TOS,         /* type of service or traffic class, 0 to 255 */
     KITH_FACT_TIME,        /* of receipt, nanoseconds of CLOCK_REALTIME */
+    KITH_FACT_KEY,         /* public key in Z85 (kith/curve.h): the peer proved that it has the secret one; never stronger than KEY */
     KITH_FACT_COUNT_,
 };
 

@@ -31,6 +31,7 @@ static const char *const fact_names[KITH_FACT_COUNT_] = {
     [KITH_FACT_TTL] = "ttl",
     [KITH_FACT_TOS] = "tos",
     [KITH_FACT_TIME] = "time",
+    [KITH_FACT_KEY] = "key",
 };
 
 const char *kith_witness_name(enum kith_witness witness) {

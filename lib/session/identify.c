@@ -47,6 +47,9 @@ static int session_find_writer(struct kith_session *session, struct kith_sender 
 static void session_set_origin(struct kith_session *session, kith_origin *origin, struct kith_watch *watch, struct kith_writer writer) {
     if (session->claims)
         kith_origin_set_claims(origin, session->claims);
+    /* Without memory for it the key is unknown, which denies. */
+    if (session->key)
+        (void)kith_origin_set_text(origin, KITH_FACT_KEY, session->key, KITH_WITNESS_KEY);
     kith_origin_unref(session->origin);
     session->origin = origin;
     session->judged_origin = NULL;
@@ -166,6 +169,8 @@ void kith_session_forget(struct kith_session *session) {
     session->peer_origin = kith_origin_unref(session->peer_origin);
     session->origin = kith_origin_unref(session->origin);
     session->claims = kith_claims_unref(session->claims);
+    free(session->key);
+    session->key = NULL;
     session->writer = (struct kith_writer){.known = false};
     session->judged_origin = NULL;
     session->pass_pidfd = false;

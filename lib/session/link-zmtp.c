@@ -109,6 +109,7 @@ static int zmtp_begin(struct kith_session *session) {
         .metadata_count = profile->metadata_count,
         .max_frame = (uint64_t)profile->numbers[KITH_OPTION_MAX_MESSAGE],
     };
+    kith_session_security(session, &options);
     int r = kith_zmtp_new(&options, &session->engine);
     if (r >= 0)
         zmtp_speak(session);
@@ -132,6 +133,8 @@ static void greeted(struct kith_session *session) {
 static int keep_claim(struct kith_session *session, const struct kith_zmtp_property *property) {
     if (strcasecmp(property->name, "Socket-Type") == 0)
         return 0;
+    if (strncasecmp(property->name, "zap:", 4) == 0)
+        return 0; /* of such names it is not the peer who speaks */
     /* Most clients send an empty Identity: that claims nothing. */
     if (property->size == 0 && strcasecmp(property->name, "Identity") == 0)
         return 0;
@@ -151,7 +154,11 @@ static int keep_claims(struct kith_session *session, const struct kith_zmtp_even
 }
 
 static void ready(struct kith_session *session, const struct kith_zmtp_event *event) {
-    if (keep_claims(session, event) < 0) {
+    const uint8_t *server_key = session->profile->octets[KITH_OPTION_CURVE_SERVER_KEY].data;
+    int r = keep_claims(session, event);
+    if (r >= 0 && kith_zmtp_seals(session->engine) && !session->key)
+        r = kith_session_set_key(session, server_key); /* a client: it was the server that had to prove its key */
+    if (r < 0) {
         kith_session_fail(session, -ENOMEM, "out of memory in the handshake");
         return;
     }
@@ -226,7 +233,8 @@ static void take_event(struct kith_session *session, const struct kith_slice *sl
         greeted(session);
         break;
     case KITH_ZMTP_CREDENTIALS:
-        break; /* nobody asks for them */
+        kith_session_shown(session, event);
+        break;
     case KITH_ZMTP_READY:
         ready(session, event);
         break;
@@ -266,6 +274,21 @@ static void take_event(struct kith_session *session, const struct kith_slice *sl
     }
 }
 
+/* The owner has not decided on the peer's credentials: nothing more is read, and what has been is kept. */
+static void hold(struct kith_session *session, const uint8_t *data, size_t size) {
+    session->waiting = true;
+    session->link->set_reading(session, false);
+    if (size == 0)
+        return;
+    kith_buffer *buffer;
+    if (kith_buffer_new(size, &buffer) < 0) {
+        kith_session_fail(session, -ENOMEM, "out of memory in the handshake");
+        return;
+    }
+    memcpy(kith_buffer_data(buffer), data, size);
+    session->held = (struct kith_slice){.buffer = buffer, .data = kith_buffer_data(buffer), .size = size};
+}
+
 static void feed(struct kith_session *session, kith_conn *conn, const struct kith_slice *slice) {
     uint8_t *data = (uint8_t *)(uintptr_t)slice->data; /* nobody else has seen these octets yet: they may be opened where they lie */
     size_t offset = 0;
@@ -274,8 +297,23 @@ static void feed(struct kith_session *session, kith_conn *conn, const struct kit
         offset += kith_zmtp_receive(session->engine, data + offset, slice->size - offset, &event);
         take_event(session, slice, &event);
     } while (event.type != KITH_ZMTP_NONE && kith_link_stream_alive(session, conn));
-    if (kith_link_stream_alive(session, conn))
-        zmtp_speak(session);
+    if (!kith_link_stream_alive(session, conn))
+        return;
+    zmtp_speak(session);
+    if (kith_zmtp_state(session->engine) == KITH_ZMTP_STATE_CREDENTIALS)
+        hold(session, data + offset, slice->size - offset);
+}
+
+void kith_link_zmtp_go_on(struct kith_session *session) {
+    kith_conn *conn = session->conn;
+    struct kith_slice held = session->held;
+    session->held = (struct kith_slice){0};
+    kith_session_ref(session);
+    feed(session, conn, &held);
+    if (kith_link_stream_alive(session, conn) && !session->account->full)
+        session->link->set_reading(session, true);
+    kith_slice_unref(&held);
+    kith_session_unref(session);
 }
 
 /* Another writer than before: refused in the middle of something. */
@@ -307,6 +345,9 @@ static void zmtp_on_data(kith_conn *conn, struct kith_batch *batch, void *userda
 static void zmtp_drop(struct kith_session *session) {
     kith_link_stream_drop(session);
     session->engine = kith_zmtp_free(session->engine);
+    kith_slice_unref(&session->held);
+    session->held = (struct kith_slice){0};
+    session->asking = session->waiting = false;
     session->incoming = kith_msg_free(session->incoming);
     session->incoming_cost = 0;
     session->skipping = false;

@@ -40,6 +40,14 @@ struct kith_session_host;
 /* Ids up to this size lie in the session: those that a pattern gives, and most of those that people give. */
 #define KITH_SHORT_ID 15
 
+/* What a peer has shown in its handshake, by its mechanism (RFC 27). Lent. */
+struct kith_credentials_shown {
+    const char *mechanism;              /* "NULL", "PLAIN", "CURVE" */
+    const uint8_t *username, *password; /* PLAIN, else NULL */
+    size_t username_size, password_size;
+    const uint8_t *public_key; /* CURVE, KITH_CURVE_KEY_SIZE octets, proved; else NULL */
+};
+
 /* What a session tells its owner. `userdata` is the host's. */
 struct kith_session_ops {
     /* The handshake is done: the peer may be sent to. A negative errno refuses it: the owner has emitted an event that says why, the
@@ -49,6 +57,8 @@ struct kith_session_ops {
     void (*message)(struct kith_session *session, kith_msg *msg, void *userdata);
     /* A subscription or a group, taken or given back. */
     void (*command)(struct kith_session *session, enum kith_session_command command, const void *octets, size_t size, void *userdata);
+    /* The handshake waits for kith_session_authenticate(), called from here or later. NULL: whoever shows credentials is refused. */
+    void (*credentials)(struct kith_session *session, const struct kith_credentials_shown *shown, void *userdata);
     /* There is room in the queue after kith_session_send() had said -EAGAIN. */
     void (*writable)(struct kith_session *session, void *userdata);
     /* A session that was ready is no more. Messages that it had queued and not sent are in session->queue; what the owner leaves there is
@@ -129,6 +139,8 @@ struct kith_session {
     bool dismissed; /* draining this connection only: a connecting session goes on to its next try */
     bool mapped;    /* id_node is in a map */
     bool pass_pidfd;
+    bool asking;         /* inside of ops->credentials() */
+    bool waiting;        /* for kith_session_authenticate(): nothing is read meanwhile */
     bool skipping;       /* the unfinished message was denied: its frames are dropped */
     bool judged_allow;   /* see judged_origin */
     bool sending_header; /* the header of sending_frame is written too */
@@ -143,12 +155,14 @@ struct kith_session {
     kith_origin *origin;             /* of `writer`: who wrote last */
     struct kith_writer writer;
     struct kith_claims *claims;
+    char *key;               /* the peer's public key in Z85, which it has proved; NULL: none */
     uint8_t *routing_id;     /* as the peer said, or as the pattern gave it: short_id, or on the heap */
     uint8_t routing_id_size; /* 0: none */
     uint8_t short_id[KITH_SHORT_ID];
 
     /* in */
     struct kith_account *account; /* of this connection */
+    struct kith_slice held;       /* what came behind the credentials, while the owner decides */
     kith_msg *incoming;           /* frames of an unfinished message */
     uint64_t incoming_cost;       /* what it announced so far, frames that have not arrived included */
     kith_origin *judged_origin;   /* not referenced: compared only, valid while origin == judged_origin */
@@ -189,6 +203,13 @@ bool kith_session_has_room(const struct kith_session *session);
 /* Hands queued octets to the kernel now instead of when the loop goes idle. */
 void kith_session_flush(struct kith_session *session);
 
+/* The answer to ops->credentials(), as a ZAP handler's (RFC 27): 200 lets the peer in; 300, 400 and 500 do not, and `why` (NULL with 200)
+ * is for the event. A session that waits for no answer (any more) is left alone. */
+void kith_session_authenticate(struct kith_session *session, unsigned status, const char *why);
+/* Somebody who was asked says this of the peer: kept among its claims under a name that no peer can claim itself, "zap:NAME". Before
+ * kith_session_authenticate(). Errors: -ENOMEM. */
+int kith_session_vouch(struct kith_session *session, const char *name, const void *value, size_t size);
+
 /* Emits an event; `text` is made by printf and gets the peer's name in front. */
 void kith_session_tell(struct kith_session *session, enum kith_event_type type, int error, uint64_t count, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
@@ -199,6 +220,14 @@ void kith_session_describe(struct kith_session *session, char *text, size_t size
 
 /* send.c */
 void kith_session_pump(struct kith_session *session);
+/* secure.c: mechanism and role by the profile; what is not asked for stays 0. */
+void kith_session_security(const struct kith_session *session, struct kith_zmtp_options *options);
+/* secure.c: the peer has shown its credentials. Calls up. */
+void kith_session_shown(struct kith_session *session, const struct kith_zmtp_event *event);
+/* secure.c: the peer has proved that this public key is its own: a fact of every origin of this connection. Errors: -ENOMEM. */
+int kith_session_set_key(struct kith_session *session, const uint8_t *public_key);
+/* link-zmtp.c: the engine goes on with what was held. Calls up. */
+void kith_link_zmtp_go_on(struct kith_session *session);
 /* identify.c: sets origin (and writer) for this batch. Errors: -ENOMEM. */
 int kith_session_identify(struct kith_session *session, struct kith_sender *sender);
 int kith_session_identify_peer(struct kith_session *session);

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <kith/curve.h>
+
 #include "base/error.h"
 #include "socket/socket.h"
 
@@ -49,6 +51,8 @@ int kith_socket_set_number(kith_socket *socket, enum kith_option option, int64_t
 static int check_octets(const struct kith_option_info *info, const void *value, size_t size, struct kith_error *ret_error) {
     if (!value)
         return 0; /* as it was at first */
+    if (info->type == KITH_OPTION_TYPE_KEY && size != KITH_CURVE_KEY_SIZE)
+        return kith_error_set(ret_error, -ERANGE, "%s: a key has 32 octets, or 40 characters of Z85, not %zu", info->name, size);
     if (size > (uint64_t)info->max || size < (uint64_t)info->min)
         return kith_error_set(ret_error, -ERANGE, "%s: %zu octets are too %s: %lld to %lld", info->name, size,
                               size > (uint64_t)info->max ? "long" : "short", (long long)info->min, (long long)info->max);
@@ -59,16 +63,33 @@ static int check_octets(const struct kith_option_info *info, const void *value, 
     return 0;
 }
 
+static int store_octets(kith_socket *socket, const struct kith_option_info *info, const void *value, size_t size,
+                        struct kith_error *ret_error) {
+    int r = check_octets(info, value, size, ret_error);
+    if (r < 0)
+        return r;
+    if (kith_profile_own(&socket->sessions.profile) < 0 || kith_profile_set_octets(socket->sessions.profile, info->option, value, size) < 0)
+        return no_memory(info, ret_error);
+    return 0;
+}
+
+static int store_key_text(kith_socket *socket, const struct kith_option_info *info, const char *text, struct kith_error *ret_error) {
+    uint8_t key[KITH_CURVE_KEY_SIZE];
+    int r = kith_z85_decode(text, KITH_CURVE_TEXT_SIZE - 1, key, sizeof(key));
+    /* The text is not repeated: it may be a secret with a slip in it. */
+    r = r < 0 ? kith_error_set(ret_error, r, "%s: its 40 characters are no key in Z85", info->name)
+              : store_octets(socket, info, key, sizeof(key), ret_error);
+    explicit_bzero(key, sizeof(key));
+    return r;
+}
+
 int kith_socket_set_octets(kith_socket *socket, enum kith_option option, const void *value, size_t size, struct kith_error *ret_error) {
     const struct kith_option_info *info = kith_option_info(option);
     if (!info || takes_number(info))
         return kith_error_set(ret_error, -EINVAL, "%s: takes no octets", info ? info->name : "unknown option");
-    int r = check_octets(info, value, size, ret_error);
-    if (r < 0)
-        return r;
-    if (kith_profile_own(&socket->sessions.profile) < 0 || kith_profile_set_octets(socket->sessions.profile, option, value, size) < 0)
-        return no_memory(info, ret_error);
-    return 0;
+    if (info->type == KITH_OPTION_TYPE_KEY && value && size == KITH_CURVE_TEXT_SIZE - 1)
+        return store_key_text(socket, info, value, ret_error);
+    return store_octets(socket, info, value, size, ret_error);
 }
 
 int kith_socket_get_number(const kith_socket *socket, enum kith_option option, int64_t *ret_value) {

@@ -120,6 +120,7 @@ static const struct kith_session_ops socket_session_ops = {
     .ready = socket_on_ready,
     .message = socket_on_message,
     .command = socket_on_command,
+    .credentials = kith_socket_on_credentials,
     .emptied = socket_on_emptied,
     .writable = socket_on_writable,
     .gone = socket_on_gone,
@@ -284,6 +285,8 @@ int kith_socket_bind(kith_socket *socket, const char *endpoint, struct kith_erro
     if (r < 0)
         return r;
     r = kith_endpoint_parse(endpoint, true, &parsed, ret_error);
+    if (r >= 0)
+        r = kith_socket_check_security(socket, ret_error);
     if (r < 0)
         return r;
     struct kith_acceptor *acceptor;
@@ -307,6 +310,8 @@ int kith_socket_connect(kith_socket *socket, const char *endpoint, struct kith_e
     if (r < 0)
         return r;
     r = kith_endpoint_parse(endpoint, false, &parsed, ret_error);
+    if (r >= 0)
+        r = kith_socket_check_security(socket, ret_error);
     if (r < 0)
         return r;
     struct kith_place *place;

@@ -45,6 +45,11 @@ const struct kith_option_info *kith_option_info(enum kith_option option);
 /* options.c: the defaults, for a new socket. */
 void kith_socket_default_options(struct kith_profile *profile);
 
+/* authenticate.c: decides on what a peer has shown (struct kith_session_ops). */
+void kith_socket_on_credentials(struct kith_session *session, const struct kith_credentials_shown *shown, void *userdata);
+/* authenticate.c: do the options of security fit together? Errors: -EINVAL. */
+int kith_socket_check_security(const kith_socket *socket, struct kith_error *ret_error);
+
 void kith_socket_free_acceptors(kith_socket *socket);
 
 /* May anything be done with it? -ESHUTDOWN: it or its loop was freed; -ECHILD: after fork. */

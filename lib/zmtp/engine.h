@@ -12,6 +12,9 @@
 #ifndef KITH_ZMTP_ENGINE_H
 #define KITH_ZMTP_ENGINE_H
 
+#include <endian.h>
+#include <string.h>
+
 #include "base/cleanup.h"
 #include "zmtp/zmtp.h"
 
@@ -149,6 +152,28 @@ struct kith_zmtp {
     char *text; /* KITH_ZMTP_TEXT_MAX octets once something had to be said */
 };
 
+#define KITH_ZMTP_SHORT_HEADER 2
+
+static inline uint64_t kith_zmtp_read_be64(const uint8_t octets[static 8]) {
+    uint64_t value;
+    memcpy(&value, octets, sizeof(value));
+    return be64toh(value);
+}
+
+/* A message frame that is there in one piece. */
+static inline void kith_zmtp_tell_whole(struct kith_zmtp *engine, const uint8_t *data, size_t size, bool more,
+                                        struct kith_zmtp_event *event) {
+    engine->message_open = more;
+    event->type = KITH_ZMTP_FRAME;
+    event->frame.data = data;
+    event->frame.size = size;
+    event->frame.frame_size = size;
+    event->frame.offset = 0;
+    event->frame.last = true;
+    event->frame.more = more;
+    event->frame.gathered = false;
+}
+
 /* zmtp.c: the engine dies and says why. */
 void kith_zmtp_fail(struct kith_zmtp *engine, struct kith_zmtp_event *event, int error, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
@@ -165,8 +190,6 @@ char *kith_zmtp_text(struct kith_zmtp *engine);
 void kith_zmtp_greeting_write(const struct kith_zmtp *engine, uint8_t greeting[static KITH_ZMTP_GREETING_SIZE]);
 size_t kith_zmtp_greeting_receive(struct kith_zmtp *engine, const uint8_t *data, size_t size, struct kith_zmtp_event *event);
 
-/* frame.c: a whole message frame, in one piece. */
-void kith_zmtp_tell_whole(struct kith_zmtp *engine, const uint8_t *data, size_t size, bool more, struct kith_zmtp_event *event);
 /* frame.c: eats up to one event in the states HANDSHAKE and TRAFFIC; *event is NONE before. */
 size_t kith_zmtp_frames_receive(struct kith_zmtp *engine, uint8_t *data, size_t size, struct kith_zmtp_event *event);
 

@@ -16,16 +16,9 @@
 
 #include "zmtp/engine.h"
 
-#define SHORT_HEADER 2
+#define SHORT_HEADER KITH_ZMTP_SHORT_HEADER
 #define LONG_HEADER KITH_ZMTP_HEADER_MAX
 #define GATHER_FIRST ((size_t)64)
-
-static uint64_t read_be64(const uint8_t octets[static 8]) {
-    uint64_t value = 0;
-    for (size_t i = 0; i < 8; i++)
-        value = value << 8 | octets[i];
-    return value;
-}
 
 /* Bodies ------------------------------------------------------------------------------------------------------------ */
 
@@ -50,18 +43,6 @@ static size_t eat_body(struct kith_zmtp *engine, const uint8_t *data, size_t siz
     const size_t piece = size < left ? size : (size_t)left;
     tell_piece(engine, data, piece, event);
     return piece;
-}
-
-void kith_zmtp_tell_whole(struct kith_zmtp *engine, const uint8_t *data, size_t size, bool more, struct kith_zmtp_event *event) {
-    engine->message_open = more;
-    event->type = KITH_ZMTP_FRAME;
-    event->frame.data = data;
-    event->frame.size = size;
-    event->frame.frame_size = size;
-    event->frame.offset = 0;
-    event->frame.last = true;
-    event->frame.more = more;
-    event->frame.gathered = false;
 }
 
 /* libzmq up to 4.3.4 as a PLAIN server says ERROR as 5E "RROR": "\x5ERROR" in its source. Of a length that no other command has. */
@@ -260,7 +241,7 @@ static void take_header(struct kith_zmtp *engine, struct kith_zmtp_event *event)
         check_flags(engine, header[0], event);
     } else if (header[0] & KITH_ZMTP_FLAG_LONG) {
         if (size == LONG_HEADER)
-            begin_frame(engine, header[0], read_be64(header + 1), event);
+            begin_frame(engine, header[0], kith_zmtp_read_be64(header + 1), event);
     } else if (!may_be_odd(engine)) {
         begin_frame(engine, header[0], header[1], event);
     } else {
@@ -275,7 +256,7 @@ static void take_header(struct kith_zmtp *engine, struct kith_zmtp_event *event)
 static size_t eat_header(struct kith_zmtp *engine, const uint8_t *data, size_t size, struct kith_zmtp_event *event) {
     const bool is_whole = engine->state == KITH_ZMTP_STATE_TRAFFIC && engine->header_size == 0 && size >= LONG_HEADER;
     if (is_whole && (data[0] & ~(engine->seal ? 0 : KITH_ZMTP_FLAG_MORE)) == KITH_ZMTP_FLAG_LONG) {
-        begin_frame(engine, data[0], read_be64(data + 1), event);
+        begin_frame(engine, data[0], kith_zmtp_read_be64(data + 1), event);
         return LONG_HEADER;
     }
     size_t eaten = 0;

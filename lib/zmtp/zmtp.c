@@ -192,21 +192,25 @@ static size_t receive_slowly(struct kith_zmtp *engine, uint8_t *data, size_t siz
     return size;
 }
 
-/* A message frame that is short and whole is told from here with a few comparisons; everything else, also everything wrong, is left to
+/* A message frame that lies whole in the input is told from here with a few comparisons; everything else, also everything wrong, is left to
  * receive_slowly(). */
 size_t kith_zmtp_receive(struct kith_zmtp *engine, uint8_t *data, size_t size, struct kith_zmtp_event *ret_event) {
-    if (!engine->fast || size < 2 || data[0] > KITH_ZMTP_FLAG_MORE || size - 2 < data[1] || data[1] > engine->max_frame)
+    size_t header_size = KITH_ZMTP_SHORT_HEADER;
+    uint64_t frame_size;
+    if (!engine->fast || size < KITH_ZMTP_SHORT_HEADER)
         return receive_slowly(engine, data, size, ret_event);
-    engine->message_open = data[0] == KITH_ZMTP_FLAG_MORE;
-    ret_event->type = KITH_ZMTP_FRAME;
-    ret_event->frame.data = data + 2;
-    ret_event->frame.size = data[1];
-    ret_event->frame.frame_size = data[1];
-    ret_event->frame.offset = 0;
-    ret_event->frame.last = true;
-    ret_event->frame.more = engine->message_open;
-    ret_event->frame.gathered = false;
-    return 2 + (size_t)data[1];
+    if (data[0] <= KITH_ZMTP_FLAG_MORE) {
+        frame_size = data[1];
+    } else if (data[0] <= (KITH_ZMTP_FLAG_MORE | KITH_ZMTP_FLAG_LONG) && size >= KITH_ZMTP_HEADER_MAX) {
+        frame_size = kith_zmtp_read_be64(data + 1);
+        header_size = KITH_ZMTP_HEADER_MAX;
+    } else {
+        return receive_slowly(engine, data, size, ret_event);
+    }
+    if (frame_size > size - header_size || frame_size > engine->max_frame)
+        return receive_slowly(engine, data, size, ret_event);
+    kith_zmtp_tell_whole(engine, data + header_size, (size_t)frame_size, data[0] & KITH_ZMTP_FLAG_MORE, ret_event);
+    return header_size + (size_t)frame_size;
 }
 
 /* Decisions ------------------------------------------------------------------------------------------------------------------ */
