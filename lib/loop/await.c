@@ -40,6 +40,11 @@ int kith_loop_await(kith_loop *loop, struct kith_await *await, int timeout_ms) {
     return timeout_ms == 0 ? await->attempt(await) : -EBUSY;
 }
 
+bool kith_loop_is_attended(const kith_loop *loop) {
+    const struct kith_thread *thread = loop->thread;
+    return !thread || loop->running || (thread->driver && thread->driver->in_kernel);
+}
+
 /* The seat ------------------------------------------------------------------------------------------------------------------ */
 
 static void call(struct kith_thread *thread, struct kith_waiter *waiter) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "msg/internal.h"
+#include "origin/internal.h"
 #include "pool/spare.h"
 
 KITH_DEFINE_CLEANUP(kith_msg *, kith_msg_free)
@@ -294,6 +295,16 @@ void kith_msg_refund(kith_msg *msg) {
         return;
     msg->charged = false;
     kith_account_give(msg->account, msg->charge);
+}
+
+void kith_msg_share(kith_msg *msg) {
+    if (msg->origin)
+        kith_origin_share(msg->origin);
+    if (msg->account)
+        kith_account_share(msg->account);
+    for (size_t i = 0; i < msg->count; i++)
+        if (kith_msg_at(msg, i)->slice.buffer)
+            kith_buffer_share(kith_msg_at(msg, i)->slice.buffer);
 }
 
 size_t kith_msg_queue_free(struct kith_list *queue) {
