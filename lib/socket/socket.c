@@ -164,6 +164,7 @@ static bool socket_take(struct kith_pattern *pattern, kith_msg *msg) {
         return false;
     kith_socket_ref(socket);
     socket->delivering = true;
+    kith_socket_hand_out(socket, msg);
     socket->handler.message(socket, msg, socket->handler_userdata);
     socket->delivering = false;
     /* Others may have come meanwhile, when the callback had switched the handler off and on. */
