@@ -48,6 +48,7 @@ struct plan {
     unsigned long count;
     bool two_cores;
     cpu_set_t allowed;
+    const char *only;
 };
 
 struct client {
@@ -211,6 +212,8 @@ static void print(double figures[CONTESTANTS][REPETITIONS_MAX], unsigned repetit
     double base = 0;
     for (size_t i = 0; i < CONTESTANTS; i++) {
         double *all = figures[i];
+        if (all[0] == 0)
+            continue;
         if (all[0] < 0) {
             printf("%-12s not to be had here\n", contestants[i].name);
             continue;
@@ -220,7 +223,7 @@ static void print(double figures[CONTESTANTS][REPETITIONS_MAX], unsigned repetit
         if (i == 0)
             base = median;
         printf("%-12s %7.2f us  (%.2f to %.2f)  %.2fx  %s\n", contestants[i].name, median, all[repetitions / 4],
-               all[repetitions - 1 - repetitions / 4], median / base, contestants[i].title);
+               all[repetitions - 1 - repetitions / 4], base > 0 ? median / base : 1, contestants[i].title);
     }
 }
 
@@ -231,6 +234,8 @@ static int run(const struct plan *plan) {
         measure_shuffle(order, CONTESTANTS);
         for (size_t i = 0; i < CONTESTANTS; i++) {
             double *figure = &figures[order[i]][repetition];
+            if (plan->only && strcmp(plan->only, contestants[order[i]].name) != 0)
+                continue;
             int r = measure(&contestants[order[i]], plan, figure);
             if (r == -ENOSYS)
                 *figure = -1;
@@ -250,12 +255,14 @@ int main(int argc, char **argv) {
         bool has_value = i + 1 < argc;
         if (strcmp(argv[i], "--two-cores") == 0)
             plan.two_cores = true;
+        else if (strcmp(argv[i], "--only") == 0 && has_value)
+            plan.only = argv[++i];
         else if (strcmp(argv[i], "--count") == 0 && has_value && atol(argv[i + 1]) > 0)
             plan.count = strtoul(argv[++i], NULL, 10);
         else if (strcmp(argv[i], "--repetitions") == 0 && has_value && atol(argv[i + 1]) > 0 && atol(argv[i + 1]) <= REPETITIONS_MAX)
             plan.repetitions = (unsigned)strtoul(argv[++i], NULL, 10);
         else {
-            fprintf(stderr, "usage: bench-thread [--count N] [--repetitions N] [--two-cores]\n");
+            fprintf(stderr, "usage: bench-thread [--only NAME] [--count N] [--repetitions N] [--two-cores]\n");
             return 2;
         }
     }
