@@ -42,9 +42,10 @@ int kith_socket_send(kith_socket *socket, kith_msg *msg, int timeout_ms) {
         return r;
     timeout_ms = resolve_timeout(socket, timeout_ms, KITH_OPTION_SEND_TIMEOUT);
     struct sending sending = {.await.attempt = socket_try_send, .socket = socket, .msg = msg};
+    r = kith_loop_is_shared(socket->loop) ? kith_msg_share(msg) : 0;
+    if (r < 0)
+        return r;
     kith_socket_ref(socket);
-    if (kith_loop_is_shared(socket->loop))
-        kith_msg_share(msg);
     r = timeout_ms == 0 ? socket_send_at_once(socket, msg) : kith_loop_await(socket->loop, &sending.await, timeout_ms);
     if (r == -EAGAIN)
         socket->starved = true;

@@ -58,7 +58,7 @@ kith_socket *kith_socket_unref(kith_socket *socket);
 /* The message is the application's from here on. */
 static inline void kith_socket_hand_out(const kith_socket *socket, kith_msg *msg) {
     if (kith_loop_is_shared(socket->loop))
-        kith_msg_share(msg);
+        (void)kith_msg_share(msg);
 }
 /* Hands received messages to the handler, if there is one and it is its turn. */
 void kith_socket_deliver(kith_socket *socket);
