@@ -1,14 +1,15 @@
 /*
- * bench/bench-thread.c: what a thread of its own costs a loop: the round trip of a question of 64 octets to another process over AF_UNIX,
- * asked by a thread that waits for the answer.
+ * bench/bench-thread.c: what a thread of its own costs a loop: the round trip of a question of 64 octets, REQ to REP over AF_UNIX, asked by
+ * a thread that waits for the answer.
  *
  * - alone: the loop has no thread, the asker drives it; with each backend.
  * - threaded: the loop has one (kith_loop_thread()), and the asker drives it all the same while it waits.
- * - handed: the loop has one, which receives the answer and wakes the asker: what every message costs where an I/O thread stands between.
+ * - accompanied: another thread waits on another socket of that loop all the time.
+ * - handed: the loop's thread receives the answer and wakes the asker: what every message costs where an I/O thread stands between.
  *
- * The answers come from a raw blocking echo in a child. All contestants run in one invocation, in an order shuffled anew for each
- * repetition; what is printed is the median of the repetitions, its spread, and the ratio to "alone-epoll": only ratios of one run are to
- * be trusted.
+ * The answers come from a kith REP, without a thread on epoll, in a child. All contestants run in one invocation, in an order shuffled anew
+ * for each repetition; what is printed is the median of the repetitions, the quartiles, and the ratio to "alone-epoll": only ratios of one
+ * run are to be trusted.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -20,24 +21,25 @@
 #include <unistd.h>
 
 #include <kith/loop.h>
-#include <kith/stream.h>
+#include <kith/socket.h>
 
 #include "bench/measure.h"
 
 #define QUESTION_SIZE 64
-#define WARM_UP 500
+#define WARM_UP 200
 #define REPETITIONS_MAX 101
 
 struct contestant {
     const char *name, *title, *backend;
-    bool threaded, handed;
+    bool threaded, accompanied, handed;
 };
 
 static const struct contestant contestants[] = {
-    {"alone-epoll", "no thread, the asker drives; epoll", "epoll", false, false},
-    {"alone-uring", "the same; io_uring", "uring", false, false},
-    {"threaded", "a thread of its own, the asker drives", NULL, true, false},
-    {"handed", "a thread of its own, which wakes the asker", NULL, true, true},
+    {.name = "alone-epoll", .title = "no thread, the asker drives; epoll", .backend = "epoll"},
+    {.name = "alone-uring", .title = "the same; io_uring", .backend = "uring"},
+    {.name = "threaded", .title = "a thread of its own, the asker drives", .threaded = true},
+    {.name = "accompanied", .title = "the same, another thread waits too", .threaded = true, .accompanied = true},
+    {.name = "handed", .title = "a thread of its own, which wakes the asker", .threaded = true, .handed = true},
 };
 #define CONTESTANTS (sizeof(contestants) / sizeof(contestants[0]))
 
@@ -46,122 +48,150 @@ struct plan {
     unsigned long count;
     bool two_cores;
     cpu_set_t allowed;
+    const char *only;
 };
 
 struct client {
     const struct contestant *contestant;
     kith_loop *loop;
-    kith_conn *conn;
-    pthread_mutex_t mutex; /* handed: guards `received` */
+    kith_socket *socket;
+    kith_socket *other; /* accompanied: on which `companion` waits */
+    pthread_t companion;
+    pthread_mutex_t mutex; /* handed: guards `answer` */
     pthread_cond_t changed;
-    size_t received;
-    bool closed;
+    kith_msg *answer;
 };
 
-static void on_data(kith_conn *conn, struct kith_batch *batch, void *userdata) {
+static void hand_over(kith_socket *socket, kith_msg *msg, void *userdata) {
     struct client *client = userdata;
-    if (!client->contestant->handed) {
-        client->received += batch->slice.size;
-        return;
-    }
     pthread_mutex_lock(&client->mutex);
-    client->received += batch->slice.size;
+    client->answer = msg;
     pthread_cond_signal(&client->changed);
     pthread_mutex_unlock(&client->mutex);
 }
 
-static void on_closed(kith_conn *conn, int error, void *userdata) {
-    ((struct client *)userdata)->closed = true;
+static void *keep_company(void *userdata) {
+    const struct client *client = userdata;
+    kith_msg *msg;
+    (void)kith_socket_recv(client->other, &msg, -1); /* until the socket is freed */
+    return NULL;
 }
 
-static int client_init(struct client *client, const struct contestant *contestant, int fd) {
-    static const struct kith_conn_ops ops = {.data = on_data, .closed = on_closed};
-    static const struct kith_conn_options options = {.identity = true};
+static int accompany(struct client *client) {
+    int r = kith_socket_new(client->loop, KITH_PULL, &client->other);
+    if (r == 0)
+        r = kith_socket_bind(client->other, "ipc://@*", NULL);
+    if (r == 0)
+        r = -pthread_create(&client->companion, NULL, keep_company, client);
+    return r;
+}
+
+static int client_init(struct client *client, const struct contestant *contestant, const char *endpoint) {
+    static const struct kith_socket_handler handler = {.message = hand_over};
     *client = (struct client){.contestant = contestant, .mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
     int r = kith_loop_new_with(&(struct kith_loop_options){.backend = contestant->backend}, &client->loop, NULL);
     if (r == 0 && contestant->threaded)
         r = kith_loop_thread(client->loop, NULL);
-    if (r < 0)
-        return r;
-    kith_loop_lock(client->loop);
-    r = kith_conn_new_fd(client->loop, fd, &options, &ops, client, &client->conn);
-    kith_loop_unlock(client->loop);
-    return r;
+    if (r == 0)
+        r = kith_socket_new(client->loop, KITH_REQ, &client->socket);
+    if (r == 0 && contestant->handed)
+        kith_socket_set_handler(client->socket, &handler, client);
+    if (r == 0 && contestant->accompanied)
+        r = accompany(client);
+    return r == 0 ? kith_socket_connect(client->socket, endpoint, NULL) : r;
 }
 
 static void client_deinit(struct client *client) {
-    if (!client->loop)
-        return;
-    kith_loop_lock(client->loop);
-    kith_conn_free(client->conn);
-    kith_loop_unlock(client->loop);
+    kith_socket_free(client->socket);
+    if (client->companion) {
+        kith_loop_stop(client->loop);
+        pthread_join(client->companion, NULL);
+    }
+    kith_socket_free(client->other);
     kith_loop_free(client->loop);
 }
 
-static int put(struct client *client, const char *question) {
-    kith_loop_lock(client->loop);
-    int r = kith_conn_write(client->conn, question, QUESTION_SIZE);
-    kith_conn_flush(client->conn);
-    kith_loop_unlock(client->loop);
-    return r;
-}
-
-/* Waits until so many octets have come. */
-static int get(struct client *client, size_t octets) {
-    if (client->contestant->handed) {
-        pthread_mutex_lock(&client->mutex);
-        while (client->received < octets)
-            pthread_cond_wait(&client->changed, &client->mutex);
-        pthread_mutex_unlock(&client->mutex);
-        return 0;
-    }
-    int r = 0;
-    for (bool done = false; !done && (r >= 0 || r == -EINTR);) {
-        r = kith_loop_step(client->loop, -1);
-        kith_loop_lock(client->loop);
-        done = client->received >= octets || client->closed;
-        kith_loop_unlock(client->loop);
-    }
-    return client->closed ? -EPIPE : r < 0 ? r : 0;
+static int receive(struct client *client, kith_msg **ret_answer) {
+    if (!client->contestant->handed)
+        return kith_socket_recv(client->socket, ret_answer, -1);
+    pthread_mutex_lock(&client->mutex);
+    while (!client->answer)
+        pthread_cond_wait(&client->changed, &client->mutex);
+    *ret_answer = client->answer;
+    client->answer = NULL;
+    pthread_mutex_unlock(&client->mutex);
+    return 0;
 }
 
 static int ask(struct client *client, unsigned long count) {
-    char question[QUESTION_SIZE];
-    memset(question, 'q', sizeof(question));
+    static const char question[QUESTION_SIZE];
     int r = 0;
-    size_t due = client->received;
     for (unsigned long i = 0; i < count && r == 0; i++) {
-        due += QUESTION_SIZE;
-        r = put(client, question);
+        kith_msg *msg = NULL, *answer = NULL;
+        r = kith_msg_new(&msg);
         if (r == 0)
-            r = get(client, due);
+            r = kith_msg_add(msg, question, sizeof(question));
+        if (r == 0)
+            r = kith_socket_send(client->socket, msg, -1);
+        if (r < 0) {
+            kith_msg_free(msg);
+            return r;
+        }
+        r = receive(client, &answer);
+        if (r == 0 && kith_msg_size(answer) != QUESTION_SIZE)
+            r = -EIO;
+        kith_msg_free(answer);
     }
     return r;
 }
 
-static void echo(int fd) {
-    char data[QUESTION_SIZE];
-    while (recv(fd, data, sizeof(data), MSG_WAITALL) == QUESTION_SIZE)
-        if (send(fd, data, sizeof(data), MSG_NOSIGNAL) < 0)
-            break;
-    _exit(0);
+/* In the child: answers until it is killed. */
+static int serve(const char *endpoint, int ready) {
+    kith_loop *loop = NULL;
+    kith_socket *socket = NULL;
+    int r = kith_loop_new_with(&(struct kith_loop_options){.backend = "epoll"}, &loop, NULL);
+    if (r == 0)
+        r = kith_socket_new(loop, KITH_REP, &socket);
+    if (r == 0)
+        r = kith_socket_bind(socket, endpoint, NULL);
+    if (r == 0 && write(ready, "r", 1) < 0)
+        r = -errno;
+    while (r == 0) {
+        kith_msg *msg = NULL;
+        r = kith_socket_recv(socket, &msg, -1);
+        if (r == 0)
+            r = kith_socket_send(socket, msg, -1);
+    }
+    return r;
 }
 
-/* Microseconds a round trip, or a negative errno. */
-static int measure(const struct contestant *contestant, const struct plan *plan, double *ret_us) {
-    struct client client = {0};
+static pid_t start_server(const char *endpoint, const struct plan *plan) {
+    char word;
     int fds[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
         return -errno;
     pid_t child = measure_fork();
-    if (child == 0) {
-        close(fds[0]);
-        if (measure_pin(&plan->allowed, plan->two_cores) < 0)
-            _exit(2);
-        echo(fds[1]);
-    }
+    if (child == 0)
+        _exit(measure_pin(&plan->allowed, plan->two_cores) < 0 || serve(endpoint, fds[1]) < 0);
     close(fds[1]);
-    int r = child < 0 ? child : client_init(&client, contestant, fds[0]);
+    if (child > 0 && recv(fds[0], &word, 1, 0) != 1) {
+        measure_kill(child);
+        child = -EIO;
+    }
+    close(fds[0]);
+    return child;
+}
+
+/* Microseconds a round trip. */
+static int measure(const struct contestant *contestant, const struct plan *plan, double *ret_us) {
+    static unsigned number;
+    struct client client = {0};
+    char endpoint[64];
+    snprintf(endpoint, sizeof(endpoint), "ipc://@kith-bench-thread-%d-%u", getpid(), number++);
+    pid_t child = start_server(endpoint, plan);
+    if (child < 0)
+        return child;
+    int r = client_init(&client, contestant, endpoint);
     if (r == 0)
         r = ask(&client, WARM_UP);
     double start = measure_seconds(CLOCK_MONOTONIC);
@@ -169,8 +199,7 @@ static int measure(const struct contestant *contestant, const struct plan *plan,
         r = ask(&client, plan->count);
     *ret_us = (measure_seconds(CLOCK_MONOTONIC) - start) * 1e6 / (double)plan->count;
     client_deinit(&client);
-    if (child > 0)
-        measure_kill(child);
+    measure_kill(child);
     return r;
 }
 
@@ -183,6 +212,8 @@ static void print(double figures[CONTESTANTS][REPETITIONS_MAX], unsigned repetit
     double base = 0;
     for (size_t i = 0; i < CONTESTANTS; i++) {
         double *all = figures[i];
+        if (all[0] == 0)
+            continue;
         if (all[0] < 0) {
             printf("%-12s not to be had here\n", contestants[i].name);
             continue;
@@ -192,7 +223,7 @@ static void print(double figures[CONTESTANTS][REPETITIONS_MAX], unsigned repetit
         if (i == 0)
             base = median;
         printf("%-12s %7.2f us  (%.2f to %.2f)  %.2fx  %s\n", contestants[i].name, median, all[repetitions / 4],
-               all[repetitions - 1 - repetitions / 4], median / base, contestants[i].title);
+               all[repetitions - 1 - repetitions / 4], base > 0 ? median / base : 1, contestants[i].title);
     }
 }
 
@@ -203,6 +234,8 @@ static int run(const struct plan *plan) {
         measure_shuffle(order, CONTESTANTS);
         for (size_t i = 0; i < CONTESTANTS; i++) {
             double *figure = &figures[order[i]][repetition];
+            if (plan->only && strcmp(plan->only, contestants[order[i]].name) != 0)
+                continue;
             int r = measure(&contestants[order[i]], plan, figure);
             if (r == -ENOSYS)
                 *figure = -1;
@@ -217,17 +250,19 @@ static int run(const struct plan *plan) {
 }
 
 int main(int argc, char **argv) {
-    struct plan plan = {.repetitions = 11, .count = 20000};
+    struct plan plan = {.repetitions = 11, .count = 5000};
     for (int i = 1; i < argc; i++) {
         bool has_value = i + 1 < argc;
         if (strcmp(argv[i], "--two-cores") == 0)
             plan.two_cores = true;
+        else if (strcmp(argv[i], "--only") == 0 && has_value)
+            plan.only = argv[++i];
         else if (strcmp(argv[i], "--count") == 0 && has_value && atol(argv[i + 1]) > 0)
             plan.count = strtoul(argv[++i], NULL, 10);
         else if (strcmp(argv[i], "--repetitions") == 0 && has_value && atol(argv[i + 1]) > 0 && atol(argv[i + 1]) <= REPETITIONS_MAX)
             plan.repetitions = (unsigned)strtoul(argv[++i], NULL, 10);
         else {
-            fprintf(stderr, "usage: bench-thread [--count N] [--repetitions N] [--two-cores]\n");
+            fprintf(stderr, "usage: bench-thread [--only NAME] [--count N] [--repetitions N] [--two-cores]\n");
             return 2;
         }
     }

@@ -2,7 +2,8 @@
  * kith/buffer.h: octets that several owners share without copying them.
  *
  * A buffer is one refcounted block of memory; a slice is a view into it. A slice handed to a callback is only lent:
- * who keeps it takes a reference. Buffers belong to their loop's thread: the count is not atomic.
+ * who keeps it takes a reference. Buffers belong to their loop's thread: the count is not atomic, before they come from, or are sent to, a
+ * loop with a thread of its own (kith_loop_thread()).
  */
 #ifndef KITH_BUFFER_H
 #define KITH_BUFFER_H

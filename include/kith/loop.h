@@ -72,7 +72,8 @@ KITH_PUBLIC const char *kith_loop_backend_reason(const kith_loop *loop);
  * kith_loop_lock() and kith_loop_unlock() any other object of the loop (kith/stream.h) may be used, and several calls are one. Callbacks
  * run under it, in whichever thread drives the loop: its own, or one that waits in a call on it (kith_loop_step(), kith_loop_run(),
  * kith_socket_recv()...), which costs no switch between threads. So there is never more than one callback at a time, and none runs in
- * kith_loop_unlock() or in a call that does not wait. A callback must not wait for another thread that uses the loop.
+ * kith_loop_unlock() or in a call that does not wait, but for events that tell what a call brings about (kith/socket.h). A callback must
+ * not wait for another thread that uses the loop.
  *
  * What a wait of the loop's own thread would have seen at once may be seen a millisecond late while other threads drive it by turns;
  * nothing waits longer.

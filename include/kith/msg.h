@@ -2,7 +2,8 @@
  * kith/msg.h: a message: one or more frames, and the origin of a received one.
  *
  * Frames are octets; small ones are copied into the message, large ones are shared by reference. A message belongs to one
- * owner at a time and to its loop's thread.
+ * owner at a time and to its loop's thread. One that was received on a loop with a thread of its own (kith_loop_thread()) may be used in
+ * any thread, one after the other; what it shares with other messages (origin, large frames) takes care of itself.
  */
 #ifndef KITH_MSG_H
 #define KITH_MSG_H
@@ -48,7 +49,8 @@ KITH_PUBLIC size_t kith_msg_size(const kith_msg *msg);
 /* Frame `index`, or NULL (and *ret_size 0) beyond the last. An empty frame is not NULL. Valid until the message changes. */
 KITH_PUBLIC const uint8_t *kith_msg_frame(const kith_msg *msg, size_t index, size_t *ret_size);
 
-/* A copy: large frames are shared. It has no origin. Errors: -ENOMEM. */
+/* A copy: large frames are shared, so that both belong to one thread, unless one was received on, or sent to, a loop with a thread of its
+ * own. It has no origin. Errors: -ENOMEM. */
 KITH_PUBLIC int kith_msg_copy(const kith_msg *msg, kith_msg **ret_copy);
 
 /* SERVER, PEER: whom it came from or is for; 0: none. */

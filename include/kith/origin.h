@@ -10,7 +10,9 @@
  * the process when it was looked at: a process may exec after it sent, and what is cached does not change when it does. uid and gid are
  * the real ones, as SCM_CREDENTIALS carries them.
  *
- * Origins are refcounted and belong to their loop's thread. Where one is only read, NULL stands for a sender of whom nothing is known.
+ * Origins are refcounted and belong to their loop's thread; those that come from a loop with a thread of its own (kith_loop_thread()) may
+ * be asked, kept and let go of in any thread at once, but not changed. Where one is only read, NULL stands for a sender of whom nothing is
+ * known.
  */
 #ifndef KITH_ORIGIN_H
 #define KITH_ORIGIN_H

@@ -8,6 +8,11 @@
  *    does not.
  * Both may be mixed; with a message handler set, received messages go to it and kith_socket_recv() is -EINVAL.
  *
+ * Threads: a socket belongs to its loop's thread, unless the loop has one of its own (kith_loop_thread()): then any thread may call any
+ * function, several may send and receive on one socket, and received messages may be read and freed anywhere, also after the socket and the
+ * loop. Each message goes to one of those that receive, to who waits longest first. Callbacks run in whichever thread drives the loop. A
+ * socket may be freed while other threads wait on it: they return -ESHUTDOWN; that is the last that may be done with it.
+ *
  * Patterns: ZeroMQ's, by their RFCs: 28 (REQ, REP, DEALER, ROUTER), 29 (PUB, SUB, XPUB, XSUB), 30 (PUSH, PULL), 31 (PAIR), 41 (CLIENT,
  * SERVER), 48 (RADIO, DISH), 49 (SCATTER, GATHER), 51 (PEER), 52 (CHANNEL); and STREAM, which speaks no ZMTP.
  *  - ROUTER: frame 0 of a received message is the peer's routing id; frame 0 of a sent one says whom to send to.
@@ -106,7 +111,8 @@ KITH_PUBLIC int kith_socket_disconnect(kith_socket *socket, const char *endpoint
 /* Is this an endpoint to bind (`listening`), or to connect to? Nothing is opened. Errors: -EINVAL, -EPROTONOSUPPORT, -ENAMETOOLONG, with
  * text. */
 KITH_PUBLIC int kith_endpoint_check(const char *endpoint, bool listening, struct kith_error *ret_error);
-/* The last endpoint bound, with the port that the kernel chose; or the last one connected to; NULL at first. */
+/* The last endpoint bound, with the port that the kernel chose; or the last one connected to; NULL at first. Valid until the next bind or
+ * connect. */
 KITH_PUBLIC const char *kith_socket_last_endpoint(const kith_socket *socket);
 /* Peers whose handshake is done. */
 KITH_PUBLIC size_t kith_socket_peer_count(const kith_socket *socket);
@@ -149,7 +155,7 @@ KITH_PUBLIC void kith_socket_set_policy(kith_socket *socket, kith_policy *policy
  * mandatory, REP: the peer is gone), -ENOTSUP (the type only receives), -EINVAL (no frame; a ROUTER message without id), -EBUSY (timeout_ms
  * is not 0 inside a callback), -ECANCELED, -ECHILD, -ESHUTDOWN (its loop was freed), -ENOMEM. Outside callbacks and with a timeout other
  * than 0 what can be sent is handed to the kernel before the return; with 0 it goes out when the loop next runs, together with what comes
- * after it. */
+ * after it; a loop with a thread of its own runs at once. */
 KITH_PUBLIC int kith_socket_send(kith_socket *socket, kith_msg *msg, int timeout_ms);
 /* Waits at most timeout_ms for a message. Errors: -EAGAIN (timed out), -EPROTO, -ECONNRESET (REQ: the peer asked has gone), -EACCES (REQ:
  * the peer asked refused us), -ENOTSUP (the type only sends), -EBUSY, -EINVAL, -ECANCELED, -ECHILD, -ESHUTDOWN. */

@@ -6,8 +6,11 @@
 #include "loop/private.h"
 
 /* Back in the seat within this time of leaving it: a thread that asks one question after the other, for which it is not worth waking one
- * that waits. About the time that waking takes. */
-#define QUICK_NS (50 * KITH_NS_PER_MS / 1000)
+ * that waits. Twice the time that waking takes. */
+#define QUICK_NS (100 * KITH_NS_PER_MS / 1000)
+/* One that was quick so often may be late now and then (the processor was another's): a late one counts as much as two quick ones. */
+#define HABIT_MAX 8
+#define HABIT_ENOUGH 4
 
 uint64_t kith_loop_deadline(int timeout_ms) {
     if (timeout_ms <= 0)
@@ -40,6 +43,11 @@ int kith_loop_await(kith_loop *loop, struct kith_await *await, int timeout_ms) {
     return timeout_ms == 0 ? await->attempt(await) : -EBUSY;
 }
 
+bool kith_loop_is_attended(const kith_loop *loop) {
+    const struct kith_thread *thread = loop->thread;
+    return !thread || loop->running || (thread->driver && thread->driver->in_kernel);
+}
+
 /* The seat ------------------------------------------------------------------------------------------------------------------ */
 
 static void call(struct kith_thread *thread, struct kith_waiter *waiter) {
@@ -60,7 +68,18 @@ void kith_thread_appoint(struct kith_thread *thread, struct kith_waiter *next) {
 
 /* One that has waited in the seat for long lets go of it for one that comes again and again. */
 static bool gives_way(const struct kith_thread *thread, const struct kith_waiter *driver, uint64_t now) {
-    return driver->in_kernel && now - thread->served_at < QUICK_NS && now - driver->since > KITH_THREAD_GRACE_NS;
+    return driver->in_kernel && now - thread->served_at < KITH_THREAD_GRACE_NS && now - driver->since > KITH_THREAD_GRACE_NS;
+}
+
+/* Somebody comes to wait, the first since the seat was left. */
+static void note_return(struct kith_thread *thread, uint64_t now) {
+    if (!thread->left_behind)
+        return;
+    thread->left_behind = false;
+    if (now - thread->driven_at < QUICK_NS)
+        thread->habit += thread->habit < HABIT_MAX;
+    else
+        thread->habit -= thread->habit < 2 ? thread->habit : 2;
 }
 
 static void take_seat(struct kith_thread *thread, struct kith_waiter *me) {
@@ -74,12 +93,11 @@ static void take_seat(struct kith_thread *thread, struct kith_waiter *me) {
         return;
     }
     uint64_t now = kith_time_now();
-    if (!driver || driver == &thread->keeper) {
-        thread->quick = now - thread->driven_at < QUICK_NS;
-    } else if (gives_way(thread, driver, now)) {
+    note_return(thread, now);
+    if (driver && driver != &thread->keeper) {
+        if (!gives_way(thread, driver, now))
+            return;
         call(thread, driver);
-    } else {
-        return;
     }
     thread->driver = me;
     me->since = now;
@@ -90,7 +108,8 @@ static void leave_seat(struct kith_thread *thread) {
     struct kith_waiter *next = kith_list_first(&thread->waiters, struct kith_waiter, link);
 
     thread->driven_at = thread->loop->now;
-    if (!next || thread->quick)
+    thread->left_behind = next;
+    if (!next || thread->habit >= HABIT_ENOUGH)
         next = thread->keeper.in_kernel ? &thread->keeper : NULL;
     if (!next && thread->parked)
         pthread_cond_signal(&thread->keeper.called);

@@ -93,6 +93,10 @@ struct kith_await {
  */
 int kith_loop_await(kith_loop *loop, struct kith_await *await, int timeout_ms);
 
+/* True when what is deferred runs without further ado: it is the application's thread that runs the loop, or some thread waits on it now.
+ */
+bool kith_loop_is_attended(const kith_loop *loop);
+
 /* True for a loop with a thread of its own: what it hands out may be let go of in another thread. */
 bool kith_loop_is_shared(const kith_loop *loop);
 /* -ECHILD after fork, else 0; costs no system call. */

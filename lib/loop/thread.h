@@ -9,8 +9,8 @@
  * - The keeper is pushed out without being told: it sleeps on in its wait, and finds out when that ends. What it has found then is dropped
  *   (level-triggered: the kernel says it again), and it parks. It comes back when the loop was not driven for KITH_THREAD_GRACE_NS: a
  * thread that asks one question after the other wakes nobody. That is also the longest that anything is left lying.
- * - A thread that leaves the seat gives it to the one that has waited longest, unless the last one that left came back at once (QUICK_NS).
- *   One that waits long has to give it to one that comes again and again.
+ * - A thread that leaves the seat gives it to the one that has waited longest, unless those that left lately came back at once: then it
+ *   stays empty, at most for a grace. One that has sat there for long gives it to one that comes again and again.
  * - Who only queues something, or arms a timer, ends the wait of whoever is in it, if that is needed. No callback runs in an unlock.
  *
  * Invariants: at most one thread that waits is in the kernel (`inside`), and beside it at most the keeper, displaced. Those that wait and
@@ -58,7 +58,8 @@ struct kith_thread {
     uint64_t driven_at; /* when a waiter last left the seat, about */
     uint64_t served_at; /* when one without the seat last got what it wanted, about */
     uint64_t seen;      /* driven_at when the keeper looked last */
-    bool quick;         /* who left the seat last was back at once */
+    bool left_behind;   /* the seat was left while others waited, and nobody came since */
+    unsigned habit;     /* how often those that left the seat were back at once */
     bool parked;        /* the keeper sleeps until it is called */
 };
 

@@ -8,7 +8,7 @@ int kith_account_new(void *owner, void (*relieved)(void *owner), struct kith_acc
     struct kith_account *account = calloc(1, sizeof(*account));
     if (!account)
         return -ENOMEM;
-    account->refs = 1;
+    kith_refs_init(&account->refs);
     account->owner = owner;
     account->relieved = relieved;
     *ret_account = account;
@@ -16,12 +16,12 @@ int kith_account_new(void *owner, void (*relieved)(void *owner), struct kith_acc
 }
 
 struct kith_account *kith_account_ref(struct kith_account *account) {
-    account->refs++;
+    kith_refs_take(&account->refs);
     return account;
 }
 
 struct kith_account *kith_account_unref(struct kith_account *account) {
-    if (account && --account->refs == 0)
+    if (account && kith_refs_drop(&account->refs))
         free(account);
     return NULL;
 }

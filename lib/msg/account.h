@@ -10,8 +10,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/refs.h"
+
 struct kith_account {
-    unsigned refs;
+    struct kith_refs refs;
     size_t messages, octets;           /* in queues now */
     size_t message_limit, octet_limit; /* the high-water marks */
     bool full;                         /* a mark was reached; relieved() is due at half of it */
@@ -22,6 +24,10 @@ struct kith_account {
 int kith_account_new(void *owner, void (*relieved)(void *owner), struct kith_account **ret_account);
 struct kith_account *kith_account_ref(struct kith_account *account);
 struct kith_account *kith_account_unref(struct kith_account *account);
+/* Other threads may hold references from now on; to be called before they do. Everything else stays its loop's. */
+static inline void kith_account_share(struct kith_account *account) {
+    kith_refs_share(&account->refs);
+}
 
 /* One message of `octets` more or less. take sets `full` at a mark; the owner then stops reading. */
 void kith_account_take(struct kith_account *account, size_t octets);

@@ -79,6 +79,10 @@ int kith_msg_move_front(kith_msg *to, kith_msg *from);
 void kith_msg_charge(kith_msg *msg, struct kith_account *account);
 void kith_msg_refund(kith_msg *msg);
 
+/* What the message refers to, and others refer to as well, may be let go of in another thread from now on. Frames in slabs that belong to
+ * one thread's loop are copied. Errors: -ENOMEM; never for a message that was received on a loop with a thread of its own. */
+int kith_msg_share(kith_msg *msg);
+
 /* Frees all messages of a queue; returns how many. */
 size_t kith_msg_queue_free(struct kith_list *queue);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "msg/internal.h"
+#include "origin/internal.h"
 #include "pool/spare.h"
 
 KITH_DEFINE_CLEANUP(kith_msg *, kith_msg_free)
@@ -294,6 +295,36 @@ void kith_msg_refund(kith_msg *msg) {
         return;
     msg->charged = false;
     kith_account_give(msg->account, msg->charge);
+}
+
+static int frame_share(struct kith_frame *frame) {
+    struct kith_slice before = frame->slice;
+    if (!before.buffer)
+        return 0;
+    if (!kith_buffer_may_be_shared(before.buffer)) {
+        int r = frame_copy(frame, before.data, before.size);
+        if (r < 0) {
+            frame->slice = before;
+            return r;
+        }
+        kith_slice_unref(&before);
+    }
+    if (frame->slice.buffer)
+        kith_buffer_share(frame->slice.buffer);
+    return 0;
+}
+
+int kith_msg_share(kith_msg *msg) {
+    for (size_t i = 0; i < msg->count; i++) {
+        int r = frame_share(kith_msg_at(msg, i));
+        if (r < 0)
+            return r;
+    }
+    if (msg->origin)
+        kith_origin_share(msg->origin);
+    if (msg->account)
+        kith_account_share(msg->account);
+    return 0;
 }
 
 size_t kith_msg_queue_free(struct kith_list *queue) {

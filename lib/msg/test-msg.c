@@ -154,6 +154,32 @@ static void test_a_frame_in_pieces_is_the_frame(void **state) {
     }
 }
 
+static void test_a_shared_message_holds_no_slab_of_one_thread_s_pool(void **state) {
+    for (int shared = 0; shared < 2; shared++) {
+        struct kith_pool *pool;
+        kith_buffer *slab;
+        kith_msg *msg = msg_new();
+        assert_int_equal(kith_pool_new(1, 1, &pool), 0);
+        if (shared)
+            assert_int_equal(kith_pool_share(pool), 0);
+        assert_int_equal(kith_pool_get(pool, &slab), 0);
+        memset(kith_buffer_data(slab), 'x', 20000);
+        struct kith_slice slice = {.buffer = slab, .data = kith_buffer_data(slab), .size = 20000};
+        assert_int_equal(kith_msg_add_slice(msg, slice), 0);
+        assert_int_equal(kith_msg_add(msg, "small", 5), 0);
+        kith_buffer_unref(slab);
+        assert_int_equal(kith_msg_share(msg), 0);
+        assert_int_equal(kith_pool_used(pool), shared ? 1 : 0);
+        size_t size;
+        const uint8_t *octets = kith_msg_frame(msg, 0, &size);
+        assert_int_equal(size, 20000);
+        assert_int_equal(octets[0] + octets[19999], 2 * 'x');
+        assert_memory_equal(kith_msg_frame(msg, 1, NULL), "small", 5);
+        kith_msg_free(msg);
+        kith_pool_free(pool);
+    }
+}
+
 static void on_relieved(void *owner) {
     ++*(int *)owner;
 }
@@ -194,6 +220,7 @@ int main(void) {
         cmocka_unit_test(test_a_slice_is_shared_and_outlives_its_giver),
         cmocka_unit_test(test_memory_never_runs_ahead_of_what_arrived),
         cmocka_unit_test(test_a_frame_in_pieces_is_the_frame),
+        cmocka_unit_test(test_a_shared_message_holds_no_slab_of_one_thread_s_pool),
         cmocka_unit_test(test_an_account_is_full_at_its_mark_and_relieved_at_half),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

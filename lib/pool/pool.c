@@ -72,6 +72,10 @@ int kith_pool_share(struct kith_pool *pool) {
     return r;
 }
 
+bool kith_buffer_may_be_shared(const kith_buffer *buffer) {
+    return !buffer->pool || buffer->pool->mutex;
+}
+
 static kith_buffer *pop(struct kith_pool *pool) {
     kith_buffer *slab = pool->free_list;
 

@@ -39,8 +39,9 @@ bool kith_pool_has_room(const struct kith_pool *pool);
 size_t kith_pool_used(const struct kith_pool *pool);
 size_t kith_pool_kept(const struct kith_pool *pool);
 
-/* Other threads may hold references from now on; to be called before they do. */
+/* Other threads may hold references from now on; to be called before they do. Not for a slab of a pool that is not shared. */
 void kith_buffer_share(kith_buffer *buffer);
+bool kith_buffer_may_be_shared(const kith_buffer *buffer);
 /* True while somebody else holds a reference too: its octets must not be changed. */
 bool kith_buffer_shared(const kith_buffer *buffer);
 

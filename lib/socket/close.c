@@ -43,6 +43,7 @@ static void on_evicted(struct kith_tenant *tenant) {
 kith_socket *kith_socket_close(kith_socket *socket) {
     if (!socket)
         return NULL;
+    KITH_SOCKET_HOLD(socket);
     int64_t linger = socket->sessions.profile->numbers[KITH_OPTION_LINGER];
     if (linger == 0 || kith_socket_check(socket) < 0)
         return kith_socket_free(socket);

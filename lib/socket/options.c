@@ -34,6 +34,7 @@ static int check_range(const struct kith_option_info *info, int64_t value, struc
 }
 
 int kith_socket_set_number(kith_socket *socket, enum kith_option option, int64_t value, struct kith_error *ret_error) {
+    KITH_SOCKET_HOLD(socket);
     const struct kith_option_info *info = kith_option_info(option);
     if (!info)
         return kith_error_set(ret_error, -EINVAL, "option %d: there is no such option", (int)option);
@@ -84,6 +85,7 @@ static int store_key_text(kith_socket *socket, const struct kith_option_info *in
 }
 
 int kith_socket_set_octets(kith_socket *socket, enum kith_option option, const void *value, size_t size, struct kith_error *ret_error) {
+    KITH_SOCKET_HOLD(socket);
     const struct kith_option_info *info = kith_option_info(option);
     if (!info || takes_number(info))
         return kith_error_set(ret_error, -EINVAL, "%s: takes no octets", info ? info->name : "unknown option");
@@ -93,6 +95,7 @@ int kith_socket_set_octets(kith_socket *socket, enum kith_option option, const v
 }
 
 int kith_socket_get_number(const kith_socket *socket, enum kith_option option, int64_t *ret_value) {
+    KITH_SOCKET_HOLD(socket);
     const struct kith_option_info *info = kith_option_info(option);
     if (!info || !takes_number(info))
         return -EINVAL;
@@ -101,6 +104,7 @@ int kith_socket_get_number(const kith_socket *socket, enum kith_option option, i
 }
 
 int kith_socket_get_octets(const kith_socket *socket, enum kith_option option, const void **ret_value, size_t *ret_size) {
+    KITH_SOCKET_HOLD(socket);
     const struct kith_option_info *info = kith_option_info(option);
     if (!info || takes_number(info))
         return -EINVAL;
@@ -159,6 +163,7 @@ int kith_option_parse(const struct kith_option_info *info, const char *text, int
 }
 
 int kith_socket_set_option(kith_socket *socket, const char *name, const char *value, struct kith_error *ret_error) {
+    KITH_SOCKET_HOLD(socket);
     const struct kith_option_info *info = kith_option_find(name);
     if (!info)
         return kith_error_set(ret_error, -EINVAL, "option %.64s: there is no such option", name);
@@ -181,6 +186,7 @@ static bool metadata_name_valid(const char *name) {
 #define METADATA_VALUE_MAX 1024
 
 int kith_socket_add_metadata(kith_socket *socket, const char *name, const void *value, size_t size, struct kith_error *ret_error) {
+    KITH_SOCKET_HOLD(socket);
     if (!metadata_name_valid(name))
         return kith_error_set(ret_error, -EINVAL, "metadata: \"%.64s\" is no name: 1 to 255 of letters, digits and -_.+", name);
     if (strcasecmp(name, "Socket-Type") == 0 || strcasecmp(name, "Identity") == 0)

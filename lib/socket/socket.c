@@ -112,8 +112,11 @@ static void socket_on_refused(struct kith_session *session, void *userdata) {
 
 static void socket_on_event(const struct kith_event *event, void *userdata) {
     _cleanup_(kith_socket_unrefp) kith_socket *socket = kith_socket_ref(userdata);
-    if (socket->handler.event && kith_socket_check(socket) >= 0)
-        socket->handler.event(socket, event, socket->handler_userdata);
+    if (!socket->handler.event || kith_socket_check(socket) < 0)
+        return;
+    if (event->origin && kith_loop_is_shared(socket->loop))
+        kith_origin_share(event->origin);
+    socket->handler.event(socket, event, socket->handler_userdata);
 }
 
 static const struct kith_session_ops socket_session_ops = {
@@ -141,6 +144,8 @@ void kith_socket_deliver(kith_socket *socket) {
         if (r == -EAGAIN || r == -EPROTO || r == -ENOTSUP)
             break;
         if (r >= 0)
+            kith_socket_hand_out(socket, msg);
+        if (r >= 0)
             socket->handler.message(socket, msg, socket->handler_userdata);
         else if (socket->handler.failed)
             socket->handler.failed(socket, r, socket->handler_userdata);
@@ -160,6 +165,7 @@ static bool socket_take(struct kith_pattern *pattern, kith_msg *msg) {
         return false;
     kith_socket_ref(socket);
     socket->delivering = true;
+    kith_socket_hand_out(socket, msg);
     socket->handler.message(socket, msg, socket->handler_userdata);
     socket->delivering = false;
     /* Others may have come meanwhile, when the callback had switched the handler off and on. */
@@ -188,6 +194,7 @@ int kith_socket_new(kith_loop *loop, enum kith_socket_type type, kith_socket **r
         return -EINVAL;
     if (!patterns[type])
         return -ENOTSUP;
+    KITH_LOOP_HOLD(loop);
     _cleanup_(kith_socket_unrefp) kith_socket *socket = calloc(1, sizeof(*socket));
     if (!socket)
         return -ENOMEM;
@@ -251,6 +258,7 @@ kith_socket *kith_socket_unref(kith_socket *socket) {
 kith_socket *kith_socket_free(kith_socket *socket) {
     if (!socket)
         return NULL;
+    KITH_SOCKET_HOLD(socket);
     socket->closed = true;
     socket->sessions.tells = false;
     kith_defer_cancel(&socket->deliver);
@@ -280,6 +288,7 @@ bool kith_socket_receives(const kith_socket *socket) {
 /* Endpoints ---------------------------------------------------------------------------------------------------------------------- */
 
 int kith_socket_bind(kith_socket *socket, const char *endpoint, struct kith_error *ret_error) {
+    KITH_SOCKET_HOLD(socket);
     struct kith_endpoint parsed;
     int r = socket_check_text(socket, endpoint, ret_error);
     if (r < 0)
@@ -305,6 +314,7 @@ int kith_endpoint_check(const char *endpoint, bool listening, struct kith_error 
 }
 
 int kith_socket_connect(kith_socket *socket, const char *endpoint, struct kith_error *ret_error) {
+    KITH_SOCKET_HOLD(socket);
     struct kith_endpoint parsed;
     int r = socket_check_text(socket, endpoint, ret_error);
     if (r < 0)
@@ -338,6 +348,7 @@ static int socket_canonical(const char *endpoint, bool listening, char text[stat
 }
 
 int kith_socket_unbind(kith_socket *socket, const char *endpoint) {
+    KITH_SOCKET_HOLD(socket);
     char text[KITH_ENDPOINT_MAX];
     int r = kith_socket_check(socket);
     if (r >= 0)
@@ -356,6 +367,7 @@ int kith_socket_unbind(kith_socket *socket, const char *endpoint) {
 }
 
 int kith_socket_disconnect(kith_socket *socket, const char *endpoint) {
+    KITH_SOCKET_HOLD(socket);
     char text[KITH_ENDPOINT_MAX];
     int r = kith_socket_check(socket);
     if (r >= 0)
@@ -377,6 +389,7 @@ int kith_socket_disconnect(kith_socket *socket, const char *endpoint) {
 /* Subscriptions and groups ------------------------------------------------------------------------------------------------------ */
 
 static int socket_ask(kith_socket *socket, enum kith_session_command command, const void *octets, size_t size) {
+    KITH_SOCKET_HOLD(socket);
     int r = kith_socket_check(socket);
     if (r >= 0 && !octets && size > 0)
         r = -EINVAL;
@@ -400,18 +413,22 @@ int kith_socket_leave(kith_socket *socket, const char *group) {
 }
 
 const char *kith_socket_last_endpoint(const kith_socket *socket) {
+    KITH_SOCKET_HOLD(socket);
     return socket->last_endpoint[0] ? socket->last_endpoint : NULL;
 }
 
 size_t kith_socket_peer_count(const kith_socket *socket) {
+    KITH_SOCKET_HOLD(socket);
     return socket->pattern->peer_count;
 }
 
 void kith_socket_set_policy(kith_socket *socket, kith_policy *policy) {
+    KITH_SOCKET_HOLD(socket);
     kith_session_host_set_policy(&socket->sessions, policy);
 }
 
 void kith_socket_set_handler(kith_socket *socket, const struct kith_socket_handler *handler, void *userdata) {
+    KITH_SOCKET_HOLD(socket);
     socket->handler = handler ? *handler : (struct kith_socket_handler){0};
     socket->handler_userdata = userdata;
     socket->sessions.tells = socket->handler.event != NULL;

@@ -10,6 +10,7 @@
 #include <kith/socket.h>
 
 #include "loop/internal.h"
+#include "msg/internal.h"
 #include "pattern/pattern.h"
 #include "session/acceptor.h"
 
@@ -36,6 +37,9 @@ struct kith_socket {
     struct kith_defer reap; /* all is sent: it frees itself */
 };
 
+/* Every entry point begins with this: on a loop with a thread, nobody else is here until the scope ends. */
+#define KITH_SOCKET_HOLD(socket) KITH_LOOP_HOLD_IF(!kith_timer_inert((socket)->tether), (socket)->loop)
+
 /* close.c: called when something has changed that a closed socket may wait for. */
 void kith_socket_linger(kith_socket *socket);
 unsigned kith_socket_reap(struct kith_defer *defer);
@@ -56,6 +60,11 @@ void kith_socket_free_acceptors(kith_socket *socket);
 int kith_socket_check(const kith_socket *socket);
 kith_socket *kith_socket_ref(kith_socket *socket);
 kith_socket *kith_socket_unref(kith_socket *socket);
+/* The message is the application's from here on. */
+static inline void kith_socket_hand_out(const kith_socket *socket, kith_msg *msg) {
+    if (kith_loop_is_shared(socket->loop))
+        (void)kith_msg_share(msg);
+}
 /* Hands received messages to the handler, if there is one and it is its turn. */
 void kith_socket_deliver(kith_socket *socket);
 
