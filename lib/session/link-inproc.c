@@ -180,6 +180,7 @@ static void receive(struct kith_session *session, kith_msg *msg) {
         kith_session_fail(session, -EMSGSIZE, "a message exceeds max-message; raise the option if it is legitimate");
         return;
     }
+    msg->routing_id = 0; /* it said which peer of the sender's, and is our pattern's to give */
     msg->origin = kith_origin_ref(session->origin);
     kith_session_deliver(session, msg);
 }

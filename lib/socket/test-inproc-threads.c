@@ -51,10 +51,10 @@ static void finish_jobs(struct job *jobs, size_t count) {
 static kith_socket *job_open(struct job *job, enum kith_socket_type type, kith_loop **ret_loop) {
     kith_socket *socket = NULL;
     *ret_loop = loop_new();
-    job->error = !*ret_loop                                               ? no_loop
-                 : kith_socket_new(*ret_loop, type, &socket) < 0          ? no_socket
+    job->error = !*ret_loop                                             ? no_loop
+                 : kith_socket_new(*ret_loop, type, &socket) < 0        ? no_socket
                  : kith_socket_connect(socket, job->endpoint, NULL) < 0 ? no_endpoint
-                                                                          : NULL;
+                                                                        : NULL;
     return job->error ? kith_socket_free(socket) : socket;
 }
 
@@ -214,6 +214,73 @@ static void test_a_router_knows_who_asked(void **state) {
     finish_jobs(scene->jobs, WORKERS);
 }
 
+static void answer(kith_socket *socket, kith_msg *msg, void *userdata) {
+    (void)userdata;
+    if (kith_socket_send(socket, msg, 0) < 0)
+        kith_msg_free(msg);
+}
+
+static void test_a_loop_with_a_thread_of_its_own_answers(void **state) {
+    static const struct kith_socket_handler handler = {.message = answer};
+    struct scene *scene = *state;
+    assert_int_equal(kith_loop_thread(scene->loop, NULL), 0);
+    serve(scene, KITH_REP);
+    kith_socket_set_handler(scene->socket, &handler, NULL);
+    for (unsigned i = 0; i < WORKERS; i++) {
+        scene->jobs[i].count = 100;
+        assert_true(start_job(&scene->jobs[i], ask_all));
+    }
+    finish_jobs(scene->jobs, WORKERS);
+}
+
+/* Subscriptions ------------------------------------------------------------------------------------------------------------- */
+
+static void *follow_one(void *userdata) {
+    struct job *job = userdata;
+    kith_loop *loop;
+    kith_socket *socket = job_open(job, KITH_SUB, &loop);
+    uint8_t topic = (uint8_t)job->number;
+    if (!job->error && kith_socket_subscribe(socket, &topic, 1) < 0)
+        job->error = "cannot subscribe";
+    for (uint64_t i = 0; i < job->count && !job->error; i++) {
+        kith_msg *msg;
+        if (kith_socket_recv(socket, &msg, 20000) < 0)
+            job->error = "nothing more came";
+        else
+            job->error = number_of(msg, 1) == i && kith_msg_frame(msg, 0, NULL)[0] == topic ? NULL : "not what was published";
+        if (!job->error)
+            kith_msg_free(msg);
+    }
+    kith_socket_free(socket);
+    kith_loop_free(loop);
+    return NULL;
+}
+
+static void test_each_subscriber_gets_its_topic(void **state) {
+    struct scene *scene = *state;
+    const uint64_t count = 3000;
+    kith_msg *msg;
+    serve(scene, KITH_XPUB);
+    assert_int_equal(kith_socket_set_number(scene->socket, KITH_OPTION_XPUB_NO_DROP, 1, NULL), 0);
+    for (unsigned i = 0; i < WORKERS; i++) {
+        scene->jobs[i].count = count;
+        assert_true(start_job(&scene->jobs[i], follow_one));
+    }
+    for (unsigned i = 0; i < WORKERS; i++) {
+        assert_int_equal(kith_socket_recv(scene->socket, &msg, 20000), 0);
+        kith_msg_free(msg);
+    }
+    for (uint64_t i = 0; i < count * WORKERS; i++) {
+        uint8_t topic = (uint8_t)(i % WORKERS);
+        msg = numbered(i / WORKERS, 20);
+        assert_int_equal(kith_msg_prepend(msg, &topic, 1), 0);
+        assert_int_equal(kith_socket_send(scene->socket, msg, 20000), 0);
+    }
+    while (kith_socket_peer_count(scene->socket) > 0)
+        assert_true(kith_loop_step(scene->loop, 1000) >= 0);
+    finish_jobs(scene->jobs, WORKERS);
+}
+
 /* Chance -------------------------------------------------------------------------------------------------------------------- */
 
 #define SLOTS 4
@@ -248,7 +315,8 @@ static void actor_close(struct actor *actor, unsigned slot) {
 
 /* Few names, so that they meet; bound or connected to, whichever is free. */
 static void actor_open(struct actor *actor, unsigned slot) {
-    static const enum kith_socket_type types[] = {KITH_PUSH, KITH_PULL, KITH_PAIR, KITH_DEALER, KITH_ROUTER, KITH_REQ, KITH_REP};
+    static const enum kith_socket_type types[] = {KITH_PUSH, KITH_PULL, KITH_PAIR, KITH_DEALER, KITH_ROUTER,
+                                                  KITH_REQ,  KITH_REP,  KITH_XPUB, KITH_XSUB};
     char name[64];
     actor_free(actor, slot);
     if (kith_socket_new(actor->loop, types[chance(actor, KITH_ARRAY_SIZE(types))], &actor->sockets[slot]) < 0) {
@@ -364,6 +432,8 @@ int main(void) {
         ROW(test_large_bodies_arrive_whole),
         ROW(test_each_gets_its_own_answer),
         ROW(test_a_router_knows_who_asked),
+        ROW(test_a_loop_with_a_thread_of_its_own_answers),
+        ROW(test_each_subscriber_gets_its_topic),
         ROW(test_sockets_may_come_and_go_at_any_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
