@@ -224,13 +224,18 @@ static void test_a_loop_with_a_thread_of_its_own_answers(void **state) {
     static const struct kith_socket_handler handler = {.message = answer};
     struct scene *scene = *state;
     assert_int_equal(kith_loop_thread(scene->loop, NULL), 0);
+    kith_loop_lock(scene->loop);
     serve(scene, KITH_REP);
     kith_socket_set_handler(scene->socket, &handler, NULL);
+    kith_loop_unlock(scene->loop);
     for (unsigned i = 0; i < WORKERS; i++) {
         scene->jobs[i].count = 100;
         assert_true(start_job(&scene->jobs[i], ask_all));
     }
     finish_jobs(scene->jobs, WORKERS);
+    kith_loop_lock(scene->loop);
+    scene->socket = kith_socket_free(scene->socket);
+    kith_loop_unlock(scene->loop);
 }
 
 /* Subscriptions ------------------------------------------------------------------------------------------------------------- */
