@@ -28,7 +28,13 @@
  *  - STREAM: octets of any stream peer: frame 0 is a routing id, frame 1 octets; an empty frame 1 received means that the peer came or
  *    went, sent it ends the connection.
  *
- * Endpoints: ipc://PATH, ipc://@NAME (abstract), tcp://HOST:PORT (numeric addresses; bind: * as host, 0 or * as port).
+ * Endpoints:
+ *  - ipc://PATH, ipc://@NAME (abstract)
+ *  - tcp://HOST:PORT (numeric addresses; bind: * as host, 0 or * as port)
+ *  - inproc://NAME (1 to 255 octets): sockets of this process, on the same loop or on loops of other threads. Names are the process's, the
+ *    one thing in libkith that is; a forked child has its own. Who connects first waits until the name is bound. The sender of a message
+ *    is this process (witness kernel-connect); not for STREAM. Messages are handed over as they are; what a thread must not share is
+ *    copied. A body of adopted memory (kith_buffer_new_take()) is let go of in the thread that sent it.
  */
 #ifndef KITH_SOCKET_H
 #define KITH_SOCKET_H

@@ -140,11 +140,12 @@ struct kith_inproc_listener *kith_inproc_listener_free(struct kith_inproc_listen
 }
 
 /* From the connector's thread. */
-void kith_pipe_announce(struct kith_pipe_pair *pair) {
+int kith_pipe_announce(struct kith_pipe_pair *pair, bool wait) {
     struct kith_registry *registry = kith_registry_lock();
     struct kith_map_node *node = kith_map_find(&registry->listeners, pair->name, strlen(pair->name));
     struct kith_inproc_listener *listener = node ? KITH_CONTAINER_OF(node, struct kith_inproc_listener, node) : NULL;
-    kith_list_push_back(listener ? &listener->arrivals : &registry->waiting, &pair->link);
+    if (listener || wait)
+        kith_list_push_back(listener ? &listener->arrivals : &registry->waiting, &pair->link);
     bool ours = listener && listener->guest.port == pair->ends[0].guest.port;
     if (listener && !ours) {
         kith_port_lock(listener->guest.port);
@@ -154,4 +155,5 @@ void kith_pipe_announce(struct kith_pipe_pair *pair) {
     kith_registry_unlock(registry);
     if (ours) /* nobody else frees it */
         kith_guest_schedule(&listener->guest);
+    return listener || wait ? 0 : -ECONNREFUSED;
 }

@@ -110,6 +110,11 @@ static void msg_strip(kith_msg *msg) {
     kith_list_unlink(&msg->link);
 }
 
+void kith_pipe_narrow(struct kith_pipe *pipe, size_t messages) {
+    if (pipe->window.messages > messages)
+        pipe->window.messages = messages;
+}
+
 void kith_pipe_flush(struct kith_pipe *pipe) {
     kith_defer_cancel(&pipe->flush);
     if (pipe->gathered_count == 0)
@@ -269,7 +274,7 @@ static void pipe_init(struct kith_pipe *pipe, struct kith_pipe_pair *pair, struc
     kith_defer_init(&pipe->flush, pipe_on_flush);
 }
 
-int kith_pipe_connect(kith_loop *loop, const char *name, const struct kith_pipe_limits *limits, const struct kith_pipe_ops *ops,
+int kith_pipe_connect(kith_loop *loop, const char *name, bool wait, const struct kith_pipe_limits *limits, const struct kith_pipe_ops *ops,
                       void *userdata, struct kith_pipe **ret_pipe) {
     size_t size = strnlen(name, KITH_INPROC_NAME_MAX + 1);
     if (size == 0 || size > KITH_INPROC_NAME_MAX)
@@ -295,9 +300,12 @@ int kith_pipe_connect(kith_loop *loop, const char *name, const struct kith_pipe_
     pair->ends[0].remote = true;
     kith_guest_enter(&pair->ends[0].guest, port);
     kith_port_put(port);
-    kith_pipe_announce(pair);
-    *ret_pipe = &pair->ends[0];
-    return 0;
+    r = kith_pipe_announce(pair, wait);
+    if (r < 0)
+        kith_pipe_free(&pair->ends[0]);
+    else
+        *ret_pipe = &pair->ends[0];
+    return r;
 }
 
 struct kith_pipe *kith_pipe_claim(struct kith_pipe_pair *pair, struct kith_port *port) {

@@ -6,8 +6,8 @@
  * somebody else refers to, a slab of a loop's pool, memory of the application) is copied, once, by the writer.
  *
  * The life of an end:   waiting --opened--> open --> closed
- *  - kith_pipe_connect() makes an end that waits for somebody who listens at the name, for as long as it takes; the other end comes into
- *    the world with the listener's accept callback, and is open when kith_pipe_open() has been called there.
+ *  - kith_pipe_connect() makes an end that waits for somebody who listens at the name, for as long as it takes if it may; the other end
+ * comes into the world with the listener's accept callback, and is open when kith_pipe_open() has been called there.
  *  - Whoever frees his end ends the pipe: what he had written is still delivered, then the other side is told (closed). What it had written
  *    and he not received is lost, as with any connection.
  *  - When the loop goes first its ends are closed; they must still be freed.
@@ -48,8 +48,9 @@ struct kith_pipe_limits {
     size_t messages, octets;
 };
 
-/* A waiting end. Errors: -EINVAL (the name is empty or longer than KITH_INPROC_NAME_MAX), -ENOMEM, -EMFILE, -ENFILE, -ECHILD. */
-int kith_pipe_connect(kith_loop *loop, const char *name, const struct kith_pipe_limits *limits, const struct kith_pipe_ops *ops,
+/* A waiting end. Errors: -EINVAL (the name is empty or longer than KITH_INPROC_NAME_MAX), -ECONNREFUSED (not `wait`, and nobody listens
+ * there), -ENOMEM, -EMFILE, -ENFILE, -ECHILD. */
+int kith_pipe_connect(kith_loop *loop, const char *name, bool wait, const struct kith_pipe_limits *limits, const struct kith_pipe_ops *ops,
                       void *userdata, struct kith_pipe **ret_pipe);
 /* In the accept callback: the end is open, and can be written to. */
 void kith_pipe_open(struct kith_pipe *pipe, const struct kith_pipe_limits *limits, const struct kith_pipe_ops *ops, void *userdata);
@@ -58,6 +59,8 @@ void kith_pipe_open(struct kith_pipe *pipe, const struct kith_pipe_limits *limit
 int kith_pipe_write(struct kith_pipe *pipe, kith_msg *msg);
 /* The same whatever the limits: for words of the protocol itself, whose number is bounded. */
 int kith_pipe_say(struct kith_pipe *pipe, kith_msg *msg);
+/* Of an open end: writes at most so many messages ahead of the reader, where he allows more. */
+void kith_pipe_narrow(struct kith_pipe *pipe, size_t messages);
 /* Hands over what was gathered now instead of when the loop's step ends. */
 void kith_pipe_flush(struct kith_pipe *pipe);
 /* false: nothing is delivered until it is true again. The owner also says true when it holds less than it did. */
@@ -121,8 +124,8 @@ struct kith_pipe_pair {
     char name[];
 };
 
-/* listener.c: the pair is among the waiting, or comes to the listener at its name. */
-void kith_pipe_announce(struct kith_pipe_pair *pair);
+/* listener.c: the pair comes to the listener at its name, or is among the waiting, if it may. Errors: -ECONNREFUSED (it may not). */
+int kith_pipe_announce(struct kith_pipe_pair *pair, bool wait);
 /* pipe.c: end 1 belongs to this port from here on. Under the registry's lock. */
 struct kith_pipe *kith_pipe_claim(struct kith_pipe_pair *pair, struct kith_port *port);
 /* Nobody wants the end that was claimed: tells the other side, and frees it. */

@@ -83,7 +83,7 @@ static void listen_at(struct world *world, const char *name) {
 }
 
 static void connect_to(struct world *world, struct end *end, const char *name) {
-    assert_int_equal(kith_pipe_connect(world->near, name, &wide, &end_ops, end, &end->pipe), 0);
+    assert_int_equal(kith_pipe_connect(world->near, name, true, &wide, &end_ops, end, &end->pipe), 0);
 }
 
 static void join(struct world *world) {
@@ -118,6 +118,15 @@ static void test_a_connector_may_come_first(void **state) {
     end_deinit(&other);
 }
 
+static void test_who_may_not_wait_is_refused_when_nobody_listens(void **state) {
+    struct world *world = *state;
+    assert_int_equal(kith_pipe_connect(world->near, NAME, false, &wide, &end_ops, &world->client, &world->client.pipe), -ECONNREFUSED);
+    assert_null(world->client.pipe);
+    listen_at(world, NAME);
+    assert_int_equal(kith_pipe_connect(world->near, NAME, false, &wide, &end_ops, &world->client, &world->client.pipe), 0);
+    until(world, world->client.opened == 1);
+}
+
 static void test_names_are_taken_once_and_given_back(void **state) {
     struct world *world = *state;
     struct kith_inproc_listener *second = NULL;
@@ -134,10 +143,10 @@ static void test_names_have_1_to_255_octets(void **state) {
     struct kith_pipe *pipe;
     char name[KITH_INPROC_NAME_MAX + 2] = "";
     assert_int_equal(kith_inproc_listener_new(world->near, name, &reception_ops, NULL, &listener), -EINVAL);
-    assert_int_equal(kith_pipe_connect(world->near, name, &wide, &end_ops, NULL, &pipe), -EINVAL);
+    assert_int_equal(kith_pipe_connect(world->near, name, true, &wide, &end_ops, NULL, &pipe), -EINVAL);
     memset(name, 'n', KITH_INPROC_NAME_MAX + 1);
     assert_int_equal(kith_inproc_listener_new(world->near, name, &reception_ops, NULL, &listener), -EINVAL);
-    assert_int_equal(kith_pipe_connect(world->near, name, &wide, &end_ops, NULL, &pipe), -EINVAL);
+    assert_int_equal(kith_pipe_connect(world->near, name, true, &wide, &end_ops, NULL, &pipe), -EINVAL);
     name[KITH_INPROC_NAME_MAX] = '\0';
     listen_at(world, name);
     connect_to(world, &world->client, name);
@@ -453,7 +462,7 @@ static int child(struct world *world) {
     kith_loop *loop;
     if (kith_inproc_listener_new(world->near, NAME, &reception_ops, NULL, &listener) != -ECHILD)
         return 1;
-    if (kith_pipe_connect(world->near, NAME, &wide, &end_ops, NULL, &pipe) != -ECHILD)
+    if (kith_pipe_connect(world->near, NAME, true, &wide, &end_ops, NULL, &pipe) != -ECHILD)
         return 2;
     end_deinit(&world->client);
     end_deinit(&world->server);
@@ -491,6 +500,7 @@ static void test_a_child_has_names_of_its_own(void **state) {
 static const struct CMUnitTest suite[] = {
     cmocka_unit_test(test_messages_arrive_in_order_both_ways),
     cmocka_unit_test(test_a_connector_may_come_first),
+    cmocka_unit_test(test_who_may_not_wait_is_refused_when_nobody_listens),
     cmocka_unit_test(test_names_are_taken_once_and_given_back),
     cmocka_unit_test(test_names_have_1_to_255_octets),
     cmocka_unit_test(test_who_is_not_accepted_yet_waits_for_the_next_listener),

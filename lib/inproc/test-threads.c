@@ -106,7 +106,7 @@ static void run_flood(const struct flood *flood) {
     party_init(server, flood);
     party_init(client, flood);
     assert_int_equal(kith_loop_new(&loop), 0);
-    assert_int_equal(kith_pipe_connect(loop, NAME, &flood->limits, &end_ops, &client->end, &client->end.pipe), 0);
+    assert_int_equal(kith_pipe_connect(loop, NAME, true, &flood->limits, &end_ops, &client->end, &client->end.pipe), 0);
     assert_int_equal(pthread_create(&thread, NULL, server_main, server), 0);
     client->error = party_play(client, loop);
     assert_int_equal(pthread_join(thread, NULL), 0);
@@ -176,7 +176,7 @@ static void test_a_thread_that_ends_harms_nobody(void **state) {
         uint64_t patience = kith_time_now() + PATIENCE_NS;
         leaver->frees_loop = frees_loop;
         assert_int_equal(kith_loop_new(&loop), 0);
-        assert_int_equal(kith_pipe_connect(loop, NAME, &wide, &end_ops, &client, &client.pipe), 0);
+        assert_int_equal(kith_pipe_connect(loop, NAME, true, &wide, &end_ops, &client, &client.pipe), 0);
         assert_int_equal(pthread_create(&thread, NULL, leaver_main, leaver), 0);
         while (client.count < 100 || client.closed < (unsigned)frees_loop) {
             assert_true(kith_time_now() < patience);
@@ -293,7 +293,7 @@ static void actor_connect(struct actor *actor, unsigned slot) {
     actor_name(chance(actor, ACTORS), name);
     struct end *end = actor_new_end(actor, slot);
     struct kith_pipe_limits limits = {1 + chance(actor, 50), 1 + chance(actor, 100000)};
-    if (kith_pipe_connect(actor->loop, name, &limits, &end_ops, end, &end->pipe) < 0)
+    if (kith_pipe_connect(actor->loop, name, true, &limits, &end_ops, end, &end->pipe) < 0)
         actor->error = "cannot connect";
 }
 

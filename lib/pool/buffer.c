@@ -76,5 +76,5 @@ void kith_buffer_share(kith_buffer *buffer) {
 }
 
 bool kith_buffer_portable(const kith_buffer *buffer) {
-    return !kith_buffer_shared(buffer) && !buffer->pool && buffer->data == buffer->octets;
+    return (kith_refs_is_shared(&buffer->refs) || !kith_refs_others(&buffer->refs)) && !buffer->pool && buffer->data == buffer->octets;
 }

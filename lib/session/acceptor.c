@@ -8,8 +8,7 @@
 
 KITH_DEFINE_CLEANUP(struct kith_acceptor *, kith_acceptor_free)
 
-static int acceptor_on_accept(kith_listener *listener, int fd, void *userdata) {
-    struct kith_acceptor *acceptor = userdata;
+int kith_acceptor_admit(struct kith_acceptor *acceptor) {
     struct kith_session_host *host = acceptor->host;
     int64_t limit = host->profile->numbers[KITH_OPTION_MAX_PEERS];
     if (host->accepted_count >= (uint64_t)limit) {
@@ -21,10 +20,22 @@ static int acceptor_on_accept(kith_listener *listener, int fd, void *userdata) {
         return -EUSERS;
     }
     acceptor->full = false;
-    int r = kith_session_new_accepted(host, acceptor->place, listener, fd);
+    return 0;
+}
+
+void kith_acceptor_tell_lost(struct kith_acceptor *acceptor, int error) {
+    kith_session_host_tell(acceptor->host, KITH_EVENT_ACCEPT_FAILED, acceptor->place->text, error, 1, "%s: a connection was closed: %s",
+                           acceptor->place->text, kith_error_name(error));
+}
+
+static int acceptor_on_accept(kith_listener *listener, int fd, void *userdata) {
+    struct kith_acceptor *acceptor = userdata;
+    int r = kith_acceptor_admit(acceptor);
     if (r < 0)
-        kith_session_host_tell(host, KITH_EVENT_ACCEPT_FAILED, acceptor->place->text, r, 1, "%s: a connection was closed: %s",
-                               acceptor->place->text, kith_error_name(r));
+        return r;
+    r = kith_session_new_accepted(acceptor->host, acceptor->place, listener, fd);
+    if (r < 0)
+        kith_acceptor_tell_lost(acceptor, r);
     return r;
 }
 
@@ -38,20 +49,14 @@ static void acceptor_on_error(kith_listener *listener, int error, void *userdata
 
 static const struct kith_listener_ops acceptor_ops = {.accept = acceptor_on_accept, .error = acceptor_on_error};
 
-int kith_acceptor_new(struct kith_session_host *host, const struct kith_endpoint *endpoint, struct kith_acceptor **ret_acceptor,
-                      struct kith_error *ret_error) {
-    _cleanup_(kith_acceptor_freep) struct kith_acceptor *acceptor = calloc(1, sizeof(*acceptor));
-    if (!acceptor)
-        return kith_error_set(ret_error, -ENOMEM, "out of memory");
-    kith_list_init(&acceptor->link);
-    acceptor->host = host;
-    const int64_t *numbers = host->profile->numbers;
+int kith_acceptor_listen_stream(struct kith_acceptor *acceptor, const struct kith_endpoint *endpoint, struct kith_error *ret_error) {
+    const int64_t *numbers = acceptor->host->profile->numbers;
     struct kith_listener_options options = {
         .identity = endpoint->transport->identity && numbers[KITH_OPTION_IDENTITY] != 0,
         .backlog = (int)numbers[KITH_OPTION_BACKLOG],
         .mode = (int)numbers[KITH_OPTION_IPC_MODE],
     };
-    int r = kith_listener_new(host->loop, &endpoint->address, &options, &acceptor_ops, acceptor, &acceptor->listener, ret_error);
+    int r = kith_listener_new(acceptor->host->loop, &endpoint->address, &options, &acceptor_ops, acceptor, &acceptor->listener, ret_error);
     if (r < 0)
         return r;
     struct kith_endpoint bound = *endpoint;
@@ -59,17 +64,32 @@ int kith_acceptor_new(struct kith_session_host *host, const struct kith_endpoint
     if (r < 0)
         return kith_error_set(ret_error, r, "getsockname: %s", kith_error_name(r));
     r = kith_place_new(&bound, &acceptor->place);
-    if (r < 0)
-        return kith_error_set(ret_error, r, "out of memory");
-    *ret_acceptor = KITH_STEAL(acceptor);
-    return 0;
+    return r < 0 ? kith_error_set(ret_error, r, "out of memory") : 0;
+}
+
+void kith_acceptor_unlisten_stream(struct kith_acceptor *acceptor) {
+    acceptor->listener = kith_listener_free(acceptor->listener);
+}
+
+int kith_acceptor_new(struct kith_session_host *host, const struct kith_endpoint *endpoint, struct kith_acceptor **ret_acceptor,
+                      struct kith_error *ret_error) {
+    _cleanup_(kith_acceptor_freep) struct kith_acceptor *acceptor = calloc(1, sizeof(*acceptor));
+    if (!acceptor)
+        return kith_error_set(ret_error, -ENOMEM, "out of memory");
+    kith_list_init(&acceptor->host_link);
+    acceptor->host = host;
+    acceptor->link = kith_session_choose_link(host, endpoint);
+    int r = acceptor->link->listen(acceptor, endpoint, ret_error);
+    if (r >= 0)
+        *ret_acceptor = KITH_STEAL(acceptor);
+    return r;
 }
 
 struct kith_acceptor *kith_acceptor_free(struct kith_acceptor *acceptor) {
     if (!acceptor)
         return NULL;
-    kith_list_unlink(&acceptor->link);
-    kith_listener_free(acceptor->listener);
+    kith_list_unlink(&acceptor->host_link);
+    acceptor->link->unlisten(acceptor);
     kith_place_unref(acceptor->place);
     free(acceptor);
     return NULL;

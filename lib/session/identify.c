@@ -112,7 +112,8 @@ int kith_session_identify(struct kith_session *session, struct kith_sender *send
 int kith_session_identify_peer(struct kith_session *session) {
     struct kith_process *process = NULL;
     kith_origin *origin = NULL;
-    int r = session->place->endpoint.transport->peer(session->conn, &process, &origin);
+    const struct kith_transport *transport = session->place->endpoint.transport;
+    int r = transport->peer ? transport->peer(session->conn, &process, &origin) : 0;
     if (r < 0)
         return r;
     kith_origin_unref(session->peer_origin);

@@ -78,6 +78,8 @@ const struct kith_conn_ops kith_link_raw_conn_ops = {
 
 const struct kith_link kith_link_raw = {
     .name = "raw",
+    .listen = kith_acceptor_listen_stream,
+    .unlisten = kith_acceptor_unlisten_stream,
     .connect = kith_link_stream_connect,
     .begin = raw_begin,
     .write = raw_write,

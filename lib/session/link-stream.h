@@ -2,7 +2,7 @@
 #ifndef KITH_SESSION_LINK_STREAM_H
 #define KITH_SESSION_LINK_STREAM_H
 
-#include "session/session.h"
+#include "session/acceptor.h"
 
 int kith_link_stream_connect(struct kith_session *session);
 void kith_link_stream_flush(struct kith_session *session);

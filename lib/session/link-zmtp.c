@@ -362,6 +362,8 @@ const struct kith_conn_ops kith_link_zmtp_conn_ops = {
 
 const struct kith_link kith_link_zmtp = {
     .name = "zmtp",
+    .listen = kith_acceptor_listen_stream,
+    .unlisten = kith_acceptor_unlisten_stream,
     .connect = kith_link_stream_connect,
     .begin = zmtp_begin,
     .write = zmtp_write,

@@ -3,6 +3,7 @@
  *
  *   zmtp     a stream connection that carries ZMTP
  *   raw      a stream connection that carries octets of any protocol: STREAM
+ *   inproc   a pipe to another socket of this process
  *
  * A session (session.h) has states, queue, limits, times, policy and owner; a link has the connection. Its operations are called by the
  * session only, in the states that each names, and never call up from inside, with the exceptions that say so. What happens to a link comes
@@ -16,6 +17,9 @@
 
 #include <kith/msg.h>
 
+struct kith_acceptor;
+struct kith_endpoint;
+struct kith_error;
 struct kith_session;
 
 /* What a socket says to a peer beside messages. */
@@ -29,6 +33,10 @@ enum kith_session_command {
 
 struct kith_link {
     const char *name;
+    /* Listens at the acceptor's endpoint: who comes becomes a session. Sets its place, as the kernel named it. Errors: with text. */
+    int (*listen)(struct kith_acceptor *acceptor, const struct kith_endpoint *endpoint, struct kith_error *ret_error);
+    /* Ends that; of an acceptor that is half built too. */
+    void (*unlisten)(struct kith_acceptor *acceptor);
     /* CONNECTING: one try. The outcome comes later: kith_session_connected() or kith_session_fail(). Errors: that it cannot be tried. */
     int (*connect)(struct kith_session *session);
     /* HANDSHAKE: the connection is there. Opens the handshake; without one: kith_session_reached_ready(), which calls up. */
@@ -36,6 +44,8 @@ struct kith_link {
     /* READY, DRAINING: hands a message's frames from session->sending_frame on to the connection; it stays the caller's. 0: whole, and
      * sending_frame is 0 again. -EAGAIN: full (writable comes); frames before sending_frame are out. -EPIPE, -ENOMEM. */
     int (*write)(struct kith_session *session, const kith_msg *msg);
+    /* The same for a link that hands messages over as they are: it takes the message when it returns 0. A link has the one or the other. */
+    int (*take)(struct kith_session *session, kith_msg *msg);
     /* READY, DRAINING, between messages: says a command. Errors: -EAGAIN, -EPIPE, -ENOMEM, -ENOTSUP (the link has no such thing). */
     int (*command)(struct kith_session *session, enum kith_session_command command, const void *octets, size_t size);
     /* Writes what the link has to say by itself (handshake, PONG), as far as there is room. NULL: nothing ever. */
@@ -60,6 +70,7 @@ struct kith_link {
 
 extern const struct kith_link kith_link_zmtp;
 extern const struct kith_link kith_link_raw;
+extern const struct kith_link kith_link_inproc;
 
 /* What links tell their session -------------------------------------------------------------------------------------- */
 

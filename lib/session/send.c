@@ -2,7 +2,8 @@
  * session/send.c: messages and commands on their way to the link.
  *
  * A message goes straight to the link as long as that has room, otherwise it waits in the session's queue; the first message of the queue
- * may be written in part, frame by frame. A command that has to wait is queued as a message of one frame that says so (kith_msg.command).
+ * may be written in part, frame by frame; a link that takes messages as they are (link.h) has no such parts. A command that has to wait is
+ * queued as a message of one frame that says so (kith_msg.command).
  */
 #include <errno.h>
 
@@ -65,11 +66,21 @@ static int session_write_now(struct kith_session *session, const kith_msg *msg) 
     return 1;
 }
 
+/* The same for a link that takes messages. 0: it has taken it. */
+static int session_give_now(struct kith_session *session, kith_msg *msg) {
+    int r = session->queued > 0 ? -EAGAIN : session->link->take(session, msg);
+    if (r == -EAGAIN)
+        session_enqueue(session, msg);
+    return r == -EAGAIN ? 0 : r;
+}
+
 int kith_session_send(struct kith_session *session, kith_msg *msg) {
     int r = session_check_room(session);
     if (r < 0)
         return r;
     kith_msg_refund(msg);
+    if (session->link->take)
+        return session_give_now(session, msg);
     r = session_write_now(session, msg);
     if (r < 0)
         return r;
@@ -80,10 +91,23 @@ int kith_session_send(struct kith_session *session, kith_msg *msg) {
     return 0;
 }
 
+static int session_give_copy(struct kith_session *session, const kith_msg *msg) {
+    _cleanup_(kith_msg_freep) kith_msg *copy = NULL;
+    int r = kith_msg_copy(msg, &copy);
+    if (r >= 0)
+        r = session_give_now(session, copy);
+    if (r >= 0)
+        KITH_STEAL(copy);
+    return r;
+}
+
 int kith_session_publish(struct kith_session *session, const kith_msg *msg) {
     int r = session_check_room(session);
-    if (r >= 0)
-        r = session_write_now(session, msg);
+    if (r < 0)
+        return r;
+    if (session->link->take)
+        return session_give_copy(session, msg);
+    r = session_write_now(session, msg);
     if (r <= 0)
         return r;
     kith_msg *copy;
@@ -112,26 +136,34 @@ int kith_session_command(struct kith_session *session, enum kith_session_command
     return 0;
 }
 
-static int session_write_queued(struct kith_session *session, const kith_msg *msg) {
-    if (msg->command == KITH_COMMAND_NONE)
-        return session->link->write(session, msg);
+/* Takes the first of the queue on 0. */
+static int session_send_queued(struct kith_session *session, kith_msg *msg) {
     const struct kith_frame *frame = kith_msg_at(msg, 0);
-    return session->link->command(session, msg->command, kith_frame_data(frame), frame->slice.size);
+    int r;
+    if (msg->command != KITH_COMMAND_NONE)
+        r = session->link->command(session, msg->command, kith_frame_data(frame), frame->slice.size);
+    else if (session->link->take)
+        return session->link->take(session, msg);
+    else
+        r = session->link->write(session, msg);
+    if (r >= 0)
+        kith_msg_free(msg);
+    return r;
 }
 
 void kith_session_pump(struct kith_session *session) {
     while (session->queued > 0) {
         kith_session_speak(session); /* a PING behind a queue that is never empty would never go */
         kith_msg *msg = kith_list_first(&session->queue, kith_msg, link);
-        int r = session_write_queued(session, msg);
+        size_t cost = kith_msg_cost(msg);
+        int r = session_send_queued(session, msg);
         if (r < 0) {
             if (r != -EAGAIN)
                 kith_session_break(session, r);
             return;
         }
         session->queued--;
-        session->queued_octets -= kith_msg_cost(msg);
-        kith_msg_free(msg);
+        session->queued_octets -= cost;
     }
     kith_session_speak(session);
 }

@@ -97,8 +97,9 @@ void kith_session_close(struct kith_session *session) {
     kith_session_unref(session);
 }
 
-static const struct kith_link *session_choose_link(const struct kith_session_host *host, const struct kith_place *place) {
-    (void)place;
+const struct kith_link *kith_session_choose_link(const struct kith_session_host *host, const struct kith_endpoint *endpoint) {
+    if (endpoint->transport->inproc)
+        return &kith_link_inproc;
     return host->raw ? &kith_link_raw : &kith_link_zmtp;
 }
 
@@ -110,7 +111,7 @@ int kith_session_new(struct kith_session_host *host, struct kith_place *place, b
     session->host = host;
     session->accepted = accepted;
     session->place = kith_place_ref(place);
-    session->link = session_choose_link(host, place);
+    session->link = kith_session_choose_link(host, &place->endpoint);
     session->profile = kith_profile_ref(host->profile);
     kith_list_init(&session->host_link);
     kith_list_init(&session->pattern_link);

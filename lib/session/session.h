@@ -25,6 +25,7 @@
 #include <kith/policy.h>
 
 #include "base/list.h"
+#include "inproc/pipe.h"
 #include "msg/internal.h"
 #include "session/link.h"
 #include "session/place.h"
@@ -77,7 +78,7 @@ struct kith_session_host {
     const struct kith_session_ops *ops;
     void *userdata;
     const char *socket_type;      /* as in READY: "REQ" */
-    bool raw;                     /* speaks no ZMTP over streams: STREAM */
+    bool raw;                     /* speaks no ZMTP over streams, and nothing but octets: STREAM */
     struct kith_profile *profile; /* for sessions made from now on */
     kith_policy *policy;          /* referenced, or NULL */
     uint64_t policy_generation;   /* counts changes of policy, so that sessions ask again */
@@ -132,7 +133,7 @@ struct kith_session {
     const struct kith_link *link;
     kith_conn *conn;          /* of the links over streams */
     struct kith_zmtp *engine; /* of the link zmtp */
-    void *pipe;               /* of links that have neither */
+    struct kith_pipe *pipe;   /* of the link inproc */
     kith_timer *timer;        /* handshake, then heartbeat; or the next try to connect */
     unsigned tries;           /* to connect since the last success */
     bool accepted;
@@ -245,6 +246,8 @@ void kith_session_on_timer(kith_timer *timer, void *userdata);
 void kith_session_schedule_heartbeat(struct kith_session *session);
 /* life.c: PING came, with how long the peer may be silent (0: for ever). */
 void kith_session_pinged(struct kith_session *session, uint64_t ttl_ms);
+/* session.c */
+const struct kith_link *kith_session_choose_link(const struct kith_session_host *host, const struct kith_endpoint *endpoint);
 /* session.c: begins one try to connect. Errors: those of the link. */
 int kith_session_connect(struct kith_session *session);
 /* The connection cannot be written to any more (half a message is out): it fails with `error` in the loop's next step, not inside the

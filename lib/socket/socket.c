@@ -241,7 +241,7 @@ kith_socket *kith_socket_ref(kith_socket *socket) {
 
 void kith_socket_free_acceptors(kith_socket *socket) {
     while (!kith_list_empty(&socket->acceptors))
-        kith_acceptor_free(kith_list_first(&socket->acceptors, struct kith_acceptor, link));
+        kith_acceptor_free(kith_list_first(&socket->acceptors, struct kith_acceptor, host_link));
 }
 
 kith_socket *kith_socket_unref(kith_socket *socket) {
@@ -287,6 +287,15 @@ bool kith_socket_receives(const kith_socket *socket) {
 
 /* Endpoints ---------------------------------------------------------------------------------------------------------------------- */
 
+/* Not every pattern goes over every transport. */
+static int socket_check_transport(const kith_socket *socket, const char *text, const struct kith_endpoint *endpoint,
+                                  struct kith_error *ret_error) {
+    const struct kith_pattern_ops *ops = socket->pattern->ops;
+    if (!ops->raw || !endpoint->transport->inproc)
+        return 0;
+    return kith_error_set(ret_error, -EPROTONOSUPPORT, "%s: a %s speaks with streams of octets: use ipc or tcp", text, ops->name);
+}
+
 int kith_socket_bind(kith_socket *socket, const char *endpoint, struct kith_error *ret_error) {
     KITH_SOCKET_HOLD(socket);
     struct kith_endpoint parsed;
@@ -296,13 +305,15 @@ int kith_socket_bind(kith_socket *socket, const char *endpoint, struct kith_erro
     r = kith_endpoint_parse(endpoint, true, &parsed, ret_error);
     if (r >= 0)
         r = kith_socket_check_security(socket, ret_error);
+    if (r >= 0)
+        r = socket_check_transport(socket, endpoint, &parsed, ret_error);
     if (r < 0)
         return r;
     struct kith_acceptor *acceptor;
     r = kith_acceptor_new(&socket->sessions, &parsed, &acceptor, ret_error);
     if (r < 0)
         return r;
-    kith_list_push_back(&socket->acceptors, &acceptor->link);
+    kith_list_push_back(&socket->acceptors, &acceptor->host_link);
     (void)snprintf(socket->last_endpoint, sizeof(socket->last_endpoint), "%s", acceptor->place->text);
     kith_session_host_tell(&socket->sessions, KITH_EVENT_LISTENING, socket->last_endpoint, 0, 0, "%s: listening", socket->last_endpoint);
     return 0;
@@ -322,6 +333,8 @@ int kith_socket_connect(kith_socket *socket, const char *endpoint, struct kith_e
     r = kith_endpoint_parse(endpoint, false, &parsed, ret_error);
     if (r >= 0)
         r = kith_socket_check_security(socket, ret_error);
+    if (r >= 0)
+        r = socket_check_transport(socket, endpoint, &parsed, ret_error);
     if (r < 0)
         return r;
     struct kith_place *place;
@@ -343,7 +356,7 @@ static int socket_canonical(const char *endpoint, bool listening, char text[stat
     struct kith_endpoint parsed;
     if (kith_endpoint_parse(endpoint, listening, &parsed, NULL) < 0)
         return -ENOENT;
-    (void)parsed.transport->format(&parsed.address, text, KITH_ENDPOINT_MAX);
+    (void)parsed.transport->format(&parsed, text, KITH_ENDPOINT_MAX);
     return 0;
 }
 
@@ -356,7 +369,7 @@ int kith_socket_unbind(kith_socket *socket, const char *endpoint) {
     if (r < 0)
         return r;
     kith_list_foreach_safe (&socket->acceptors, node) {
-        struct kith_acceptor *acceptor = kith_list_entry(node, struct kith_acceptor, link);
+        struct kith_acceptor *acceptor = kith_list_entry(node, struct kith_acceptor, host_link);
         if (strcmp(acceptor->place->text, text) != 0)
             continue;
         kith_acceptor_free(acceptor);

@@ -24,11 +24,13 @@ struct row {
     const char *name;
     int kind; /* an event, or one of the above */
     void (*provoke)(struct scene *scene);
+    bool octets; /* needs a transport of octets: ipc; else over inproc too */
 };
 
 /* `socket` springs: frees what it is told to, in its first callback of the kind. */
 struct scene {
     const struct row *row;
+    const char *transport; /* "ipc", "inproc" */
     enum what what;
     kith_loop *loop;
     size_t fds_before;
@@ -93,7 +95,8 @@ static void make(struct scene *scene, enum kith_socket_type type) {
 static void serve(struct scene *scene, enum kith_socket_type type) {
     char name[64];
     make(scene, type);
-    snprintf(name, sizeof(name), "ipc://@kith-test-free-%d", (int)getpid());
+    snprintf(name, sizeof(name), "%s://%skith-test-free-%d", scene->transport, strcmp(scene->transport, "ipc") == 0 ? "@" : "",
+             (int)getpid());
     assert_int_equal(kith_socket_bind(scene->socket, name, NULL), 0);
 }
 
@@ -111,7 +114,7 @@ static void join(struct scene *scene, enum kith_socket_type type) {
 /* The socket connects to the peer. */
 static void call(struct scene *scene, enum kith_socket_type ours, enum kith_socket_type theirs) {
     add_peer(scene, theirs);
-    node_bind(&scene->peer, "ipc");
+    node_bind(&scene->peer, scene->transport);
     make(scene, ours);
     assert_int_equal(kith_socket_connect(scene->socket, kith_socket_last_endpoint(scene->peer.socket), NULL), 0);
 }
@@ -169,7 +172,7 @@ static void provoke_a_reply(struct scene *scene) {
 static void provoke_writable(struct scene *scene) {
     kith_msg *msg = words("too much");
     add_peer(scene, KITH_DEALER);
-    node_bind(&scene->peer, "ipc");
+    node_bind(&scene->peer, scene->transport);
     make(scene, KITH_DEALER);
     assert_int_equal(kith_socket_set_number(scene->socket, KITH_OPTION_SEND_HWM, 1, NULL), 0);
     assert_int_equal(kith_socket_connect(scene->socket, kith_socket_last_endpoint(scene->peer.socket), NULL), 0);
@@ -370,26 +373,33 @@ static const struct row rows[] = {
     {"connected", KITH_EVENT_CONNECTED, provoke_connected},
     {"connected to", KITH_EVENT_CONNECTED, provoke_connected_to},
     {"disconnected", KITH_EVENT_DISCONNECTED, provoke_disconnected},
-    {"disconnected by handover", KITH_EVENT_DISCONNECTED, provoke_disconnected_by_handover},
-    {"disconnected by protocol", KITH_EVENT_DISCONNECTED, provoke_disconnected_by_protocol},
-    {"handshake-failed", KITH_EVENT_HANDSHAKE_FAILED, provoke_handshake_failed},
-    {"retry", KITH_EVENT_RETRY, provoke_retry},
+    {"disconnected by handover", KITH_EVENT_DISCONNECTED, provoke_disconnected_by_handover, true},
+    {"disconnected by protocol", KITH_EVENT_DISCONNECTED, provoke_disconnected_by_protocol, true},
+    {"handshake-failed", KITH_EVENT_HANDSHAKE_FAILED, provoke_handshake_failed, true},
+    {"retry", KITH_EVENT_RETRY, provoke_retry, true},
     {"refused", KITH_EVENT_REFUSED, provoke_refused},
     {"refused a message", KITH_EVENT_REFUSED, provoke_failed_by_refusal},
     {"denied-connect", KITH_EVENT_DENIED_CONNECT, provoke_denied_connect},
     {"denied-send", KITH_EVENT_DENIED_SEND, provoke_denied_send},
-    {"duplicate-id", KITH_EVENT_DUPLICATE_ID, provoke_duplicate_id},
-    {"duplicate-id with handover", KITH_EVENT_DUPLICATE_ID, provoke_duplicate_id_with_handover},
-    {"split-message", KITH_EVENT_SPLIT_MESSAGE, provoke_split_message},
+    {"duplicate-id", KITH_EVENT_DUPLICATE_ID, provoke_duplicate_id, true},
+    {"duplicate-id with handover", KITH_EVENT_DUPLICATE_ID, provoke_duplicate_id_with_handover, true},
+    {"split-message", KITH_EVENT_SPLIT_MESSAGE, provoke_split_message, true},
     {"dropped in send", KITH_EVENT_DROPPED, provoke_dropped_in_send},
     {"dropped received", KITH_EVENT_DROPPED, provoke_dropped_received},
-    {"dropped with the peer", KITH_EVENT_DROPPED, provoke_dropped_with_the_peer},
-    {"fds-refused", KITH_EVENT_FDS_REFUSED, provoke_fds_refused},
-    {"accept-failed", KITH_EVENT_ACCEPT_FAILED, provoke_accept_failed},
+    {"dropped with the peer", KITH_EVENT_DROPPED, provoke_dropped_with_the_peer, true},
+    {"fds-refused", KITH_EVENT_FDS_REFUSED, provoke_fds_refused, true},
+    {"accept-failed", KITH_EVENT_ACCEPT_FAILED, provoke_accept_failed, true},
 };
 
-static void free_in_callback(const struct row *row, enum what what) {
-    struct scene scene = {.row = row, .what = what, .fds_before = testing_fd_count(), .raw = {-1, -1, -1, -1}};
+struct trial {
+    const struct row *row;
+    const char *transport;
+};
+
+static void free_in_callback(const struct trial *trial, enum what what) {
+    const struct row *row = trial->row;
+    struct scene scene = {
+        .row = row, .transport = trial->transport, .what = what, .fds_before = testing_fd_count(), .raw = {-1, -1, -1, -1}};
     assert_int_equal(kith_loop_new(&scene.loop), 0);
     row->provoke(&scene);
     /* What is left goes on as if nothing had happened. */
@@ -424,12 +434,23 @@ int main(void) {
         [PEER] = {"another socket may be freed", test_another_socket_may_be_freed},
         [LOOP] = {"the loop may be freed", test_the_loop_may_be_freed},
     };
-    static char names[WHAT_COUNT * KITH_ARRAY_SIZE(rows)][80];
-    static struct CMUnitTest tests[WHAT_COUNT * KITH_ARRAY_SIZE(rows)];
-    for (size_t i = 0; i < KITH_ARRAY_SIZE(tests); i++) {
-        const struct row *row = &rows[i / WHAT_COUNT];
-        snprintf(names[i], sizeof(names[i]), "%s: %s", row->name, kinds[i % WHAT_COUNT].text);
-        tests[i] = (struct CMUnitTest){.name = names[i], .test_func = kinds[i % WHAT_COUNT].fn, .initial_state = (void *)(uintptr_t)row};
+    static const char *const transports[] = {"ipc", "inproc"};
+    enum { TRIALS_MAX = KITH_ARRAY_SIZE(rows) * KITH_ARRAY_SIZE(transports) };
+    static struct trial trials[TRIALS_MAX];
+    static char names[WHAT_COUNT * TRIALS_MAX][80];
+    static struct CMUnitTest tests[WHAT_COUNT * TRIALS_MAX];
+    size_t count = 0, test_count = 0;
+    for (size_t i = 0; i < TRIALS_MAX; i++) {
+        const struct row *row = &rows[i / KITH_ARRAY_SIZE(transports)];
+        const char *transport = transports[i % KITH_ARRAY_SIZE(transports)];
+        if (row->octets && strcmp(transport, "ipc") != 0)
+            continue;
+        struct trial *trial = &trials[count++];
+        *trial = (struct trial){.row = row, .transport = transport};
+        for (size_t k = 0; k < WHAT_COUNT; k++, test_count++) {
+            snprintf(names[test_count], sizeof(names[0]), "%s over %s: %s", row->name, transport, kinds[k].text);
+            tests[test_count] = (struct CMUnitTest){.name = names[test_count], .test_func = kinds[k].fn, .initial_state = trial};
+        }
     }
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return _cmocka_run_group_tests("free", tests, test_count, NULL, NULL);
 }

@@ -554,14 +554,16 @@ static void test_in_a_child_process_it_only_can_be_freed(void **state) {
     expect_words(&scene->server, "still ours");
 }
 
-static char ipc[] = "ipc", tcp[] = "tcp://127.0.0.1:*";
+static char ipc[] = "ipc", tcp[] = "tcp://127.0.0.1:*", inproc[] = "inproc";
 
 /* Of a TCP peer no pid is known. */
-#define IPC_ROW(test)                                                                                                                      \
-    { #test, test, scene_setup, scene_teardown, ipc }
-#define ROWS(test)                                                                                                                         \
+#define PID_ROWS(test)                                                                                                                     \
     {#test " over ipc", test, scene_setup, scene_teardown, ipc}, {                                                                         \
-#test " over tcp", test, scene_setup, scene_teardown, tcp                                                                          \
+#test " over inproc", test, scene_setup, scene_teardown, inproc                                                                    \
+    }
+#define ROWS(test)                                                                                                                         \
+    {#test " over ipc", test, scene_setup, scene_teardown, ipc}, {#test " over tcp", test, scene_setup, scene_teardown, tcp}, {            \
+#test " over inproc", test, scene_setup, scene_teardown, inproc                                                                    \
     }
 
 int main(void) {
@@ -585,8 +587,8 @@ int main(void) {
         ROWS(test_router_refuses_an_id_in_use),
         ROWS(test_router_hands_an_id_over_when_told_to),
         ROWS(test_who_waits_for_room_hears_that_the_full_peer_went),
-        IPC_ROW(test_a_denied_request_fails),
-        IPC_ROW(test_a_request_fails_when_the_only_server_refuses_us),
+        PID_ROWS(test_a_denied_request_fails),
+        PID_ROWS(test_a_request_fails_when_the_only_server_refuses_us),
         ROWS(test_drain_hands_over_all_that_was_accepted),
         ROWS(test_drain_says_when_a_peer_does_not_take_it),
         ROWS(test_drain_of_a_quiet_socket_is_soon_over),

@@ -210,7 +210,10 @@ static void test_unbound_endpoints_take_no_more_peers_and_keep_theirs(void **sta
 
     node_init(&scene->world, &scene->other, KITH_PUSH, &quiet_handler);
     assert_int_equal(kith_socket_connect(scene->other.socket, endpoint, NULL), 0);
-    until(&scene->world, scene->other.events[KITH_EVENT_RETRY] > 0);
+    if (strcmp(scene->endpoint, "inproc") == 0) /* it waits for the name */
+        settle_down(&scene->world);
+    else
+        until(&scene->world, scene->other.events[KITH_EVENT_RETRY] > 0);
     assert_int_equal(kith_socket_peer_count(scene->server.socket), 1);
 }
 
@@ -305,7 +308,7 @@ static void test_no_linger_is_no_wait(void **state) {
 
 #define ROW(test, endpoint)                                                                                                                \
     { #test " " endpoint, test, scene_setup, scene_teardown, (void *)(uintptr_t)(endpoint) }
-#define ROWS(test) ROW(test, "ipc"), ROW(test, "tcp://127.0.0.1:0")
+#define ROWS(test) ROW(test, "ipc"), ROW(test, "tcp://127.0.0.1:0"), ROW(test, "inproc")
 
 int main(void) {
     const struct CMUnitTest tests[] = {

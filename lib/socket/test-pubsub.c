@@ -689,7 +689,7 @@ static void test_subscriptions_that_nobody_takes_are_held_back(void **state) {
 
 #define ROW(test, endpoint)                                                                                                                \
     { #test " " endpoint, test, scene_setup, scene_teardown, (void *)(uintptr_t)(endpoint) }
-#define ROWS(test) ROW(test, "ipc"), ROW(test, "tcp://127.0.0.1:0")
+#define ROWS(test) ROW(test, "ipc"), ROW(test, "tcp://127.0.0.1:0"), ROW(test, "inproc")
 
 int main(void) {
     const struct CMUnitTest tests[] = {

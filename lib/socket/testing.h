@@ -86,13 +86,15 @@ static inline void node_id(struct node *node, const char *id) {
     assert_int_equal(kith_socket_set_octets(node->socket, KITH_OPTION_ROUTING_ID, id, strlen(id), NULL), 0);
 }
 
-/* "ipc": an abstract name of this process's own; else as it is. */
+/* "ipc", "inproc": a name of its own; else as it is. */
 static inline void node_bind(struct node *node, const char *endpoint) {
     static unsigned count;
     char name[64];
     struct kith_error error = KITH_ERROR_NONE;
-    snprintf(name, sizeof(name), "ipc://@kith-test-socket-%d-%u", (int)getpid(), count++);
-    if (kith_socket_bind(node->socket, strcmp(endpoint, "ipc") == 0 ? name : endpoint, &error) < 0)
+    bool complete = strstr(endpoint, "://") != NULL;
+    snprintf(name, sizeof(name), "%s://%skith-test-socket-%d-%u", endpoint, strcmp(endpoint, "ipc") == 0 ? "@" : "", (int)getpid(),
+             count++);
+    if (kith_socket_bind(node->socket, complete ? endpoint : name, &error) < 0)
         fail_msg("%s", error.text);
 }
 

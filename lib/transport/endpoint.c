@@ -12,6 +12,7 @@
 static const struct kith_transport *const transports[] = {
     &kith_transport_unix,
     &kith_transport_tcp,
+    &kith_transport_inproc,
 };
 
 static int unknown_scheme(const char *text, size_t size, struct kith_error *ret_error) {
@@ -22,14 +23,19 @@ static int unknown_scheme(const char *text, size_t size, struct kith_error *ret_
     return kith_error_set(ret_error, -EPROTONOSUPPORT, "%s: there is no transport \"%.*s\"; there are: %s", text, (int)size, text, known);
 }
 
+int kith_endpoint_parse_address(const char *text, bool listening, struct kith_endpoint *ret_endpoint, struct kith_error *ret_error) {
+    return kith_address_parse(text, listening, &ret_endpoint->address, ret_error);
+}
+
 int kith_endpoint_parse(const char *text, bool listening, struct kith_endpoint *ret_endpoint, struct kith_error *ret_error) {
     if (!text || !ret_endpoint)
-        return kith_error_set(ret_error, -EINVAL, "no endpoint given; write ipc://PATH, ipc://@NAME or tcp://HOST:PORT");
+        return kith_error_set(ret_error, -EINVAL, "no endpoint given; write ipc://PATH, ipc://@NAME, tcp://HOST:PORT or inproc://NAME");
     if (strnlen(text, KITH_ENDPOINT_MAX) == KITH_ENDPOINT_MAX)
         return kith_error_set(ret_error, -ENAMETOOLONG, "%.40s...: an endpoint has fewer than %d octets", text, KITH_ENDPOINT_MAX);
     const char *colon = strstr(text, "://");
     if (!colon || colon == text)
-        return kith_error_set(ret_error, -EINVAL, "%s: not an endpoint; write ipc://PATH, ipc://@NAME or tcp://HOST:PORT", text);
+        return kith_error_set(ret_error, -EINVAL, "%s: not an endpoint; write ipc://PATH, ipc://@NAME, tcp://HOST:PORT or inproc://NAME",
+                              text);
 
     size_t size = (size_t)(colon - text);
     for (size_t i = 0; i < KITH_ARRAY_SIZE(transports); i++) {
@@ -37,7 +43,7 @@ int kith_endpoint_parse(const char *text, bool listening, struct kith_endpoint *
         if (strlen(transport->scheme) != size || memcmp(transport->scheme, text, size) != 0)
             continue;
         struct kith_endpoint endpoint = {.transport = transport};
-        int r = transport->parse(text, listening, &endpoint.address, ret_error);
+        int r = transport->parse(text, listening, &endpoint, ret_error);
         if (r < 0)
             return r;
         *ret_endpoint = endpoint;

@@ -28,6 +28,8 @@ static void test_endpoints_become_addresses_and_come_back(void **state) {
         {"tcp://*:5555", "tcp://0.0.0.0:5555", true, &kith_transport_tcp},
         {"tcp://*:*", "tcp://0.0.0.0:0", true, &kith_transport_tcp},
         {"tcp://[::]:0", "tcp://[::]:0", true, &kith_transport_tcp},
+        {"inproc://a name://*", "inproc://a name://*", true, &kith_transport_inproc},
+        {"inproc://x", "inproc://x", false, &kith_transport_inproc},
     };
     for (size_t i = 0; i < KITH_ARRAY_SIZE(rows); i++) {
         struct kith_endpoint endpoint;
@@ -35,7 +37,7 @@ static void test_endpoints_become_addresses_and_come_back(void **state) {
         char text[KITH_ENDPOINT_MAX];
         assert_int_equal(kith_endpoint_parse(rows[i].text, rows[i].listening, &endpoint, &error), 0);
         assert_ptr_equal(endpoint.transport, rows[i].transport);
-        assert_int_equal(endpoint.transport->format(&endpoint.address, text, sizeof(text)), (int)strlen(rows[i].formatted));
+        assert_int_equal(endpoint.transport->format(&endpoint, text, sizeof(text)), (int)strlen(rows[i].formatted));
         assert_string_equal(text, rows[i].formatted);
     }
 }
@@ -50,12 +52,13 @@ static void test_what_is_wrong_is_named_with_its_remedy(void **state) {
         {"", true, -EINVAL, "ipc://PATH"},
         {"x", true, -EINVAL, "not an endpoint"},
         {"://x", true, -EINVAL, "not an endpoint"},
-        {"udp://127.0.0.1:1", true, -EPROTONOSUPPORT, "no transport \"udp\"; there are: ipc, tcp"},
-        {"TCP://127.0.0.1:1", true, -EPROTONOSUPPORT, "there are: ipc, tcp"},
+        {"udp://127.0.0.1:1", true, -EPROTONOSUPPORT, "no transport \"udp\"; there are: ipc, tcp, inproc"},
+        {"TCP://127.0.0.1:1", true, -EPROTONOSUPPORT, "there are: ipc, tcp, inproc"},
         {"ip://x", true, -EPROTONOSUPPORT, "\"ip\""},
         {"ipc://", true, -EINVAL, "the path is missing"},
         {"ipc://@", true, -EINVAL, "the path is missing"},
         {"ipc://*", true, -EINVAL, "no path is made up"},
+        {"inproc://", true, -EINVAL, "the name is missing"},
         {"tcp://", true, -EINVAL, "the port is missing"},
         {"tcp://127.0.0.1", true, -EINVAL, "the port is missing"},
         {"tcp://[::1]", true, -EINVAL, "the port is missing"},
@@ -94,6 +97,13 @@ static void test_lengths_are_bounded(void **state) {
     assert_non_null(strstr(error.text, "108 octets are too long"));
     text[6 + 107] = '\0';
     assert_int_equal(kith_endpoint_parse(text, true, &endpoint, &error), 0);
+    memcpy(text, "inproc://", 9);
+    memset(text + 9, 'n', 256);
+    text[9 + 256] = '\0';
+    assert_int_equal(kith_endpoint_parse(text, true, &endpoint, &error), -ENAMETOOLONG);
+    text[9 + 255] = '\0';
+    assert_int_equal(kith_endpoint_parse(text, true, &endpoint, &error), 0);
+    memset(text + 6, 'x', 255);
     memcpy(text, "tcp://", 6);
     strcpy(text + 6 + 90, ":80");
     assert_int_equal(kith_endpoint_parse(text, true, &endpoint, &error), -EINVAL);
