@@ -21,7 +21,7 @@ int kith_subscription_extract(kith_msg *msg, bool only_first, int (*apply)(const
     size_t count = msg->count, kept = 0, i = 0;
     int r = 0;
 
-    for (; i < count; i++) {
+    for (; i < count && i < KITH_SUBSCRIPTION_FRAMES_MAX; i++) {
         struct kith_frame *frame = kith_msg_at(msg, i);
         if (kith_subscription_parse(frame, &subscription)) {
             r = apply(&subscription, userdata);

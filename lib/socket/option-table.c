@@ -88,7 +88,7 @@ static const struct kith_option_info options[] = {
     {KITH_OPTION_INVERT_MATCHING, FLAG, NOW, "invert-matching", "flag", 0, 1, 0, "PUB XPUB SUB",
      "messages go to those whose subscriptions do not match"},
     {KITH_OPTION_ONLY_FIRST_SUBSCRIBE, FLAG, NOW, "only-first-subscribe", "flag", 0, 1, 0, "XPUB XSUB",
-     "only the first frame of a multipart message is looked at for a subscription"},
+     "frames behind a first one that is no subscription are not taken for subscriptions either"},
     {KITH_OPTION_XSUB_VERBOSE_UNSUBSCRIBE, FLAG, NOW, "xsub-verbose-unsubscribe", "flag", 0, 1, 0, "XSUB",
      "every cancel goes to the publishers, not only a topic's last"},
     {KITH_OPTION_STREAM_NOTIFY, FLAG, CONNECTION, "stream-notify", "flag", 0, 1, 1, "STREAM",

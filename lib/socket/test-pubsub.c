@@ -568,6 +568,32 @@ static void test_long_topics_count_for_more(void **state) {
     expect_nothing(&scene->world, &scene->server);
 }
 
+/* A message of many frames is no way to make as many messages of it. */
+static void test_few_frames_of_a_message_may_be_subscriptions(void **state) {
+    struct scene *scene = *state;
+    enum { FRAMES = 10000, LOOKED_AT = 256 };
+    serve(scene, KITH_XPUB);
+    join(scene, &scene->client, KITH_XSUB);
+    const struct kith_account *account = node_session(&scene->server)->account;
+    kith_msg *msg;
+    assert_int_equal(kith_msg_new(&msg), 0);
+    assert_int_equal(kith_msg_add(msg, "data", 4), 0);
+    for (int i = 1; i < FRAMES; i++)
+        assert_int_equal(kith_msg_add(msg, i % 2 ? "\1a" : "\0a", 2), 0);
+    node_option(&scene->client, KITH_OPTION_ONLY_FIRST_SUBSCRIBE, 1); /* it sends them as they are */
+    assert_int_equal(kith_socket_send(scene->client.socket, msg, 10000), 0);
+    until(&scene->world, account->messages >= LOOKED_AT);
+    assert_int_equal(account->messages, LOOKED_AT);
+    for (int i = 1; i < LOOKED_AT; i++) {
+        assert_int_equal(kith_socket_recv(scene->server.socket, &msg, 0), 0);
+        assert_memory_equal(kith_msg_frame(msg, 0, NULL), i % 2 ? "\1a" : "\0a", 2);
+        kith_msg_free(msg);
+    }
+    assert_int_equal(kith_socket_recv(scene->server.socket, &msg, 0), 0);
+    assert_int_equal(kith_msg_count(msg), 1 + FRAMES - LOOKED_AT);
+    kith_msg_free(msg);
+}
+
 /* By hand -------------------------------------------------------------------------------------------------------------------- */
 
 /* A subscriber of ZMTP 3.0 or 3.1 that has shaken hands. */
@@ -718,6 +744,7 @@ int main(void) {
         ROWS(test_a_publisher_may_send_in_the_event_of_a_drop),
         ROWS(test_subscriptions_beyond_the_limit_are_refused_and_told),
         ROWS(test_long_topics_count_for_more),
+        ROWS(test_few_frames_of_a_message_may_be_subscriptions),
         ROW(test_a_peer_of_zmtp_3_0_subscribes_by_messages, "ipc"),
         ROW(test_a_peer_of_zmtp_3_1_subscribes_by_commands_or_messages, "ipc"),
         ROW(test_one_cancel_ends_what_a_peer_asked_for_twice, "ipc"),

@@ -31,7 +31,6 @@ struct kith_holder {
  * putting that back needs no memory. */
 struct kith_topic {
     struct kith_topic *parent; /* NULL: the root */
-    void *branches;            /* see tree.c; NULL: no children */
     union {
         struct kith_subscriber *one; /* of one holder: most topics have no more */
         struct kith_holder *many;
@@ -40,7 +39,9 @@ struct kith_topic {
         uint32_t place; /* of one holder */
         uint32_t room;  /* of many */
     } holding;
+    /* What a match looks at, together. */
     uint32_t holder_count;
+    void *branches; /* see tree.c; NULL: no children */
     uint16_t child_count;
     uint8_t room_bits; /* there is room for 1 << room_bits children */
     uint8_t octet;     /* the first of the label; the root has none */

@@ -1,8 +1,11 @@
 #!/usr/bin/python3
-"""A stock python3-zmq program at the other end of a kith socket: peer.py client|server req|dealer|rep|router ENDPOINT.
+"""A stock python3-zmq program at the other end of a kith socket:
+peer.py client|server|subscriber|publisher req|dealer|rep|router|sub|xsub|pub|xpub ENDPOINT.
 
 A server binds, prints its endpoint and answers messages with themselves until its standard input ends. A client asks questions of all
-shapes and ends with 0 when every answer was right, and says what was not.
+shapes and ends with 0 when every answer was right, and says what was not. A subscriber connects, asks for a topic, ends with 0 when all
+shapes have come under it, and nothing else. A publisher binds, prints its endpoint, publishes all shapes to whoever asks for the topic, and
+ends when he has cancelled it.
 """
 import sys
 
@@ -11,6 +14,7 @@ import zmq
 PATIENCE_MS = 30000
 SIZES = (0, 1, 255, 256, 65535, 65536, 1 << 20)
 PARTS = (1, 2, 10, 500)
+TOPIC = b"topic"
 
 
 def bodies():
@@ -57,9 +61,45 @@ def server(kind, endpoint, context):
     socket.close()
 
 
+def subscriber(kind, endpoint, context):
+    socket = context.socket(zmq.SUB if kind == "sub" else zmq.XSUB)
+    socket.linger = 1000
+    socket.rcvtimeo = PATIENCE_MS
+    socket.connect(endpoint)
+    if kind == "sub":
+        socket.subscribe(TOPIC)
+    else:
+        socket.send(b"\x01" + TOPIC)
+    for body in bodies():
+        message = socket.recv_multipart()
+        if message != [TOPIC] + body:
+            sys.exit(f"peer.py: {len(body)} frames came as {len(message)}, the first {message[0][:20]}")
+    if kind == "sub":
+        socket.unsubscribe(TOPIC)
+    else:
+        socket.send(b"\x00" + TOPIC)
+    socket.close()
+
+
+def publisher(kind, endpoint, context):
+    socket = context.socket(zmq.XPUB)
+    socket.linger = 1000
+    socket.rcvtimeo = PATIENCE_MS
+    socket.bind(endpoint)
+    print(socket.last_endpoint.decode(), flush=True)
+    if socket.recv() != b"\x01" + TOPIC:
+        sys.exit("peer.py: that was no subscription")
+    for body in bodies():
+        socket.send_multipart([b"else"] + body)
+        socket.send_multipart([TOPIC] + body)
+    if socket.recv() != b"\x00" + TOPIC:
+        sys.exit("peer.py: that was no cancel")
+    socket.close()
+
+
 def main(role, kind, endpoint):
     with zmq.Context() as context:
-        {"client": client, "server": server}[role](kind, endpoint, context)
+        {"client": client, "server": server, "subscriber": subscriber, "publisher": publisher}[role](kind, endpoint, context)
 
 
 if __name__ == "__main__":
