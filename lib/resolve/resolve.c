@@ -50,7 +50,8 @@ static const struct {
     {ARES_ENODATA, -ENODATA, "this name has no address of the family that is asked for"},
     {ARES_ETIMEOUT, -ETIMEDOUT, "no name server answered in time; resolv.conf(5) says which are asked"},
     /* So c-ares says too when servers failed or refused, and there is no other one to ask. */
-    {ARES_ECONNREFUSED, -EREMOTEIO, "no name server took the question: none is reached, or those that are refuse or fail; see resolv.conf(5)"},
+    {ARES_ECONNREFUSED, -EREMOTEIO,
+     "no name server took the question: none is reached, or those that are refuse or fail; see resolv.conf(5)"},
     {ARES_EFORMERR, -EREMOTEIO, "the name server does not understand the question; ask another one"},
     {ARES_EBADRESP, -EBADMSG, "the name server's answer makes no sense; ask another one"},
     {ARES_EBADNAME, -EINVAL, "this is not a host name"},

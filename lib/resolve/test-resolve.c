@@ -55,8 +55,8 @@ static void test_addresses_of_both_families_come_with_their_port(void **state) {
     assert_true(server.questions >= 2);
     unsigned found = 0;
     for (size_t i = 0; i < 3; i++)
-        found |= strcmp(asked.text[i], "192.0.2.1:80") == 0      ? 1
-                 : strcmp(asked.text[i], "192.0.2.2:80") == 0    ? 2
+        found |= strcmp(asked.text[i], "192.0.2.1:80") == 0       ? 1
+                 : strcmp(asked.text[i], "192.0.2.2:80") == 0     ? 2
                  : strcmp(asked.text[i], "[2001:db8::1]:80") == 0 ? 4
                                                                   : 8;
     assert_int_equal(found, 7);
