@@ -175,16 +175,18 @@ static inline void dns_stop(struct dns_server *server) {
     kith_close(server->client);
 }
 
+static inline bool hosts_write(const char *hosts) {
+    _cleanup_(kith_closep) int fd = open("/etc/hosts", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    return fd >= 0 && write(fd, hosts, strlen(hosts)) == (ssize_t)strlen(hosts);
+}
+
 /* In a child process: an /etc that has this hosts file and nothing else. False: no mount namespace is to be had. */
 static inline bool hosts_make(const char *hosts) {
     if (unshare(CLONE_NEWNS | (geteuid() == 0 ? 0 : CLONE_NEWUSER)) < 0)
         return false;
     if (mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0 || mount("kith-test", "/etc", "tmpfs", 0, NULL) < 0)
         return false;
-    int fd = open("/etc/hosts", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-    bool made = fd >= 0 && write(fd, hosts, strlen(hosts)) == (ssize_t)strlen(hosts);
-    kith_close(fd);
-    return made;
+    return hosts_write(hosts);
 }
 
 /* Runs `fn`, which returns an exit status, with that hosts file in a child process. */

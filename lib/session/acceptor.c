@@ -46,15 +46,21 @@ int kith_acceptor_new(struct kith_session_host *host, const struct kith_endpoint
     kith_list_init(&acceptor->link);
     acceptor->host = host;
     const int64_t *numbers = host->profile->numbers;
+    struct kith_endpoint bound = *endpoint;
+    struct kith_net_options net;
     struct kith_listener_options options = {
         .identity = endpoint->transport->identity && numbers[KITH_OPTION_IDENTITY] != 0,
         .backlog = (int)numbers[KITH_OPTION_BACKLOG],
         .mode = (int)numbers[KITH_OPTION_IPC_MODE],
+        .dual_stack = numbers[KITH_OPTION_IPV6_ONLY] == 0,
+        .net = kith_profile_net(host->profile, &net) ? &net : NULL,
     };
-    int r = kith_listener_new(host->loop, &endpoint->address, &options, &acceptor_ops, acceptor, &acceptor->listener, ret_error);
+    int r = kith_endpoint_locate(&bound, ret_error);
     if (r < 0)
         return r;
-    struct kith_endpoint bound = *endpoint;
+    r = kith_listener_new(host->loop, &bound.address, &options, &acceptor_ops, acceptor, &acceptor->listener, ret_error);
+    if (r < 0)
+        return r;
     r = kith_listener_address(acceptor->listener, &bound.address);
     if (r < 0)
         return kith_error_set(ret_error, r, "getsockname: %s", kith_error_name(r));

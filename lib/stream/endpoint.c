@@ -117,7 +117,7 @@ static int parse_tcp(const char *endpoint, const char *rest, bool listening, str
     if (kith_address_ip(host, place.port, ret_address) >= 0)
         return 0;
     if (listening && kith_interface_name_valid(host))
-        return kith_interface_address(endpoint, host, place.port, ret_address, ret_error);
+        return kith_interface_listen_address(endpoint, host, place.port, ret_address, ret_error);
     return kith_error_set(ret_error, -EINVAL,
                           "%s: \"%s\" is not a numeric address, and host names are not looked up here; getent ahosts shows its numbers",
                           endpoint, host);

@@ -20,8 +20,7 @@ KITH_DEFINE_CLEANUP(struct ifaddrs *, freeifaddrs)
 bool kith_interface_name_valid(const char *name) {
     size_t size = strlen(name);
     /* dev_valid_name() of the kernel: neither of these, no slash, no colon, no white space */
-    return size >= 1 && size < IF_NAMESIZE && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
-           strcspn(name, "/: \t\n\v\f\r") == size;
+    return size >= 1 && size < IF_NAMESIZE && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && strcspn(name, "/: \t\n\v\f\r") == size;
 }
 
 /* How good an address is to bind to; 0: not at all. */
@@ -46,33 +45,35 @@ static const struct sockaddr *choose(const struct ifaddrs *all, const char *name
     return best;
 }
 
-int kith_interface_address(const char *endpoint, const char *name, unsigned port, struct kith_address *ret_address,
-                           struct kith_error *ret_error) {
+int kith_interface_address(const char *name, struct kith_address *address) {
     _cleanup_(freeifaddrsp) struct ifaddrs *all = NULL;
     bool exists;
-    if (getifaddrs(&all) < 0) {
-        int r = -errno;
-        return kith_error_set(ret_error, r, "%s: the interfaces of this host cannot be listed: %s", endpoint, kith_error_name(r));
-    }
-    const struct sockaddr *address = choose(all, name, &exists);
-    if (!exists)
-        return kith_error_set(ret_error, -ENODEV,
+    if (getifaddrs(&all) < 0)
+        return -errno;
+    const struct sockaddr *best = choose(all, name, &exists);
+    if (!best)
+        return exists ? -EADDRNOTAVAIL : -ENODEV;
+    /* The port lies at the same place in both families. */
+    in_port_t port = ((const struct sockaddr_in *)&address->storage)->sin_port;
+    address->size = best->sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+    memcpy(&address->storage, best, address->size);
+    ((struct sockaddr_in *)&address->storage)->sin_port = port;
+    return 0;
+}
+
+int kith_interface_listen_address(const char *endpoint, const char *name, unsigned port, struct kith_address *ret_address,
+                                  struct kith_error *ret_error) {
+    struct kith_address address = {0};
+    ((struct sockaddr_in *)&address.storage)->sin_port = htons((uint16_t)port);
+    int r = kith_interface_address(name, &address);
+    if (r == -ENODEV)
+        return kith_error_set(ret_error, r,
                               "%s: \"%s\" is neither a numeric address nor an interface of this host; ip addr shows those there are",
                               endpoint, name);
-    if (!address)
-        return kith_error_set(ret_error, -EADDRNOTAVAIL, "%s: the interface %s has no IP address; give it one, or listen on *", endpoint,
-                              name);
-
-    struct kith_address found = {0};
-    if (address->sa_family == AF_INET) {
-        found.size = sizeof(struct sockaddr_in);
-        memcpy(&found.storage, address, found.size);
-        ((struct sockaddr_in *)&found.storage)->sin_port = htons((uint16_t)port);
-    } else {
-        found.size = sizeof(struct sockaddr_in6);
-        memcpy(&found.storage, address, found.size);
-        ((struct sockaddr_in6 *)&found.storage)->sin6_port = htons((uint16_t)port);
-    }
-    *ret_address = found;
+    if (r == -EADDRNOTAVAIL)
+        return kith_error_set(ret_error, r, "%s: the interface %s has no IP address; give it one, or listen on *", endpoint, name);
+    if (r < 0)
+        return kith_error_set(ret_error, r, "%s: the interfaces of this host cannot be listed: %s", endpoint, kith_error_name(r));
+    *ret_address = address;
     return 0;
 }

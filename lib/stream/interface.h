@@ -10,10 +10,12 @@
 
 /* Could an interface have this name? Asks nobody. */
 bool kith_interface_name_valid(const char *name);
-/* The address that the interface has now, with the port: its first IPv4 one, else its first global IPv6 one, else a link-local one with its
- * zone. `endpoint` is for the text. Errors: -ENODEV (no such interface), -EADDRNOTAVAIL (it has no address), those of getifaddrs(3), with
- * text. */
-int kith_interface_address(const char *endpoint, const char *name, unsigned port, struct kith_address *ret_address,
-                           struct kith_error *ret_error);
+/* The address that the interface has now, for a socket to be bound to: its first IPv4 one, else a global IPv6 one, else a link-local one
+ * with its zone; the port in *address stays. Errors: -ENODEV (no such interface), -EADDRNOTAVAIL (it has no address), those of
+ * getifaddrs(3). */
+int kith_interface_address(const char *name, struct kith_address *address);
+/* The same with a port and text; `endpoint` is for the text. */
+int kith_interface_listen_address(const char *endpoint, const char *name, unsigned port, struct kith_address *ret_address,
+                                  struct kith_error *ret_error);
 
 #endif

@@ -72,6 +72,15 @@ static int set_options(int fd, int family, const struct kith_listener_options *o
     return r < 0 ? -errno : set_inherited_options(fd, family, options->identity);
 }
 
+static int set_net(int fd, const struct kith_address *address, const struct kith_net_options *net, struct kith_error *ret_error) {
+    char name[512] = "";
+    int r = kith_net_apply(fd, address->storage.ss_family, net, KITH_NET_FRESH, ret_error);
+    if (r >= 0 || !ret_error)
+        return r;
+    (void)kith_address_format(address, name, sizeof(name));
+    return kith_error_set(ret_error, r, "%s: %s", name, ret_error->text);
+}
+
 static int open_new(const struct kith_address *address, const struct kith_listener_options *options, int *ret_fd,
                     struct kith_bound_path *ret_path, struct kith_error *ret_error) {
     int family = address->storage.ss_family, backlog = options->backlog > 0 ? options->backlog : BACKLOG_DEFAULT;
@@ -79,7 +88,7 @@ static int open_new(const struct kith_address *address, const struct kith_listen
     int r = fd < 0 ? -errno : set_options(fd, family, options);
     if (r < 0)
         return kith_error_set(ret_error, r, "a listening socket cannot be made: %s", kith_address_remedy(family, r));
-    r = kith_net_apply(fd, family, options->net, KITH_NET_FRESH, ret_error);
+    r = set_net(fd, address, options->net, ret_error);
     if (r < 0)
         return r;
     r = kith_bind_is_path(address) ? kith_bind_path(fd, address, backlog, options, ret_path, ret_error)

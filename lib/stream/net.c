@@ -1,9 +1,9 @@
 /*
  * stream/net.c: see net.h.
  *
- * The order of the rows matters: the type of service sets the kernel's priority of the socket (ip(7)), so the priority comes after it. A TCP
- * listener hands all down to accepted sockets but the priority (sk_clone_lock() of net/core/sock.c begins it anew). On AF_UNIX the accepted
- * socket is made by whoever connects, and has nothing of the listener.
+ * The order of the rows matters: the type of service sets the kernel's priority of the socket (ip(7)), so the priority comes after it. A
+ * TCP listener hands all down to accepted sockets but the priority (sk_clone_lock() of net/core/sock.c begins it anew). On AF_UNIX the
+ * accepted socket is made by whoever connects, and has nothing of the listener.
  */
 #include "stream/net.h"
 

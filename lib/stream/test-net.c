@@ -1,4 +1,5 @@
-/* Options of the kernel's sockets: what was asked for is what getsockopt(2) tells, at both ends; what is not permitted says what it needs. */
+/* Options of the kernel's sockets: what was asked for is what getsockopt(2) tells, at both ends; what is not permitted says what it needs.
+ */
 #include "stream/testing.h"
 
 #include <grp.h>

@@ -1,6 +1,6 @@
 /*
- * AF_VSOCK. Where this machine can reach itself (vsock_loopback) a connection is made and says whose it is; where it cannot, the refusal says
- * what to load. Which of the two is asked for is not left to the code that is tested: binding to context id 1 tells.
+ * AF_VSOCK. Where this machine can reach itself (vsock_loopback) a connection is made and says whose it is; where it cannot, the refusal
+ * says what to load. Which of the two is asked for is not left to the code that is tested: binding to context id 1 tells.
  */
 #include "stream/testing.h"
 
