@@ -10,7 +10,7 @@ static int vsock_format(const struct kith_endpoint *endpoint, char *text, size_t
     return r < 0 ? r : snprintf(text, size, "vsock://%s", name);
 }
 
-/* Port and context id are the kernel's word; so it is this context id that policy can ask for. */
+/* The context id is a fact of its own: the port of a peer that connected says nothing of him. */
 static int vsock_peer(kith_conn *conn, struct kith_process **ret_process, kith_origin **ret_origin) {
     struct kith_address address;
     kith_origin *origin = NULL;
