@@ -16,6 +16,7 @@
 #include <kith/origin.h>
 #include <kith/policy.h>
 #include <kith/proxy.h>
+#include <kith/resolve.h>
 #include <kith/socket.h>
 #include <kith/stream.h>
 #include <kith/workers.h>

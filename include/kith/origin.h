@@ -56,6 +56,7 @@ enum kith_fact {
     KITH_FACT_LABEL,      /* security label (LSM) */
     KITH_FACT_START_TIME, /* clock ticks since boot, proc_pid_stat(5) field 22 */
     KITH_FACT_ADDRESS,    /* "127.0.0.1:4711", "[::1]:4711": of the sender */
+    KITH_FACT_CID,        /* vsock(7): the context id of its machine: 2 for the host, 1 for this one, a guest's own */
     /* of a datagram: */
     KITH_FACT_DESTINATION, /* "239.1.1.1:5555": where it was sent to */
     KITH_FACT_INTERFACE,   /* "eth0": where it came in */

@@ -29,8 +29,11 @@
  *    went, sent it ends the connection.
  *
  * Endpoints:
- *  - ipc://PATH, ipc://@NAME (abstract)
- *  - tcp://HOST:PORT (numeric addresses; bind: * as host, 0 or * as port)
+ *  - ipc://PATH, ipc://@NAME (abstract); to bind, the path "*": an abstract name that the kernel makes up.
+ *  - tcp://HOST:PORT. To connect, a host is a number or a name, which is looked up with each try (kith/resolve.h), and its addresses are
+ *    tried in turn until one answers; connect-timeout is for each. To bind, it is a number, "*" (any IPv4 address), [::] (any address of
+ *    both families, unless ipv6-only) or an interface, whose address is looked up once; and a port of 0 or * is any free one.
+ *  - vsock://CID:PORT, between a virtual machine and its host; to bind, * is any context id that this machine has, and any free port.
  *  - inproc://NAME (1 to 255 octets): sockets of this process, on the same loop or on loops of other threads. Names are the process's, the
  *    one thing in libkith that is; a forked child has its own. Who connects first waits until the name is bound. The sender of a message
  *    is this process (witness kernel-connect); not for STREAM. Messages are handed over as they are; what a thread must not share is
@@ -108,14 +111,15 @@ KITH_PUBLIC int kith_socket_drain(kith_socket *socket, int timeout_ms);
 KITH_PUBLIC int kith_socket_bind(kith_socket *socket, const char *endpoint, struct kith_error *ret_error);
 /* Connects to an endpoint, now and again after each loss, with backoff. That nobody listens yet is not an error. Errors as bind. */
 KITH_PUBLIC int kith_socket_connect(kith_socket *socket, const char *endpoint, struct kith_error *ret_error);
-/* Ends what kith_socket_bind() began: stops listening; peers that are connected stay. The endpoint is as it was given or as
- * kith_socket_last_endpoint() told it. Errors: -ENOENT (not bound there), -ECHILD, -ESHUTDOWN. */
+/* Ends what kith_socket_bind() began: stops listening; peers that are connected stay. The endpoint is as
+ * kith_socket_last_endpoint() told it, or as it was given, if that had no wildcard in it. Errors: -ENOENT (not bound there), -ECHILD,
+ * -ESHUTDOWN. */
 KITH_PUBLIC int kith_socket_unbind(kith_socket *socket, const char *endpoint);
 /* Ends what kith_socket_connect() began: what is queued for that peer is still sent within linger, then the connection is closed. Errors:
  * as kith_socket_unbind(). */
 KITH_PUBLIC int kith_socket_disconnect(kith_socket *socket, const char *endpoint);
-/* Is this an endpoint to bind (`listening`), or to connect to? Nothing is opened. Errors: -EINVAL, -EPROTONOSUPPORT, -ENAMETOOLONG, with
- * text. */
+/* Is this an endpoint to bind (`listening`), or to connect to? Nothing is opened and no name looked up. Errors: -EINVAL, -EPROTONOSUPPORT,
+ * -ENAMETOOLONG, with text. */
 KITH_PUBLIC int kith_endpoint_check(const char *endpoint, bool listening, struct kith_error *ret_error);
 /* The last endpoint bound, with the port that the kernel chose; or the last one connected to; NULL at first. Valid until the next bind or
  * connect. */

@@ -1,5 +1,5 @@
 /*
- * kith/stream.h: the asynchronous socket server and client for any octet protocol on AF_UNIX and TCP.
+ * kith/stream.h: the asynchronous socket server and client for any octet protocol on AF_UNIX, TCP and AF_VSOCK.
  *
  * A listener accepts connections; a connection calls back with what arrives, together with its ancillary data, and has a
  * bounded write queue. Everything runs in the loop's thread.
@@ -37,16 +37,36 @@ struct kith_address {
 /* AF_UNIX: "@name" is the abstract namespace (its exact octets, no NUL), else a path; 1 to 107 octets. Errors: -EINVAL,
  * -ENAMETOOLONG. */
 KITH_PUBLIC int kith_address_unix(const char *name, struct kith_address *ret_address);
-/* Numeric IPv4 or IPv6 host ("fe80::1%eth0" with its zone), "*" (any IPv4 address, for listening; "::" is any IPv6 address and no IPv4 one)
+/* Numeric IPv4 or IPv6 host ("fe80::1%eth0" with its zone), "*" (any IPv4 address, for listening; "::" is any IPv6 one, see dual_stack)
  * and port 0 to 65535 (0: the kernel chooses, for listening). Errors: -EINVAL. */
 KITH_PUBLIC int kith_address_ip(const char *host, unsigned port, struct kith_address *ret_address);
-/* An address as a person writes it: "ipc://PATH", "ipc://@NAME", "tcp://HOST:PORT", "tcp://[IPV6]:PORT". Hosts are as in kith_address_ip(),
- * and "localhost" is 127.0.0.1; names are not looked up. To listen, the host may be "*" and the port 0 or "*". Errors: -EINVAL,
- * -ENAMETOOLONG, -EPROTONOSUPPORT (another word before "://"), with text. */
+/* A context id and a port of AF_VSOCK, vsock(7): between a virtual machine and its host. VMADDR_CID_ANY, VMADDR_PORT_ANY: for listening.
+ * Errors: -EINVAL. */
+KITH_PUBLIC int kith_address_vsock(uint32_t cid, uint32_t port, struct kith_address *ret_address);
+/* An address as a person writes it: "ipc://PATH", "ipc://@NAME", "tcp://HOST:PORT", "tcp://[IPV6]:PORT", "vsock://CID:PORT". Hosts are as
+ * in kith_address_ip(), and "localhost" is 127.0.0.1; host names are not looked up (kith/resolve.h does). To listen,
+ *  - a host or context id may be "*", and a port 0 or "*": the kernel chooses;
+ *  - a host may be an interface, "tcp://eth0:5555": its first IPv4 address as of now, else an IPv6 one;
+ *  - the path of ipc may be "*": an abstract name that the kernel makes up; nothing is left of it when the listener is gone, and whoever
+ *    shares our network namespace may connect (let a policy decide, or bind to a path with a mode).
+ * kith_listener_address() tells what it has become. Errors: -EINVAL, -ENAMETOOLONG, -EPROTONOSUPPORT (another word before "://"), -ENODEV
+ * (no such interface), -EADDRNOTAVAIL (it has no address), those of getifaddrs(3), with text. */
 KITH_PUBLIC int kith_address_parse(const char *text, bool listening, struct kith_address *ret_address, struct kith_error *ret_error);
-/* "/run/x.sock", "@name", "127.0.0.1:80", "[::1]:80", "unnamed" (a unix socket that was never bound); as snprintf(3). Control characters
- * and what is not UTF-8 as \xNN. Errors: -EINVAL, -EAFNOSUPPORT. */
+/* "/run/x.sock", "@name", "127.0.0.1:80" (an IPv6 address that stands for an IPv4 one, too), "[::1]:80", "3:1024" (a context id), "unnamed"
+ * (a unix socket that is not bound); as snprintf(3). Control characters and what is not UTF-8 as \xNN. Errors: -EINVAL, -EAFNOSUPPORT. */
 KITH_PUBLIC int kith_address_format(const struct kith_address *address, char *text, size_t size);
+
+/* Options of the kernel's sockets: socket(7), ip(7), ipv6(7), tcp(7). 0 and NULL: as the system has it. What the transport of an address
+ * does not know is left alone. Set before the socket is bound or connected, and where needed on accepted ones. */
+struct kith_net_options {
+    uint32_t tos;                                                     /* TCP: type of service, traffic class; to 255 */
+    uint32_t priority;                                                /* TCP: SO_PRIORITY; above 6 needs CAP_NET_ADMIN */
+    uint32_t keepalive;                                               /* TCP: 1: probe a peer that is silent */
+    uint32_t keepalive_idle_s, keepalive_interval_s, keepalive_count; /* ... after so long, so often, so many times; to 32767, 32767, 127 */
+    uint32_t user_timeout_ms;                                         /* TCP: how long sent octets may stay unacknowledged */
+    uint32_t send_buffer, receive_buffer; /* TCP, AF_UNIX: octets, which the kernel doubles, and bounds by net.core.wmem_max and rmem_max */
+    const char *device;                   /* TCP: SO_BINDTODEVICE: the interface to use alone */
+};
 
 /* Connections ---------------------------------------------------------------------------------------------------- */
 
@@ -106,6 +126,9 @@ struct kith_conn_options {
     uint64_t handshake_ms; /* kith_conn_handshake_done() was not called since the connection was made or connected; 0: never */
     uint64_t linger_ms;    /* the peer has sent its end, `end` is NULL, and it does not take what is queued; 0: 30 s; UINT64_MAX: never */
     uint64_t connect_ms;   /* connecting; 0: the kernel's limit (AF_UNIX: none at a full backlog) */
+    /* For connecting: before connect(2). kith_conn_new_accepted(): what a socket does not have from its listener, which had the same.
+     * kith_conn_new_fd() leaves a socket as it is. NULL: none. Lent for the call. */
+    const struct kith_net_options *net;
 };
 
 /* Adopts a connected stream socket (made non-blocking and close-on-exec); on failure it stays the caller's. Errors: -ENOTSOCK,
@@ -115,7 +138,7 @@ KITH_PUBLIC int kith_conn_new_fd(kith_loop *loop, int fd, const struct kith_conn
                                  void *userdata, kith_conn **ret_conn);
 /* Begins to connect; the outcome comes as `connected` or `closed`, never inside this call. Octets may be written before it. A full backlog
  * of AF_UNIX is tried again until connect_ms is over. Errors: -EINVAL, -ENOMEM, -EMFILE, -ENFILE, -EAFNOSUPPORT, -ESOCKTNOSUPPORT, -ECHILD,
- * -ESHUTDOWN. */
+ * -ESHUTDOWN; of options->net: -EPERM (a capability is missing), -ENODEV (no such interface), those of setsockopt(2). */
 KITH_PUBLIC int kith_conn_new_connect(kith_loop *loop, const struct kith_address *address, const struct kith_conn_options *options,
                                       const struct kith_conn_ops *ops, void *userdata, kith_conn **ret_conn);
 /* Closes at once and frees; no callback follows. NULL is allowed. Always NULL. */
@@ -193,10 +216,12 @@ struct kith_listener_options {
     /* TCP: SO_REUSEPORT: joins the sockets of the same user that listen here and have it too. kith_workers_listen() sees to it that they
      * are the same program's. */
     bool reuse_port;
+    bool dual_stack;                    /* TCP: "[::]" takes connections of IPv4 too; else it is IPv6 alone */
+    const struct kith_net_options *net; /* kith_listener_new() alone: before bind(2); NULL: none. Lent for the call */
     /* Limits on connections made with kith_conn_new_accepted(); who comes beyond them is accepted, closed and counted, without a callback.
      * 0: none. */
     size_t max_connections;
-    unsigned max_per_peer; /* AF_UNIX: by uid, of the process that connected; TCP: by IPv4 address or IPv6 /64 */
+    unsigned max_per_peer; /* AF_UNIX: by uid, of the process that connected; TCP: by IPv4 address or IPv6 /64; AF_VSOCK: by context id */
 };
 
 struct kith_listener_stats {
@@ -211,16 +236,17 @@ struct kith_listener_stats {
 /* Binds and listens. A path of AF_UNIX with a live server is never stolen: -EADDRINUSE, and the error names its pid and program; a stale
  * one (nobody listens) is replaced; anything that is not a socket is never touched (-EEXIST). A TCP listener gives TCP_NODELAY to what it
  * accepts. Of a socket taken from options->inherited mode and owner stay as they are. Errors: those of bind(2) and listen(2), -EPERM (the
- * owner needs CAP_CHOWN), -ESTALE (another program replaced the path while it was made), with text. */
+ * owner needs CAP_CHOWN, an option of net what the text says), -ENODEV (no such interface; no transport of AF_VSOCK), -ESTALE (another
+ * program replaced the path while it was made), with text. */
 KITH_PUBLIC int kith_listener_new(kith_loop *loop, const struct kith_address *address, const struct kith_listener_options *options,
                                   const struct kith_listener_ops *ops, void *userdata, kith_listener **ret_listener,
                                   struct kith_error *ret_error);
-/* Adopts a socket that listens already, of AF_UNIX or TCP (made non-blocking and close-on-exec); on failure it stays the caller's. Of the
- * options identity (only ever switched on), backlog (0: as it is) and remove_path are used. Whoever made the path of an inherited socket
- * removes it, unless remove_path says that this is us. Where identity was not on before, the writers of connections that waited already may
- * be unknown: let the maker switch it on (systemd.socket(5): PassCredentials=yes). Errors: -EBADF, -ENOTSOCK, -EPROTOTYPE (not
- * SOCK_STREAM), -EAFNOSUPPORT, -EINVAL (does not listen), -EEXIST (the loop watches it already), -ESTALE (remove_path: the path is
- * something else by now), -EMFILE, -ENFILE, -ENOMEM, -ENOSPC, -ECHILD, with text. */
+/* Adopts a socket that listens already, of AF_UNIX, TCP or AF_VSOCK (made non-blocking and close-on-exec); on failure it stays the
+ * caller's. Of the options identity (only ever switched on), backlog (0: as it is) and remove_path are used. Whoever made the path of an
+ * inherited socket removes it, unless remove_path says that this is us. Where identity was not on before, the writers of connections that
+ * waited already may be unknown: let the maker switch it on (systemd.socket(5): PassCredentials=yes). Errors: -EBADF, -ENOTSOCK,
+ * -EPROTOTYPE (not SOCK_STREAM), -EAFNOSUPPORT, -EINVAL (does not listen), -EEXIST (the loop watches it already), -ESTALE (remove_path: the
+ * path is something else by now), -EMFILE, -ENFILE, -ENOMEM, -ENOSPC, -ECHILD, with text. */
 KITH_PUBLIC int kith_listener_new_fd(kith_loop *loop, int fd, const struct kith_listener_options *options,
                                      const struct kith_listener_ops *ops, void *userdata, kith_listener **ret_listener,
                                      struct kith_error *ret_error);

@@ -64,9 +64,6 @@ int kith_datagram_open_connected(const struct kith_datagram_endpoint *endpoint, 
 
 /* interface.c. By name or by an address that it has. Errors: -ENODEV; those of getifaddrs(3). */
 int kith_interface_find(const char *text, unsigned *ret_index);
-/* An address of the interface for a socket to be bound to: its first IPv4 one, else an IPv6 one that is not link-local, else any; the
- * port stays. Errors: -ENODEV, -EADDRNOTAVAIL (it has none). */
-int kith_interface_address(const char *name, struct kith_address *address);
 
 /* receive.c. Receives batches and tells them. Returns the callbacks run. */
 unsigned kith_datagram_receive(kith_datagram *datagram);

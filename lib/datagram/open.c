@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "datagram/internal.h"
+#include "stream/interface.h"
 
 #ifndef IPV6_MULTICAST_ALL
 #define IPV6_MULTICAST_ALL 29 /* linux/in6.h, Linux 4.20 */

@@ -269,6 +269,7 @@ int kith_origin_set_number(kith_origin *origin, enum kith_fact fact, uint64_t va
         break;
     case KITH_FACT_UID:
     case KITH_FACT_GID:
+    case KITH_FACT_CID:
         if (value > UINT32_MAX)
             return -EINVAL;
         break;

@@ -402,6 +402,21 @@ static void test_a_datagram_has_facts_of_its_own(void **state) {
     kith_origin_unref(origin);
 }
 
+static void test_the_machine_of_a_peer_is_a_number_that_is_shown(void **state) {
+    kith_origin *origin = new_origin();
+    uint64_t number;
+    char text[256];
+
+    assert_int_equal(kith_origin_set_number(origin, KITH_FACT_CID, (uint64_t)UINT32_MAX + 1, KITH_WITNESS_KERNEL_CONNECT), -EINVAL);
+    assert_int_equal(kith_origin_number(origin, KITH_FACT_CID, &number), KITH_WITNESS_NONE);
+    assert_int_equal(kith_origin_set_number(origin, KITH_FACT_CID, 2, KITH_WITNESS_KERNEL_CONNECT), 0);
+    assert_int_equal(kith_origin_number(origin, KITH_FACT_CID, &number), KITH_WITNESS_KERNEL_CONNECT);
+    assert_int_equal(number, 2);
+    assert_true(kith_origin_to_json(origin, text, sizeof(text)) > 0);
+    assert_non_null(strstr(text, "\"cid\":2"));
+    kith_origin_unref(origin);
+}
+
 static void test_numbers_have_one_accessor_too(void **state) {
     struct fake fake = fake_init();
     kith_origin *origin = new_message_origin(&fake, true);
@@ -432,6 +447,7 @@ int main(void) {
         COUNTED(test_facts_can_be_set_by_hand_and_go_before_lookups),
         COUNTED(test_what_cannot_be_a_fact_is_refused),
         COUNTED(test_a_datagram_has_facts_of_its_own),
+        cmocka_unit_test(test_the_machine_of_a_peer_is_a_number_that_is_shown),
         COUNTED(test_numbers_have_one_accessor_too),
         COUNTED(test_claims_are_kept_in_order_and_apart_from_facts),
         COUNTED(test_claims_have_limits),

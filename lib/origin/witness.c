@@ -26,6 +26,7 @@ static const char *const fact_names[KITH_FACT_COUNT_] = {
     [KITH_FACT_LABEL] = "label",
     [KITH_FACT_START_TIME] = "start_time",
     [KITH_FACT_ADDRESS] = "address",
+    [KITH_FACT_CID] = "cid",
     [KITH_FACT_DESTINATION] = "destination",
     [KITH_FACT_INTERFACE] = "interface",
     [KITH_FACT_TTL] = "ttl",

@@ -51,15 +51,21 @@ static const struct kith_listener_ops acceptor_ops = {.accept = acceptor_on_acce
 
 int kith_acceptor_listen_stream(struct kith_acceptor *acceptor, const struct kith_endpoint *endpoint, struct kith_error *ret_error) {
     const int64_t *numbers = acceptor->host->profile->numbers;
+    struct kith_endpoint bound = *endpoint;
+    struct kith_net_options net;
     struct kith_listener_options options = {
         .identity = endpoint->transport->identity && numbers[KITH_OPTION_IDENTITY] != 0,
         .backlog = (int)numbers[KITH_OPTION_BACKLOG],
         .mode = (int)numbers[KITH_OPTION_IPC_MODE],
+        .dual_stack = numbers[KITH_OPTION_IPV6_ONLY] == 0,
+        .net = kith_profile_net(acceptor->host->profile, &net) ? &net : NULL,
     };
-    int r = kith_listener_new(acceptor->host->loop, &endpoint->address, &options, &acceptor_ops, acceptor, &acceptor->listener, ret_error);
+    int r = kith_endpoint_locate(&bound, ret_error);
     if (r < 0)
         return r;
-    struct kith_endpoint bound = *endpoint;
+    r = kith_listener_new(acceptor->host->loop, &bound.address, &options, &acceptor_ops, acceptor, &acceptor->listener, ret_error);
+    if (r < 0)
+        return r;
     r = kith_listener_address(acceptor->listener, &bound.address);
     if (r < 0)
         return kith_error_set(ret_error, r, "getsockname: %s", kith_error_name(r));

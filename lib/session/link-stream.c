@@ -2,8 +2,10 @@
 #include "session/link-stream.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/error.h"
+#include "session/dial.h"
 
 /* Octets in a connection's write queue beyond which messages wait in the session, where they are counted and can be handed to another peer:
  * some socket buffers' worth, so that the kernel never waits for us. */
@@ -13,21 +15,34 @@ static const struct kith_conn_ops *conn_ops(const struct kith_session *session) 
     return session->link == &kith_link_raw ? &kith_link_raw_conn_ops : &kith_link_zmtp_conn_ops;
 }
 
-static struct kith_conn_options conn_options(const struct kith_session *session) {
+uint64_t kith_link_stream_connect_ms(const struct kith_session *session) {
     const int64_t *numbers = session->profile->numbers;
     int64_t connect_ms = numbers[KITH_OPTION_CONNECT_TIMEOUT];
+    return (uint64_t)(connect_ms > 0 ? connect_ms : numbers[KITH_OPTION_HANDSHAKE_TIMEOUT]);
+}
+
+/* net: room for those of the kernel's sockets. */
+static struct kith_conn_options conn_options(const struct kith_session *session, struct kith_net_options *net) {
+    const int64_t *numbers = session->profile->numbers;
     return (struct kith_conn_options){
         .identity = session->place->endpoint.transport->identity && numbers[KITH_OPTION_IDENTITY] != 0,
         /* With conflate as much waits in the session, where it can still be replaced, as possible. */
         .high_mark = numbers[KITH_OPTION_CONFLATE] != 0 ? 1 : CONN_HIGH_MARK,
-        .connect_ms = (uint64_t)(connect_ms > 0 ? connect_ms : numbers[KITH_OPTION_HANDSHAKE_TIMEOUT]),
+        .connect_ms = kith_link_stream_connect_ms(session),
+        .net = kith_profile_net(session->profile, net) ? net : NULL,
     };
 }
 
+int kith_link_stream_try(struct kith_session *session, const struct kith_address *address) {
+    struct kith_net_options net;
+    struct kith_conn_options options = conn_options(session, &net);
+    session->conn = kith_conn_free(session->conn);
+    return kith_conn_new_connect(session->host->loop, address, &options, conn_ops(session), session, &session->conn);
+}
+
 int kith_link_stream_connect(struct kith_session *session) {
-    struct kith_conn_options options = conn_options(session);
-    return kith_conn_new_connect(session->host->loop, &session->place->endpoint.address, &options, conn_ops(session), session,
-                                 &session->conn);
+    const struct kith_endpoint *endpoint = &session->place->endpoint;
+    return endpoint->name[0] != '\0' ? kith_dial_begin(session) : kith_link_stream_try(session, &endpoint->address);
 }
 
 int kith_session_new_accepted(struct kith_session_host *host, struct kith_place *place, kith_listener *listener, int fd) {
@@ -35,7 +50,8 @@ int kith_session_new_accepted(struct kith_session_host *host, struct kith_place 
     int r = kith_session_new(host, place, true, &session);
     if (r < 0)
         return r;
-    struct kith_conn_options options = conn_options(session);
+    struct kith_net_options net;
+    struct kith_conn_options options = conn_options(session, &net);
     r = kith_conn_new_accepted(listener, fd, &options, conn_ops(session), session, &session->conn);
     if (r < 0) {
         kith_session_close(session);
@@ -65,10 +81,12 @@ void kith_link_stream_end(struct kith_session *session) {
 void kith_link_stream_close(struct kith_session *session) {
     if (session->conn)
         kith_conn_close(session->conn);
+    session->dial = kith_dial_free(session->dial);
 }
 
 void kith_link_stream_drop(struct kith_session *session) {
     session->conn = kith_conn_free(session->conn);
+    session->dial = kith_dial_free(session->dial);
 }
 
 void kith_link_stream_on_connected(kith_conn *conn, void *userdata) {
@@ -76,6 +94,7 @@ void kith_link_stream_on_connected(kith_conn *conn, void *userdata) {
     const struct kith_transport *transport = session->place->endpoint.transport;
     if (transport->tune)
         transport->tune(kith_conn_fd(conn));
+    session->dial = kith_dial_free(session->dial);
     kith_session_connected(session);
 }
 
@@ -84,9 +103,22 @@ void kith_link_stream_on_writable(kith_conn *conn, void *userdata) {
     kith_session_on_room(userdata);
 }
 
+/* vsock alone: of other families connecting says nothing that a module would mend. */
+static const char *stream_remedy(const struct kith_session *session, int error) {
+    int family = session->place->endpoint.address.storage.ss_family;
+    return family == AF_VSOCK ? kith_address_remedy(family, error) : kith_error_name(error);
+}
+
 void kith_link_stream_on_closed(kith_conn *conn, int error, void *userdata) {
     (void)conn;
-    kith_session_fail(userdata, error, error == 0 ? "closed by the peer" : kith_error_name(error));
+    struct kith_session *session = userdata;
+    char text[KITH_ERROR_TEXT_MAX];
+    if (error == 0)
+        (void)snprintf(text, sizeof(text), "closed by the peer");
+    else
+        (void)snprintf(text, sizeof(text), "%s", stream_remedy(session, error));
+    if (!kith_dial_next(session, error, text, sizeof(text)))
+        kith_session_fail(session, error, text);
 }
 
 bool kith_link_stream_alive(const struct kith_session *session, const kith_conn *conn) {

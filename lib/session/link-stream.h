@@ -5,6 +5,10 @@
 #include "session/acceptor.h"
 
 int kith_link_stream_connect(struct kith_session *session);
+/* One try at one address, instead of the connection before. Errors: those of kith_conn_new_connect(). */
+int kith_link_stream_try(struct kith_session *session, const struct kith_address *address);
+/* How long it may take; 0: no limit of ours. */
+uint64_t kith_link_stream_connect_ms(const struct kith_session *session);
 void kith_link_stream_flush(struct kith_session *session);
 void kith_link_stream_set_reading(struct kith_session *session, bool reading);
 void kith_link_stream_end(struct kith_session *session);

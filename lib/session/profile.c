@@ -44,6 +44,7 @@ int kith_profile_set_octets(struct kith_profile *profile, enum kith_option optio
         if (!copy)
             return -ENOMEM;
         memcpy(copy, data, size);
+        copy[size] = '\0';
     }
     /* It may be a key or a password. */
     if (octets->data)
@@ -91,4 +92,24 @@ int kith_profile_own(struct kith_profile **profile) {
     kith_profile_unref(from);
     *profile = KITH_STEAL(copy);
     return 0;
+}
+
+bool kith_profile_net(const struct kith_profile *profile, struct kith_net_options *ret_net) {
+    const int64_t *numbers = profile->numbers;
+    const struct kith_octets *device = &profile->octets[KITH_OPTION_BIND_DEVICE];
+    const struct kith_net_options net = {
+        .tos = (uint32_t)numbers[KITH_OPTION_TOS],
+        .priority = (uint32_t)numbers[KITH_OPTION_PRIORITY],
+        .keepalive = (uint32_t)numbers[KITH_OPTION_KEEPALIVE],
+        .keepalive_idle_s = (uint32_t)numbers[KITH_OPTION_KEEPALIVE_IDLE],
+        .keepalive_interval_s = (uint32_t)numbers[KITH_OPTION_KEEPALIVE_INTERVAL],
+        .keepalive_count = (uint32_t)numbers[KITH_OPTION_KEEPALIVE_COUNT],
+        .user_timeout_ms = (uint32_t)numbers[KITH_OPTION_USER_TIMEOUT],
+        .send_buffer = (uint32_t)numbers[KITH_OPTION_SEND_BUFFER],
+        .receive_buffer = (uint32_t)numbers[KITH_OPTION_RECV_BUFFER],
+        .device = device->size > 0 ? (const char *)device->data : NULL,
+    };
+    *ret_net = net;
+    return net.device || (net.tos | net.priority | net.keepalive | net.keepalive_idle_s | net.keepalive_interval_s | net.keepalive_count |
+                          net.user_timeout_ms | net.send_buffer | net.receive_buffer) != 0;
 }

@@ -7,10 +7,12 @@
 #ifndef KITH_SESSION_PROFILE_H
 #define KITH_SESSION_PROFILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <kith/option.h>
+#include <kith/stream.h>
 
 #include "zmtp/zmtp.h"
 
@@ -18,7 +20,7 @@
 #define KITH_PROFILE_METADATA_MAX 32
 
 struct kith_octets {
-    uint8_t *data; /* owned; NULL: none were set */
+    uint8_t *data; /* owned, with a zero octet behind it; NULL: none were set */
     size_t size;
 };
 
@@ -40,5 +42,7 @@ int kith_profile_own(struct kith_profile **profile);
 int kith_profile_set_octets(struct kith_profile *profile, enum kith_option option, const void *data, size_t size);
 /* Errors: -ENOMEM, -E2BIG. */
 int kith_profile_add_metadata(struct kith_profile *profile, const char *name, const void *value, size_t size);
+/* The options of the kernel's sockets; they lie in the profile. False: none is set. */
+bool kith_profile_net(const struct kith_profile *profile, struct kith_net_options *ret_net);
 
 #endif

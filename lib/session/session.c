@@ -261,7 +261,8 @@ static void session_tell_gone(struct kith_session *session, enum kith_session_st
 static bool session_stops(const struct kith_session *session, enum kith_session_state state, int error) {
     int64_t stop = session->host->profile->numbers[KITH_OPTION_RECONNECT_STOP];
     if (state == KITH_SESSION_CONNECTING)
-        return (stop & KITH_RECONNECT_STOP_REFUSED) && (error == -ECONNREFUSED || error == -ENOENT);
+        return (stop & KITH_RECONNECT_STOP_REFUSED) &&
+               (error == -ECONNREFUSED || error == -ENOENT || error == -ECONNRESET); /* the last of vsock */
     return (stop & (state == KITH_SESSION_HANDSHAKE ? KITH_RECONNECT_STOP_HANDSHAKE : KITH_RECONNECT_STOP_DISCONNECT)) != 0;
 }
 

@@ -132,6 +132,7 @@ struct kith_session {
 
     const struct kith_link *link;
     kith_conn *conn;          /* of the links over streams */
+    struct kith_dial *dial;   /* of these: connecting to a name, or NULL */
     struct kith_zmtp *engine; /* of the link zmtp */
     struct kith_pipe *pipe;   /* of the link inproc */
     kith_timer *timer;        /* handshake, then heartbeat; or the next try to connect */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "stream/net.h"
 
 KITH_DEFINE_CLEANUP(kith_socket *, kith_socket_unref)
 
@@ -324,6 +325,15 @@ int kith_endpoint_check(const char *endpoint, bool listening, struct kith_error 
     return kith_endpoint_parse(endpoint, listening, &parsed, ret_error);
 }
 
+/* Will the kernel take the options of its sockets? Connecting, which goes on in the loop, could not say what is missing. */
+static int socket_check_net(const kith_socket *socket, const char *text, const struct kith_endpoint *endpoint,
+                            struct kith_error *ret_error) {
+    struct kith_net_options net;
+    int family = endpoint->name[0] != '\0' ? AF_INET : endpoint->address.storage.ss_family;
+    int r = kith_profile_net(socket->sessions.profile, &net) ? kith_net_check(family, &net, ret_error) : 0;
+    return r < 0 && ret_error ? kith_error_set(ret_error, r, "%s: %s", text, ret_error->text) : r;
+}
+
 int kith_socket_connect(kith_socket *socket, const char *endpoint, struct kith_error *ret_error) {
     KITH_SOCKET_HOLD(socket);
     struct kith_endpoint parsed;
@@ -335,6 +345,8 @@ int kith_socket_connect(kith_socket *socket, const char *endpoint, struct kith_e
         r = kith_socket_check_security(socket, ret_error);
     if (r >= 0)
         r = socket_check_transport(socket, endpoint, &parsed, ret_error);
+    if (r >= 0)
+        r = socket_check_net(socket, endpoint, &parsed, ret_error);
     if (r < 0)
         return r;
     struct kith_place *place;
@@ -344,7 +356,7 @@ int kith_socket_connect(kith_socket *socket, const char *endpoint, struct kith_e
     struct kith_session *session;
     r = kith_session_new_connecting(&socket->sessions, place, &session);
     if (r < 0)
-        (void)kith_error_set(ret_error, r, "%s: %s", place->text, kith_error_name(r));
+        (void)kith_error_set(ret_error, r, "%s: %s", place->text, kith_address_remedy(parsed.address.storage.ss_family, r));
     else
         (void)snprintf(socket->last_endpoint, sizeof(socket->last_endpoint), "%s", place->text);
     kith_place_unref(place);
@@ -354,7 +366,7 @@ int kith_socket_connect(kith_socket *socket, const char *endpoint, struct kith_e
 /* The text of an endpoint as places have it: as it was given, or as the kernel's answer made it. */
 static int socket_canonical(const char *endpoint, bool listening, char text[static KITH_ENDPOINT_MAX]) {
     struct kith_endpoint parsed;
-    if (kith_endpoint_parse(endpoint, listening, &parsed, NULL) < 0)
+    if (kith_endpoint_parse(endpoint, listening, &parsed, NULL) < 0 || (listening && kith_endpoint_locate(&parsed, NULL) < 0))
         return -ENOENT;
     (void)parsed.transport->format(&parsed, text, KITH_ENDPOINT_MAX);
     return 0;

@@ -7,6 +7,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/vm_sockets.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -94,6 +95,18 @@ int kith_address_ip(const char *host, unsigned port, struct kith_address *ret_ad
     return 0;
 }
 
+int kith_address_vsock(uint32_t cid, uint32_t port, struct kith_address *ret_address) {
+    if (!ret_address)
+        return -EINVAL;
+    struct kith_address address = {.size = sizeof(struct sockaddr_vm)};
+    struct sockaddr_vm *vm = (struct sockaddr_vm *)&address.storage;
+    vm->svm_family = AF_VSOCK;
+    vm->svm_cid = cid;
+    vm->svm_port = port;
+    *ret_address = address;
+    return 0;
+}
+
 static int format_unix(const struct kith_address *address, char *memory, size_t size) {
     const struct sockaddr_un *un = (const struct sockaddr_un *)&address->storage;
     if (address->size <= offsetof(struct sockaddr_un, sun_path))
@@ -112,15 +125,30 @@ static int format_unix(const struct kith_address *address, char *memory, size_t 
     return kith_text_result(&text);
 }
 
+static int format_ipv4(const struct in_addr *address, in_port_t port, char *text, size_t size) {
+    char number[INET_ADDRSTRLEN];
+    inet_ntop(AF_INET, address, number, sizeof(number));
+    return snprintf(text, size, "%s:%u", number, (unsigned)ntohs(port));
+}
+
+/* An IPv4 address has one spelling, on a socket of both families too. */
 static int format_ipv6(const struct sockaddr_in6 *in6, char *text, size_t size) {
     char number[INET6_ADDRSTRLEN], name[IF_NAMESIZE];
     unsigned port = ntohs(in6->sin6_port);
+    if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
+        return format_ipv4((const struct in_addr *)&in6->sin6_addr.s6_addr[12], in6->sin6_port, text, size);
     inet_ntop(AF_INET6, &in6->sin6_addr, number, sizeof(number));
     if (in6->sin6_scope_id == 0)
         return snprintf(text, size, "[%s]:%u", number, port);
     if (if_indextoname(in6->sin6_scope_id, name))
         return snprintf(text, size, "[%s%%%s]:%u", number, name, port);
     return snprintf(text, size, "[%s%%%u]:%u", number, in6->sin6_scope_id, port);
+}
+
+static int format_vsock(const struct sockaddr_vm *vm, char *text, size_t size) {
+    if (vm->svm_cid == VMADDR_CID_ANY)
+        return snprintf(text, size, "*:%u", vm->svm_port);
+    return snprintf(text, size, "%u:%u", vm->svm_cid, vm->svm_port);
 }
 
 int kith_address_format(const struct kith_address *address, char *text, size_t size) {
@@ -132,16 +160,16 @@ int kith_address_format(const struct kith_address *address, char *text, size_t s
         return format_unix(address, text, size);
     case AF_INET: {
         const struct sockaddr_in *in = (const struct sockaddr_in *)&address->storage;
-        char number[INET_ADDRSTRLEN];
-        if (address->size < sizeof(*in))
-            return -EINVAL;
-        inet_ntop(AF_INET, &in->sin_addr, number, sizeof(number));
-        return snprintf(text, size, "%s:%u", number, (unsigned)ntohs(in->sin_port));
+        return address->size < sizeof(*in) ? -EINVAL : format_ipv4(&in->sin_addr, in->sin_port, text, size);
     }
     case AF_INET6:
         if (address->size < sizeof(struct sockaddr_in6))
             return -EINVAL;
         return format_ipv6((const struct sockaddr_in6 *)&address->storage, text, size);
+    case AF_VSOCK:
+        if (address->size < sizeof(struct sockaddr_vm))
+            return -EINVAL;
+        return format_vsock((const struct sockaddr_vm *)&address->storage, text, size);
     default:
         return -EAFNOSUPPORT;
     }

@@ -37,6 +37,7 @@ struct conn_profile *conn_profile_new(const struct kith_conn_options *options, i
     if (options)
         profile->asked = profile->options = *options;
     struct kith_conn_options *o = &profile->options;
+    profile->asked.net = o->net = NULL; /* lent for the call that it came with */
     if (o->high_mark == 0)
         o->high_mark = HIGH_MARK_DEFAULT;
     if (o->low_mark == 0)

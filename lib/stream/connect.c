@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "base/time.h"
 #include "stream/conn.h"
+#include "stream/net.h"
 
 /* Pauses between attempts at a full backlog, milliseconds: a live server empties it in far less than the first, a stuck one is not
  * pestered. */
@@ -53,7 +54,7 @@ void conn_connect(kith_conn *conn) {
 static bool met_itself(const kith_conn *conn) {
     struct sockaddr_storage own = {0}, peer = {0};
     socklen_t own_size = sizeof(own), peer_size = sizeof(peer);
-    if (conn->family == AF_UNIX || getsockname(conn->fd, (struct sockaddr *)&own, &own_size) < 0 ||
+    if ((conn->family != AF_INET && conn->family != AF_INET6) || getsockname(conn->fd, (struct sockaddr *)&own, &own_size) < 0 ||
         getpeername(conn->fd, (struct sockaddr *)&peer, &peer_size) < 0)
         return false;
     return own_size == peer_size && memcmp(&own, &peer, own_size) == 0;
@@ -106,6 +107,10 @@ int kith_conn_new_connect(kith_loop *loop, const struct kith_address *address, c
     conn->identity = conn->identity && conn->family == AF_UNIX;
     if (conn->identity && setsockopt(conn->fd, SOL_SOCKET, SO_PASSCRED, &(int){1}, sizeof(int)) < 0)
         return -errno;
+
+    r = kith_net_apply(conn->fd, conn->family, options ? options->net : NULL, KITH_NET_FRESH, NULL);
+    if (r < 0)
+        return r;
 
     if (options && options->connect_ms > 0)
         conn->deadlines->connect_at = kith_time_now() + options->connect_ms * KITH_NS_PER_MS;

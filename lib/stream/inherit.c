@@ -4,6 +4,7 @@
  * The address is the kernel's word, asked for once: nobody can change where a socket is bound.
  */
 #include <errno.h>
+#include <linux/vm_sockets.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,6 +138,11 @@ static bool same_ipv6(const struct kith_address *a, const struct kith_address *b
            memcmp(&x->sin6_addr, &y->sin6_addr, sizeof(x->sin6_addr)) == 0;
 }
 
+static bool same_vsock(const struct kith_address *a, const struct kith_address *b) {
+    const struct sockaddr_vm *x = (const struct sockaddr_vm *)&a->storage, *y = (const struct sockaddr_vm *)&b->storage;
+    return x->svm_port == y->svm_port && x->svm_cid == y->svm_cid;
+}
+
 static bool same_address(const struct kith_address *a, const struct kith_address *b) {
     if (a->storage.ss_family != b->storage.ss_family)
         return false;
@@ -145,6 +151,8 @@ static bool same_address(const struct kith_address *a, const struct kith_address
         return same_unix(a, b);
     case AF_INET:
         return same_ipv4(a, b);
+    case AF_VSOCK:
+        return same_vsock(a, b);
     default:
         return same_ipv6(a, b); /* nothing else passes kith_listen_check() */
     }

@@ -31,6 +31,9 @@ void kith_conn_written(kith_conn *conn, size_t size);
  * are queued), -ESHUTDOWN (the loop is gone): the connection stays as it is. */
 int kith_conn_detach(kith_conn *conn, int *ret_fd, struct kith_slice *ret_unread);
 
+/* What went wrong and what to do about it, of a socket that cannot be made, bound or connected; at least what errno means. Never NULL. */
+const char *kith_address_remedy(int family, int error);
+
 /* The listening descriptor, owned by the listener. */
 int kith_listener_fd(const kith_listener *listener);
 

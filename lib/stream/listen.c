@@ -15,7 +15,9 @@
 #include "base/fd.h"
 #include "stream/bind.h"
 #include "stream/inherit.h"
+#include "stream/internal.h"
 #include "stream/listen.h"
+#include "stream/net.h"
 
 #define BACKLOG_DEFAULT 4096
 
@@ -37,15 +39,11 @@ static int bind_name(int fd, const struct kith_address *address, int backlog, st
         if (r == -EADDRINUSE)
             return kith_error_set(ret_error, r, "%s: another socket holds this name", name);
     }
-    if (r == 0)
-        return 0;
-    if (r == -EADDRINUSE)
-        return kith_error_set(ret_error, r, "%s: another socket holds this address; ss -ltnp shows whose", name);
-    if (r == -EADDRNOTAVAIL)
-        return kith_error_set(ret_error, r, "%s: no interface of this host has this address; ip addr shows those there are", name);
-    if (r == -EACCES)
-        return kith_error_set(ret_error, r, "%s: permission denied: ports below 1024 need CAP_NET_BIND_SERVICE", name);
-    return kith_error_set(ret_error, r, "%s: %s", name, kith_error_name(r));
+    return r == 0 ? 0 : kith_error_set(ret_error, r, "%s: %s", name, kith_address_remedy(address->storage.ss_family, r));
+}
+
+static bool is_tcp(int family) {
+    return family == AF_INET || family == AF_INET6;
 }
 
 /* Holds for a socket of our own and for one that came from elsewhere. Identity is only ever switched on: another process may share the
@@ -53,34 +51,46 @@ static int bind_name(int fd, const struct kith_address *address, int backlog, st
 static int set_inherited_options(int fd, int family, bool identity) {
     static const int one = 1;
     int r = 0;
-    if (family != AF_UNIX)
+    if (is_tcp(family))
         r = setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* the write queue gathers; Nagle would only add a delay */
-    else if (identity)
+    else if (family == AF_UNIX && identity)
         r = setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &one, sizeof(one));
     return r < 0 ? -errno : 0;
 }
 
-static int set_options(int fd, int family, bool identity, bool reuse_port) {
+static int set_options(int fd, int family, const struct kith_listener_options *options) {
     static const int one = 1;
     int r = 0;
     /* Connections of a server that ended still linger; its successor may listen. Two live listeners are refused all the same. */
-    if (family != AF_UNIX)
+    if (is_tcp(family))
         r = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-    if (r == 0 && reuse_port && family != AF_UNIX)
+    if (r == 0 && options->reuse_port && is_tcp(family))
         r = setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
-    /* "[::]" is IPv6 alone, so that a peer's IPv4 address has one spelling; listen on "*" too for both. */
+    /* Said either way: what a socket begins with is a setting of the system. */
     if (r == 0 && family == AF_INET6)
-        r = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-    return r < 0 ? -errno : set_inherited_options(fd, family, identity);
+        r = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){!options->dual_stack}, sizeof(int));
+    return r < 0 ? -errno : set_inherited_options(fd, family, options->identity);
+}
+
+static int set_net(int fd, const struct kith_address *address, const struct kith_net_options *net, struct kith_error *ret_error) {
+    char name[512] = "";
+    int r = kith_net_apply(fd, address->storage.ss_family, net, KITH_NET_FRESH, ret_error);
+    if (r >= 0 || !ret_error)
+        return r;
+    (void)kith_address_format(address, name, sizeof(name));
+    return kith_error_set(ret_error, r, "%s: %s", name, ret_error->text);
 }
 
 static int open_new(const struct kith_address *address, const struct kith_listener_options *options, int *ret_fd,
                     struct kith_bound_path *ret_path, struct kith_error *ret_error) {
     int family = address->storage.ss_family, backlog = options->backlog > 0 ? options->backlog : BACKLOG_DEFAULT;
     _cleanup_(kith_closep) int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    int r = fd < 0 ? -errno : set_options(fd, family, options->identity, options->reuse_port);
+    int r = fd < 0 ? -errno : set_options(fd, family, options);
     if (r < 0)
-        return kith_error_set(ret_error, r, "a listening socket cannot be made: %s", kith_error_name(r));
+        return kith_error_set(ret_error, r, "a listening socket cannot be made: %s", kith_address_remedy(family, r));
+    r = set_net(fd, address, options->net, ret_error);
+    if (r < 0)
+        return r;
     r = kith_bind_is_path(address) ? kith_bind_path(fd, address, backlog, options, ret_path, ret_error)
                                    : bind_name(fd, address, backlog, ret_error);
     if (r < 0)
@@ -120,8 +130,9 @@ int kith_listen_check(int fd, const char *name, struct kith_error *ret_error) {
                                              : "%s: %s",
                               what, kith_error_name(r));
     }
-    if (family != AF_UNIX && family != AF_INET && family != AF_INET6)
-        return kith_error_set(ret_error, -EAFNOSUPPORT, "%s is a socket of address family %d, not of AF_UNIX or TCP", what, family);
+    if (family != AF_UNIX && family != AF_VSOCK && !is_tcp(family))
+        return kith_error_set(ret_error, -EAFNOSUPPORT, "%s is a socket of address family %d, not of AF_UNIX, TCP or AF_VSOCK", what,
+                              family);
     if (type != SOCK_STREAM)
         return kith_error_set(ret_error, -EPROTOTYPE, "%s is no stream socket (in a systemd unit: ListenStream=)", what);
     if (!listens)

@@ -29,6 +29,7 @@
 #include "stream/internal.h"
 #include "stream/listen.h"
 #include "stream/listener.h"
+#include "stream/net.h"
 #include "stream/quota.h"
 
 /* Pause after a failure that a spare descriptor does not mend, milliseconds. */
@@ -281,6 +282,8 @@ int kith_conn_new_accepted(kith_listener *listener, int fd, const struct kith_co
     if (listener->family == AF_UNIX && conn->identity != listener->identity &&
         setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &(int){conn->identity}, sizeof(int)) < 0)
         r = -errno;
+    if (r >= 0 && options)
+        r = kith_net_apply(fd, listener->family, options->net, KITH_NET_ACCEPTED, NULL);
     if (r >= 0)
         r = conn_adopt(conn, fd);
     if (r < 0) {

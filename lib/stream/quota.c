@@ -2,6 +2,7 @@
 #include "stream/quota.h"
 
 #include <errno.h>
+#include <linux/vm_sockets.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,8 @@
 
 #include "base/cleanup.h"
 
-/* IPv4 addresses as IPv6 ones that are mapped, so that both have one form; a uid in the first octets. */
+/* IPv4 addresses as IPv6 ones that are mapped, so that both have one form; a uid or a context id in the
+ * first octets: a listener has one family, so they do not meet. */
 struct key {
     uint8_t octets[16];
 };
@@ -34,7 +36,10 @@ static int key_of_address(int fd, struct key *key) {
     socklen_t size = sizeof(peer);
     if (getpeername(fd, (struct sockaddr *)&peer, &size) < 0)
         return -errno;
-    if (peer.ss_family == AF_INET6) {
+    if (peer.ss_family == AF_VSOCK) {
+        const struct sockaddr_vm *vm = (const struct sockaddr_vm *)&peer;
+        memcpy(key->octets, &vm->svm_cid, sizeof(vm->svm_cid));
+    } else if (peer.ss_family == AF_INET6) {
         const struct in6_addr *address = &((const struct sockaddr_in6 *)&peer)->sin6_addr;
         memcpy(key->octets, address, IN6_IS_ADDR_V4MAPPED(address) ? 16 : 8);
     } else {

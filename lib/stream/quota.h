@@ -1,8 +1,8 @@
 /*
  * stream/quota.h: how many connections each peer has, for a listener that limits them.
  *
- * A peer is a uid on AF_UNIX, an address on TCP: an IPv4 address, or the first 64 bits of an IPv6 one, which is what one host is given
- * (RFC 6177). Without a limit nothing is looked up. An entry exists while its peer has a connection.
+ * A peer is a uid on AF_UNIX, a context id on AF_VSOCK, an address on TCP: an IPv4 address, or the first 64 bits of an IPv6 one, which is
+ * what one host is given (RFC 6177). Without a limit nothing is looked up. An entry exists while its peer has a connection.
  */
 #ifndef KITH_STREAM_QUOTA_H
 #define KITH_STREAM_QUOTA_H

@@ -13,6 +13,7 @@ static const struct kith_transport *const transports[] = {
     &kith_transport_unix,
     &kith_transport_tcp,
     &kith_transport_inproc,
+    &kith_transport_vsock,
 };
 
 static int unknown_scheme(const char *text, size_t size, struct kith_error *ret_error) {
@@ -23,18 +24,16 @@ static int unknown_scheme(const char *text, size_t size, struct kith_error *ret_
     return kith_error_set(ret_error, -EPROTONOSUPPORT, "%s: there is no transport \"%.*s\"; there are: %s", text, (int)size, text, known);
 }
 
-int kith_endpoint_parse_address(const char *text, bool listening, struct kith_endpoint *ret_endpoint, struct kith_error *ret_error) {
-    return kith_address_parse(text, listening, &ret_endpoint->address, ret_error);
-}
-
 int kith_endpoint_parse(const char *text, bool listening, struct kith_endpoint *ret_endpoint, struct kith_error *ret_error) {
     if (!text || !ret_endpoint)
-        return kith_error_set(ret_error, -EINVAL, "no endpoint given; write ipc://PATH, ipc://@NAME, tcp://HOST:PORT or inproc://NAME");
+        return kith_error_set(ret_error, -EINVAL,
+                              "no endpoint given; write ipc://PATH, ipc://@NAME, tcp://HOST:PORT, vsock://CID:PORT or inproc://NAME");
     if (strnlen(text, KITH_ENDPOINT_MAX) == KITH_ENDPOINT_MAX)
         return kith_error_set(ret_error, -ENAMETOOLONG, "%.40s...: an endpoint has fewer than %d octets", text, KITH_ENDPOINT_MAX);
     const char *colon = strstr(text, "://");
     if (!colon || colon == text)
-        return kith_error_set(ret_error, -EINVAL, "%s: not an endpoint; write ipc://PATH, ipc://@NAME, tcp://HOST:PORT or inproc://NAME",
+        return kith_error_set(ret_error, -EINVAL,
+                              "%s: not an endpoint; write ipc://PATH, ipc://@NAME, tcp://HOST:PORT, vsock://CID:PORT or inproc://NAME",
                               text);
 
     size_t size = (size_t)(colon - text);
@@ -46,8 +45,45 @@ int kith_endpoint_parse(const char *text, bool listening, struct kith_endpoint *
         int r = transport->parse(text, listening, &endpoint, ret_error);
         if (r < 0)
             return r;
+        endpoint.transport = transport;
         *ret_endpoint = endpoint;
         return 0;
     }
     return unknown_scheme(text, size, ret_error);
+}
+
+int kith_endpoint_locate(struct kith_endpoint *endpoint, struct kith_error *ret_error) {
+    return endpoint->name[0] != '\0' && endpoint->transport->locate ? endpoint->transport->locate(endpoint, ret_error) : 0;
+}
+
+int kith_endpoint_parse_address(const char *text, bool listening, struct kith_endpoint *ret_endpoint, struct kith_error *ret_error) {
+    struct kith_endpoint endpoint = {0};
+    int r = kith_address_parse(text, listening, &endpoint.address, ret_error);
+    if (r >= 0)
+        *ret_endpoint = endpoint;
+    return r;
+}
+
+int kith_endpoint_peer_address(kith_conn *conn, kith_origin **ret_origin, struct kith_address *ret_address) {
+    char text[KITH_ENDPOINT_MAX];
+    struct kith_address address;
+    int r = kith_conn_peer_address(conn, &address);
+    if (r >= 0)
+        r = kith_address_format(&address, text, sizeof(text));
+    if (r < 0)
+        return r;
+
+    kith_origin *origin;
+    r = kith_origin_new(&origin);
+    if (r < 0)
+        return r;
+    r = kith_origin_set_text(origin, KITH_FACT_ADDRESS, text, KITH_WITNESS_KERNEL_CONNECT);
+    if (r < 0) {
+        kith_origin_unref(origin);
+        return r;
+    }
+    *ret_origin = origin;
+    if (ret_address)
+        *ret_address = address;
+    return 0;
 }

@@ -4,6 +4,7 @@
  */
 #include "stream/testing.h"
 
+#include <linux/vm_sockets.h>
 #include <sys/stat.h>
 
 #include "transport/transport.h"
@@ -20,6 +21,7 @@ static const struct transport_case cases[] = {
     {"ipc abstract", "ipc://@kith-test-conformance-", "", true, NULL},
     {"tcp v4", "tcp://127.0.0.1:*", NULL, false, "127.0.0.1:"},
     {"tcp v6", "tcp://[::1]:*", NULL, false, "[::1]:"},
+    {"vsock", "vsock://1:*", NULL, false, "1:"},
 };
 
 struct stage {
@@ -29,6 +31,15 @@ struct stage {
     kith_listener *listener;
     struct end server, client;
 };
+
+/* A machine reaches itself by vsock only where vsock_loopback is loaded: `tools/run-guest --module` has it. */
+static bool case_is_here(const struct transport_case *row) {
+    struct sockaddr_vm local = {.svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_LOCAL, .svm_port = VMADDR_PORT_ANY};
+    if (strncmp(row->endpoint, "vsock://", 8) != 0)
+        return true;
+    _cleanup_(kith_closep) int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    return fd >= 0 && bind(fd, (struct sockaddr *)&local, sizeof(local)) == 0;
+}
 
 /* cmocka hands a test its row in *state. */
 static int stage_setup(void **state) {
@@ -126,7 +137,8 @@ static void test_a_closed_listener_refuses(void **state) {
     assert_int_equal(kith_conn_new_connect(stage->world.loop, &stage->bound.address, NULL, &end_ops, &stage->client, &stage->client.conn),
                      0);
     until(&stage->world, stage->client.closed == 1);
-    assert_true(stage->client.error == -ECONNREFUSED || stage->client.error == -ENOENT);
+    assert_true(stage->client.error == -ECONNREFUSED || stage->client.error == -ENOENT ||
+                (stage->client.error == -ECONNRESET && stage->bound.address.storage.ss_family == AF_VSOCK));
 }
 
 static void test_each_batch_has_its_writer_where_the_transport_says_so(void **state) {
@@ -210,14 +222,18 @@ int main(void) {
     enum { TESTS = KITH_ARRAY_SIZE(suite) };
     struct CMUnitTest tests[TESTS * KITH_ARRAY_SIZE(cases)];
     static char names[KITH_ARRAY_SIZE(tests)][128];
+    size_t count = 0;
     for (size_t i = 0; i < KITH_ARRAY_SIZE(tests); i++) {
         const struct transport_case *row = &cases[i / TESTS];
-        tests[i] = suite[i % TESTS];
-        snprintf(names[i], sizeof(names[i]), "%s: %s", row->name, tests[i].name);
-        tests[i].name = names[i];
-        tests[i].setup_func = stage_setup;
-        tests[i].teardown_func = stage_teardown;
-        tests[i].initial_state = (void *)(uintptr_t)row;
+        if (!case_is_here(row))
+            continue;
+        tests[count] = suite[i % TESTS];
+        snprintf(names[count], sizeof(names[count]), "%s: %s", row->name, tests[count].name);
+        tests[count].name = names[count];
+        tests[count].setup_func = stage_setup;
+        tests[count].teardown_func = stage_teardown;
+        tests[count].initial_state = (void *)(uintptr_t)row;
+        count++;
     }
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return _cmocka_run_group_tests("tests", tests, count, NULL, NULL);
 }

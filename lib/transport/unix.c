@@ -8,6 +8,9 @@
 
 static int unix_format(const struct kith_endpoint *endpoint, char *text, size_t size) {
     char name[KITH_ENDPOINT_MAX];
+    /* One that the kernel is to make up a name for, and has not yet. */
+    if (endpoint->address.size == sizeof(sa_family_t))
+        return snprintf(text, size, "ipc://*");
     int r = kith_address_format(&endpoint->address, name, sizeof(name));
     return r < 0 ? r : snprintf(text, size, "ipc://%s", name);
 }

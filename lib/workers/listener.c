@@ -1,9 +1,9 @@
 /*
  * workers/listener.c: one address, all workers.
  *
- * A listener has a place in each worker; a place listens, or not. TCP: all do. AF_UNIX: one does, and gives away what it accepts. A place
- * and its kith_listener are the worker's: they are made and closed in its thread, in errands of kith_worker_run(). The descriptor alone is
- * seen from outside: by a child of fork(2), which has the memory and none of the threads.
+ * A listener has a place in each worker; a place listens, or not. TCP: all do. AF_UNIX, AF_VSOCK: one does, and gives away what it accepts.
+ * A place and its kith_listener are the worker's: they are made and closed in its thread, in errands of kith_worker_run(). The descriptor
+ * alone is seen from outside: by a child of fork(2), which has the memory and none of the threads.
  *
  * A port of TCP to oneself: SO_REUSEPORT lets any process of the same user join that has it set, and two servers started twice would share
  * their clients without a word. So the first socket binds and listens without it, which the kernel allows to one alone (with SO_REUSEADDR
@@ -32,7 +32,7 @@ struct kith_workers_listener {
     struct kith_list link; /* in workers->listeners */
     const struct kith_workers_listener_ops *ops;
     void *userdata;
-    bool spread;   /* AF_UNIX: what is accepted goes to whoever has the fewest */
+    bool spread;   /* AF_UNIX, AF_VSOCK: what is accepted goes to whoever has the fewest */
     unsigned next; /* the acceptor's: where the search for that one begins */
     unsigned count;
     struct place places[];
@@ -219,7 +219,7 @@ int kith_workers_listen(kith_workers *workers, const struct kith_address *addres
         return kith_error_set(ret_error, r, "workers cannot listen now: %s", kith_error_name(r));
 
     struct opening opening = {.address = address};
-    bool spread = address->storage.ss_family == AF_UNIX;
+    bool spread = address->storage.ss_family != AF_INET && address->storage.ss_family != AF_INET6; /* what knows SO_REUSEPORT */
     if (options)
         opening.options = *options;
     opening.options.reuse_port = false;

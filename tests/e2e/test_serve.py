@@ -561,7 +561,7 @@ BAD = [
     ('service "' + 'x' * 65 + '" {\n listen = {"ipc://@x"}\n builtin = "echo"\n}\n', ':4: .*1 to 64'),
     ('service "x" {\n listen = {"nonsense"}\n builtin = "echo"\n}\n', ':2: .*nonsense'),
     ('service "x" {\n listen = {"frob://x"}\n builtin = "echo"\n}\n', ':2: .*frob.*ipc, tcp'),
-    ('service "x" {\n listen = {"tcp://host.example:1"}\n builtin = "echo"\n}\n', ':2: .*host.example'),
+    ('service "x" {\n listen = {"tcp://server.host.example:1"}\n builtin = "echo"\n}\n', ':2: .*server.host.example.*nor the name of an interface'),
     ('service "x" {\n listen = {"ipc:///' + 'x' * 200 + '"}\n builtin = "echo"\n}\n', ':2: .*107'),
     ('service "x" {\n listen = {"ipc://@x"}\n builtin = "echo"\n policy = "none"\n}\n', ':4: .*no policy "none"'),
     ('service "x" {\n listen = {"ipc://@x"}\n builtin = "echo"\n policy = "/no/such.policy"\n}\n', ':4: .*/no/such.policy'),

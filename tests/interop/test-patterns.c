@@ -315,7 +315,7 @@ static void test_malformed_endpoints_are_refused_with_a_text(void **state) {
                                             "tcp://127.0.0.1",
                                             "tcp://127.0.0.1:x",
                                             "carrot://x",
-                                            "tcp://host.name:1",
+                                            "tcp://host name:1",
                                             "tcp://127.0.0.1:70000",
                                             "/run/x.sock"};
     for (size_t i = 0; i < KITH_ARRAY_SIZE(malformed); i++) {
