@@ -24,7 +24,7 @@
 #include "cli/options.h"
 #include "cli/output.h"
 
-#define SIZE_LIMIT (16 * 1024 * 1024)
+#define SIZE_LIMIT (8 * 1024 * 1024) /* half of what a socket takes by default: max-message */
 #define REPETITIONS_MAX 1000
 #define SUBSCRIBERS_MAX 1000
 

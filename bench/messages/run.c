@@ -68,17 +68,18 @@ int run_batch(struct run *run, const struct cast *cast, uint64_t count, double *
     return r;
 }
 
-/* Larger and larger batches until one takes an eighth of the time; that warms everything up and says how many messages make the whole. */
+/* Makes everything warm and says how many messages make the whole: an eighth of them where their number is given, else larger and larger
+ * batches until one takes an eighth of the time. */
 static int warm_up(struct run *run, const struct cast *cast, uint64_t *ret_count) {
-    uint64_t count = RUN_QUICK_COUNT;
+    uint64_t count = run->count / 8 > RUN_QUICK_COUNT ? run->count / 8 : RUN_QUICK_COUNT;
     double seconds;
     int r = run_batch(run, cast, count, &seconds);
+    *ret_count = run->count > 0 ? run->count : RUN_QUICK_COUNT;
+    if (r < 0 || run->count > 0 || run->seconds == 0)
+        return r;
     for (; r == 0 && seconds < run->seconds / 8; count *= 2)
         r = run_batch(run, cast, 2 * count, &seconds);
-    if (run->count > 0)
-        *ret_count = run->count;
-    else
-        *ret_count = run->seconds > 0 ? 1 + (uint64_t)((double)count / seconds * run->seconds) : RUN_QUICK_COUNT;
+    *ret_count = 1 + (uint64_t)((double)count / seconds * run->seconds);
     return r;
 }
 
