@@ -6,7 +6,7 @@ PREFIX ?=
 MESON  ?= $(firstword $(wildcard /usr/bin/meson) meson)
 
 .DEFAULT_GOAL := all
-.PHONY: all deps test check demo bench bench-server soak install fuzz format lint clean help
+.PHONY: all deps test check demo bench bench-server bench-messages soak install fuzz format lint clean help
 
 help:
 	@echo 'make            build into $(BUILD)/'
@@ -16,6 +16,7 @@ help:
 	@echo 'make demo       see it work: stock ZeroMQ clients, known by the kernel'"'"'s word'
 	@echo 'make bench      the figures, as ratios to a raw socket and to libzmq'
 	@echo 'make bench-server  the asynchronous server against raw epoll, io_uring, libuv, libevent, libev and redis'
+	@echo 'make bench-messages  message libraries: kith, libzmq, nng, nanomsg and frames packed by hand, with the aims beside'
 	@echo 'make soak       ten minutes of kith and libzmq clients that come, talk, leave and are killed; SECONDS=60 for one'
 	@echo 'make install    install; PREFIX=/usr and DESTDIR=... as usual'
 	@echo 'make fuzz       look for more inputs; SECONDS=60 a target, TARGET=zmtp for one'
@@ -46,6 +47,9 @@ bench: all
 
 bench-server: all
 	tools/bench-server $(BUILD)
+
+bench-messages: all
+	tools/bench-messages $(BUILD)
 
 soak: all
 	/usr/bin/python3 tests/soak/soak.py $(BUILD)/tests/soak/soak-server $(BUILD)/tests/soak/soak-client --seconds $(or $(SECONDS),600)

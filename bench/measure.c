@@ -15,17 +15,24 @@ double measure_seconds(clockid_t clock) {
     return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
-int measure_pin(const cpu_set_t *allowed, bool second) {
-    cpu_set_t one;
+int measure_processor(const cpu_set_t *allowed, bool second, cpu_set_t *ret_one) {
     int skip = second;
     for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
         if (!CPU_ISSET(cpu, allowed) || skip-- > 0)
             continue;
-        CPU_ZERO(&one);
-        CPU_SET(cpu, &one);
-        return sched_setaffinity(0, sizeof(one), &one) < 0 ? -errno : 0;
+        CPU_ZERO(ret_one);
+        CPU_SET(cpu, ret_one);
+        return 0;
     }
     return -ENODEV;
+}
+
+int measure_pin(const cpu_set_t *allowed, bool second) {
+    cpu_set_t one;
+    int r = measure_processor(allowed, second, &one);
+    if (r < 0)
+        return r;
+    return sched_setaffinity(0, sizeof(one), &one) < 0 ? -errno : 0;
 }
 
 void measure_shuffle(size_t *order, size_t count) {

@@ -10,6 +10,9 @@
 /* The clock's time in seconds. */
 double measure_seconds(clockid_t clock);
 
+/* The first processor of `allowed`, or the second. Errors: -ENODEV (there is none). */
+int measure_processor(const cpu_set_t *allowed, bool second, cpu_set_t *ret_one);
+
 /* Pins this process to the first processor of `allowed`, or to the second. Errors: -ENODEV (there is none), those of sched_setaffinity(2).
  */
 int measure_pin(const cpu_set_t *allowed, bool second);

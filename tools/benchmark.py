@@ -1,4 +1,4 @@
-"""benchmark: what tools/bench and tools/bench-server share: running a program, medians and ratios, the machine, a table."""
+"""benchmark: what the tools/bench* share: running a program, medians and ratios, the machine, a table."""
 import os
 import platform
 import re

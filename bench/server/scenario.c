@@ -11,6 +11,7 @@
 #include "bench/measure.h"
 #include "bench/server/flood.h"
 #include "bench/server/scenario.h"
+#include "bench/usage.h"
 
 #define KIB ((size_t)1024)
 
@@ -54,7 +55,7 @@ static int count_load(const struct scenario *scenario, struct server *server, st
     int r = warm_up(scenario, server, &load);
     if (r < 0)
         return r;
-    counter = server_count_calls(server);
+    counter = usage_count_calls(server->pid);
     if (counter < 0)
         return 0; /* not permitted: not measured */
     r = load_run(load, scenario->requests);
@@ -75,7 +76,7 @@ static int measure_slow(const struct scenario *scenario, struct server *server, 
     if (r == 0)
         r = time_run(load, server, scenario->requests, &figures->alone, &ignored);
     if (r == 0)
-        r = server_memory_peak(server, true, &before);
+        r = usage_memory_peak(server->pid, true, &before);
     if (r == 0)
         r = flood_new(scenario->slow, &server->place, &flood);
     if (r == 0)
@@ -83,7 +84,7 @@ static int measure_slow(const struct scenario *scenario, struct server *server, 
     if (r == 0)
         r = time_run(load, server, scenario->requests, &figures->us, &figures->cpu_us);
     if (r == 0)
-        r = server_memory_peak(server, false, &after);
+        r = usage_memory_peak(server->pid, false, &after);
     if (r == 0)
         figures->memory = (after - before) / scenario->slow;
     return r;
@@ -128,13 +129,13 @@ static int measure_memory(const struct scenario *scenario, struct server *server
         r = warm_up(&few, &servers[i], &load);
         load_free(load);
         if (r == 0)
-            r = server_memory(&servers[i], &before);
+            r = usage_memory(servers[i].pid, &before);
         if (r == 0) {
             holders[i] = hold_connections(scenario, &servers[i]);
             r = holders[i] < 0 ? holders[i] : 0;
         }
         if (r == 0)
-            r = server_memory(&servers[i], &after);
+            r = usage_memory(servers[i].pid, &after);
         memory += after - before;
     }
     for (unsigned i = 0; i < count; i++)
