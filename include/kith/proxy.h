@@ -6,7 +6,7 @@
  * memory is bounded by the sockets' high-water marks.
  *
  * The sockets are of one loop and stay the caller's; the proxy takes their message and writable callbacks, and puts nothing in their place
- * when it is freed. Everything is called in the loop's thread.
+ * when it is freed. Everything is called in the loop's thread; when the loop has one of its own (kith_loop_thread()), in any.
  */
 #ifndef KITH_PROXY_H
 #define KITH_PROXY_H

@@ -14,6 +14,7 @@
 
 KITH_DEFINE_CLEANUP(kith_proxy *, kith_proxy_free)
 KITH_DEFINE_CLEANUP(kith_msg *, kith_msg_free)
+KITH_DEFINE_CLEANUP(kith_loop *, kith_loop_unlock)
 
 struct side {
     kith_proxy *proxy;
@@ -165,6 +166,15 @@ static void on_control(kith_socket *socket, kith_msg *msg, void *userdata) {
 
 /* ------------------------------------------------------------------------------------------------------------------------ */
 
+/* On a loop with a thread, nobody else is here until the scope ends. */
+#define HOLD(socket) _cleanup_(kith_loop_unlockp) __attribute__((unused)) kith_loop *held_ = lock(socket)
+
+static kith_loop *lock(kith_socket *socket) {
+    kith_loop *loop = kith_socket_loop(socket);
+    kith_loop_lock(loop);
+    return loop;
+}
+
 /* Can anything go from a socket of type `from` to one of type `to`? */
 static bool fits(kith_socket *from, kith_socket *to) {
     return kith_socket_receives(from) && kith_socket_sends(to);
@@ -194,6 +204,7 @@ int kith_proxy_new(const struct kith_proxy_options *options, kith_proxy **ret_pr
     kith_proxy *proxy = calloc(1, sizeof(*proxy));
     if (!proxy)
         return -ENOMEM;
+    HOLD(options->frontend);
     proxy->options = *options;
     proxy->front = (struct side){.proxy = proxy, .socket = options->frontend, .other = &proxy->back};
     proxy->back = (struct side){.proxy = proxy, .socket = options->backend, .other = &proxy->front};
@@ -208,6 +219,7 @@ int kith_proxy_new(const struct kith_proxy_options *options, kith_proxy **ret_pr
 kith_proxy *kith_proxy_free(kith_proxy *proxy) {
     if (!proxy)
         return NULL;
+    HOLD(proxy->front.socket);
     kith_socket_set_handler(proxy->front.socket, NULL, NULL);
     kith_socket_set_handler(proxy->back.socket, NULL, NULL);
     if (proxy->options.control)
@@ -225,14 +237,17 @@ static void set_paused(kith_proxy *proxy, bool paused) {
 }
 
 void kith_proxy_pause(kith_proxy *proxy) {
+    HOLD(proxy->front.socket);
     set_paused(proxy, true);
 }
 
 void kith_proxy_resume(kith_proxy *proxy) {
+    HOLD(proxy->front.socket);
     set_paused(proxy, proxy->terminated);
 }
 
 void kith_proxy_stats(const kith_proxy *proxy, struct kith_proxy_stats *ret_stats) {
+    HOLD(proxy->front.socket);
     *ret_stats = (struct kith_proxy_stats){
         .to_backend = proxy->front.way,
         .to_frontend = proxy->back.way,
@@ -257,5 +272,8 @@ int kith_proxy_run(kith_socket *frontend, kith_socket *backend, kith_socket *cap
     int r = kith_proxy_new(&options, &proxy);
     if (r >= 0)
         r = kith_loop_run(kith_socket_loop(frontend));
-    return r < 0 ? r : proxy->terminated ? 0 : -ECANCELED;
+    if (r < 0)
+        return r;
+    HOLD(frontend);
+    return proxy->terminated ? 0 : -ECANCELED;
 }

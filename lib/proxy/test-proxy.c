@@ -1,6 +1,8 @@
 /* proxy/test-proxy.c: what goes in at one side comes out at the other, nothing is lost, and the control socket steers. */
 #include "socket/testing.h"
 
+#include <pthread.h>
+
 #include <kith/proxy.h>
 
 struct scene {
@@ -205,13 +207,52 @@ static void test_run_is_over_when_it_is_told_or_stopped(void **state) {
     kith_timer_free(timer);
 }
 
+struct run {
+    struct scene *scene;
+    int result;
+};
+
+static void *run_proxy(void *userdata) {
+    struct run *run = userdata;
+    run->result = kith_proxy_run(run->scene->front.socket, run->scene->back.socket, NULL, NULL);
+    return NULL;
+}
+
+/* One thread runs the proxy, another one has the sockets at its ends. */
+static void test_a_loop_with_a_thread_joins_them_for_others(void **state) {
+    struct scene *scene = *state;
+    struct run run = {.scene = scene};
+    pthread_t thread;
+    assert_int_equal(kith_loop_thread(scene->world.loop, NULL), 0);
+    bound(scene, &scene->front, KITH_PULL);
+    bound(scene, &scene->back, KITH_PUSH);
+    node_init(&scene->world, &scene->client, KITH_PUSH, NULL);
+    node_connect(&scene->client, &scene->front);
+    node_init(&scene->world, &scene->worker, KITH_PULL, NULL);
+    node_connect(&scene->worker, &scene->back);
+    assert_int_equal(pthread_create(&thread, NULL, run_proxy, &run), 0);
+    for (uint32_t i = 0; i < 100; i++) {
+        kith_msg *msg = NULL;
+        assert_int_equal(kith_msg_new(&msg), 0);
+        assert_int_equal(kith_msg_add(msg, &i, sizeof(i)), 0);
+        assert_int_equal(kith_socket_send(scene->client.socket, msg, -1), 0);
+        assert_int_equal(kith_socket_recv(scene->worker.socket, &msg, -1), 0);
+        assert_memory_equal(kith_msg_frame(msg, 0, NULL), &i, sizeof(i));
+        kith_msg_free(msg);
+    }
+    kith_loop_stop(scene->world.loop);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(run.result, -ECANCELED);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, scene_setup, scene_teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_requests_and_replies_find_their_way),   TEST(test_a_reply_to_a_client_that_has_gone_is_counted),
-        TEST(test_nothing_is_lost_when_one_side_is_slow), TEST(test_the_control_socket_steers),
-        TEST(test_what_cannot_be_joined_is_refused),      TEST(test_run_is_over_when_it_is_told_or_stopped),
+        TEST(test_requests_and_replies_find_their_way),        TEST(test_a_reply_to_a_client_that_has_gone_is_counted),
+        TEST(test_nothing_is_lost_when_one_side_is_slow),      TEST(test_the_control_socket_steers),
+        TEST(test_what_cannot_be_joined_is_refused),           TEST(test_run_is_over_when_it_is_told_or_stopped),
+        TEST(test_a_loop_with_a_thread_joins_them_for_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
