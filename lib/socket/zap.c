@@ -57,8 +57,8 @@ static int question_new(struct kith_zap *zap, struct kith_session *session, stru
     struct question *question = malloc(sizeof(*question));
     if (!question)
         return -ENOMEM;
-    *question = (struct question){
-        .number = ++zap->number, .session = kith_session_ref(session), .account = kith_account_ref(session->account)};
+    *question =
+        (struct question){.number = ++zap->number, .session = kith_session_ref(session), .account = kith_account_ref(session->account)};
     kith_list_push_back(&zap->questions, &question->link);
     *ret_question = question;
     return 0;

@@ -1,6 +1,6 @@
 /*
- * socket/zap.h: the ZAP client of a socket (RFC 27): asks the handler of this process, whoever is bound at inproc://zeromq.zap.01, whether a
- * peer may come in, and passes the answer on to the session.
+ * socket/zap.h: the ZAP client of a socket (RFC 27): asks the handler of this process, whoever is bound at inproc://zeromq.zap.01, whether
+ * a peer may come in, and passes the answer on to the session.
  */
 #ifndef KITH_SOCKET_ZAP_H
 #define KITH_SOCKET_ZAP_H
