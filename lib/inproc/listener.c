@@ -129,6 +129,13 @@ int kith_inproc_listener_new(kith_loop *loop, const char *name, const struct kit
     return r;
 }
 
+bool kith_inproc_listened(const char *name) {
+    struct kith_registry *registry = kith_registry_lock();
+    bool listened = kith_map_find(&registry->listeners, name, strlen(name)) != NULL;
+    kith_registry_unlock(registry);
+    return listened;
+}
+
 struct kith_inproc_listener *kith_inproc_listener_free(struct kith_inproc_listener *listener) {
     if (!listener)
         return NULL;

@@ -19,6 +19,8 @@ struct kith_inproc_listener_ops {
 /* Errors: -EINVAL (as kith_pipe_connect()), -EADDRINUSE, -ENOMEM, -EMFILE, -ENFILE, -ECHILD. */
 int kith_inproc_listener_new(kith_loop *loop, const char *name, const struct kith_inproc_listener_ops *ops, void *userdata,
                              struct kith_inproc_listener **ret_listener);
+/* Is the name listened at, by anybody in this process? Any thread; it may be over when this returns. */
+bool kith_inproc_listened(const char *name);
 struct kith_inproc_listener *kith_inproc_listener_free(struct kith_inproc_listener *listener);
 
 #endif

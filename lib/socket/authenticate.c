@@ -1,7 +1,7 @@
 /*
  * socket/authenticate.c: who is let in, by what a peer has shown in its handshake.
  *
- * Without a ZAP handler:
+ * When a ZAP handler is bound in this process (RFC 27) it is asked, and its word holds. Without one:
  *   PLAIN  the server's own plain-username and plain-password; without a name nobody is let in, as nobody knows who should be
  *   CURVE  everybody who knows the server's public key: the client's own key is proved and a fact of its messages' origin
  *   NULL   everybody; the engine asks only when there is a zap-domain
@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "socket/socket.h"
+#include "socket/zap.h"
 
 int kith_socket_check_security(const kith_socket *socket, struct kith_error *ret_error) {
     const struct kith_profile *profile = socket->sessions.profile;
@@ -46,8 +47,7 @@ static void decide_plain(struct kith_session *session, const struct kith_credent
         kith_session_authenticate(session, 400, "not the user name and password of plain-username and plain-password");
 }
 
-void kith_socket_on_credentials(struct kith_session *session, const struct kith_credentials_shown *shown, void *userdata) {
-    (void)userdata;
+static void decide_alone(struct kith_session *session, const struct kith_credentials_shown *shown) {
     const struct kith_profile *profile = session->profile;
     if (profile->numbers[KITH_OPTION_ZAP_ENFORCE_DOMAIN] != 0 && profile->octets[KITH_OPTION_ZAP_DOMAIN].data)
         kith_session_authenticate(session, 300, "there is no ZAP handler, and zap-enforce-domain asks for one");
@@ -55,4 +55,12 @@ void kith_socket_on_credentials(struct kith_session *session, const struct kith_
         decide_plain(session, shown);
     else
         kith_session_authenticate(session, 200, NULL);
+}
+
+void kith_socket_on_credentials(struct kith_session *session, const struct kith_credentials_shown *shown, void *userdata) {
+    kith_socket *socket = userdata;
+    if (!kith_zap_present())
+        decide_alone(session, shown);
+    else if (kith_zap_ask(&socket->zap, session, shown) < 0)
+        kith_session_authenticate(session, 300, "the ZAP handler cannot be asked");
 }

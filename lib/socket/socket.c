@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "socket/zap.h"
 #include "stream/net.h"
 
 KITH_DEFINE_CLEANUP(kith_socket *, kith_socket_unref)
@@ -248,6 +249,7 @@ void kith_socket_free_acceptors(kith_socket *socket) {
 kith_socket *kith_socket_unref(kith_socket *socket) {
     if (!socket || --socket->refs > 0)
         return NULL;
+    kith_zap_free(socket->zap);
     kith_pattern_free(socket->pattern);
     kith_session_host_deinit(&socket->sessions);
     kith_timer_free(socket->linger_timer);

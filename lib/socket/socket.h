@@ -23,6 +23,7 @@ struct kith_socket {
     struct kith_session_host sessions;
     struct kith_pattern *pattern;
     struct kith_list acceptors;
+    struct kith_zap *zap; /* NULL: no ZAP handler has been asked */
     char last_endpoint[KITH_ENDPOINT_MAX];
 
     struct kith_socket_handler handler;
