@@ -36,8 +36,9 @@ struct kith_datagram {
     bool paused;
     bool blocked; /* the kernel's buffer is full: waiting to write */
     bool starved; /* `writable` is due */
-    bool struck;  /* the first datagram of the queue was tried and met an error already */
-    int error;    /* to be told by `failed`, with `lost`; 0: nothing is */
+    bool draining;
+    bool struck; /* the first datagram of the queue was tried and met an error already */
+    int error;   /* to be told by `failed`, with `lost`; 0: nothing is */
     unsigned lost;
     uint32_t drops; /* the kernel's count so far */
     unsigned named; /* index of the interface whose name is this */
