@@ -102,6 +102,10 @@ KITH_PUBLIC int kith_socket_drain(kith_socket *socket, int timeout_ms);
 KITH_PUBLIC int kith_socket_bind(kith_socket *socket, const char *endpoint, struct kith_error *ret_error);
 /* Connects to an endpoint, now and again after each loss, with backoff. That nobody listens yet is not an error. Errors as bind. */
 KITH_PUBLIC int kith_socket_connect(kith_socket *socket, const char *endpoint, struct kith_error *ret_error);
+/* PEER: the same, and says what the peer's messages will have as their routing id, and messages for it need: at once, and for as long as
+ * the endpoint is connected to, however often the connection is lost. A message for a peer that is not there waits (-EAGAIN). Errors also:
+ * -ENOTSUP (another type). */
+KITH_PUBLIC int kith_socket_connect_peer(kith_socket *socket, const char *endpoint, uint32_t *ret_routing_id, struct kith_error *ret_error);
 /* Ends what kith_socket_bind() began: stops listening; peers that are connected stay. The endpoint is as it was given or as
  * kith_socket_last_endpoint() told it. Errors: -ENOENT (not bound there), -ECHILD, -ESHUTDOWN. */
 KITH_PUBLIC int kith_socket_unbind(kith_socket *socket, const char *endpoint);

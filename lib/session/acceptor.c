@@ -38,20 +38,14 @@ static void acceptor_on_error(kith_listener *listener, int error, void *userdata
 
 static const struct kith_listener_ops acceptor_ops = {.accept = acceptor_on_accept, .error = acceptor_on_error};
 
-int kith_acceptor_new(struct kith_session_host *host, const struct kith_endpoint *endpoint, struct kith_acceptor **ret_acceptor,
-                      struct kith_error *ret_error) {
-    _cleanup_(kith_acceptor_freep) struct kith_acceptor *acceptor = calloc(1, sizeof(*acceptor));
-    if (!acceptor)
-        return kith_error_set(ret_error, -ENOMEM, "out of memory");
-    kith_list_init(&acceptor->link);
-    acceptor->host = host;
-    const int64_t *numbers = host->profile->numbers;
+static int acceptor_listen(struct kith_acceptor *acceptor, const struct kith_endpoint *endpoint, struct kith_error *ret_error) {
+    const int64_t *numbers = acceptor->host->profile->numbers;
     struct kith_listener_options options = {
         .identity = endpoint->transport->identity && numbers[KITH_OPTION_IDENTITY] != 0,
         .backlog = (int)numbers[KITH_OPTION_BACKLOG],
         .mode = (int)numbers[KITH_OPTION_IPC_MODE],
     };
-    int r = kith_listener_new(host->loop, &endpoint->address, &options, &acceptor_ops, acceptor, &acceptor->listener, ret_error);
+    int r = kith_listener_new(acceptor->host->loop, &endpoint->address, &options, &acceptor_ops, acceptor, &acceptor->listener, ret_error);
     if (r < 0)
         return r;
     struct kith_endpoint bound = *endpoint;
@@ -59,8 +53,31 @@ int kith_acceptor_new(struct kith_session_host *host, const struct kith_endpoint
     if (r < 0)
         return kith_error_set(ret_error, r, "getsockname: %s", kith_error_name(r));
     r = kith_place_new(&bound, &acceptor->place);
+    return r < 0 ? kith_error_set(ret_error, r, "out of memory") : 0;
+}
+
+static int acceptor_receive(struct kith_acceptor *acceptor, const struct kith_endpoint *endpoint, struct kith_error *ret_error) {
+    struct kith_place *place;
+    int r = kith_place_new(endpoint, &place);
     if (r < 0)
         return kith_error_set(ret_error, r, "out of memory");
+    r = kith_session_new_bound(acceptor->host, place, &acceptor->session, ret_error);
+    kith_place_unref(place);
+    if (r >= 0)
+        acceptor->place = kith_place_ref(acceptor->session->place);
+    return r;
+}
+
+int kith_acceptor_new(struct kith_session_host *host, const struct kith_endpoint *endpoint, struct kith_acceptor **ret_acceptor,
+                      struct kith_error *ret_error) {
+    _cleanup_(kith_acceptor_freep) struct kith_acceptor *acceptor = calloc(1, sizeof(*acceptor));
+    if (!acceptor)
+        return kith_error_set(ret_error, -ENOMEM, "out of memory");
+    kith_list_init(&acceptor->link);
+    acceptor->host = host;
+    int r = (endpoint->transport->datagrams ? acceptor_receive : acceptor_listen)(acceptor, endpoint, ret_error);
+    if (r < 0)
+        return r;
     *ret_acceptor = KITH_STEAL(acceptor);
     return 0;
 }
@@ -70,6 +87,9 @@ struct kith_acceptor *kith_acceptor_free(struct kith_acceptor *acceptor) {
         return NULL;
     kith_list_unlink(&acceptor->link);
     kith_listener_free(acceptor->listener);
+    if (acceptor->session)
+        kith_session_fail(acceptor->session, 0, "bound no more");
+    kith_session_unref(acceptor->session);
     kith_place_unref(acceptor->place);
     free(acceptor);
     return NULL;

@@ -112,6 +112,8 @@ int kith_session_identify(struct kith_session *session, struct kith_sender *send
 int kith_session_identify_peer(struct kith_session *session) {
     struct kith_process *process = NULL;
     kith_origin *origin = NULL;
+    if (!session->place->endpoint.transport->peer)
+        return 0;
     int r = session->place->endpoint.transport->peer(session->conn, &process, &origin);
     if (r < 0)
         return r;

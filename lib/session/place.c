@@ -7,7 +7,7 @@
 
 int kith_place_new(const struct kith_endpoint *endpoint, struct kith_place **ret_place) {
     char text[KITH_ENDPOINT_MAX] = "";
-    (void)endpoint->transport->format(&endpoint->address, text, sizeof(text));
+    (void)endpoint->transport->format(endpoint, text, sizeof(text));
     size_t size = strlen(text) + 1;
     struct kith_place *place = malloc(sizeof(*place) + size);
     if (!place)

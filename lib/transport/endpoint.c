@@ -12,6 +12,7 @@
 static const struct kith_transport *const transports[] = {
     &kith_transport_unix,
     &kith_transport_tcp,
+    &kith_transport_udp,
 };
 
 static int unknown_scheme(const char *text, size_t size, struct kith_error *ret_error) {
@@ -20,6 +21,10 @@ static int unknown_scheme(const char *text, size_t size, struct kith_error *ret_
     for (size_t i = 0; i < KITH_ARRAY_SIZE(transports) && used < sizeof(known); i++)
         used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s", i > 0 ? ", " : "", transports[i]->scheme);
     return kith_error_set(ret_error, -EPROTONOSUPPORT, "%s: there is no transport \"%.*s\"; there are: %s", text, (int)size, text, known);
+}
+
+int kith_endpoint_parse_address(const char *text, bool listening, struct kith_endpoint *ret_endpoint, struct kith_error *ret_error) {
+    return kith_address_parse(text, listening, &ret_endpoint->address, ret_error);
 }
 
 int kith_endpoint_parse(const char *text, bool listening, struct kith_endpoint *ret_endpoint, struct kith_error *ret_error) {
@@ -37,7 +42,7 @@ int kith_endpoint_parse(const char *text, bool listening, struct kith_endpoint *
         if (strlen(transport->scheme) != size || memcmp(transport->scheme, text, size) != 0)
             continue;
         struct kith_endpoint endpoint = {.transport = transport};
-        int r = transport->parse(text, listening, &endpoint.address, ret_error);
+        int r = transport->parse(text, listening, &endpoint, ret_error);
         if (r < 0)
             return r;
         *ret_endpoint = endpoint;

@@ -6,9 +6,9 @@
 
 #include "transport/transport.h"
 
-static int tcp_format(const struct kith_address *address, char *text, size_t size) {
+static int tcp_format(const struct kith_endpoint *endpoint, char *text, size_t size) {
     char name[KITH_ENDPOINT_MAX];
-    int r = kith_address_format(address, name, sizeof(name));
+    int r = kith_address_format(&endpoint->address, name, sizeof(name));
     return r < 0 ? r : snprintf(text, size, "tcp://%s", name);
 }
 
@@ -43,7 +43,7 @@ static int tcp_peer(kith_conn *conn, struct kith_process **ret_process, kith_ori
 const struct kith_transport kith_transport_tcp = {
     .scheme = "tcp",
     .identity = false,
-    .parse = kith_address_parse,
+    .parse = kith_endpoint_parse_address,
     .format = tcp_format,
     .tune = tcp_tune,
     .peer = tcp_peer,

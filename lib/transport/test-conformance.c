@@ -78,7 +78,7 @@ static void stage_connect(struct stage *stage) {
     char text[KITH_ENDPOINT_MAX];
     struct kith_endpoint endpoint;
     struct kith_error error = KITH_ERROR_NONE;
-    assert_true(stage->bound.transport->format(&stage->bound.address, text, sizeof(text)) > 0);
+    assert_true(stage->bound.transport->format(&stage->bound, text, sizeof(text)) > 0);
     assert_int_equal(kith_endpoint_parse(text, false, &endpoint, &error), 0);
     struct kith_conn_options options = {.identity = endpoint.transport->identity};
     struct end *client = &stage->client;

@@ -28,6 +28,8 @@ static void test_endpoints_become_addresses_and_come_back(void **state) {
         {"tcp://*:5555", "tcp://0.0.0.0:5555", true, &kith_transport_tcp},
         {"tcp://*:*", "tcp://0.0.0.0:0", true, &kith_transport_tcp},
         {"tcp://[::]:0", "tcp://[::]:0", true, &kith_transport_tcp},
+        {"udp://127.0.0.1:5555", "udp://127.0.0.1:5555", false, &kith_transport_udp},
+        {"udp://lo;239.1.1.1:5555", "udp://lo;239.1.1.1:5555", true, &kith_transport_udp},
     };
     for (size_t i = 0; i < KITH_ARRAY_SIZE(rows); i++) {
         struct kith_endpoint endpoint;
@@ -35,7 +37,7 @@ static void test_endpoints_become_addresses_and_come_back(void **state) {
         char text[KITH_ENDPOINT_MAX];
         assert_int_equal(kith_endpoint_parse(rows[i].text, rows[i].listening, &endpoint, &error), 0);
         assert_ptr_equal(endpoint.transport, rows[i].transport);
-        assert_int_equal(endpoint.transport->format(&endpoint.address, text, sizeof(text)), (int)strlen(rows[i].formatted));
+        assert_int_equal(endpoint.transport->format(&endpoint, text, sizeof(text)), (int)strlen(rows[i].formatted));
         assert_string_equal(text, rows[i].formatted);
     }
 }
@@ -50,7 +52,8 @@ static void test_what_is_wrong_is_named_with_its_remedy(void **state) {
         {"", true, -EINVAL, "ipc://PATH"},
         {"x", true, -EINVAL, "not an endpoint"},
         {"://x", true, -EINVAL, "not an endpoint"},
-        {"udp://127.0.0.1:1", true, -EPROTONOSUPPORT, "no transport \"udp\"; there are: ipc, tcp"},
+        {"sctp://127.0.0.1:1", true, -EPROTONOSUPPORT, "no transport \"sctp\"; there are: ipc, tcp, udp"},
+        {"udp://127.0.0.1", true, -EINVAL, "the port is missing"},
         {"TCP://127.0.0.1:1", true, -EPROTONOSUPPORT, "there are: ipc, tcp"},
         {"ip://x", true, -EPROTONOSUPPORT, "\"ip\""},
         {"ipc://", true, -EINVAL, "the path is missing"},

@@ -6,9 +6,9 @@
 
 #include "transport/transport.h"
 
-static int unix_format(const struct kith_address *address, char *text, size_t size) {
+static int unix_format(const struct kith_endpoint *endpoint, char *text, size_t size) {
     char name[KITH_ENDPOINT_MAX];
-    int r = kith_address_format(address, name, sizeof(name));
+    int r = kith_address_format(&endpoint->address, name, sizeof(name));
     return r < 0 ? r : snprintf(text, size, "ipc://%s", name);
 }
 
@@ -52,7 +52,7 @@ static int unix_peer(kith_conn *conn, struct kith_process **ret_process, kith_or
 const struct kith_transport kith_transport_unix = {
     .scheme = "ipc",
     .identity = true,
-    .parse = kith_address_parse,
+    .parse = kith_endpoint_parse_address,
     .format = unix_format,
     .peer = unix_peer,
 };
