@@ -63,7 +63,7 @@ struct radio {
 struct listener {
     struct kith_fanout_peer fanout;
     struct kith_map memberships; /* by the group's name */
-    uint64_t refused;            /* groups */
+    uint64_t refused, refused_told; /* groups */
 };
 
 struct membership {
@@ -113,10 +113,20 @@ static void radio_forget(struct kith_pattern *pattern, struct kith_session *sess
         radio->one_way_count--;
 }
 
+static void radio_tell_refused(struct kith_session *session, uint64_t count) {
+    if (count > 0)
+        kith_session_tell(session, KITH_EVENT_SUBSCRIPTIONS_REFUSED, -ENOBUFS, count,
+                          "%llu group%s refused: more than max-subscriptions allows, or than there is memory for", (unsigned long long)count,
+                          count == 1 ? " was" : "s were");
+}
+
 static void radio_detach(struct kith_pattern *pattern, struct kith_session *session) {
-    struct kith_fanout_peer fanout = ((struct listener *)session->pattern_data)->fanout;
+    struct listener *listener = session->pattern_data;
+    struct kith_fanout_peer fanout = listener->fanout;
+    uint64_t refused = listener->refused - listener->refused_told;
     radio_forget(pattern, session);
     kith_fanout_tell_rest(&fanout);
+    radio_tell_refused(session, refused);
 }
 
 static void radio_deinit(struct kith_pattern *pattern) {
@@ -145,15 +155,14 @@ static int radio_enter(struct radio *radio, struct listener *listener, const voi
     return 0;
 }
 
-/* What is refused is told at first and whenever the number has doubled. */
 static void radio_join(struct radio *radio, struct listener *listener, const void *name, size_t size) {
     int64_t limit = radio->base.sessions->profile->numbers[KITH_OPTION_MAX_SUBSCRIPTIONS];
     int r = listener->memberships.count < (uint64_t)limit ? radio_enter(radio, listener, name, size) : -ENOBUFS;
     if (r >= 0 || !kith_fanout_worth_telling(++listener->refused))
         return;
-    kith_session_tell(listener->fanout.session, KITH_EVENT_SUBSCRIPTIONS_REFUSED, r, listener->refused - listener->refused / 2,
-                      "%llu groups refused so far: %s", (unsigned long long)listener->refused,
-                      r == -ENOMEM ? "out of memory" : "it has joined as many as it may (max-subscriptions)");
+    uint64_t count = listener->refused - listener->refused_told;
+    listener->refused_told = listener->refused;
+    radio_tell_refused(listener->fanout.session, count);
 }
 
 /* Joining twice is joining once, leaving what was not joined nothing. */

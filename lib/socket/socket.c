@@ -11,26 +11,13 @@
 KITH_DEFINE_CLEANUP(kith_socket *, kith_socket_unref)
 
 static const struct kith_pattern_ops *const patterns[] = {
-    [KITH_REQ] = &kith_pattern_req,
-    [KITH_REP] = &kith_pattern_rep,
-    [KITH_DEALER] = &kith_pattern_dealer,
-    [KITH_ROUTER] = &kith_pattern_router,
-    [KITH_PUB] = &kith_pattern_pub,
-    [KITH_SUB] = &kith_pattern_sub,
-    [KITH_XPUB] = &kith_pattern_xpub,
-    [KITH_XSUB] = &kith_pattern_xsub,
-    [KITH_PUSH] = &kith_pattern_push,
-    [KITH_PULL] = &kith_pattern_pull,
-    [KITH_PAIR] = &kith_pattern_pair,
-    [KITH_STREAM] = &kith_pattern_stream,
-    [KITH_CLIENT] = &kith_pattern_client,
-    [KITH_SERVER] = &kith_pattern_server,
-    [KITH_RADIO] = &kith_pattern_radio,
-    [KITH_DISH] = &kith_pattern_dish,
-    [KITH_SCATTER] = &kith_pattern_scatter,
-    [KITH_GATHER] = &kith_pattern_gather,
-    [KITH_PEER] = &kith_pattern_peer,
-    [KITH_CHANNEL] = &kith_pattern_channel,
+    [KITH_REQ] = &kith_pattern_req,       [KITH_REP] = &kith_pattern_rep,         [KITH_DEALER] = &kith_pattern_dealer,
+    [KITH_ROUTER] = &kith_pattern_router, [KITH_PUB] = &kith_pattern_pub,         [KITH_SUB] = &kith_pattern_sub,
+    [KITH_XPUB] = &kith_pattern_xpub,     [KITH_XSUB] = &kith_pattern_xsub,       [KITH_PUSH] = &kith_pattern_push,
+    [KITH_PULL] = &kith_pattern_pull,     [KITH_PAIR] = &kith_pattern_pair,       [KITH_STREAM] = &kith_pattern_stream,
+    [KITH_CLIENT] = &kith_pattern_client, [KITH_SERVER] = &kith_pattern_server,   [KITH_RADIO] = &kith_pattern_radio,
+    [KITH_DISH] = &kith_pattern_dish,     [KITH_SCATTER] = &kith_pattern_scatter, [KITH_GATHER] = &kith_pattern_gather,
+    [KITH_PEER] = &kith_pattern_peer,     [KITH_CHANNEL] = &kith_pattern_channel,
 };
 
 static const char *const names[] = {

@@ -252,7 +252,8 @@ static void test_a_dish_says_join_and_leave_as_commands(void **state) {
 
     raw_text(fd, "\x01\xff"); /* the group, more, the body */
     raw_send(fd, group, KITH_GROUP_MAX);
-    raw_text(fd, "\x00\x04" "body");
+    raw_text(fd, "\x00\x04"
+                 "body");
     hear(&scene->dish, group, "body");
     close(fd);
 }
@@ -265,14 +266,19 @@ static void test_what_is_no_message_of_a_radio_is_dropped(void **state) {
     node_bind(&scene->dish, "ipc");
     int fd = raw_connect(&scene->dish);
     raw_handshake(fd, 1, "RADIO", NULL);
-    raw_text(fd, "\x00\x01g");                          /* no body */
-    raw_text(fd, "\x01\x01g\x01\x01" "a\x00\x01" "b");  /* three frames */
-    raw_text(fd, "\x01\x01h\x00\x01" "b");              /* another group */
-    raw_text(fd, "\x01\x02g\0\x00\x01" "b");            /* a NUL makes another one */
+    raw_text(fd, "\x00\x01g"); /* no body */
+    raw_text(fd, "\x01\x01g\x01\x01"
+                 "a\x00\x01"
+                 "b"); /* three frames */
+    raw_text(fd, "\x01\x01h\x00\x01"
+                 "b"); /* another group */
+    raw_text(fd, "\x01\x02g\0\x00\x01"
+                 "b"); /* a NUL makes another one */
     memset(octets, 'g', 256);
-    raw_text(fd, "\x03\0\0\0\0\0\0\x01\0");             /* 256 octets of group */
+    raw_text(fd, "\x03\0\0\0\0\0\0\x01\0"); /* 256 octets of group */
     raw_send(fd, octets, 256);
-    raw_text(fd, "\x00\x01" "b");
+    raw_text(fd, "\x00\x01"
+                 "b");
     raw_text(fd, "\x01\x01g\x00\x02ok");
     hear(&scene->dish, "g", "ok");
     assert_int_equal(scene->dish.events[KITH_EVENT_DROPPED], 3);
@@ -291,7 +297,11 @@ static void test_a_radio_sends_two_frames_to_whom_joined(void **state) {
     say(&scene->radio, "B", "unheard");
     say(&scene->radio, "A", "heard");
     assert_int_equal(await(scene, fd, octets, sizeof(octets), 10), 10);
-    assert_memory_equal(octets, "\x01\x01" "A\x00\x05" "heard", 10);
+    assert_memory_equal(octets,
+                        "\x01\x01"
+                        "A\x00\x05"
+                        "heard",
+                        10);
     raw_text(fd, "\x04\x07\x05LEAVEB\x04\x07\x05LEAVEA\x04\x07\x05LEAVEA");
     settle_down(&scene->world);
     say(&scene->radio, "A", "unheard");
@@ -448,7 +458,8 @@ static void test_only_radio_and_dish_have_datagrams(void **state) {
 }
 
 static int udp_client(const struct scene *scene) {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port_of(&scene->dish)), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port_of(&scene->dish)), .sin_addr = {htonl(INADDR_LOOPBACK)}};
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     assert_true(fd >= 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
@@ -489,8 +500,8 @@ static void test_what_is_no_datagram_of_a_radio_is_dropped(void **state) {
     tune_udp(scene);
     assert_int_equal(kith_socket_join(scene->dish.socket, "group"), 0);
     int fd = udp_client(scene);
-    assert_int_equal(send(fd, "", 0, 0), 0);                /* empty */
-    assert_int_equal(send(fd, "\x05grou", 5, 0), 5);        /* the group is cut */
+    assert_int_equal(send(fd, "", 0, 0), 0);         /* empty */
+    assert_int_equal(send(fd, "\x05grou", 5, 0), 5); /* the group is cut */
     assert_int_equal(send(fd, "\xff", 1, 0), 1);
     assert_int_equal(send(fd, "\x05groupok", 8, 0), 8);
     hear(&scene->dish, "group", "ok");

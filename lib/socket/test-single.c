@@ -1,6 +1,6 @@
 /*
- * socket/test-single.c: the rules of CLIENT, SERVER, PEER, SCATTER, GATHER and CHANNEL, whose messages have one frame: kith to kith over each
- * transport, and in raw octets, because the packaged libzmq is built without them.
+ * socket/test-single.c: the rules of CLIENT, SERVER, PEER, SCATTER, GATHER and CHANNEL, whose messages have one frame: kith to kith over
+ * each transport, and in raw octets, because the packaged libzmq is built without them.
  */
 #include "socket/testing.h"
 
@@ -202,7 +202,8 @@ static void test_only_peers_have_numbers_to_connect_to(void **state) {
     uint32_t id = 7;
     serve(scene, KITH_SERVER);
     node_init(&scene->world, &scene->client, KITH_CLIENT, &quiet_handler);
-    assert_int_equal(kith_socket_connect_peer(scene->client.socket, kith_socket_last_endpoint(scene->server.socket), &id, &error), -ENOTSUP);
+    assert_int_equal(kith_socket_connect_peer(scene->client.socket, kith_socket_last_endpoint(scene->server.socket), &id, &error),
+                     -ENOTSUP);
     assert_non_null(strstr(error.text, "a CLIENT does not"));
     assert_int_equal(id, 7);
     node_deinit(&scene->client);
@@ -251,8 +252,11 @@ static void test_a_channel_talks_both_ways_and_refuses_a_third(void **state) {
 /* What they share ------------------------------------------------------------------------------------------------------------- */
 
 static void test_several_frames_are_not_sent(void **state) {
-    static const enum kith_socket_type types[][2] = {{KITH_SERVER, KITH_CLIENT},   {KITH_CLIENT, KITH_SERVER}, {KITH_GATHER, KITH_SCATTER},
-                                                     {KITH_CHANNEL, KITH_CHANNEL}, {KITH_PEER, KITH_PEER}};
+    static const enum kith_socket_type types[][2] = {{KITH_SERVER, KITH_CLIENT},
+                                                     {KITH_CLIENT, KITH_SERVER},
+                                                     {KITH_GATHER, KITH_SCATTER},
+                                                     {KITH_CHANNEL, KITH_CHANNEL},
+                                                     {KITH_PEER, KITH_PEER}};
     struct scene *scene = *state;
     for (size_t i = 0; i < KITH_ARRAY_SIZE(types); i++) {
         serve(scene, types[i][0]);
@@ -268,8 +272,11 @@ static void test_several_frames_are_not_sent(void **state) {
 }
 
 static void test_types_that_do_not_fit_are_refused(void **state) {
-    static const enum kith_socket_type types[][2] = {{KITH_SERVER, KITH_DEALER}, {KITH_SERVER, KITH_SERVER},  {KITH_GATHER, KITH_PUSH},
-                                                     {KITH_CHANNEL, KITH_PAIR},  {KITH_PEER, KITH_ROUTER}};
+    static const enum kith_socket_type types[][2] = {{KITH_SERVER, KITH_DEALER},
+                                                     {KITH_SERVER, KITH_SERVER},
+                                                     {KITH_GATHER, KITH_PUSH},
+                                                     {KITH_CHANNEL, KITH_PAIR},
+                                                     {KITH_PEER, KITH_ROUTER}};
     struct scene *scene = *state;
     for (size_t i = 0; i < KITH_ARRAY_SIZE(types); i++) {
         serve(scene, types[i][0]);
@@ -291,7 +298,7 @@ static void test_on_the_wire_a_message_is_one_frame(void **state) {
         const char *name, *theirs;
         bool sends;
     } cases[] = {
-        {KITH_SERVER, "SERVER", "CLIENT", false}, {KITH_CLIENT, "CLIENT", "SERVER", true},     {KITH_SCATTER, "SCATTER", "GATHER", true},
+        {KITH_SERVER, "SERVER", "CLIENT", false},  {KITH_CLIENT, "CLIENT", "SERVER", true},    {KITH_SCATTER, "SCATTER", "GATHER", true},
         {KITH_GATHER, "GATHER", "SCATTER", false}, {KITH_CHANNEL, "CHANNEL", "CHANNEL", true}, {KITH_PEER, "PEER", "PEER", false},
     };
     struct scene *scene = *state;
@@ -315,7 +322,11 @@ static void test_on_the_wire_a_message_is_one_frame(void **state) {
             assert_memory_equal(octets, "\x00\x04word", 6);
         }
         if (cases[i].ours != KITH_SCATTER) {
-            raw_text(fd, "\x01\x01" "a" "\x00\x01" "b" "\x00\x02ok"); /* the message of two frames is dropped */
+            raw_text(fd, "\x01\x01"
+                         "a"
+                         "\x00\x01"
+                         "b"
+                         "\x00\x02ok"); /* the message of two frames is dropped */
             expect_words(&scene->server, "ok");
             assert_int_equal(scene->server.events[KITH_EVENT_DROPPED], 1);
         }
@@ -332,12 +343,16 @@ static void test_answers_reach_the_raw_client_that_asked(void **state) {
     serve(scene, KITH_SERVER);
     int one = raw_peer(&scene->world, &scene->server, "CLIENT", NULL);
     int two = raw_peer(&scene->world, &scene->server, "CLIENT", NULL);
-    raw_text(two, "\x00\x03" "two");
+    raw_text(two, "\x00\x03"
+                  "two");
     uint32_t id = expect_from(&scene->server, "two");
     assert_int_equal(send_to(&scene->server, id, "answer", 10000), 0);
     until(&scene->world, (size += slurp(two, octets + size, sizeof(octets) - size, &over)) >= 8);
     assert_int_equal(size, 8);
-    assert_memory_equal(octets, "\x00\x06" "answer", 8);
+    assert_memory_equal(octets,
+                        "\x00\x06"
+                        "answer",
+                        8);
     settle_down(&scene->world);
     assert_int_equal(slurp(one, octets, sizeof(octets), &over), 0);
     close(one);
