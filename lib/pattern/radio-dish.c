@@ -62,7 +62,7 @@ struct radio {
 /* What a RADIO knows of a peer: its session's pattern_data. */
 struct listener {
     struct kith_fanout_peer fanout;
-    struct kith_map memberships; /* by the group's name */
+    struct kith_map memberships;    /* by the group's name */
     uint64_t refused, refused_told; /* groups */
 };
 
@@ -116,8 +116,8 @@ static void radio_forget(struct kith_pattern *pattern, struct kith_session *sess
 static void radio_tell_refused(struct kith_session *session, uint64_t count) {
     if (count > 0)
         kith_session_tell(session, KITH_EVENT_SUBSCRIPTIONS_REFUSED, -ENOBUFS, count,
-                          "%llu group%s refused: more than max-subscriptions allows, or than there is memory for", (unsigned long long)count,
-                          count == 1 ? " was" : "s were");
+                          "%llu group%s refused: more than max-subscriptions allows, or than there is memory for",
+                          (unsigned long long)count, count == 1 ? " was" : "s were");
 }
 
 static void radio_detach(struct kith_pattern *pattern, struct kith_session *session) {
