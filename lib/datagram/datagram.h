@@ -59,9 +59,10 @@ struct kith_packet {
     struct kith_address sender;      /* IPv4 on an IPv6 socket: as IPv4 */
     struct kith_address destination; /* size 0: the kernel did not say */
     unsigned interface;              /* index; 0: the kernel did not say */
-    const char *interface_name;      /* "": it is not known, or gone by now */
-    int ttl, tos;                    /* -1: the kernel did not say */
-    uint64_t time_ns;                /* of receipt, CLOCK_REALTIME; 0: the kernel did not say */
+    /* The same as texts (kith_address_format()); "": not known, or gone by now. */
+    const char *sender_text, *destination_text, *interface_name;
+    int ttl, tos;     /* -1: the kernel did not say */
+    uint64_t time_ns; /* of receipt, CLOCK_REALTIME; 0: the kernel did not say */
 };
 
 struct kith_datagram_ops {

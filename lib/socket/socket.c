@@ -282,11 +282,22 @@ bool kith_socket_receives(const kith_socket *socket) {
 
 /* Endpoints ---------------------------------------------------------------------------------------------------------------------- */
 
-/* UDP carries one pattern, one way. */
+static bool socket_asks_for_security(const kith_socket *socket) {
+    const struct kith_profile *profile = socket->sessions.profile;
+    return profile->numbers[KITH_OPTION_PLAIN_SERVER] != 0 || profile->octets[KITH_OPTION_PLAIN_USERNAME].data ||
+           profile->numbers[KITH_OPTION_CURVE_SERVER] != 0 || profile->octets[KITH_OPTION_CURVE_SERVER_KEY].data;
+}
+
+/* UDP carries one pattern, one way, in the clear. */
 static int socket_check_transport(const kith_socket *socket, const char *text, const struct kith_endpoint *endpoint, bool listening,
                                   struct kith_error *ret_error) {
     const struct kith_pattern_ops *ops = socket->pattern->ops;
-    if (!endpoint->transport->datagrams || (listening ? ops->receives_datagrams : ops->sends_datagrams))
+    if (!endpoint->transport->datagrams)
+        return 0;
+    if (socket_asks_for_security(socket))
+        return kith_error_set(ret_error, -EPROTONOSUPPORT, "%s: %s has neither PLAIN nor CURVE, which this socket's options ask for", text,
+                              endpoint->transport->scheme);
+    if (listening ? ops->receives_datagrams : ops->sends_datagrams)
         return 0;
     return kith_error_set(ret_error, -EPROTONOSUPPORT, "%s: a %s cannot %s over %s: a RADIO connects there, a DISH binds", text, ops->name,
                           listening ? "bind" : "connect", endpoint->transport->scheme);

@@ -457,6 +457,24 @@ static void test_only_radio_and_dish_have_datagrams(void **state) {
     assert_int_equal(kith_socket_peer_count(scene->dish.socket), 0);
 }
 
+static void test_nothing_goes_out_in_the_clear_that_should_not(void **state) {
+    static const enum kith_option flags[] = {KITH_OPTION_PLAIN_SERVER, KITH_OPTION_CURVE_SERVER};
+    struct scene *scene = *state;
+    struct kith_error error = KITH_ERROR_NONE;
+    uint8_t key[32] = {1};
+    node_init(&scene->world, &scene->dish, KITH_DISH, &quiet_handler);
+    for (size_t i = 0; i < 2; i++) {
+        node_option(&scene->dish, flags[i], 1);
+        assert_int_equal(kith_socket_bind(scene->dish.socket, "udp://127.0.0.1:*", &error), -EPROTONOSUPPORT);
+        assert_non_null(strstr(error.text, "neither PLAIN nor CURVE"));
+        node_option(&scene->dish, flags[i], 0);
+    }
+    node_bind(&scene->dish, "udp://127.0.0.1:*");
+    node_init(&scene->world, &scene->radio, KITH_RADIO, &quiet_handler);
+    assert_int_equal(kith_socket_set_octets(scene->radio.socket, KITH_OPTION_CURVE_SERVER_KEY, key, sizeof(key), &error), 0);
+    assert_int_equal(kith_socket_connect(scene->radio.socket, kith_socket_last_endpoint(scene->dish.socket), &error), -EPROTONOSUPPORT);
+}
+
 static int udp_client(const struct scene *scene) {
     struct sockaddr_in to = {
         .sin_family = AF_INET, .sin_port = htons((uint16_t)port_of(&scene->dish)), .sin_addr = {htonl(INADDR_LOOPBACK)}};
@@ -558,6 +576,7 @@ int main(void) {
         UDP_ROWS(test_a_closed_radio_still_sends),
         UDP_ROWS(test_a_drained_radio_has_sent_all),
         ROW(test_only_radio_and_dish_have_datagrams, "udp"),
+        ROW(test_nothing_goes_out_in_the_clear_that_should_not, "udp"),
         ROW(test_on_the_wire_a_datagram_is_group_and_body, "udp"),
         ROW(test_what_is_no_datagram_of_a_radio_is_dropped, "udp://127.0.0.1:*"),
         ROW(test_a_dish_that_is_behind_is_not_read_from, "udp://127.0.0.1:*"),
