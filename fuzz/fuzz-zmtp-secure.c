@@ -41,12 +41,9 @@ static void dice_buf(void *buffer, const size_t size) {
         ((uint8_t *)buffer)[i] = (uint8_t)(dice_random() >> 16);
 }
 
-static struct randombytes_implementation dice_implementation = {
-    .implementation_name = dice_name, .random = dice_random, .buf = dice_buf};
+static struct randombytes_implementation dice_implementation = {.implementation_name = dice_name, .random = dice_random, .buf = dice_buf};
 
-static struct {
-    uint8_t public_key[32], secret_key[32];
-} client_pair, server_pair;
+static struct { uint8_t public_key[32], secret_key[32]; } client_pair, server_pair;
 
 static void make_keys(void) {
     static bool made;

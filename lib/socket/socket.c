@@ -285,7 +285,8 @@ bool kith_socket_receives(const kith_socket *socket) {
 static bool socket_asks_for_security(const kith_socket *socket) {
     const struct kith_profile *profile = socket->sessions.profile;
     return profile->numbers[KITH_OPTION_PLAIN_SERVER] != 0 || profile->octets[KITH_OPTION_PLAIN_USERNAME].data ||
-           profile->numbers[KITH_OPTION_CURVE_SERVER] != 0 || profile->octets[KITH_OPTION_CURVE_SERVER_KEY].data;
+           profile->numbers[KITH_OPTION_CURVE_SERVER] != 0 || profile->octets[KITH_OPTION_CURVE_SERVER_KEY].data ||
+           profile->octets[KITH_OPTION_ZAP_DOMAIN].data;
 }
 
 /* UDP carries one pattern, one way, in the clear. */
@@ -295,8 +296,8 @@ static int socket_check_transport(const kith_socket *socket, const char *text, c
     if (!endpoint->transport->datagrams)
         return 0;
     if (socket_asks_for_security(socket))
-        return kith_error_set(ret_error, -EPROTONOSUPPORT, "%s: %s has neither PLAIN nor CURVE, which this socket's options ask for", text,
-                              endpoint->transport->scheme);
+        return kith_error_set(ret_error, -EPROTONOSUPPORT, "%s: %s has neither PLAIN, CURVE nor ZAP, which this socket's options ask for",
+                              text, endpoint->transport->scheme);
     if (listening ? ops->receives_datagrams : ops->sends_datagrams)
         return 0;
     return kith_error_set(ret_error, -EPROTONOSUPPORT, "%s: a %s cannot %s over %s: a RADIO connects there, a DISH binds", text, ops->name,
@@ -317,11 +318,14 @@ int kith_socket_bind(kith_socket *socket, const char *endpoint, struct kith_erro
     if (r < 0)
         return r;
     struct kith_acceptor *acceptor;
-    kith_socket_ref(socket);
+    _cleanup_(kith_socket_unrefp) kith_socket *held = kith_socket_ref(socket);
     r = kith_acceptor_new(&socket->sessions, &parsed, &acceptor, ret_error);
-    kith_socket_unref(socket);
     if (r < 0)
         return r;
+    if (held->closed) { /* in a callback, when told of a peer */
+        kith_acceptor_free(acceptor);
+        return -ESHUTDOWN;
+    }
     kith_list_push_back(&socket->acceptors, &acceptor->link);
     (void)snprintf(socket->last_endpoint, sizeof(socket->last_endpoint), "%s", acceptor->place->text);
     kith_session_host_tell(&socket->sessions, KITH_EVENT_LISTENING, socket->last_endpoint, 0, 0, "%s: listening", socket->last_endpoint);
