@@ -23,8 +23,14 @@
  *    says how many it lost. SUB receives what kith_socket_subscribe() asked for. XPUB receives its peers' subscriptions as messages of one
  *    frame, 01 and the topic, and cancels, 00 and the topic; XSUB subscribes and cancels by sending such. What else an XSUB sends, an XPUB
  *    receives.
- *  - PUSH, DEALER: to the next peer with room; PULL, DEALER: from all, in turn.
- *  - PAIR: one peer at a time; another one is refused.
+ *  - PUSH, SCATTER, DEALER, CLIENT: to the next peer with room; PULL, GATHER, DEALER, CLIENT: from all, in turn.
+ *  - PAIR, CHANNEL: one peer at a time; another one is refused.
+ *  - SERVER, PEER: a received message has its peer's routing id (kith_msg_routing_id()), a sent one says with it whom it is for. A full
+ *    peer, and one that a PEER connects to and that is away, is waited for (-EAGAIN).
+ *  - RADIO: a message has a group (kith_msg_set_group(), "" at first) and goes to the peers that have joined it; sending never waits: a
+ *    full peer loses the message, by an event. DISH: joins groups (kith_socket_join()) and receives.
+ *  - Messages of CLIENT, SERVER, PEER, SCATTER, GATHER, CHANNEL, RADIO and DISH have one frame: others are -EINVAL, and dropped by an event
+ *    when they come.
  *  - STREAM: octets of any stream peer: frame 0 is a routing id, frame 1 octets; an empty frame 1 received means that the peer came or
  *    went, sent it ends the connection.
  *
@@ -38,6 +44,10 @@
  *    one thing in libkith that is; a forked child has its own. Who connects first waits until the name is bound. The sender of a message
  *    is this process (witness kernel-connect); not for STREAM. Messages are handed over as they are; what a thread must not share is
  *    copied. A body of adopted memory (kith_buffer_new_take()) is let go of in the thread that sent it.
+ *  - udp://HOST:PORT, udp://GROUP:PORT, udp://INTERFACE;GROUP:PORT, where a RADIO connects and a DISH binds: nothing is waited for or told
+ *    between them, a message is one datagram to whoever is bound there, and everyone who sends is asked about at the policy, for both
+ *    verbs, with each. INTERFACE is a name or an address of it. What does not fit into a datagram (65507 octets with the group and one
+ *    more), and what the kernel says that it dropped or could not deliver, is KITH_EVENT_DROPPED.
  */
 #ifndef KITH_SOCKET_H
 #define KITH_SOCKET_H
@@ -111,6 +121,10 @@ KITH_PUBLIC int kith_socket_drain(kith_socket *socket, int timeout_ms);
 KITH_PUBLIC int kith_socket_bind(kith_socket *socket, const char *endpoint, struct kith_error *ret_error);
 /* Connects to an endpoint, now and again after each loss, with backoff. That nobody listens yet is not an error. Errors as bind. */
 KITH_PUBLIC int kith_socket_connect(kith_socket *socket, const char *endpoint, struct kith_error *ret_error);
+/* PEER: the same, and says what the peer's messages will have as their routing id, and messages for it need: at once, and for as long as
+ * the endpoint is connected to, however often the connection is lost. A message for a peer that is not there waits (-EAGAIN). Errors also:
+ * -ENOTSUP (another type). */
+KITH_PUBLIC int kith_socket_connect_peer(kith_socket *socket, const char *endpoint, uint32_t *ret_routing_id, struct kith_error *ret_error);
 /* Ends what kith_socket_bind() began: stops listening; peers that are connected stay. The endpoint is as
  * kith_socket_last_endpoint() told it, or as it was given, if that had no wildcard in it. Errors: -ENOENT (not bound there), -ECHILD,
  * -ESHUTDOWN. */

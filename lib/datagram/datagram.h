@@ -59,9 +59,10 @@ struct kith_packet {
     struct kith_address sender;      /* IPv4 on an IPv6 socket: as IPv4 */
     struct kith_address destination; /* size 0: the kernel did not say */
     unsigned interface;              /* index; 0: the kernel did not say */
-    const char *interface_name;      /* "": it is not known, or gone by now */
-    int ttl, tos;                    /* -1: the kernel did not say */
-    uint64_t time_ns;                /* of receipt, CLOCK_REALTIME; 0: the kernel did not say */
+    /* The same as texts (kith_address_format()); "": not known, or gone by now. */
+    const char *sender_text, *destination_text, *interface_name;
+    int ttl, tos;     /* -1: the kernel did not say */
+    uint64_t time_ns; /* of receipt, CLOCK_REALTIME; 0: the kernel did not say */
 };
 
 struct kith_datagram_ops {
@@ -69,6 +70,8 @@ struct kith_datagram_ops {
     void (*received)(kith_datagram *datagram, const struct kith_packet *packet, void *userdata);
     /* There is room again after kith_datagram_send() had said -EAGAIN. */
     void (*writable)(kith_datagram *datagram, void *userdata);
+    /* After kith_datagram_drain(): all that was queued is with the kernel. */
+    void (*drained)(kith_datagram *datagram, void *userdata);
     /* What an earlier datagram met (ICMP: -ECONNREFUSED, -EHOSTUNREACH, -ENETUNREACH), `lost` 0; or `lost` datagrams could not be sent
      * (-EMSGSIZE: longer than the interface takes and not to be fragmented; -ENETUNREACH: no route; -EPERM: a firewall's rule). The
      * socket goes on. */
@@ -108,10 +111,12 @@ int kith_datagram_address(const kith_datagram *datagram, struct kith_address *re
 int kith_datagram_fd(const kith_datagram *datagram);
 
 /* Queues one datagram, a copy of the parts in order; connected sockets only. Errors: -EMSGSIZE (above KITH_DATAGRAM_MAX), -EAGAIN (the
- * queue is full: `writable` comes), -EDESTADDRREQ (bound), -ENOMEM, -ESHUTDOWN (the loop is gone). */
+ * queue is full: `writable` comes), -EDESTADDRREQ (bound), -EPIPE (draining), -ENOMEM, -ESHUTDOWN (the loop is gone). */
 int kith_datagram_send(kith_datagram *datagram, const struct iovec *parts, size_t count);
-/* Sends what is queued now, as far as the kernel takes it; `failed` may be called. */
+/* Sends what is queued now, as far as the kernel takes it. No callback runs inside. */
 void kith_datagram_flush(kith_datagram *datagram);
+/* Sends what is queued, then calls `drained`, from the loop; nothing more can be sent (-EPIPE). */
+void kith_datagram_drain(kith_datagram *datagram);
 /* Datagrams queued. */
 size_t kith_datagram_queued(const kith_datagram *datagram);
 

@@ -4,11 +4,8 @@
 
 KITH_DEFINE_CLEANUP(kith_origin *, kith_origin_unref)
 
-static int set_address(kith_origin *origin, enum kith_fact fact, const struct kith_address *address) {
-    char text[96];
-    if (address->size == 0 || kith_address_format(address, text, sizeof(text)) < 0)
-        return 0;
-    return kith_origin_set_text(origin, fact, text, KITH_WITNESS_KERNEL_MESSAGE);
+static int set_text(kith_origin *origin, enum kith_fact fact, const char *text) {
+    return text[0] ? kith_origin_set_text(origin, fact, text, KITH_WITNESS_KERNEL_MESSAGE) : 0;
 }
 
 static int set_octet(kith_origin *origin, enum kith_fact fact, int value) {
@@ -19,11 +16,11 @@ int kith_packet_origin(const struct kith_packet *packet, kith_origin **ret_origi
     _cleanup_(kith_origin_unrefp) kith_origin *origin = NULL;
     int r = kith_origin_new(&origin);
     if (r >= 0)
-        r = set_address(origin, KITH_FACT_ADDRESS, &packet->sender);
+        r = set_text(origin, KITH_FACT_ADDRESS, packet->sender_text);
     if (r >= 0)
-        r = set_address(origin, KITH_FACT_DESTINATION, &packet->destination);
-    if (r >= 0 && packet->interface_name[0])
-        r = kith_origin_set_text(origin, KITH_FACT_INTERFACE, packet->interface_name, KITH_WITNESS_KERNEL_MESSAGE);
+        r = set_text(origin, KITH_FACT_DESTINATION, packet->destination_text);
+    if (r >= 0)
+        r = set_text(origin, KITH_FACT_INTERFACE, packet->interface_name);
     if (r >= 0)
         r = set_octet(origin, KITH_FACT_TTL, packet->ttl);
     if (r >= 0)

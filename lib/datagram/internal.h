@@ -2,8 +2,6 @@
 #ifndef KITH_DATAGRAM_INTERNAL_H
 #define KITH_DATAGRAM_INTERNAL_H
 
-#include <net/if.h>
-
 #include "datagram/datagram.h"
 #include "loop/internal.h"
 
@@ -36,12 +34,11 @@ struct kith_datagram {
     bool paused;
     bool blocked; /* the kernel's buffer is full: waiting to write */
     bool starved; /* `writable` is due */
-    bool struck;  /* the first datagram of the queue was tried and met an error already */
-    int error;    /* to be told by `failed`, with `lost`; 0: nothing is */
+    bool draining;
+    bool struck; /* the first datagram of the queue was tried and met an error already */
+    int error;   /* to be told by `failed`, with `lost`; 0: nothing is */
     unsigned lost;
     uint32_t drops; /* the kernel's count so far */
-    unsigned named; /* index of the interface whose name is this */
-    char interface_name[IF_NAMESIZE];
     struct kith_datagram_queue queue;
     struct kith_datagram_inbox *inbox; /* made with the first receive */
 };

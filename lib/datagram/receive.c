@@ -19,7 +19,16 @@
 /* Room for the control messages of one datagram on an IPv6 socket: packet information, hops, class, time, drops, and as much again. */
 #define CONTROL_SIZE 256
 
+/* Texts are made once as long as they are of the same: within one turn, since interfaces are renamed. */
+struct known_address {
+    struct kith_address address;
+    char text[96];
+};
+
 struct kith_datagram_inbox {
+    struct known_address sender, destination;
+    unsigned interface;
+    char interface_name[IF_NAMESIZE];
     struct mmsghdr headers[KITH_DATAGRAM_BATCH];
     struct iovec parts[KITH_DATAGRAM_BATCH];
     struct sockaddr_storage senders[KITH_DATAGRAM_BATCH];
@@ -106,14 +115,29 @@ static void read_control(const struct kith_datagram *datagram, const struct msgh
     }
 }
 
-/* The interface's name, asked for once as long as datagrams of one turn come in at the same. */
-static const char *interface_name(struct kith_datagram *datagram, unsigned interface) {
-    if (interface != datagram->named) {
-        datagram->named = interface;
-        if (interface == 0 || !if_indextoname(interface, datagram->interface_name))
-            datagram->interface_name[0] = '\0';
+static void forget_texts(struct kith_datagram_inbox *inbox) {
+    inbox->sender.address.size = inbox->destination.address.size = 0;
+    inbox->sender.text[0] = inbox->destination.text[0] = '\0';
+    inbox->interface = 0;
+    inbox->interface_name[0] = '\0';
+}
+
+static const char *address_text(struct known_address *known, const struct kith_address *address) {
+    if (address->size == known->address.size && memcmp(&address->storage, &known->address.storage, address->size) == 0)
+        return known->text;
+    known->address = *address;
+    if (address->size == 0 || kith_address_format(address, known->text, sizeof(known->text)) < 0)
+        known->text[0] = '\0';
+    return known->text;
+}
+
+static const char *interface_name(struct kith_datagram_inbox *inbox, unsigned interface) {
+    if (interface != inbox->interface) {
+        inbox->interface = interface;
+        if (interface == 0 || !if_indextoname(interface, inbox->interface_name))
+            inbox->interface_name[0] = '\0';
     }
-    return datagram->interface_name;
+    return inbox->interface_name;
 }
 
 static unsigned deliver(struct kith_datagram *datagram, const struct mmsghdr *entry) {
@@ -134,7 +158,9 @@ static unsigned deliver(struct kith_datagram *datagram, const struct mmsghdr *en
     /* A group that is joined on one interface is let in at others where another socket joined it (IPv6). */
     if (kith_datagram_over(datagram) || (datagram->interface != 0 && packet.interface != datagram->interface))
         return count;
-    packet.interface_name = interface_name(datagram, packet.interface);
+    packet.sender_text = address_text(&datagram->inbox->sender, &packet.sender);
+    packet.destination_text = address_text(&datagram->inbox->destination, &packet.destination);
+    packet.interface_name = interface_name(datagram->inbox, packet.interface);
     datagram->ops->received(datagram, &packet, datagram->userdata);
     return count + 1;
 }
@@ -145,8 +171,7 @@ unsigned kith_datagram_receive(struct kith_datagram *datagram) {
         datagram->inbox = malloc(sizeof(*datagram->inbox));
     if (!datagram->inbox)
         return kith_datagram_tell_failed(datagram, -ENOMEM, 0);
-    datagram->named = 0;
-    datagram->interface_name[0] = '\0';
+    forget_texts(datagram->inbox);
     for (int i = 0; i < BATCHES_A_TURN && !kith_datagram_over(datagram) && !datagram->paused; i++) {
         struct kith_datagram_inbox *inbox = datagram->inbox;
         inbox_prepare(inbox);

@@ -135,6 +135,8 @@ int kith_datagram_send(kith_datagram *datagram, const struct iovec *parts, size_
         return -ESHUTDOWN;
     if (!datagram->connected)
         return -EDESTADDRREQ;
+    if (datagram->draining)
+        return -EPIPE;
     for (size_t i = 0; i < count; i++) {
         if (parts[i].iov_len > KITH_DATAGRAM_MAX - size)
             return -EMSGSIZE;
@@ -160,6 +162,20 @@ void kith_datagram_flush(kith_datagram *datagram) {
         send_queued(datagram);
 }
 
+void kith_datagram_drain(kith_datagram *datagram) {
+    if (kith_datagram_over(datagram) || datagram->draining)
+        return;
+    datagram->draining = true;
+    kith_loop_defer(datagram->loop, &datagram->flush);
+}
+
+static unsigned tell_drained(struct kith_datagram *datagram) {
+    if (kith_datagram_over(datagram) || !datagram->draining || kith_datagram_queued(datagram) > 0 || !datagram->ops->drained)
+        return 0;
+    datagram->ops->drained(datagram, datagram->userdata);
+    return 1;
+}
+
 unsigned kith_datagram_transmit(struct kith_datagram *datagram) {
     unsigned callbacks = 0;
     send_queued(datagram);
@@ -178,5 +194,5 @@ unsigned kith_datagram_transmit(struct kith_datagram *datagram) {
             callbacks++;
         }
     }
-    return callbacks;
+    return callbacks + tell_drained(datagram);
 }

@@ -1,6 +1,6 @@
 /*
- * Multicast on this host: groups, several members, interfaces, hops. On the loopback interface, by name and by address, which every host
- * has; with two interfaces in a network namespace of the test's own, where it may make one.
+ * Multicast on this host: groups, several members, hops. On the loopback interface, by name and by address, which every host has. What
+ * leaves the host and comes into it: test-network.c.
  */
 #include "datagram/testing.h"
 
@@ -80,27 +80,7 @@ static void test_other_groups_of_this_host_are_not_heard(void **state) {
     node_close(&one);
 }
 
-static void test_without_the_loop_this_host_hears_nothing(void **state) {
-    struct world *world = *state;
-    struct kith_datagram_options options = {.multicast_hops = -1, .no_multicast_loop = true};
-    struct node receiver, silent, sender;
-    node_bind(world, &receiver, "udp://lo;239.255.7.6:*", NULL);
-    node_connect(world, &silent, "udp://lo;239.255.7.6:%u", &receiver, &options);
-    node_connect(world, &sender, "udp://lo;239.255.7.6:%u", &receiver, NULL);
-    /* On the loopback interface itself what goes out comes in: only the copy that the loop makes is left out. */
-    assert_int_equal(node_send(&silent, "once", 4), 0);
-    settle_down(world);
-    unsigned silently = receiver.received;
-    assert_int_equal(node_send(&sender, "twice", 5), 0);
-    until(world, receiver.received > silently);
-    settle_down(world);
-    assert_true(receiver.received - silently >= silently);
-    node_close(&sender);
-    node_close(&silent);
-    node_close(&receiver);
-}
-
-/* A namespace of this process's own, with an interface that leads nowhere beside the loopback's, both up. */
+/* A namespace of this process's own, in which no interface is up. */
 static bool enter_namespace(int *ret_before) {
     *ret_before = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
     if (*ret_before < 0 || unshare(CLONE_NEWNET) < 0) {
@@ -140,7 +120,6 @@ int main(void) {
         WITH_WORLD(test_a_group_on_an_interface_by_address),
         WITH_WORLD(test_every_member_of_this_host_gets_its_copy),
         WITH_WORLD(test_other_groups_of_this_host_are_not_heard),
-        WITH_WORLD(test_without_the_loop_this_host_hears_nothing),
         WITH_WORLD(test_without_an_interface_a_group_cannot_be_joined_and_the_error_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,6 +33,7 @@ static inline void node_received(kith_datagram *datagram, const struct kith_pack
     node->packet.data = node->first;
     (void)snprintf(node->interface_name, sizeof(node->interface_name), "%s", packet->interface_name);
     node->packet.interface_name = node->interface_name;
+    node->packet.sender_text = node->packet.destination_text = NULL;
     kith_origin_unref(node->origin);
     assert_int_equal(kith_packet_origin(packet, &node->origin), 0);
     if (node->pause_at_once)

@@ -24,12 +24,20 @@ struct kith_session *kith_by_id_find(const struct kith_by_id *by_id, const void 
     return node ? KITH_CONTAINER_OF(node, struct kith_session, id_node) : NULL;
 }
 
-int kith_by_id_add(struct kith_by_id *by_id, struct kith_session *session) {
-    int r = kith_map_insert(&by_id->map, &session->id_node, session->routing_id, session->routing_id_size);
+static int by_id_add(struct kith_by_id *by_id, struct kith_session *session, const void *id, size_t size) {
+    int r = kith_map_insert(&by_id->map, &session->id_node, id, size);
     session->mapped = r >= 0;
     if (r == -ENOMEM)
         kith_session_tell(session, KITH_EVENT_HANDSHAKE_FAILED, r, 0, "out of memory for its routing id");
     return r;
+}
+
+int kith_by_id_add(struct kith_by_id *by_id, struct kith_session *session) {
+    return by_id_add(by_id, session, session->routing_id, session->routing_id_size);
+}
+
+int kith_by_id_add_number(struct kith_by_id *by_id, struct kith_session *session) {
+    return by_id_add(by_id, session, &session->number, sizeof(session->number));
 }
 
 int kith_by_id_number(struct kith_by_id *by_id, struct kith_session *session) {

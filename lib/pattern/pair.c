@@ -1,4 +1,7 @@
-/* pattern/pair.c: PAIR: one peer at a time, messages both ways. RFC 31. Another peer is refused, by name, as long as the first is there. */
+/*
+ * pattern/pair.c: PAIR: one peer at a time, messages both ways. RFC 31. Another peer is refused, by name, as long as the first is there.
+ * CHANNEL is the same for messages of one frame. RFC 52.
+ */
 #include <errno.h>
 
 #include "pattern/pattern.h"
@@ -12,17 +15,12 @@ static int pair_attach(struct kith_pattern *pattern, struct kith_session *sessio
     return -EBUSY;
 }
 
-static void pair_receive(struct kith_pattern *pattern, struct kith_session *session, kith_msg *msg) {
-    (void)session;
-    kith_pattern_received(pattern, msg);
-}
+#define PAIRS(name_, single_)                                                                                                              \
+    {                                                                                                                                      \
+        .name = name_, .size = sizeof(struct kith_pattern), .single = single_, .attach = pair_attach,                                      \
+        .detach = kith_pattern_balance_detach, .pump = kith_pattern_balance_pump, .receive = kith_pattern_receives_all,                    \
+        .send = kith_pattern_balance_send,                                                                                                 \
+    }
 
-const struct kith_pattern_ops kith_pattern_pair = {
-    .name = "PAIR",
-    .size = sizeof(struct kith_pattern),
-    .attach = pair_attach,
-    .detach = kith_pattern_balance_detach,
-    .pump = kith_pattern_balance_pump,
-    .receive = pair_receive,
-    .send = kith_pattern_balance_send,
-};
+const struct kith_pattern_ops kith_pattern_pair = PAIRS("PAIR", false);
+const struct kith_pattern_ops kith_pattern_channel = PAIRS("CHANNEL", true);

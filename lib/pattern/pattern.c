@@ -75,7 +75,7 @@ static void pattern_tell_lost(struct kith_pattern *pattern, struct kith_session 
         &session->profile->octets[session->accepted ? KITH_OPTION_DISCONNECT_MESSAGE : KITH_OPTION_HICCUP_MESSAGE];
     kith_msg *msg;
     if (words->data && kith_pattern_new_msg(session, words->data, words->size, &msg) >= 0)
-        pattern->ops->receive(pattern, session, msg);
+        kith_pattern_receive(pattern, session, msg);
 }
 
 int kith_pattern_attach(struct kith_pattern *pattern, struct kith_session *session) {
@@ -136,7 +136,7 @@ int kith_pattern_take(struct kith_pattern *pattern, kith_msg **ret_msg) {
 int kith_pattern_send(struct kith_pattern *pattern, kith_msg *msg) {
     if (!pattern->ops->send)
         return -ENOTSUP;
-    if (msg->count == 0)
+    if (msg->count == 0 || (pattern->ops->single && msg->count > 1))
         return -EINVAL;
     return pattern->ops->send(pattern, msg);
 }
@@ -146,6 +146,20 @@ void kith_pattern_flush(struct kith_pattern *pattern) {
         pattern->ops->flush(pattern);
     else if (pattern->last)
         kith_session_flush(pattern->last);
+}
+
+void kith_pattern_receive(struct kith_pattern *pattern, struct kith_session *session, kith_msg *msg) {
+    if (pattern->ops->single && msg->count != 1)
+        kith_pattern_drop(session, msg, "a message of several frames, which this socket type does not have");
+    else
+        pattern->ops->receive(pattern, session, msg);
+}
+
+int kith_pattern_expect(struct kith_pattern *pattern, struct kith_session *session) {
+    if (!pattern->ops->expect)
+        return -ENOTSUP;
+    pattern->ops->expect(pattern, session);
+    return 0;
 }
 
 void kith_pattern_command(struct kith_pattern *pattern, struct kith_session *session, enum kith_session_command command, const void *octets,
@@ -299,4 +313,14 @@ int kith_pattern_balance_send(struct kith_pattern *pattern, kith_msg *msg) {
     }
     kith_pattern_pump(pattern, NULL);
     return kith_pattern_balance(pattern, msg, NULL);
+}
+
+void kith_pattern_receives_nothing(struct kith_pattern *pattern, struct kith_session *session, kith_msg *msg) {
+    (void)pattern;
+    kith_pattern_drop(session, msg, "this socket type only sends");
+}
+
+void kith_pattern_receives_all(struct kith_pattern *pattern, struct kith_session *session, kith_msg *msg) {
+    (void)session;
+    kith_pattern_received(pattern, msg);
 }

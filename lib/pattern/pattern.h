@@ -20,6 +20,9 @@ struct kith_pattern_ops {
     bool raw;         /* its peers speak no ZMTP */
     bool sends_only;  /* its application receives nothing: -ENOTSUP */
     bool probes;      /* the option probe-router is for it */
+    bool single;      /* its messages have one frame: others are not sent (-EINVAL), and dropped when they come */
+    /* Over UDP, which carries nothing else: it is connected and sends; it is bound and receives. */
+    bool sends_datagrams, receives_datagrams;
     /* NULL: all zero is right. Errors: -ENOMEM. */
     int (*init)(struct kith_pattern *pattern);
     void (*deinit)(struct kith_pattern *pattern);
@@ -35,6 +38,8 @@ struct kith_pattern_ops {
     void (*pump)(struct kith_pattern *pattern);
     /* The peer refused a message of ours (or all of us: then detach follows). NULL: nobody minds. */
     void (*refused)(struct kith_pattern *pattern, struct kith_session *session);
+    /* A peer is being connected to, which is known by a number from now on: gives session->number. NULL: -ENOTSUP. */
+    void (*expect)(struct kith_pattern *pattern, struct kith_session *session);
     /* A message came: queue it with kith_pattern_received(), or free it. */
     void (*receive)(struct kith_pattern *pattern, struct kith_session *session, kith_msg *msg);
     /* The peer subscribed, cancelled, joined or left. NULL: it is ignored. */
@@ -85,6 +90,14 @@ extern const struct kith_pattern_ops kith_pattern_push;
 extern const struct kith_pattern_ops kith_pattern_pull;
 extern const struct kith_pattern_ops kith_pattern_pair;
 extern const struct kith_pattern_ops kith_pattern_stream;
+extern const struct kith_pattern_ops kith_pattern_client;
+extern const struct kith_pattern_ops kith_pattern_server;
+extern const struct kith_pattern_ops kith_pattern_radio;
+extern const struct kith_pattern_ops kith_pattern_dish;
+extern const struct kith_pattern_ops kith_pattern_scatter;
+extern const struct kith_pattern_ops kith_pattern_gather;
+extern const struct kith_pattern_ops kith_pattern_peer;
+extern const struct kith_pattern_ops kith_pattern_channel;
 
 int kith_pattern_new(const struct kith_pattern_ops *ops, const struct kith_pattern_host *host, struct kith_session_host *sessions,
                      struct kith_pattern **ret_pattern);
@@ -100,6 +113,10 @@ int kith_pattern_take(struct kith_pattern *pattern, kith_msg **ret_msg);
 int kith_pattern_send(struct kith_pattern *pattern, kith_msg *msg);
 /* Hands what the last message brought about to the kernel now instead of when the loop goes idle. */
 void kith_pattern_flush(struct kith_pattern *pattern);
+/* A message of a peer (taken). */
+void kith_pattern_receive(struct kith_pattern *pattern, struct kith_session *session, kith_msg *msg);
+/* Gives the peer that is being connected to its number. Errors: -ENOTSUP. */
+int kith_pattern_expect(struct kith_pattern *pattern, struct kith_session *session);
 void kith_pattern_command(struct kith_pattern *pattern, struct kith_session *session, enum kith_session_command command, const void *octets,
                           size_t size);
 int kith_pattern_ask(struct kith_pattern *pattern, enum kith_session_command command, const void *octets, size_t size);
@@ -127,5 +144,9 @@ void kith_pattern_pump(struct kith_pattern *pattern, void (*sent)(struct kith_pa
 void kith_pattern_balance_detach(struct kith_pattern *pattern, struct kith_session *session);
 void kith_pattern_balance_pump(struct kith_pattern *pattern);
 int kith_pattern_balance_send(struct kith_pattern *pattern, kith_msg *msg);
+/* receive of patterns that only send. */
+void kith_pattern_receives_nothing(struct kith_pattern *pattern, struct kith_session *session, kith_msg *msg);
+/* receive of patterns that hand messages on as they come. */
+void kith_pattern_receives_all(struct kith_pattern *pattern, struct kith_session *session, kith_msg *msg);
 
 #endif

@@ -1,29 +1,18 @@
-/* pattern/push-pull.c: PUSH sends round robin to peers with room and never drops; PULL receives from all in the order of arrival. RFC 30.
+/*
+ * pattern/push-pull.c: PUSH sends round robin to peers with room and never drops; PULL receives from all in the order of arrival. RFC 30.
+ * SCATTER and GATHER are the same for messages of one frame. RFC 49.
  */
 #include "pattern/pattern.h"
 
-static void push_receive(struct kith_pattern *pattern, struct kith_session *session, kith_msg *msg) {
-    (void)pattern;
-    kith_pattern_drop(session, msg, "a PUSH receives nothing");
-}
+#define SENDS(name_, single_)                                                                                                              \
+    {                                                                                                                                      \
+        .name = name_, .size = sizeof(struct kith_pattern), .sends_only = true, .single = single_, .detach = kith_pattern_balance_detach,  \
+        .pump = kith_pattern_balance_pump, .receive = kith_pattern_receives_nothing, .send = kith_pattern_balance_send,                    \
+    }
+#define RECEIVES(name_, single_)                                                                                                           \
+    { .name = name_, .size = sizeof(struct kith_pattern), .single = single_, .receive = kith_pattern_receives_all }
 
-static void pull_receive(struct kith_pattern *pattern, struct kith_session *session, kith_msg *msg) {
-    (void)session;
-    kith_pattern_received(pattern, msg);
-}
-
-const struct kith_pattern_ops kith_pattern_push = {
-    .name = "PUSH",
-    .size = sizeof(struct kith_pattern),
-    .sends_only = true,
-    .detach = kith_pattern_balance_detach,
-    .pump = kith_pattern_balance_pump,
-    .receive = push_receive,
-    .send = kith_pattern_balance_send,
-};
-
-const struct kith_pattern_ops kith_pattern_pull = {
-    .name = "PULL",
-    .size = sizeof(struct kith_pattern),
-    .receive = pull_receive,
-};
+const struct kith_pattern_ops kith_pattern_push = SENDS("PUSH", false);
+const struct kith_pattern_ops kith_pattern_pull = RECEIVES("PULL", false);
+const struct kith_pattern_ops kith_pattern_scatter = SENDS("SCATTER", true);
+const struct kith_pattern_ops kith_pattern_gather = RECEIVES("GATHER", true);

@@ -10,6 +10,7 @@ struct kith_acceptor {
     const struct kith_link *link;
     kith_listener *listener;            /* of the links over streams */
     struct kith_inproc_listener *named; /* of the link inproc */
+    struct kith_session *session;       /* of the link udp: there is one, and no listener */
     bool full;                          /* max-peers was reached and told */
     struct kith_list host_link;         /* of its socket */
 };
@@ -17,6 +18,7 @@ struct kith_acceptor {
 /* Errors: those of the link, with text. */
 int kith_acceptor_new(struct kith_session_host *host, const struct kith_endpoint *endpoint, struct kith_acceptor **ret_acceptor,
                       struct kith_error *ret_error);
+/* Accepted peers stay; who only received here ends, which may call up. */
 struct kith_acceptor *kith_acceptor_free(struct kith_acceptor *acceptor);
 
 /* For links: may one more peer be accepted? Tells that it may not, once until it may again. Errors: -EUSERS. */

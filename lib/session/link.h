@@ -4,6 +4,7 @@
  *   zmtp     a stream connection that carries ZMTP
  *   raw      a stream connection that carries octets of any protocol: STREAM
  *   inproc   a pipe to another socket of this process
+ *   udp      a UDP socket: RADIO, DISH
  *
  * A session (session.h) has states, queue, limits, times, policy and owner; a link has the connection. Its operations are called by the
  * session only, in the states that each names, and never call up from inside, with the exceptions that say so. What happens to a link comes
@@ -37,6 +38,7 @@ struct kith_link {
     int (*listen)(struct kith_acceptor *acceptor, const struct kith_endpoint *endpoint, struct kith_error *ret_error);
     /* Ends that; of an acceptor that is half built too. */
     void (*unlisten)(struct kith_acceptor *acceptor);
+    bool one_way; /* nothing is heard of the peer: no handshake, no commands */
     /* CONNECTING: one try. The outcome comes later: kith_session_connected() or kith_session_fail(). Errors: that it cannot be tried. */
     int (*connect)(struct kith_session *session);
     /* HANDSHAKE: the connection is there. Opens the handshake; without one: kith_session_reached_ready(), which calls up. */
@@ -71,6 +73,7 @@ struct kith_link {
 extern const struct kith_link kith_link_zmtp;
 extern const struct kith_link kith_link_raw;
 extern const struct kith_link kith_link_inproc;
+extern const struct kith_link kith_link_udp;
 
 /* What links tell their session -------------------------------------------------------------------------------------- */
 

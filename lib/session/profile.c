@@ -44,7 +44,7 @@ int kith_profile_set_octets(struct kith_profile *profile, enum kith_option optio
         if (!copy)
             return -ENOMEM;
         memcpy(copy, data, size);
-        copy[size] = '\0';
+        copy[size] = '\0'; /* text is a string too */
     }
     /* It may be a key or a password. */
     if (octets->data)

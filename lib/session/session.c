@@ -100,6 +100,8 @@ void kith_session_close(struct kith_session *session) {
 const struct kith_link *kith_session_choose_link(const struct kith_session_host *host, const struct kith_endpoint *endpoint) {
     if (endpoint->transport->inproc)
         return &kith_link_inproc;
+    if (endpoint->transport->datagrams)
+        return &kith_link_udp;
     return host->raw ? &kith_link_raw : &kith_link_zmtp;
 }
 
@@ -179,12 +181,15 @@ int kith_session_new_connecting(struct kith_session_host *host, struct kith_plac
     int r = kith_session_new(host, place, false, &session);
     if (r < 0)
         return r;
+    kith_session_ref(session);
     r = kith_session_connect(session);
-    if (r < 0)
+    if (r < 0) {
         kith_session_close(session);
-    else
-        *ret_session = session;
-    return r;
+        kith_session_unref(session);
+        return r;
+    }
+    *ret_session = session;
+    return 0;
 }
 
 static const char *session_why_unwanted(int error) {
@@ -246,7 +251,7 @@ static void session_retry(struct kith_session *session, int error, const char *t
 static void session_tell_gone(struct kith_session *session, enum kith_session_state state, int error, const char *text) {
     if (state == KITH_SESSION_HANDSHAKE)
         kith_session_tell(session, KITH_EVENT_HANDSHAKE_FAILED, error, 0, "%s", text);
-    if (state == KITH_SESSION_READY)
+    if (state == KITH_SESSION_READY && !session->link->one_way)
         kith_session_tell(session, KITH_EVENT_DISCONNECTED, error, 0, "%s", text);
     if (state == KITH_SESSION_READY && session->state != KITH_SESSION_CLOSED)
         session->host->ops->gone(session, session->host->userdata);

@@ -13,19 +13,13 @@
 KITH_DEFINE_CLEANUP(kith_socket *, kith_socket_unref)
 
 static const struct kith_pattern_ops *const patterns[] = {
-    [KITH_REQ] = &kith_pattern_req,
-    [KITH_REP] = &kith_pattern_rep,
-    [KITH_DEALER] = &kith_pattern_dealer,
-    [KITH_ROUTER] = &kith_pattern_router,
-    [KITH_PUB] = &kith_pattern_pub,
-    [KITH_SUB] = &kith_pattern_sub,
-    [KITH_XPUB] = &kith_pattern_xpub,
-    [KITH_XSUB] = &kith_pattern_xsub,
-    [KITH_PUSH] = &kith_pattern_push,
-    [KITH_PULL] = &kith_pattern_pull,
-    [KITH_PAIR] = &kith_pattern_pair,
-    [KITH_STREAM] = &kith_pattern_stream,
-    [KITH_CHANNEL] = NULL,
+    [KITH_REQ] = &kith_pattern_req,       [KITH_REP] = &kith_pattern_rep,         [KITH_DEALER] = &kith_pattern_dealer,
+    [KITH_ROUTER] = &kith_pattern_router, [KITH_PUB] = &kith_pattern_pub,         [KITH_SUB] = &kith_pattern_sub,
+    [KITH_XPUB] = &kith_pattern_xpub,     [KITH_XSUB] = &kith_pattern_xsub,       [KITH_PUSH] = &kith_pattern_push,
+    [KITH_PULL] = &kith_pattern_pull,     [KITH_PAIR] = &kith_pattern_pair,       [KITH_STREAM] = &kith_pattern_stream,
+    [KITH_CLIENT] = &kith_pattern_client, [KITH_SERVER] = &kith_pattern_server,   [KITH_RADIO] = &kith_pattern_radio,
+    [KITH_DISH] = &kith_pattern_dish,     [KITH_SCATTER] = &kith_pattern_scatter, [KITH_GATHER] = &kith_pattern_gather,
+    [KITH_PEER] = &kith_pattern_peer,     [KITH_CHANNEL] = &kith_pattern_channel,
 };
 
 static const char *const names[] = {
@@ -63,7 +57,8 @@ static int socket_on_ready(struct kith_session *session, void *userdata) {
     int r = kith_pattern_attach(socket->pattern, session);
     if (r < 0)
         return r;
-    kith_session_tell(session, KITH_EVENT_CONNECTED, 0, 0, "connected");
+    if (!session->link->one_way) /* else nobody has connected */
+        kith_session_tell(session, KITH_EVENT_CONNECTED, 0, 0, "connected");
     if (socket->closed)
         return 0;
     if (socket->pattern->ops->pump)
@@ -87,7 +82,7 @@ static void socket_on_emptied(void *userdata) {
 
 static void socket_on_message(struct kith_session *session, kith_msg *msg, void *userdata) {
     _cleanup_(kith_socket_unrefp) kith_socket *socket = kith_socket_ref(userdata);
-    socket->pattern->ops->receive(socket->pattern, session, msg);
+    kith_pattern_receive(socket->pattern, session, msg);
 }
 
 static void socket_on_writable(struct kith_session *session, void *userdata) {
@@ -290,13 +285,28 @@ bool kith_socket_receives(const kith_socket *socket) {
 
 /* Endpoints ---------------------------------------------------------------------------------------------------------------------- */
 
-/* Not every pattern goes over every transport. */
-static int socket_check_transport(const kith_socket *socket, const char *text, const struct kith_endpoint *endpoint,
+static bool socket_asks_for_security(const kith_socket *socket) {
+    const struct kith_profile *profile = socket->sessions.profile;
+    return profile->numbers[KITH_OPTION_PLAIN_SERVER] != 0 || profile->octets[KITH_OPTION_PLAIN_USERNAME].data ||
+           profile->numbers[KITH_OPTION_CURVE_SERVER] != 0 || profile->octets[KITH_OPTION_CURVE_SERVER_KEY].data ||
+           profile->octets[KITH_OPTION_ZAP_DOMAIN].data;
+}
+
+/* Not every pattern goes over every transport. UDP carries one pattern, one way, in the clear. */
+static int socket_check_transport(const kith_socket *socket, const char *text, const struct kith_endpoint *endpoint, bool listening,
                                   struct kith_error *ret_error) {
     const struct kith_pattern_ops *ops = socket->pattern->ops;
-    if (!ops->raw || !endpoint->transport->inproc)
+    if (ops->raw && endpoint->transport->inproc)
+        return kith_error_set(ret_error, -EPROTONOSUPPORT, "%s: a %s speaks with streams of octets: use ipc or tcp", text, ops->name);
+    if (!endpoint->transport->datagrams)
         return 0;
-    return kith_error_set(ret_error, -EPROTONOSUPPORT, "%s: a %s speaks with streams of octets: use ipc or tcp", text, ops->name);
+    if (socket_asks_for_security(socket))
+        return kith_error_set(ret_error, -EPROTONOSUPPORT, "%s: %s has neither PLAIN, CURVE nor ZAP, which this socket's options ask for",
+                              text, endpoint->transport->scheme);
+    if (listening ? ops->receives_datagrams : ops->sends_datagrams)
+        return 0;
+    return kith_error_set(ret_error, -EPROTONOSUPPORT, "%s: a %s cannot %s over %s: a RADIO connects there, a DISH binds", text, ops->name,
+                          listening ? "bind" : "connect", endpoint->transport->scheme);
 }
 
 int kith_socket_bind(kith_socket *socket, const char *endpoint, struct kith_error *ret_error) {
@@ -309,13 +319,18 @@ int kith_socket_bind(kith_socket *socket, const char *endpoint, struct kith_erro
     if (r >= 0)
         r = kith_socket_check_security(socket, ret_error);
     if (r >= 0)
-        r = socket_check_transport(socket, endpoint, &parsed, ret_error);
+        r = socket_check_transport(socket, endpoint, &parsed, true, ret_error);
     if (r < 0)
         return r;
     struct kith_acceptor *acceptor;
+    _cleanup_(kith_socket_unrefp) kith_socket *held = kith_socket_ref(socket);
     r = kith_acceptor_new(&socket->sessions, &parsed, &acceptor, ret_error);
     if (r < 0)
         return r;
+    if (held->closed) { /* in a callback, when told of a peer */
+        kith_acceptor_free(acceptor);
+        return -ESHUTDOWN;
+    }
     kith_list_push_back(&socket->acceptors, &acceptor->host_link);
     (void)snprintf(socket->last_endpoint, sizeof(socket->last_endpoint), "%s", acceptor->place->text);
     kith_session_host_tell(&socket->sessions, KITH_EVENT_LISTENING, socket->last_endpoint, 0, 0, "%s: listening", socket->last_endpoint);
@@ -336,8 +351,23 @@ static int socket_check_net(const kith_socket *socket, const char *text, const s
     return r < 0 && ret_error ? kith_error_set(ret_error, r, "%s: %s", text, ret_error->text) : r;
 }
 
-int kith_socket_connect(kith_socket *socket, const char *endpoint, struct kith_error *ret_error) {
-    KITH_SOCKET_HOLD(socket);
+/* What connecting to it brings about may be told inside, and the socket freed in that. *ret_number (NULL: not asked for): of the peer. */
+static int socket_connect_to(kith_socket *socket, struct kith_place *place, uint32_t *ret_number, struct kith_error *ret_error) {
+    struct kith_session *session;
+    int r = kith_session_new_connecting(&socket->sessions, place, &session);
+    if (r < 0)
+        return kith_error_set(ret_error, r, "%s: %s", place->text,
+                              kith_address_remedy(place->endpoint.address.storage.ss_family, r));
+    (void)snprintf(socket->last_endpoint, sizeof(socket->last_endpoint), "%s", place->text);
+    if (ret_number)
+        r = kith_pattern_expect(socket->pattern, session);
+    if (ret_number && r >= 0)
+        *ret_number = session->number;
+    kith_session_unref(session);
+    return 0;
+}
+
+static int socket_connect(kith_socket *socket, const char *endpoint, uint32_t *ret_number, struct kith_error *ret_error) {
     struct kith_endpoint parsed;
     int r = socket_check_text(socket, endpoint, ret_error);
     if (r < 0)
@@ -346,8 +376,8 @@ int kith_socket_connect(kith_socket *socket, const char *endpoint, struct kith_e
     if (r >= 0)
         r = kith_socket_check_security(socket, ret_error);
     if (r >= 0)
-        r = socket_check_transport(socket, endpoint, &parsed, ret_error);
-    if (r >= 0)
+        r = socket_check_transport(socket, endpoint, &parsed, false, ret_error);
+    if (r >= 0 && !parsed.transport->datagrams)
         r = socket_check_net(socket, endpoint, &parsed, ret_error);
     if (r < 0)
         return r;
@@ -355,14 +385,24 @@ int kith_socket_connect(kith_socket *socket, const char *endpoint, struct kith_e
     r = kith_place_new(&parsed, &place);
     if (r < 0)
         return kith_error_set(ret_error, r, "%s: out of memory", endpoint);
-    struct kith_session *session;
-    r = kith_session_new_connecting(&socket->sessions, place, &session);
-    if (r < 0)
-        (void)kith_error_set(ret_error, r, "%s: %s", place->text, kith_address_remedy(parsed.address.storage.ss_family, r));
-    else
-        (void)snprintf(socket->last_endpoint, sizeof(socket->last_endpoint), "%s", place->text);
+    kith_socket_ref(socket);
+    r = socket_connect_to(socket, place, ret_number, ret_error);
+    kith_socket_unref(socket);
     kith_place_unref(place);
     return r;
+}
+
+int kith_socket_connect(kith_socket *socket, const char *endpoint, struct kith_error *ret_error) {
+    KITH_SOCKET_HOLD(socket);
+    return socket_connect(socket, endpoint, NULL, ret_error);
+}
+
+int kith_socket_connect_peer(kith_socket *socket, const char *endpoint, uint32_t *ret_routing_id, struct kith_error *ret_error) {
+    KITH_SOCKET_HOLD(socket);
+    if (!socket->pattern->ops->expect)
+        return kith_error_set(ret_error, -ENOTSUP, "%s: a %s does not know its peers by routing ids that it gives", endpoint,
+                              socket->pattern->ops->name);
+    return socket_connect(socket, endpoint, ret_routing_id, ret_error);
 }
 
 /* The text of an endpoint as places have it: as it was given, or as the kernel's answer made it. */

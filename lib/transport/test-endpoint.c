@@ -36,6 +36,8 @@ static void test_endpoints_become_addresses_and_come_back(void **state) {
         {"ipc://*", "ipc://*", true, &kith_transport_unix},
         {"vsock://3:1024", "vsock://3:1024", false, &kith_transport_vsock},
         {"vsock://*:1024", "vsock://*:1024", true, &kith_transport_vsock},
+        {"udp://127.0.0.1:5555", "udp://127.0.0.1:5555", false, &kith_transport_udp},
+        {"udp://lo;239.1.1.1:5555", "udp://lo;239.1.1.1:5555", true, &kith_transport_udp},
     };
     for (size_t i = 0; i < KITH_ARRAY_SIZE(rows); i++) {
         struct kith_endpoint endpoint;
@@ -58,7 +60,8 @@ static void test_what_is_wrong_is_named_with_its_remedy(void **state) {
         {"", true, -EINVAL, "ipc://PATH"},
         {"x", true, -EINVAL, "not an endpoint"},
         {"://x", true, -EINVAL, "not an endpoint"},
-        {"udp://127.0.0.1:1", true, -EPROTONOSUPPORT, "no transport \"udp\"; there are: ipc, tcp, inproc"},
+        {"sctp://127.0.0.1:1", true, -EPROTONOSUPPORT, "no transport \"sctp\"; there are: ipc, tcp, inproc"},
+        {"udp://127.0.0.1", true, -EINVAL, "the port is missing"},
         {"TCP://127.0.0.1:1", true, -EPROTONOSUPPORT, "there are: ipc, tcp, inproc"},
         {"ip://x", true, -EPROTONOSUPPORT, "\"ip\""},
         {"ipc://", true, -EINVAL, "the path is missing"},

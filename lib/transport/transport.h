@@ -1,8 +1,8 @@
 /*
  * transport/transport.h: endpoints, and what differs between transports. One table; a transport is a row and a file.
  *
- * All stream transports share kith/stream.h, inproc stands on inproc/; a transport says how its endpoint text becomes an address or a name
- * and back, and what the kernel says of a peer.
+ * All stream transports share kith/stream.h, inproc stands on inproc/, UDP on datagram/; a transport says how its endpoint text becomes an
+ * address or a name and back, and what the kernel says of a peer.
  */
 #ifndef KITH_TRANSPORT_TRANSPORT_H
 #define KITH_TRANSPORT_TRANSPORT_H
@@ -12,6 +12,7 @@
 #include <kith/error.h>
 #include <kith/stream.h>
 
+#include "datagram/datagram.h"
 #include "inproc/pipe.h"
 #include "origin/internal.h"
 
@@ -24,7 +25,8 @@ struct kith_transport;
 struct kith_endpoint {
     const struct kith_transport *transport;
     struct kith_address address; /* none while there is a name */
-    /* What must be looked up before there is an address: a host to connect to, an interface to listen at; or an inproc name; else "". */
+    /* What must be looked up before there is an address: a host to connect to, an interface to listen at; an inproc name, or the
+     * interface of a datagram endpoint, with its address; else "". */
     char name[KITH_ENDPOINT_NAME_MAX + 1];
     unsigned port; /* with a name */
 };
@@ -33,6 +35,7 @@ struct kith_transport {
     const char *scheme; /* "ipc" */
     bool identity;      /* the kernel names the writer of each batch */
     bool inproc;        /* no connections: pipes within this process */
+    bool datagrams;     /* no connections: datagrams */
     /* The whole text -> all of *ret_endpoint but the transport; asks nobody. Errors: -EINVAL, -ENAMETOOLONG, with text. */
     int (*parse)(const char *text, bool listening, struct kith_endpoint *ret_endpoint, struct kith_error *ret_error);
     /* The text of an endpoint; as snprintf(3). */
@@ -60,5 +63,6 @@ extern const struct kith_transport kith_transport_unix;
 extern const struct kith_transport kith_transport_tcp;
 extern const struct kith_transport kith_transport_inproc;
 extern const struct kith_transport kith_transport_vsock;
+extern const struct kith_transport kith_transport_udp;
 
 #endif
