@@ -182,8 +182,12 @@ static pid_t start_server(const char *endpoint, const struct plan *plan) {
     return child;
 }
 
-/* Microseconds a round trip. */
-static int measure(const struct contestant *contestant, const struct plan *plan, double *ret_us) {
+/* Microseconds a round trip: of time, and of this process's processor time. */
+struct figure {
+    double us, cpu_us;
+};
+
+static int measure(const struct contestant *contestant, const struct plan *plan, struct figure *ret_figure) {
     static unsigned number;
     struct client client = {0};
     char endpoint[64];
@@ -194,10 +198,11 @@ static int measure(const struct contestant *contestant, const struct plan *plan,
     int r = client_init(&client, contestant, endpoint);
     if (r == 0)
         r = ask(&client, WARM_UP);
-    double start = measure_seconds(CLOCK_MONOTONIC);
+    double start = measure_seconds(CLOCK_MONOTONIC), cpu = measure_seconds(CLOCK_PROCESS_CPUTIME_ID);
     if (r == 0)
         r = ask(&client, plan->count);
-    *ret_us = (measure_seconds(CLOCK_MONOTONIC) - start) * 1e6 / (double)plan->count;
+    ret_figure->us = (measure_seconds(CLOCK_MONOTONIC) - start) * 1e6 / (double)plan->count;
+    ret_figure->cpu_us = (measure_seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu) * 1e6 / (double)plan->count;
     client_deinit(&client);
     measure_kill(child);
     return r;
@@ -208,37 +213,41 @@ static int compare(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static void print(double figures[CONTESTANTS][REPETITIONS_MAX], unsigned repetitions) {
-    double base = 0;
+static double median_of(const struct figure *all, unsigned count, bool cpu) {
+    double values[REPETITIONS_MAX];
+    for (unsigned i = 0; i < count; i++)
+        values[i] = cpu ? all[i].cpu_us : all[i].us;
+    qsort(values, count, sizeof(*values), compare);
+    return values[count / 2];
+}
+
+static void print(struct figure figures[CONTESTANTS][REPETITIONS_MAX], unsigned repetitions) {
+    struct figure base = {0};
     for (size_t i = 0; i < CONTESTANTS; i++) {
-        double *all = figures[i];
-        if (all[0] == 0)
-            continue;
-        if (all[0] < 0) {
+        struct figure median = {median_of(figures[i], repetitions, false), median_of(figures[i], repetitions, true)};
+        if (median.us < 0)
             printf("%-12s not to be had here\n", contestants[i].name);
+        if (median.us <= 0)
             continue;
-        }
-        qsort(all, repetitions, sizeof(*all), compare);
-        double median = all[repetitions / 2];
-        if (i == 0)
+        if (base.us == 0)
             base = median;
-        printf("%-12s %7.2f us  (%.2f to %.2f)  %.2fx  %s\n", contestants[i].name, median, all[repetitions / 4],
-               all[repetitions - 1 - repetitions / 4], base > 0 ? median / base : 1, contestants[i].title);
+        printf("%-12s %7.2f us %.2fx  processor %6.2f us %.2fx  %s\n", contestants[i].name, median.us, median.us / base.us, median.cpu_us,
+               median.cpu_us / base.cpu_us, contestants[i].title);
     }
 }
 
 static int run(const struct plan *plan) {
-    static double figures[CONTESTANTS][REPETITIONS_MAX];
+    static struct figure figures[CONTESTANTS][REPETITIONS_MAX];
     size_t order[CONTESTANTS];
     for (unsigned repetition = 0; repetition < plan->repetitions; repetition++) {
         measure_shuffle(order, CONTESTANTS);
         for (size_t i = 0; i < CONTESTANTS; i++) {
-            double *figure = &figures[order[i]][repetition];
+            struct figure *figure = &figures[order[i]][repetition];
             if (plan->only && strcmp(plan->only, contestants[order[i]].name) != 0)
                 continue;
             int r = measure(&contestants[order[i]], plan, figure);
             if (r == -ENOSYS)
-                *figure = -1;
+                figure->us = -1;
             else if (r < 0) {
                 fprintf(stderr, "bench-thread: %s: %s\n", contestants[order[i]].name, strerror(-r));
                 return 1;

@@ -53,11 +53,10 @@ void kith_thread_sleep(struct kith_thread *thread, pthread_cond_t *called, uint6
     thread->depth = 1;
 }
 
-/* In a child process there is nobody to be kept out, and the lock may be that of a thread that is not there. */
-struct kith_thread *kith_loop_enter(kith_loop *loop) {
-    struct kith_thread *thread = loop->thread;
-
-    if (!thread || kith_loop_check_fork(loop) < 0)
+/* In a child process there is nobody to be kept out, and the lock may be that of a thread that is not there. Apart, so that a loop without
+ * thread pays for the test alone. */
+static __attribute__((noinline)) struct kith_thread *enter(struct kith_thread *thread) {
+    if (kith_loop_check_fork(thread->loop) < 0)
         return NULL;
     if (kith_thread_is_held(thread)) {
         thread->depth++;
@@ -66,6 +65,10 @@ struct kith_thread *kith_loop_enter(kith_loop *loop) {
     acquire(thread);
     thread->visitors++;
     return thread;
+}
+
+struct kith_thread *kith_loop_enter(kith_loop *loop) {
+    return loop->thread ? enter(loop->thread) : NULL;
 }
 
 void kith_loop_lock(kith_loop *loop) {
