@@ -267,6 +267,51 @@ static void test_a_writer_to_nobody_loses_nothing_it_has_not_written(void **stat
     kith_msg_free(msg);
 }
 
+/* Wake-ups ----------------------------------------------------------------------------------------------------------------- */
+
+static unsigned raised; /* eventfds */
+
+ssize_t __real_write(int fd, const void *data, size_t size);
+ssize_t __wrap_write(int fd, const void *data, size_t size);
+
+ssize_t __wrap_write(int fd, const void *data, size_t size) {
+    raised += size == sizeof(uint64_t);
+    return __real_write(fd, data, size);
+}
+
+static void write_more(struct end *end, kith_msg *msg) {
+    struct world *world = end->extra;
+    kith_msg_free(msg);
+    if (end->count > 50)
+        return;
+    assert_true(end_write(&world->client, end->count, end->count + 1, 0));
+    kith_pipe_flush(world->client.pipe);
+}
+
+static void test_a_reader_that_looks_by_itself_is_not_woken(void **state) {
+    struct world *world = *state;
+    bool two = world->near != world->far;
+    join(world);
+    settle_down(world);
+    raised = 0;
+    for (uint64_t i = 0; i < 10; i++) {
+        assert_true(end_write(&world->client, i, i + 1, 0));
+        kith_pipe_flush(world->client.pipe);
+    }
+    assert_int_equal(raised, two); /* once, and never within a loop */
+    until(world, world->server.count == 10);
+    settle_down(world);
+
+    world->server.count = 0;
+    world->server.on_message = write_more; /* there is more before it has taken all: it goes on by itself */
+    world->server.extra = world;
+    raised = 0;
+    assert_true(end_write(&world->client, 0, 1, 0));
+    kith_pipe_flush(world->client.pipe);
+    until(world, world->server.count == 51);
+    assert_int_equal(raised, two);
+}
+
 /* Bodies ------------------------------------------------------------------------------------------------------------------ */
 
 static void keep_body(struct end *end, kith_msg *msg) {
@@ -512,6 +557,7 @@ static const struct CMUnitTest suite[] = {
     cmocka_unit_test(test_what_was_accepted_is_delivered_before_the_end),
     cmocka_unit_test(test_a_drained_end_is_told_its_end_too),
     cmocka_unit_test(test_a_writer_to_nobody_loses_nothing_it_has_not_written),
+    cmocka_unit_test(test_a_reader_that_looks_by_itself_is_not_woken),
     cmocka_unit_test(test_a_body_moves_when_nobody_else_has_it),
     cmocka_unit_test(test_a_body_that_others_have_is_copied_between_loops),
     cmocka_unit_test(test_group_id_and_command_travel_along),

@@ -30,7 +30,8 @@ static int socket_try_send(struct kith_await *await) {
 /* Without waiting. What is sent goes out when the loop runs next; a loop with a thread that nobody is about to run is not waited for. */
 static int socket_send_at_once(kith_socket *socket, kith_msg *msg) {
     int r = kith_pattern_send(socket->pattern, msg);
-    if (r == 0 && !kith_loop_is_attended(socket->loop))
+    /* The event of a dropped message may have freed socket or loop. */
+    if (r == 0 && kith_socket_check(socket) >= 0 && !kith_loop_is_attended(socket->loop))
         kith_pattern_flush(socket->pattern);
     return r;
 }
