@@ -1,10 +1,9 @@
 /*
  * pattern/pub.c: PUB and XPUB: a message goes to every peer with a subscription that its first frame begins with. RFC 29.
  *
- * Subscriptions come as commands and as messages (subscription.h), from every peer in either form. A peer has a topic or has it not: it is
- * not counted how often it asked, because deployed subscribers say each subscription but only the last cancel (libzmq 4.3), and deployed
- * publishers keep a set. What is refused (max-subscriptions, memory) is told here and to the peer, at first and whenever the number has
- * doubled.
+ * Subscriptions come as commands and as messages (subscription.h), from every peer in either form. They are counted (RFC 37: two of the
+ * same topic need two cancels), but not those of libzmq: it says each subscription and only the last cancel, since its publishers keep a
+ * set. What is refused (max-subscriptions, memory) is told here and to the peer, at first and whenever the number has doubled.
  *
  * XPUB shows subscriptions to the application as messages: those that are the first of a topic and cancels that are the last, more by
  * option. They are charged to the peer like any message, so a peer whose subscriptions nobody takes is not read from. When a peer is lost,
@@ -173,15 +172,15 @@ static void pub_detach(struct kith_pattern *pattern, struct kith_session *sessio
 /* Subscriptions --------------------------------------------------------------------------------------------------------------- */
 
 /* Returns a kith_topic_change, or an error of kith_topics_add() or kith_topics_remove(). */
-static int pub_change(const struct pub *pub, struct kith_topics *topics, struct kith_subscriber *who, enum kith_session_command command,
-                      const void *topic, size_t size) {
+static int pub_change(const struct pub *pub, struct kith_topics *topics, struct kith_subscriber *who, bool counts,
+                      enum kith_session_command command, const void *topic, size_t size) {
     if (command != KITH_COMMAND_SUBSCRIBE)
         return kith_topics_remove(topics, who, topic, size);
     who->max = (uint32_t)pub->base.sessions->profile->numbers[KITH_OPTION_MAX_SUBSCRIPTIONS];
     who->charge.limit = who->max * SUBSCRIPTION_OCTETS;
     int r = kith_topics_add(topics, who, topic, size);
-    if (r == KITH_TOPIC_COUNTED)
-        (void)kith_topics_remove(topics, who, topic, size); /* once is enough: see above */
+    if (r == KITH_TOPIC_COUNTED && !counts)
+        (void)kith_topics_remove(topics, who, topic, size);
     return r;
 }
 
@@ -189,7 +188,8 @@ static int pub_change(const struct pub *pub, struct kith_topics *topics, struct 
 static bool pub_take(struct pub *pub, struct kith_session *session, enum kith_session_command command, const void *topic, size_t size) {
     struct pub_peer *peer = session->pattern_data;
     bool manual = pub_option(pub, KITH_OPTION_XPUB_MANUAL);
-    int r = pub_change(pub, manual ? &pub->wishes : &pub->topics, manual ? &peer->wisher : &peer->subscriber, command, topic, size);
+    int r = pub_change(pub, manual ? &pub->wishes : &pub->topics, manual ? &peer->wisher : &peer->subscriber, !session->peer_is_libzmq,
+                       command, topic, size);
     if (r == -ENOBUFS || r == -ENOMEM)
         peer->refused++;
     return r >= 0 && pub_is_news(pub, command == KITH_COMMAND_SUBSCRIBE, r);
@@ -267,7 +267,7 @@ static int pub_ask(struct kith_pattern *pattern, enum kith_session_command comma
     struct pub_peer *peer = session ? session->pattern_data : NULL;
     if (!peer)
         return -EHOSTUNREACH;
-    int r = pub_change(pub, &pub->topics, &peer->subscriber, command, topic, size);
+    int r = pub_change(pub, &pub->topics, &peer->subscriber, false, command, topic, size);
     return r < 0 ? r : 0;
 }
 

@@ -1,10 +1,13 @@
 /*
  * pattern/sub.c: SUB and XSUB: subscriptions go to every publisher, and all of them to one that comes later; messages come back. RFC 29.
  *
- * They are counted: a topic is cancelled with the publishers when it is taken back as often as it was asked for. Every request is passed
- * on, not only a topic's first, so that publishers that show all (xpub-verbose), and those behind forwarders, see all. A SUB takes what its
- * topics match, whatever publishers send; an XSUB takes everything, subscribes by sending messages (subscription.h), and whatever else it
- * sends goes to the publishers as it is.
+ * They are counted: a topic is cancelled with the publishers when it is taken back as often as it was asked for. What is told of the
+ * counting in between depends on the publisher. One of libzmq's keeps a set and may show what it is told (xpub-verbose): it gets every
+ * subscription and only the last cancel, as libzmq's own subscribers do it. Another one counts, by RFC 37: an XSUB, which passes on what
+ * others ask for, tells it everything; a SUB tells only the first and the last, which is right also with one that does not count.
+ *
+ * A SUB takes what its topics match, whatever publishers send; an XSUB takes everything, subscribes by sending messages (subscription.h),
+ * and whatever else it sends goes to the publishers as it is.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -52,12 +55,20 @@ static void sub_say(struct kith_session *session, enum kith_session_command comm
         kith_session_break(session, r);
 }
 
+/* Does this publisher count along? */
+static bool sub_counts_along(const struct sub *sub, const struct kith_session *session) {
+    return sub->base.ops == &kith_pattern_xsub && !session->peer_is_libzmq;
+}
+
 static void sub_attached(struct kith_pattern *pattern, struct kith_session *session) {
-    const struct kith_subscriber *self = &((struct sub *)pattern)->self;
-    for (uint32_t i = 0; i < self->count; i++) {
+    const struct sub *sub = (struct sub *)pattern;
+    for (uint32_t i = 0; i < sub->self.count; i++) {
+        const struct kith_subscription *subscription = &sub->self.subscriptions[i];
+        uint32_t times = sub_counts_along(sub, session) ? subscription->count : 1;
         size_t size = 0;
-        uint8_t *octets = kith_subscription_octets(KITH_SUBSCRIPTION_SUBSCRIBE, self->subscriptions[i].topic, &size);
-        sub_say(session, KITH_COMMAND_SUBSCRIBE, octets ? octets + 1 : NULL, octets ? size - 1 : 0);
+        uint8_t *octets = kith_subscription_octets(KITH_SUBSCRIPTION_SUBSCRIBE, subscription->topic, &size);
+        for (; times > 0; times--)
+            sub_say(session, KITH_COMMAND_SUBSCRIBE, octets ? octets + 1 : NULL, octets ? size - 1 : 0);
         free(octets);
     }
 }
@@ -87,6 +98,13 @@ static void sub_deinit(struct kith_pattern *pattern) {
 
 /* Subscribing ---------------------------------------------------------------------------------------------------------------- */
 
+/* Is this publisher told? Of a topic's first subscription and last cancel everybody is. */
+static bool sub_tells(const struct sub *sub, const struct kith_session *session, enum kith_session_command command, int change) {
+    if (change != KITH_TOPIC_COUNTED || sub_counts_along(sub, session))
+        return true;
+    return command == KITH_COMMAND_SUBSCRIBE ? session->peer_is_libzmq : sub_option(sub, KITH_OPTION_XSUB_VERBOSE_UNSUBSCRIBE);
+}
+
 static int sub_ask(struct kith_pattern *pattern, enum kith_session_command command, const void *topic, size_t size) {
     struct sub *sub = (struct sub *)pattern;
     int r = command == KITH_COMMAND_SUBSCRIBE ? kith_topics_add(&sub->topics, &sub->self, topic, size)
@@ -94,10 +112,11 @@ static int sub_ask(struct kith_pattern *pattern, enum kith_session_command comma
                                               : -ENOTSUP;
     if (r < 0)
         return r;
-    if (command == KITH_COMMAND_CANCEL && r == KITH_TOPIC_COUNTED && !sub_option(sub, KITH_OPTION_XSUB_VERBOSE_UNSUBSCRIBE))
-        return 0;
-    kith_list_foreach (&pattern->peers, node)
-        sub_say(kith_list_entry(node, struct kith_session, pattern_link), command, size > 0 ? topic : "", size);
+    kith_list_foreach (&pattern->peers, node) {
+        struct kith_session *session = kith_list_entry(node, struct kith_session, pattern_link);
+        if (sub_tells(sub, session, command, r))
+            sub_say(session, command, size > 0 ? topic : "", size);
+    }
     return 0;
 }
 

@@ -163,6 +163,7 @@ static void ready(struct kith_session *session, const struct kith_zmtp_event *ev
         return;
     }
     session->peer_type = event->ready.socket_type;
+    session->peer_is_libzmq = kith_zmtp_peer_is_libzmq(session->engine);
     kith_session_reached_ready(session);
 }
 

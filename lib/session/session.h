@@ -139,8 +139,9 @@ struct kith_session {
     kith_timer *timer;        /* handshake, then heartbeat; or the next try to connect */
     unsigned tries;           /* to connect since the last success */
     bool accepted;
-    bool dismissed; /* draining this connection only: a connecting session goes on to its next try */
-    bool mapped;    /* id_node is in a map */
+    bool peer_is_libzmq; /* or looks like it: kith_zmtp_peer_is_libzmq() */
+    bool dismissed;      /* draining this connection only: a connecting session goes on to its next try */
+    bool mapped;         /* id_node is in a map */
     bool pass_pidfd;
     bool asking;         /* inside of ops->credentials() */
     bool waiting;        /* for kith_session_authenticate(): nothing is read meanwhile */

@@ -143,7 +143,8 @@ struct kith_zmtp {
     uint8_t replay_begin, replay_end;
 
     uint8_t peer_major, peer_minor;
-    uint8_t *gathered; /* frame_offset octets of a body that is needed whole */
+    bool peer_is_libzmq; /* see zmtp.h */
+    uint8_t *gathered;   /* frame_offset octets of a body that is needed whole */
     size_t gathered_capacity;
 
     struct kith_zmtp_handshake *handshake; /* NULL in traffic */

@@ -83,6 +83,7 @@ size_t kith_zmtp_greeting_receive(struct kith_zmtp *engine, const uint8_t *data,
     if (!check_mechanism(engine, event))
         return eaten;
 
+    engine->peer_is_libzmq = handshake->greeting[OFFSET_SIGNATURE_END - 1] != 0;
     engine->peer_major = handshake->greeting[OFFSET_MAJOR];
     engine->peer_minor = handshake->greeting[OFFSET_MINOR];
     engine->state = KITH_ZMTP_STATE_DECISION;

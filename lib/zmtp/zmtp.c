@@ -262,6 +262,10 @@ enum kith_zmtp_state kith_zmtp_state(const struct kith_zmtp *engine) {
     return engine->state;
 }
 
+bool kith_zmtp_peer_is_libzmq(const struct kith_zmtp *engine) {
+    return engine->peer_is_libzmq;
+}
+
 bool kith_zmtp_mid_message(const struct kith_zmtp *engine) {
     if (engine->state != KITH_ZMTP_STATE_HANDSHAKE && engine->state != KITH_ZMTP_STATE_TRAFFIC)
         return false;
