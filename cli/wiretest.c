@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <kith/curve.h>
+
 #include "base/cleanup.h"
 #include "base/time.h"
 #include "cli/options.h"
@@ -68,7 +70,7 @@ static const struct cli_option options[] = {
 };
 
 static int take_key(const char *name, const char *text, uint8_t key[static CURVE_KEY], bool *ret_has) {
-    *ret_has = wire_curve_key(text, key) == 0;
+    *ret_has = strlen(text) == KITH_CURVE_TEXT_SIZE - 1 && kith_z85_decode(text, strlen(text), key, CURVE_KEY) == 0;
     if (*ret_has)
         return 0;
     cli_error("%s: a key has 40 characters of Z85 (RFC 32)", name);
