@@ -174,8 +174,12 @@ static void run_case(struct suite *suite, const struct suite_case *one) {
     look_whether_it_fits(suite, one);
     if (!suite->decided)
         one->run(suite);
-    for (size_t i = 0; i < suite->wire_count; i++)
+    const bool exclusive = suite_has_word("PAIR CHANNEL", suite->peer.type);
+    for (size_t i = 0; i < suite->wire_count; i++) {
+        if (exclusive) /* the next case's connection comes when this one is known to have gone */
+            suite_close(suite, &suite->wires[i]);
         wire_close(&suite->wires[i]);
+    }
     suite->wire_count = 0;
 }
 
