@@ -354,9 +354,11 @@ static void on_event(kith_socket *socket, const struct kith_event *event, void *
     struct talk *talk = userdata;
     if (talk->verbose)
         cli_error("%s: %s", kith_event_name(event->type), event->text);
-    if (event->type == KITH_EVENT_REFUSED)
+    /* Who listens goes on: one peer of many, and any peer may say no, must not end it for the others. */
+    const bool listens = talk->binds.count > 0;
+    if (event->type == KITH_EVENT_REFUSED && !listens)
         finish(talk, CLI_REFUSED, "%s: %s", event->endpoint, event->text);
-    else if (event->type == KITH_EVENT_HANDSHAKE_FAILED && talk->binds.count == 0 && will_never_do(event->error))
+    else if (event->type == KITH_EVENT_HANDSHAKE_FAILED && !listens && will_never_do(event->error))
         finish(talk, CLI_ERROR, "%s: %s", event->endpoint, event->text);
     else if (event->type == KITH_EVENT_CONNECTED)
         send_more(talk);

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <kith/curve.h>
+
 #include "base/cleanup.h"
 #include "base/time.h"
 #include "cli/options.h"
@@ -68,7 +70,7 @@ static const struct cli_option options[] = {
 };
 
 static int take_key(const char *name, const char *text, uint8_t key[static CURVE_KEY], bool *ret_has) {
-    *ret_has = wire_curve_key(text, key) == 0;
+    *ret_has = strlen(text) == KITH_CURVE_TEXT_SIZE - 1 && kith_z85_decode(text, strlen(text), key, CURVE_KEY) == 0;
     if (*ret_has)
         return 0;
     cli_error("%s: a key has 40 characters of Z85 (RFC 32)", name);
@@ -172,8 +174,12 @@ static void run_case(struct suite *suite, const struct suite_case *one) {
     look_whether_it_fits(suite, one);
     if (!suite->decided)
         one->run(suite);
-    for (size_t i = 0; i < suite->wire_count; i++)
+    const bool exclusive = suite_has_word("PAIR CHANNEL", suite->peer.type);
+    for (size_t i = 0; i < suite->wire_count; i++) {
+        if (exclusive) /* the next case's connection comes when this one is known to have gone */
+            suite_close(suite, &suite->wires[i]);
         wire_close(&suite->wires[i]);
+    }
     suite->wire_count = 0;
 }
 

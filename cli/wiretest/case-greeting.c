@@ -206,12 +206,11 @@ static void mechanism_case(struct suite *suite) {
 }
 
 static void mechanism_after_nul(struct suite *suite) {
-    uint8_t greeting[WIRE_GREETING], theirs[WIRE_GREETING];
+    uint8_t greeting[WIRE_GREETING];
     ours(suite, greeting);
     greeting[31] = 'X';
     struct wire *wire = suite_open(suite);
     suite_write(suite, wire, greeting, sizeof(greeting));
-    suite_read(suite, wire, theirs, WIRE_SIGNATURE, "signature");
     if (!suite->decided)
         suite_note(suite, "after an X behind the mechanism's NULs the peer %s",
                    wire_until_closed(wire, suite->config->quiet) == 0 ? "closes" : "goes on");

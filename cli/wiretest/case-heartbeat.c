@@ -7,8 +7,10 @@
 #define HEARTBEAT "RFC 37, Connection Heartbeating"
 #define TTL_SIZE 2
 #define CONTEXT_MAX 16
-/* Enough to fill a small queue of answers, and nothing to a server that answers. */
-#define STORM 300
+/* Enough to find a queue of answers that loses some, and nothing to a server that answers. No more at once than a peer that answers one by
+ * one, and reads nothing meanwhile, gets rid of before we read: a unix socket's buffer holds some 270 small writes. */
+#define STORM 100
+#define STORMS 3
 
 static void echo(struct suite *suite, const char *ping, size_t size) {
     const uint8_t *context;
@@ -98,10 +100,12 @@ static void pong_long(struct suite *suite) {
 
 static void storm(struct suite *suite) {
     struct wire *wire = suite_talk(suite);
-    for (size_t i = 0; i < STORM; i++)
-        suite_command(suite, wire, "PING", "\0\0", 2);
-    for (size_t i = 0; i < STORM; i++)
-        suite_expect(suite, wire, "PONG", NULL, NULL);
+    for (size_t round = 0; round < STORMS; round++) {
+        for (size_t i = 0; i < STORM; i++)
+            suite_command(suite, wire, "PING", "\0\0", 2);
+        for (size_t i = 0; i < STORM; i++)
+            suite_expect(suite, wire, "PONG", NULL, NULL);
+    }
 }
 
 static void expiry(struct suite *suite) {
@@ -128,7 +132,8 @@ const struct suite_case suite_cases_heartbeat[] = {
     {"heartbeat/pong-unasked", HEARTBEAT, SUITE_SHOULD, "any traffic is a sign of life, also a PONG", SUITE_TALK, NULL, NULL, pong_unasked},
     {"heartbeat/pong-long", HEARTBEAT, SUITE_OPEN, "PONG has at most 16 octets; what follows else is open", SUITE_TALK, NULL, NULL,
      pong_long},
-    {"heartbeat/storm", HEARTBEAT, SUITE_MUST, "300 PINGs are answered with 300 PONGs", SUITE_TALK | SUITE_PONG, NULL, NULL, storm},
+    {"heartbeat/storm", HEARTBEAT, SUITE_MUST, "a hundred PINGs are answered with a hundred PONGs", SUITE_TALK | SUITE_PONG, NULL, NULL,
+     storm},
     {"heartbeat/version-3.0", HEARTBEAT, SUITE_OPEN, "3.0 has no PING; what follows is open", SUITE_TALK | SUITE_PONG, NULL, NULL, to_30},
     {0},
 };

@@ -15,6 +15,11 @@
 #define PUBLISHERS "PUB XPUB"
 #define SUBSCRIBERS "SUB XSUB"
 #define FLOW (SUITE_TALK | SUITE_MESSAGES)
+/*
+ * The RFC has subscriptions counted. Deployed subscribers send every SUBSCRIBE but only the last CANCEL, and deployed publishers take the
+ * one for all: a publisher that counted would send to such a subscriber for ever. So which of both a peer does is told, not judged.
+ */
+#define COUNTED "the RFC counts, deployed peers do not: which of both is told"
 /* Messages that are looked at where one is not enough. */
 #define SOME 8
 /* A topic that no application publishes. */
@@ -42,6 +47,14 @@ static void must_flow(struct suite *suite, struct wire *wire, const char *after)
     for (size_t i = 0; i < SOME; i++)
         if (!suite_receive(suite, wire, &message, suite->config->timeout))
             suite_not_ok(suite, wire, "no message came after %s", after);
+}
+
+/* Reads and forgets for the quiet time. */
+static void pass(struct suite *suite, struct wire *wire) {
+    struct suite_message message;
+    const uint64_t end = kith_time_now() + suite->config->quiet;
+    for (uint64_t now; (now = kith_time_now()) < end;)
+        suite_receive(suite, wire, &message, end - now);
 }
 
 static void must_stop(struct suite *suite, struct wire *wire, const char *after) {
@@ -184,9 +197,9 @@ static void counted(struct suite *suite) {
         return;
     cancel(suite, wire, NULL, 0);
     suite_must_live(suite, wire, "one CANCEL of two");
-    /* What was queued before the CANCEL does not count: some more has to come after. */
-    suite_goes_quiet(suite, wire);
-    must_flow(suite, wire, "one CANCEL of two SUBSCRIBEs");
+    pass(suite, wire); /* what was queued before the CANCEL does not count */
+    suite_note(suite, "of two SUBSCRIBEs one CANCEL undoes %s",
+               suite_receive(suite, wire, &message, suite->config->quiet) ? "one" : "both");
     cancel(suite, wire, NULL, 0);
     must_stop(suite, wire, "two CANCELs of two SUBSCRIBEs");
 }
@@ -199,6 +212,7 @@ static void additive(struct suite *suite) {
     if (!flows(suite, wire, &message))
         return;
     cancel(suite, wire, NOBODYS, strlen(NOBODYS));
+    pass(suite, wire);
     must_flow(suite, wire, "the CANCEL of another topic");
 }
 
@@ -242,7 +256,7 @@ const struct suite_case suite_cases_subscription[] = {
     {"subscription/unsubscribed", PUBSUB, SUITE_MUST, "filtering is done by the publisher", FLOW, NULL, PUBLISHERS, unsubscribed},
     {"subscription/filters", FILTER, SUITE_MUST, "the start of the first frame decides", FLOW, NULL, PUBLISHERS, filters},
     {"subscription/cancels", PUBSUB, SUITE_MUST, "CANCEL undoes SUBSCRIBE", FLOW, NULL, PUBLISHERS, cancels},
-    {"subscription/counted", PUBSUB, SUITE_MUST, "two SUBSCRIBEs need two CANCELs", FLOW, NULL, PUBLISHERS, counted},
+    {"subscription/counted", PUBSUB, SUITE_OPEN, COUNTED, FLOW, NULL, PUBLISHERS, counted},
     {"subscription/additive", PUBSUB, SUITE_MUST, "the CANCEL of one topic leaves the others", FLOW, NULL, PUBLISHERS, additive},
     {"subscription/sent-as-commands", PUBSUB, SUITE_MUST, "a subscriber sends SUBSCRIBE to a 3.1 peer", SUITE_TALK, NULL, SUBSCRIBERS,
      sent_as_commands},

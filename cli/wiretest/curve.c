@@ -26,29 +26,6 @@ struct wire_curve {
 
 KITH_DEFINE_CLEANUP(struct wire_curve *, wire_curve_free)
 
-/* RFC 32 ------------------------------------------------------------------------------------------------------------------ */
-
-static const char z85[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
-
-int wire_curve_key(const char *text, uint8_t key[static CURVE_KEY]) {
-    if (strlen(text) != CURVE_KEY_TEXT)
-        return -EINVAL;
-    for (size_t i = 0; i < CURVE_KEY / 4; i++) {
-        uint64_t value = 0;
-        for (size_t j = 0; j < 5; j++) {
-            const char *digit = strchr(z85, text[5 * i + j]);
-            if (!digit)
-                return -EINVAL;
-            value = 85 * value + (uint64_t)(digit - z85);
-        }
-        if (value > UINT32_MAX)
-            return -EINVAL;
-        for (size_t j = 0; j < 4; j++)
-            key[4 * i + j] = (uint8_t)(value >> (24 - 8 * j));
-    }
-    return 0;
-}
-
 /* Keys and nonces ----------------------------------------------------------------------------------------------------------- */
 
 int wire_curve_new(const uint8_t server_key[static CURVE_KEY], const uint8_t *secret_key, struct wire_curve **ret_curve) {

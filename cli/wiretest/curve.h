@@ -1,8 +1,7 @@
 /*
  * cli/wiretest/curve.h: the client's side of CurveZMQ (RFC 26) by hand, each command made apart, so that a case can spoil one field of it.
  *
- * The boxes are libsodium's (crypto_box, as the RFC wants). Keys are 32 octets; those of the command line come as 40 characters of Z85
- * (RFC 32).
+ * The boxes are libsodium's (crypto_box, as the RFC wants). Keys are 32 octets.
  */
 #ifndef KITH_CLI_WIRETEST_CURVE_H
 #define KITH_CLI_WIRETEST_CURVE_H
@@ -12,7 +11,6 @@
 #include <stdint.h>
 
 #define CURVE_KEY 32
-#define CURVE_KEY_TEXT 40
 #define CURVE_HELLO 200
 #define CURVE_WELCOME 168
 #define CURVE_INITIATE_LEAST 257
@@ -21,9 +19,6 @@
 struct wire_frame;
 struct wire_metadata;
 struct wire_curve;
-
-/* Errors: -EINVAL (not 40 characters of Z85). */
-int wire_curve_key(const char *text, uint8_t key[static CURVE_KEY]);
 
 /* A connection's keys: the server's permanent public key, and ours: a secret one, or NULL for a pair of this connection only. Errors:
  * -ENOMEM, -EIO (no random octets). */

@@ -40,26 +40,33 @@ bool suite_has_word(const char *words, const char *word) {
     return false;
 }
 
-static int open_greeted(struct suite *suite, const char *mechanism, struct wire *wire, struct kith_error *error) {
-    uint8_t greeting[WIRE_GREETING];
-    int r = wire_open(wire, suite->config->endpoint, suite->config->timeout, &suite->framing, error);
-    if (r < 0)
+/* All of our greeting but what comes behind the version: many a peer tells its mechanism before it knows ours, and closes when it does not
+ * like it. One that waits for the rest gets NULL. */
+static int read_greeting(struct suite *suite, struct wire *wire) {
+    uint8_t ours[WIRE_GREETING], *theirs = suite->peer.greeting;
+    const size_t begin = WIRE_SIGNATURE + 2;
+    size_t size = 0;
+    wire_greeting(ours, 1, "NULL", false);
+    int r = wire_write(wire, ours, begin);
+    while (r == 0 && size < WIRE_GREETING) {
+        r = wire_read_within(wire, theirs + size, 1, suite->config->quiet);
+        size += r == 0;
+    }
+    if (r != -ETIMEDOUT)
         return r;
-    wire_greeting(greeting, 1, mechanism, false);
-    r = wire_write(wire, greeting, sizeof(greeting));
-    if (r == 0 || r == -ECONNRESET)
-        r = wire_read(wire, suite->peer.greeting, WIRE_GREETING);
-    if (r < 0)
-        return kith_error_set(error, r, "%s: no ZMTP greeting came: %s", suite->config->endpoint, kith_error_name(r));
-    return 0;
+    r = wire_write(wire, ours + begin, WIRE_GREETING - begin);
+    return r < 0 ? r : wire_read(wire, theirs + size, WIRE_GREETING - size);
 }
 
 static int probe_greeting(struct suite *suite, struct kith_error *error) {
     _cleanup_(wire_close) struct wire wire = {.fd = -1};
     const uint8_t *greeting = suite->peer.greeting;
-    int r = open_greeted(suite, "NULL", &wire, error);
+    int r = wire_open(&wire, suite->config->endpoint, suite->config->timeout, &suite->framing, error);
     if (r < 0)
         return r;
+    r = read_greeting(suite, &wire);
+    if (r < 0)
+        return kith_error_set(error, r, "%s: no ZMTP greeting came: %s", suite->config->endpoint, kith_error_name(r));
     if (greeting[0] != 0xff || !(greeting[9] & 1) || greeting[10] < 3)
         return kith_error_set(error, -EPROTO, "%s: the peer does not speak ZMTP 3: its greeting begins %02x...%02x%02x%02x",
                               suite->config->endpoint, greeting[0], greeting[9], greeting[10], greeting[11]);
@@ -77,7 +84,13 @@ static int ask_as(struct suite *suite, const char *type, struct wire *wire) {
     struct kith_error error = KITH_ERROR_NONE;
     struct suite_peer *peer = &suite->peer;
     wire_metadata_add(&metadata, "Socket-Type", type, strlen(type));
-    int r = open_greeted(suite, peer->mechanism, wire, &error);
+    uint8_t greeting[WIRE_GREETING];
+    wire_greeting(greeting, 1, peer->mechanism, false);
+    int r = wire_open(wire, suite->config->endpoint, suite->config->timeout, &suite->framing, &error);
+    if (r == 0)
+        r = wire_write(wire, greeting, sizeof(greeting));
+    if (r == 0)
+        r = wire_read(wire, greeting, sizeof(greeting));
     if (r == 0)
         r = suite_handshake(suite->config, peer->mechanism, wire, &metadata, &suite->frame, peer->why);
     if (r < 0)

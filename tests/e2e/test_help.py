@@ -91,7 +91,7 @@ def test_a_reader_that_has_gone_ends_it_quietly(test):
 
 def test_the_manual_has_every_option(test):
     manual = Path(__file__).resolve().parent.parent.parent / 'man'
-    for verb in ('req', 'rep', 'push', 'serve', 'who', 'status', 'policy'):
+    for verb in ('req', 'rep', 'push', 'serve', 'who', 'status', 'policy', 'wiretest'):
         page = (manual / f'kith-{verb}.1').read_text()
         options = re.findall(r'^ +(?:-\w, )?--([\w-]+)', test.run('help', verb).text, re.M)
         assert options
