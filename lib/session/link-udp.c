@@ -18,7 +18,7 @@
 
 KITH_DEFINE_CLEANUP(kith_msg *, kith_msg_free)
 
-struct pipe {
+struct kith_udp {
     struct kith_session *session;
     kith_datagram *datagram;
     struct kith_defer tell;
@@ -34,22 +34,22 @@ static void tell_dropped(struct kith_session *session, int error, uint64_t count
                            (unsigned long long)count, why);
 }
 
-static unsigned pipe_tell(struct kith_defer *defer) {
-    struct pipe *pipe = KITH_CONTAINER_OF(defer, struct pipe, tell);
-    unsigned count = pipe->too_long;
-    pipe->too_long = 0;
-    tell_dropped(pipe->session, -EMSGSIZE, count, "group and body are more than a datagram holds");
+static unsigned udp_tell(struct kith_defer *defer) {
+    struct kith_udp *udp = KITH_CONTAINER_OF(defer, struct kith_udp, tell);
+    unsigned count = udp->too_long;
+    udp->too_long = 0;
+    tell_dropped(udp->session, -EMSGSIZE, count, "group and body are more than a datagram holds");
     return 1;
 }
 
 /* Freed by drop(). Errors: -ENOMEM. */
-static int pipe_new(struct kith_session *session, struct pipe **ret_pipe) {
-    struct pipe *pipe = calloc(1, sizeof(*pipe));
-    if (!pipe)
+static int udp_new(struct kith_session *session, struct kith_udp **ret_udp) {
+    struct kith_udp *udp = calloc(1, sizeof(*udp));
+    if (!udp)
         return -ENOMEM;
-    pipe->session = session;
-    kith_defer_init(&pipe->tell, pipe_tell);
-    session->datagrams = *ret_pipe = pipe;
+    udp->session = session;
+    kith_defer_init(&udp->tell, udp_tell);
+    session->udp = *ret_udp = udp;
     return 0;
 }
 
@@ -78,10 +78,10 @@ static struct kith_datagram_endpoint udp_endpoint(const struct kith_endpoint *en
 static int udp_connect(struct kith_session *session) {
     struct kith_datagram_options options = udp_options(session);
     struct kith_datagram_endpoint endpoint = udp_endpoint(&session->place->endpoint);
-    struct pipe *pipe;
-    int r = pipe_new(session, &pipe);
+    struct kith_udp *udp;
+    int r = udp_new(session, &udp);
     if (r >= 0)
-        r = kith_datagram_new_connected(session->host->loop, &endpoint, &options, &datagram_ops, session, &pipe->datagram, NULL);
+        r = kith_datagram_new_connected(session->host->loop, &endpoint, &options, &datagram_ops, session, &udp->datagram, NULL);
     if (r < 0)
         return r;
     kith_session_connected(session);
@@ -104,33 +104,44 @@ static int learn_place(struct kith_session *session, const kith_datagram *datagr
 static int udp_bind(struct kith_session *session, struct kith_error *ret_error) {
     struct kith_datagram_options options = udp_options(session);
     struct kith_datagram_endpoint endpoint = udp_endpoint(&session->place->endpoint);
-    struct pipe *pipe;
-    int r = pipe_new(session, &pipe);
+    struct kith_udp *udp;
+    int r = udp_new(session, &udp);
     if (r < 0)
         return kith_error_set(ret_error, r, "out of memory");
-    r = kith_datagram_new_bound(session->host->loop, &endpoint, &options, &datagram_ops, session, &pipe->datagram, ret_error);
+    r = kith_datagram_new_bound(session->host->loop, &endpoint, &options, &datagram_ops, session, &udp->datagram, ret_error);
     if (r < 0)
         return r;
-    r = learn_place(session, pipe->datagram);
+    r = learn_place(session, udp->datagram);
     return r < 0 ? kith_error_set(ret_error, r, "out of memory") : 0;
 }
 
-int kith_session_new_bound(struct kith_session_host *host, struct kith_place *place, struct kith_session **ret_session,
-                           struct kith_error *ret_error) {
-    struct kith_session *session;
-    int r = kith_session_new(host, place, true, &session);
+/* There is one session, for all who send: it stays as long as the endpoint is bound. */
+static int udp_listen(struct kith_acceptor *acceptor, const struct kith_endpoint *endpoint, struct kith_error *ret_error) {
+    struct kith_place *place;
+    int r = kith_place_new(endpoint, &place);
     if (r < 0)
-        return kith_error_set(ret_error, r, "%s: %s", place->text, kith_error_name(r));
-    kith_session_ref(session);
+        return kith_error_set(ret_error, r, "out of memory");
+    struct kith_session *session;
+    r = kith_session_new(acceptor->host, place, true, &session);
+    kith_place_unref(place);
+    if (r < 0)
+        return kith_error_set(ret_error, r, "%s", kith_error_name(r));
+    acceptor->session = kith_session_ref(session);
     r = udp_bind(session, ret_error);
     if (r < 0) {
         kith_session_close(session);
-        kith_session_unref(session);
         return r;
     }
+    acceptor->place = kith_place_ref(session->place);
     kith_session_connected(session);
-    *ret_session = session;
     return 0;
+}
+
+static void udp_unlisten(struct kith_acceptor *acceptor) {
+    if (!acceptor->session)
+        return;
+    kith_session_fail(acceptor->session, 0, "bound no more");
+    acceptor->session = kith_session_unref(acceptor->session);
 }
 
 static int udp_begin(struct kith_session *session) {
@@ -141,7 +152,7 @@ static int udp_begin(struct kith_session *session) {
 /* Out ------------------------------------------------------------------------------------------------------------------ */
 
 static int udp_write(struct kith_session *session, const kith_msg *msg) {
-    struct pipe *pipe = session->datagrams;
+    struct kith_udp *udp = session->udp;
     const struct kith_frame *group = kith_msg_at(msg, 0), *body = kith_msg_at(msg, 1);
     if (msg->count != 2 || group->slice.size > KITH_GROUP_MAX)
         return 0; /* words that were for another kind of link (hello-message): nobody could read them */
@@ -151,10 +162,10 @@ static int udp_write(struct kith_session *session, const kith_msg *msg) {
         {.iov_base = (void *)(uintptr_t)kith_frame_data(group), .iov_len = group->slice.size},
         {.iov_base = (void *)(uintptr_t)kith_frame_data(body), .iov_len = body->slice.size},
     };
-    int r = kith_datagram_send(pipe->datagram, parts, KITH_ARRAY_SIZE(parts));
+    int r = kith_datagram_send(udp->datagram, parts, KITH_ARRAY_SIZE(parts));
     if (r == -EMSGSIZE) {
-        pipe->too_long++;
-        kith_loop_defer(session->host->loop, &pipe->tell);
+        udp->too_long++;
+        kith_loop_defer(session->host->loop, &udp->tell);
         return 0;
     }
     return r == -ESHUTDOWN ? -EPIPE : r;
@@ -169,9 +180,9 @@ static int udp_command(struct kith_session *session, enum kith_session_command c
 }
 
 static void udp_flush(struct kith_session *session) {
-    struct pipe *pipe = session->datagrams;
-    if (pipe && pipe->datagram)
-        kith_datagram_flush(pipe->datagram);
+    struct kith_udp *udp = session->udp;
+    if (udp && udp->datagram)
+        kith_datagram_flush(udp->datagram);
 }
 
 static bool udp_spoken(const struct kith_session *session) {
@@ -180,7 +191,7 @@ static bool udp_spoken(const struct kith_session *session) {
 }
 
 static void udp_end(struct kith_session *session) {
-    kith_datagram_drain(((struct pipe *)session->datagrams)->datagram);
+    kith_datagram_drain(session->udp->datagram);
 }
 
 static void udp_on_writable(kith_datagram *datagram, void *userdata) {
@@ -265,27 +276,27 @@ static void udp_on_dropped(kith_datagram *datagram, uint32_t count, void *userda
 }
 
 static void udp_set_reading(struct kith_session *session, bool reading) {
-    struct pipe *pipe = session->datagrams;
-    if (pipe && pipe->datagram && reading)
-        kith_datagram_resume(pipe->datagram);
-    else if (pipe && pipe->datagram)
-        kith_datagram_pause(pipe->datagram);
+    struct kith_udp *udp = session->udp;
+    if (udp && udp->datagram && reading)
+        kith_datagram_resume(udp->datagram);
+    else if (udp && udp->datagram)
+        kith_datagram_pause(udp->datagram);
 }
 
 /* ------------------------------------------------------------------------------------------------------------------------- */
 
 static void udp_close(struct kith_session *session) {
-    struct pipe *pipe = session->datagrams;
-    if (!pipe)
+    struct kith_udp *udp = session->udp;
+    if (!udp)
         return;
-    kith_defer_cancel(&pipe->tell);
-    pipe->datagram = kith_datagram_free(pipe->datagram);
+    kith_defer_cancel(&udp->tell);
+    udp->datagram = kith_datagram_free(udp->datagram);
 }
 
 static void udp_drop(struct kith_session *session) {
     udp_close(session);
-    free(session->datagrams);
-    session->datagrams = NULL;
+    free(session->udp);
+    session->udp = NULL;
 }
 
 static const struct kith_datagram_ops datagram_ops = {
@@ -295,25 +306,6 @@ static const struct kith_datagram_ops datagram_ops = {
     .failed = udp_on_failed,
     .dropped = udp_on_dropped,
 };
-
-/* The socket that receives is its one session. */
-static int udp_listen(struct kith_acceptor *acceptor, const struct kith_endpoint *endpoint, struct kith_error *ret_error) {
-    struct kith_place *place;
-    int r = kith_place_new(endpoint, &place);
-    if (r < 0)
-        return kith_error_set(ret_error, r, "out of memory");
-    r = kith_session_new_bound(acceptor->host, place, &acceptor->session, ret_error);
-    kith_place_unref(place);
-    if (r >= 0)
-        acceptor->place = kith_place_ref(acceptor->session->place);
-    return r;
-}
-
-static void udp_unlisten(struct kith_acceptor *acceptor) {
-    if (acceptor->session)
-        kith_session_fail(acceptor->session, 0, "bound no more");
-    acceptor->session = kith_session_unref(acceptor->session);
-}
 
 const struct kith_link kith_link_udp = {
     .name = "udp",

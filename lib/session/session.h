@@ -135,7 +135,7 @@ struct kith_session {
     struct kith_dial *dial;   /* of these: connecting to a name, or NULL */
     struct kith_zmtp *engine; /* of the link zmtp */
     struct kith_pipe *pipe;   /* of the link inproc */
-    void *datagrams;          /* of the link udp: its own */
+    struct kith_udp *udp;     /* of the link udp */
     kith_timer *timer;        /* handshake, then heartbeat; or the next try to connect */
     unsigned tries;           /* to connect since the last success */
     bool accepted;
@@ -186,11 +186,6 @@ struct kith_session {
 int kith_session_new(struct kith_session_host *host, struct kith_place *place, bool accepted, struct kith_session **ret_session);
 /* Takes over an accepted descriptor (the caller's still on failure). Calls up. Errors: -ENOMEM, -EMFILE. */
 int kith_session_new_accepted(struct kith_session_host *host, struct kith_place *place, kith_listener *listener, int fd);
-/* Receives datagrams at this place (link-udp.c), of which it is one of the host's peers: ready, and accepted, until it is closed. Calls up
- * inside. The reference is the caller's. session->place has the port that the kernel chose. Errors: those of kith_datagram_new_bound(),
- * with text. */
-int kith_session_new_bound(struct kith_session_host *host, struct kith_place *place, struct kith_session **ret_session,
-                           struct kith_error *ret_error);
 /* Begins to connect, and again after each loss. The reference is the caller's: a link that has no handshake calls up inside, which may have
  * closed it. Errors: those of the link, -ENOMEM, -ECHILD. */
 int kith_session_new_connecting(struct kith_session_host *host, struct kith_place *place, struct kith_session **ret_session);

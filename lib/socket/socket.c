@@ -356,8 +356,7 @@ static int socket_connect_to(kith_socket *socket, struct kith_place *place, uint
     struct kith_session *session;
     int r = kith_session_new_connecting(&socket->sessions, place, &session);
     if (r < 0)
-        return kith_error_set(ret_error, r, "%s: %s", place->text,
-                              kith_address_remedy(place->endpoint.address.storage.ss_family, r));
+        return kith_error_set(ret_error, r, "%s: %s", place->text, kith_address_remedy(place->endpoint.address.storage.ss_family, r));
     (void)snprintf(socket->last_endpoint, sizeof(socket->last_endpoint), "%s", place->text);
     if (ret_number)
         r = kith_pattern_expect(socket->pattern, session);

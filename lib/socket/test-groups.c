@@ -554,7 +554,7 @@ static void test_a_dish_that_is_behind_is_not_read_from(void **state) {
 
 #define ROW(test, endpoint)                                                                                                                \
     { #test " " endpoint, test, scene_setup, scene_teardown, (void *)(uintptr_t)(endpoint) }
-#define ROWS(test) ROW(test, "ipc"), ROW(test, "tcp://127.0.0.1:0")
+#define ROWS(test) ROW(test, "ipc"), ROW(test, "tcp://127.0.0.1:0"), ROW(test, "inproc://a name")
 #define UDP_ROWS(test) ROW(test, "udp://127.0.0.1:*"), ROW(test, "udp://lo;239.255.8.1:*")
 
 int main(void) {

@@ -218,6 +218,36 @@ static void test_subscriptions_are_sealed_too(void **state) {
     expect_words(&scene->client, "news|y");
 }
 
+static void test_groups_are_sealed_too(void **state) {
+    struct scene *scene = *state;
+    kith_msg *msg;
+    curve(scene, KITH_RADIO, KITH_DISH);
+    assert_int_equal(kith_socket_join(scene->client.socket, "group"), 0);
+    meet(scene);
+    until_met(scene);
+    settle_down(&scene->world);
+    assert_int_equal(kith_msg_new(&msg), 0);
+    assert_int_equal(kith_msg_add(msg, "body", 4), 0);
+    assert_int_equal(kith_msg_set_group(msg, "group"), 0);
+    assert_int_equal(kith_socket_send(scene->server.socket, msg, 0), 0);
+    assert_int_equal(kith_socket_recv(scene->client.socket, &msg, 10000), 0);
+    assert_words(msg, "body");
+    assert_string_equal(kith_msg_group(msg), "group");
+    kith_msg_free(msg);
+}
+
+static void test_a_server_knows_the_key_behind_a_number(void **state) {
+    struct scene *scene = *state;
+    kith_msg *msg;
+    curve(scene, KITH_SERVER, KITH_CLIENT);
+    meet(scene);
+    send_words(&scene->client, "who am I?");
+    assert_int_equal(kith_socket_recv(scene->server.socket, &msg, 10000), 0);
+    assert_int_equal(kith_origin_text(kith_msg_origin(msg), KITH_FACT_KEY, NULL), KITH_WITNESS_KEY);
+    assert_int_equal(kith_socket_send(scene->server.socket, msg, 10000), 0); /* a received message knows its way back */
+    expect_words(&scene->client, "who am I?");
+}
+
 static void test_a_client_with_another_servers_key_does_not_come_in(void **state) {
     struct scene *scene = *state;
     curve(scene, KITH_REP, KITH_REQ);
@@ -321,6 +351,8 @@ int main(void) {
         ROWS(test_messages_of_every_size_arrive_sealed),
         ROWS(test_a_stream_of_sealed_messages_with_heartbeats),
         ROWS(test_subscriptions_are_sealed_too),
+        ROWS(test_groups_are_sealed_too),
+        ROWS(test_a_server_knows_the_key_behind_a_number),
         ROWS(test_a_client_with_another_servers_key_does_not_come_in),
         ROWS(test_the_client_may_bind_and_the_server_connect),
         ROWS(test_an_enforced_domain_without_a_handler_keeps_all_out),

@@ -10,11 +10,7 @@
 #include "transport/transport.h"
 
 static const struct kith_transport *const transports[] = {
-    &kith_transport_unix,
-    &kith_transport_tcp,
-    &kith_transport_inproc,
-    &kith_transport_vsock,
-    &kith_transport_udp,
+    &kith_transport_unix, &kith_transport_tcp, &kith_transport_inproc, &kith_transport_vsock, &kith_transport_udp,
 };
 
 static int unknown_scheme(const char *text, size_t size, struct kith_error *ret_error) {

@@ -110,6 +110,34 @@ def test_dealer_asks_rep_and_router_knows_its_peers(test):
     assert parse(router.out.all()[0])['frames'] == ['me', 'hello']
 
 
+def test_datagrams_go_to_their_group(test):
+    for endpoint in ('udp://127.0.0.1:*', 'udp://lo;239.255.10.1:*'):
+        dish = test.kith('dish', '--bind', endpoint, '--group', 'news', '--json', '--count', '2', '--verbose')
+        bound = dish.err.wait(r'(udp://\S*\d): listening')[1]
+        for group, text in ('news', 'one'), ('sport', 'another group'), ('news', 'two'):
+            assert test.run('radio', bound, '--group', group, text).returncode == 0
+        assert dish.wait() == 0
+        first, second = map(parse, dish.out.all())
+        assert (first['group'], first['frames'], second['frames']) == ('news', ['one'], ['two'])
+        origin = first['origin']
+        assert origin['interface'] == 'lo' and origin['destination'] == bound.split('//')[1].split(';')[-1]
+        assert set(origin['witness'].values()) == {'kernel-message'}
+    wrong = test.run('dish', 'udp://127.0.0.1:5555', '--group', 'news')
+    assert wrong.returncode == 1 and 'a RADIO connects there, a DISH binds' in wrong.error
+
+
+def test_a_server_answers_by_number(test):
+    server = listening(test, 'server', '--bind', test.ipc(), '--json', stdin=subprocess.PIPE)
+    client = test.kith('client', test.ipc(), 'question', '--count', '1')
+    question = parse(server.out.wait('question').string)
+    server.process.stdin.write(json.dumps({'routing_id': question['routing_id'], 'frames': ['answer']}).encode() + b'\n')
+    server.process.stdin.flush()
+    assert client.wait() == 0
+    assert client.out.all() == ['answer']
+    server.process.send_signal(signal.SIGTERM)
+    assert server.wait() == 0
+
+
 def test_several_endpoints_share_the_work(test):
     pulls = [listening(test, 'pull', '--bind', test.ipc(name), '--count', '2') for name in 'ab']
     push = test.kith('push', '--connect', test.ipc('a'), '--connect', test.ipc('b'), '--wait', '2', stdin=subprocess.PIPE)
