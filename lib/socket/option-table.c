@@ -118,17 +118,20 @@ static const struct kith_option_info options[] = {
     {KITH_OPTION_MULTICAST_LOOP, FLAG, ENDPOINT, "multicast-loop", "flag", 0, 1, 1, "RADIO", "this host receives its own multicast (udp)"},
 
     {KITH_OPTION_PLAIN_SERVER, FLAG, CONNECTION, "plain-server", "flag", 0, 1, 0, "", "ask peers for user name and password: PLAIN"},
-    {KITH_OPTION_PLAIN_USERNAME, TEXT, CONNECTION, "plain-username", "octets", 0, 255, 0, "", "tell this user name: PLAIN"},
-    {KITH_OPTION_PLAIN_PASSWORD, TEXT, CONNECTION, "plain-password", "octets", 0, 255, 0, "", "tell this password: PLAIN"},
+    {KITH_OPTION_PLAIN_USERNAME, TEXT, CONNECTION, "plain-username", "octets", 0, 255, 0, "",
+     "tell this user name; with plain-server: let in who tells it: PLAIN"},
+    {KITH_OPTION_PLAIN_PASSWORD, TEXT, CONNECTION, "plain-password", "octets", 0, 255, 0, "",
+     "tell this password; with plain-server: the one to be told: PLAIN"},
     {KITH_OPTION_CURVE_SERVER, FLAG, CONNECTION, "curve-server", "flag", 0, 1, 0, "",
-     "take connections as a server with curve-secret-key: CURVE"},
+     "be the server, whoever connects, with curve-secret-key: CURVE"},
     {KITH_OPTION_CURVE_PUBLIC_KEY, KEY, CONNECTION, "curve-public-key", "key", 32, 32, 0, "", "our public key; made from the secret one"},
     {KITH_OPTION_CURVE_SECRET_KEY, KEY, CONNECTION, "curve-secret-key", "key", 32, 32, 0, "", "our secret key"},
     {KITH_OPTION_CURVE_SERVER_KEY, KEY, CONNECTION, "curve-server-key", "key", 32, 32, 0, "",
      "the public key that the server must have: CURVE as a client"},
-    {KITH_OPTION_ZAP_DOMAIN, TEXT, CONNECTION, "zap-domain", "octets", 0, 255, 0, "", "the domain told to a ZAP handler (RFC 27)"},
+    {KITH_OPTION_ZAP_DOMAIN, TEXT, CONNECTION, "zap-domain", "octets", 0, 255, 0, "",
+     "the domain told to a ZAP handler (RFC 27), which then is asked about peers of NULL too"},
     {KITH_OPTION_ZAP_ENFORCE_DOMAIN, FLAG, CONNECTION, "zap-enforce-domain", "flag", 0, 1, 0, "",
-     "ask the ZAP handler about peers of the mechanism NULL only when there is a domain"},
+     "with a zap-domain: let nobody in when there is no ZAP handler to ask"},
 };
 
 _Static_assert(KITH_ARRAY_SIZE(options) == KITH_OPTION_COUNT_, "every option has its row");

@@ -191,6 +191,15 @@ static void to_libzmq(struct duet *duet, const uint8_t *body) {
     }
 }
 
+/* PINGs come when they come, between the frames of a message too. */
+static void forget_pings(struct subject *engine) {
+    static const char ping[] = "PINGED 0\n";
+    for (char *at; (at = (char *)(uintptr_t)strstr(subject_text(engine), ping));) {
+        memmove(at, at + sizeof(ping) - 1, strlen(at) - (sizeof(ping) - 1));
+        engine->text.size -= sizeof(ping) - 1;
+    }
+}
+
 static void from_libzmq(struct duet *duet, const uint8_t *body) {
     struct subject expected = {0};
     duet->engine.text.size = 0;
@@ -202,6 +211,7 @@ static void from_libzmq(struct duet *duet, const uint8_t *body) {
         say(&expected, more ? " more\n" : "\n");
     }
     until(duet, strstr(subject_text(&duet->engine), "FRAME 1000000:"));
+    forget_pings(&duet->engine);
     assert_non_null(strstr(subject_text(&duet->engine), subject_text(&expected)));
     octets_clear(&expected.text);
 }
