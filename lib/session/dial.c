@@ -26,15 +26,16 @@ struct kith_dial *kith_dial_free(struct kith_dial *dial) {
     return NULL;
 }
 
-/* The first that can be tried at all. Returns the error of the last when none is left. */
-static int try_next(struct kith_session *session, int error) {
+/* The first that can be tried at all. False: none is left, and *error is that of the last tried, if any was. */
+static bool try_next(struct kith_session *session, int *error) {
     struct kith_dial *dial = session->dial;
     while (dial->next < dial->count) {
-        error = kith_link_stream_try(session, &dial->addresses[dial->next++]);
-        if (error >= 0)
-            return 0;
+        int r = kith_link_stream_try(session, &dial->addresses[dial->next++]);
+        if (r >= 0)
+            return true;
+        *error = r;
     }
-    return error;
+    return false;
 }
 
 static void describe_end(const struct kith_session *session, int error, char *text, size_t size) {
@@ -51,8 +52,7 @@ static void describe_end(const struct kith_session *session, int error, char *te
 bool kith_dial_next(struct kith_session *session, int error, char *text, size_t text_size) {
     if (!session->dial || session->state != KITH_SESSION_CONNECTING)
         return false;
-    error = try_next(session, error);
-    if (error == 0)
+    if (try_next(session, &error))
         return true;
     describe_end(session, error, text, text_size);
     return false;
@@ -76,8 +76,8 @@ static void on_resolved(kith_resolve *request, const struct kith_address *addres
     }
     memcpy(dial->addresses, addresses, count * sizeof(*addresses));
     dial->count = count;
-    int r = try_next(session, 0);
-    if (r < 0) {
+    int r = 0;
+    if (!try_next(session, &r)) {
         describe_end(session, r, text, sizeof(text));
         kith_session_fail(session, r, text);
     }

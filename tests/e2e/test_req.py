@@ -45,6 +45,20 @@ def test_asks_a_stock_rep_server(test):
         assert req.wait() == 0 and req.out.all() == ['answer', '']
 
 
+def test_asks_a_server_by_its_name(test):
+    server, endpoint = stock_rep(test, 'tcp://127.0.0.1:*')
+    req = test.kith('req', endpoint.replace('127.0.0.1', 'localhost'), 'question')
+    assert server.recv() == b'question'
+    server.send(b'answer')
+    assert req.wait() == 0 and req.out.all() == ['answer']
+
+
+def test_asks_a_server_that_listens_at_an_interface(test):
+    rep = test.rep('tcp://lo:*')
+    assert rep.endpoint.startswith('tcp://127.0.0.1:'), rep.endpoint
+    assert test.run('req', rep.endpoint, 'x').text == 'x\n'
+
+
 def test_asks_again_by_count(test):
     rep = test.rep(test.ipc())
     result = test.run('req', rep.endpoint, 'x', '--count', 100)
