@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "base/cleanup.h"
 #include "loop/uring-batch.h"
 
 /* A load: how many there are by themselves when a wait ends, and how many would come within its time limit. */
@@ -80,6 +81,20 @@ static void test_a_lull_costs_one_limit(void **state) {
     assert_int_equal(missed, 1);
 }
 
+/* What one client streams is one thing to wait for, however many receives it comes in; clients that come are many. */
+static void test_receives_of_one_socket_are_counted_once(void **state) {
+    struct kith_batch_tally stream = {0}, several = {0}, accepted = {0};
+    static const uint64_t words[] = {7, 7, 7, 8, 7, 8, 8};
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(words); i++) {
+        kith_batch_tally_add(&stream, 7);
+        kith_batch_tally_add(&several, words[i]);
+        kith_batch_tally_add(&accepted, 0);
+    }
+    assert_int_equal(stream.sockets, 1);
+    assert_int_equal(several.sockets, 4);
+    assert_int_equal(accepted.sockets, KITH_ARRAY_SIZE(words));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_alone_never_waits_for_others),
@@ -87,6 +102,7 @@ int main(void) {
         cmocka_unit_test(test_those_who_would_come_are_waited_for),
         cmocka_unit_test(test_more_than_there_are_is_seldom_asked_for),
         cmocka_unit_test(test_a_lull_costs_one_limit),
+        cmocka_unit_test(test_receives_of_one_socket_are_counted_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

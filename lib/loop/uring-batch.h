@@ -1,6 +1,9 @@
 /*
  * loop/uring-batch.h: for how many completions a wait waits. Knows no clock and no ring.
  *
+ * What counts is of how many sockets the completions are (struct kith_batch_tally): who streams to us alone brings several a wait, and to
+ * wait for more of them gains nothing and costs a timer.
+ *
  * A system call costs more than most requests, so it pays to hand over several at a time, if they come at nearly the same time anyway. A
  * wait can therefore ask for more than one, for KITH_BATCH_WAIT_US at most once there is one (min_wait_usec of io_uring_enter(2), Linux
  * 6.12). Whether that pays is found out by looking: of every KITH_BATCH_PERIOD waits the first KITH_BATCH_LOOKS ask for one.
@@ -13,6 +16,7 @@
 #define KITH_LOOP_URING_BATCH_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #define KITH_BATCH_WAIT_US 20
 #define KITH_BATCH_MAX 64
@@ -29,6 +33,18 @@ struct kith_batch_size {
     unsigned seen;   /* in the looks of this period */
 };
 
+/* Completions of one wait, counted. */
+struct kith_batch_tally {
+    unsigned sockets;
+    uint64_t last; /* the word of the completion before */
+};
+
+/* `word` is the same for each receive of one socket; 0: another one each time, as clients that a listener accepts. */
+static inline void kith_batch_tally_add(struct kith_batch_tally *tally, uint64_t word) {
+    tally->sockets += word == 0 || word != tally->last;
+    tally->last = word;
+}
+
 #define KITH_BATCH_SIZE_INIT ((struct kith_batch_size){.wanted = 1})
 
 static inline unsigned kith_batch_next(struct kith_batch_size *batch, unsigned came) {
@@ -43,7 +59,7 @@ static inline unsigned kith_batch_next(struct kith_batch_size *batch, unsigned c
     return came > 1 ? 2 * came : 1;
 }
 
-/* A wait for `wanted` brought `came`, at least one. */
+/* A wait for `wanted` brought completions of `came` sockets, at least one. */
 static inline void kith_batch_size_update(struct kith_batch_size *batch, unsigned came) {
     bool look = batch->round < KITH_BATCH_LOOKS;
     batch->seen += look ? came : 0;

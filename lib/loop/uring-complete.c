@@ -179,8 +179,9 @@ static uint64_t id_of(const struct io_uring_cqe *completion) {
     return completion->user_data & (((uint64_t)1 << REQUEST_SHIFT) - 1);
 }
 
-/* Returns how many requests have something to tell that was not known yet. */
+/* Returns of how many sockets there is something to tell that was not known yet. */
 unsigned uring_note(struct uring *state) {
+    struct kith_batch_tally tally = {0};
     unsigned first = state->batch_end;
 
     state->grown = false;
@@ -188,6 +189,7 @@ unsigned uring_note(struct uring *state) {
     for (unsigned i = first; i != state->batch_end; i++) {
         const struct io_uring_cqe *completion = completion_at(state, i);
         enum request request = request_of(completion);
+        kith_batch_tally_add(&tally, request == REQUEST_ACCEPT ? 0 : completion->user_data);
         if (request == REQUEST_POLL)
             polled(state, completion, id_of(completion));
         else if (request == REQUEST_UPDATE)
@@ -196,7 +198,7 @@ unsigned uring_note(struct uring *state) {
             send_failed(state, completion, id_of(completion));
     }
     sends_done(state);
-    return state->batch_end - first;
+    return tally.sockets;
 }
 
 unsigned uring_complete(void *opaque) {

@@ -79,7 +79,7 @@ void uring_flush(void *state);
 
 /* uring-complete.c */
 
-/* Takes note of completions that are new: readiness, sends. Returns how many there are. No callback of the user runs. */
+/* Takes note of completions that are new: readiness, sends. Returns of how many sockets they are. No callback of the user runs. */
 unsigned uring_note(struct uring *state);
 /* Hands over what the noted ones brought. */
 unsigned uring_complete(void *state);
