@@ -136,7 +136,7 @@ static void peer_asks(struct peer *peer, bool subscribe, const uint8_t *octets, 
 /* The session's surroundings --------------------------------------------------------------------------------------------- */
 
 static struct peer *peer_of(struct kith_session *session) {
-    return session->pipe;
+    return (struct peer *)(void *)session->pipe;
 }
 
 static int link_write(struct kith_session *session, const kith_msg *msg) {
@@ -236,7 +236,7 @@ static void peer_comes(struct world *world, struct peer *peer) {
     session->host = &world->host;
     session->profile = world->profile;
     session->link = &peer_link;
-    session->pipe = peer;
+    session->pipe = (struct kith_pipe *)(void *)peer;                           /* any place for it will do */
     session->peer_is_libzmq = world->manual || peer - world->peers < PEERS / 2; /* what the application asks for is not counted */
     session->place = malloc(sizeof(struct kith_place) + 2);
     CHECK(session->place);

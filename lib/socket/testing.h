@@ -89,10 +89,10 @@ static inline void node_id(struct node *node, const char *id) {
 /* "ipc", "inproc": a name of its own; else as it is. */
 static inline void node_bind(struct node *node, const char *endpoint) {
     static unsigned count;
-    char name[64];
+    char name[96];
     struct kith_error error = KITH_ERROR_NONE;
     bool complete = strstr(endpoint, "://") != NULL;
-    snprintf(name, sizeof(name), "%s://%skith-test-socket-%d-%u", endpoint, strcmp(endpoint, "ipc") == 0 ? "@" : "", (int)getpid(),
+    snprintf(name, sizeof(name), "%.16s://%skith-test-socket-%d-%u", endpoint, strcmp(endpoint, "ipc") == 0 ? "@" : "", (int)getpid(),
              count++);
     if (kith_socket_bind(node->socket, complete ? endpoint : name, &error) < 0)
         fail_msg("%s", error.text);
