@@ -7,7 +7,8 @@
 
 #include "base/text.h"
 
-__attribute__((format(printf, 3, 0))) static void decide(struct suite *suite, enum suite_verdict verdict, const char *format, va_list args) {
+__attribute__((format(printf, 3, 0))) static void decide(struct suite *suite, enum suite_verdict verdict, const char *format,
+                                                         va_list args) {
     char text[SUITE_TEXT];
     vsnprintf(text, sizeof(text), format, args);
     struct kith_text reason = kith_text_init(suite->reason, sizeof(suite->reason));
