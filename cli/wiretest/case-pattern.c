@@ -189,7 +189,7 @@ const struct suite_case suite_cases_pattern[] = {
     {"pattern/echo-order", "RFC 37, Socket Semantics", SUITE_MUST, "messages between two peers stay in order", NEEDS, NULL,
      "ROUTER DEALER PAIR", echo_order},
     {"pattern/pull-takes", PULL, SUITE_MUST, "messages are taken", NEEDS, NULL, "PULL", pull_takes},
-    {"pattern/sends-whole", PUSH, SUITE_MUST, "a message is sent with all its frames", NEEDS, NULL, "PUSH", sends_whole},
+    {"pattern/sends-whole", PUSH, SUITE_MUST, "a message is sent with all its frames", NEEDS, NULL, "PUSH SCATTER", sends_whole},
     {"frame/of-the-peer", "RFC 37, Framing", SUITE_MUST, "in all frames of the peer reserved bits are zero", 0, NULL, NULL, framing},
     {0},
 };

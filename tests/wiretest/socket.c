@@ -1,6 +1,6 @@
 /*
  * wiretest-socket TYPE ENDPOINT [OPTION=VALUE...]: a socket of kith for kith wiretest to look at: what it receives it sends back, where its
- * type can; a PUB, XPUB or PUSH sends all the time; a SUB or XSUB subscribes.
+ * type can; a PUB, XPUB, PUSH, SCATTER or RADIO sends all the time; a SUB or XSUB subscribes, a DISH joins.
  *
  * Standard output has one line: the endpoint. SIGTERM ends it, with 0.
  */
@@ -51,6 +51,8 @@ static int send_text(kith_socket *socket, const char *one, size_t size, const ch
     r = kith_msg_add(msg, one, size);
     if (r >= 0 && two)
         r = kith_msg_add(msg, two, strlen(two));
+    if (r >= 0 && kith_socket_type_of(socket) == KITH_RADIO)
+        r = kith_msg_set_group(msg, "kith");
     if (r < 0)
         kith_msg_free(msg);
     else
@@ -59,8 +61,10 @@ static int send_text(kith_socket *socket, const char *one, size_t size, const ch
 }
 
 static void tick(kith_timer *timer, void *userdata) {
-    send_text(userdata, "alpha", 5, "one");
-    send_text(userdata, "beta", 4, "two");
+    const enum kith_socket_type type = kith_socket_type_of(userdata);
+    const bool single = type == KITH_RADIO || type == KITH_SCATTER; /* they know no further frames */
+    send_text(userdata, "alpha", 5, single ? NULL : "one");
+    send_text(userdata, "beta", 4, single ? NULL : "two");
 }
 
 static void stop(kith_signal *sig, int signo, void *userdata) {
@@ -84,11 +88,15 @@ static int begin(kith_socket *socket, kith_timer *timer) {
     case KITH_PUB:
     case KITH_XPUB:
     case KITH_PUSH:
+    case KITH_SCATTER:
+    case KITH_RADIO:
         return kith_timer_arm(timer, TICK_MS, TICK_MS);
     case KITH_SUB:
         return kith_socket_subscribe(socket, "kith", 4);
     case KITH_XSUB:
         return send_text(socket, "\1kith", 5, NULL);
+    case KITH_DISH:
+        return kith_socket_join(socket, "kith");
     default:
         return 0;
     }
