@@ -37,6 +37,9 @@ enum kind {
 static const char *const kinds[KINDS] = {
     [ONE_THREAD] = "one thread", [ONE_WAY] = "two threads, one way", [ROUND_TRIP] = "two threads, round trip"};
 
+/* Another one each time: libzmq gives a name back some time after its socket was closed. */
+static char endpoint[64];
+
 /* One end of a pair; int results are 0 or a negative errno. */
 struct library {
     const char *name;
@@ -68,7 +71,7 @@ static int kith_open(void *shared, bool bind, void **ret_end) {
     if (r >= 0)
         r = kith_socket_new(shared ? shared : end->loop, KITH_PAIR, &end->socket);
     if (r >= 0)
-        r = bind ? kith_socket_bind(end->socket, "inproc://bench", NULL) : kith_socket_connect(end->socket, "inproc://bench", NULL);
+        r = bind ? kith_socket_bind(end->socket, endpoint, NULL) : kith_socket_connect(end->socket, endpoint, NULL);
     if (r < 0)
         kith_close(end);
     else
@@ -110,7 +113,7 @@ static void *zmq_context;
 static int zmq_open(void *shared, bool bind, void **ret_end) {
     (void)shared;
     void *socket = zmq_socket(zmq_context, ZMQ_PAIR);
-    if (!socket || (bind ? zmq_bind(socket, "inproc://bench") : zmq_connect(socket, "inproc://bench")) < 0)
+    if (!socket || (bind ? zmq_bind(socket, endpoint) : zmq_connect(socket, endpoint)) < 0)
         return -errno;
     *ret_end = socket;
     return 0;
@@ -265,6 +268,8 @@ static int run_one_thread(const struct library *library, const struct plan *plan
 static int measure(size_t contestant, const struct plan *plan, struct figures *ret_figures) {
     const struct library *library = &libraries[contestant % LIBRARIES];
     enum kind kind = (enum kind)(contestant / LIBRARIES);
+    static unsigned number;
+    snprintf(endpoint, sizeof(endpoint), "inproc://bench-%u", number++);
     return kind == ONE_THREAD ? run_one_thread(library, plan, ret_figures)
                               : run_two_threads(library, plan, kind == ROUND_TRIP, ret_figures);
 }
