@@ -342,12 +342,13 @@ int kith_endpoint_check(const char *endpoint, bool listening, struct kith_error 
     return kith_endpoint_parse(endpoint, listening, &parsed, ret_error);
 }
 
-/* Will the kernel take the options of its sockets? Connecting, which goes on in the loop, could not say what is missing. */
+/* Will the kernel take the options of its sockets? Connecting a stream, which goes on in the loop, could not say what is missing. */
 static int socket_check_net(const kith_socket *socket, const char *text, const struct kith_endpoint *endpoint,
                             struct kith_error *ret_error) {
     struct kith_net_options net;
     int family = endpoint->name[0] != '\0' ? AF_INET : endpoint->address.storage.ss_family;
-    int r = kith_profile_net(socket->sessions.profile, &net) ? kith_net_check(family, &net, ret_error) : 0;
+    bool stream = !endpoint->transport->inproc && !endpoint->transport->datagrams;
+    int r = stream && kith_profile_net(socket->sessions.profile, &net) ? kith_net_check(family, &net, ret_error) : 0;
     return r < 0 && ret_error ? kith_error_set(ret_error, r, "%s: %s", text, ret_error->text) : r;
 }
 
