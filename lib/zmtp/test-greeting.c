@@ -100,6 +100,26 @@ static void test_greetings_are_judged_as_early_as_they_can_be(void **state) {
     }
 }
 
+/* The length that libzmq writes for peers of ZMTP 1: that of its identity, and one. */
+static void test_libzmq_is_told_by_its_padding(void **state) {
+    static const struct {
+        const char *signature;
+        bool is_libzmq;
+    } rows[] = {{"ff0000000000000000 7f", false}, {"ff0000000000000001 7f", true}, {"ff0000000000000005 7f", true}};
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(rows); i++) {
+        struct subject subject;
+        struct octets octets = {0};
+        octets_add_hex(&octets, rows[i].signature);
+        octets_add_hex(&octets, "0301" MECHANISM_NULL "00 00000000000000000000000000000000000000000000000000000000000000");
+        subject_init(&subject, &rep, DECISION_WAIT);
+        assert_false(kith_zmtp_peer_is_libzmq(subject.engine));
+        assert_int_equal(subject_feed(&subject, octets.data, octets.size), 64);
+        assert_int_equal(kith_zmtp_peer_is_libzmq(subject.engine), rows[i].is_libzmq);
+        octets_clear(&octets);
+        subject_deinit(&subject);
+    }
+}
+
 static void test_nothing_is_eaten_before_the_decision(void **state) {
     struct subject subject;
     struct octets octets = {0};
@@ -174,6 +194,7 @@ int main(void) {
         cmocka_unit_test(test_the_whole_greeting_is_sent_unasked),
         cmocka_unit_test(test_a_greeting_may_come_in_pieces_of_every_size),
         cmocka_unit_test(test_greetings_are_judged_as_early_as_they_can_be),
+        cmocka_unit_test(test_libzmq_is_told_by_its_padding),
         cmocka_unit_test(test_nothing_is_eaten_before_the_decision),
         cmocka_unit_test(test_the_decision_is_not_asked_before_the_greeting),
         cmocka_unit_test(test_a_refused_peer_gets_the_reason_and_is_not_heard),
