@@ -32,6 +32,8 @@ struct peer {
 
 static const char *who;
 
+static _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 static _Noreturn void die(const char *format, ...) {
     va_list args;
     va_start(args, format);
