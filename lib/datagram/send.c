@@ -95,7 +95,7 @@ static bool send_batch(struct kith_datagram *datagram) {
     size_t offset = queue->offset, count = 0;
     for (; count < KITH_DATAGRAM_BATCH && queue->sent + count < queue->count; count++) {
         uint32_t size = queue->sizes[queue->sent + count];
-        parts[count] = (struct iovec){.iov_base = queue->octets + offset, .iov_len = size};
+        parts[count] = (struct iovec){.iov_base = size > 0 ? queue->octets + offset : NULL, .iov_len = size};
         headers[count].msg_hdr = (struct msghdr){.msg_iov = &parts[count], .msg_iovlen = 1};
         offset += size;
     }

@@ -295,7 +295,8 @@ static void feed(struct kith_session *session, kith_conn *conn, const struct kit
     size_t offset = 0;
     struct kith_zmtp_event event;
     do {
-        offset += kith_zmtp_receive(session->engine, data + offset, slice->size - offset, &event);
+        /* Without octets too: what waits in the engine is told, when what held it up is decided. */
+        offset += kith_zmtp_receive(session->engine, data ? data + offset : NULL, slice->size - offset, &event);
         take_event(session, slice, &event);
     } while (event.type != KITH_ZMTP_NONE && kith_link_stream_alive(session, conn));
     if (!kith_link_stream_alive(session, conn))
