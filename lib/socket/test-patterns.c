@@ -1,45 +1,7 @@
 /* socket/test-patterns.c: the rules of REQ, REP, DEALER and ROUTER, kith to kith, over each transport. */
-#include "socket/testing.h"
+#include "socket/testing-scene.h"
 
 #include <limits.h>
-
-struct scene {
-    struct world world; /* first: the world's helpers take it */
-    const char *endpoint;
-    struct node server, client, other;
-};
-
-static int scene_setup(void **state) {
-    const char *endpoint = *state;
-    struct scene *scene = calloc(1, sizeof(*scene));
-    if (!scene)
-        return -1;
-    scene->endpoint = endpoint;
-    scene->world.fds_before = testing_fd_count();
-    *state = scene;
-    return kith_loop_new(&scene->world.loop);
-}
-
-static int scene_teardown(void **state) {
-    struct scene *scene = *state;
-    node_deinit(&scene->client);
-    node_deinit(&scene->other);
-    node_deinit(&scene->server);
-    return world_teardown(state);
-}
-
-/* A bound server and a connected client; options are to be set in between. */
-static void serve(struct scene *scene, enum kith_socket_type type) {
-    node_init(&scene->world, &scene->server, type, &quiet_handler);
-    node_bind(&scene->server, scene->endpoint);
-}
-
-static void join(struct scene *scene, struct node *node, enum kith_socket_type type) {
-    size_t peers = kith_socket_peer_count(scene->server.socket);
-    node_init(&scene->world, node, type, &quiet_handler);
-    node_connect(node, &scene->server);
-    until(&scene->world, kith_socket_peer_count(scene->server.socket) == peers + 1 && kith_socket_peer_count(node->socket) == 1);
-}
 
 static void leave(struct scene *scene, struct node *node) {
     size_t peers = kith_socket_peer_count(scene->server.socket);
@@ -554,17 +516,8 @@ static void test_in_a_child_process_it_only_can_be_freed(void **state) {
     expect_words(&scene->server, "still ours");
 }
 
-static char ipc[] = "ipc", tcp[] = "tcp://127.0.0.1:*", inproc[] = "inproc";
-
 /* Of a TCP peer no pid is known. */
-#define PID_ROWS(test)                                                                                                                     \
-    {#test " over ipc", test, scene_setup, scene_teardown, ipc}, {                                                                         \
-#test " over inproc", test, scene_setup, scene_teardown, inproc                                                                    \
-    }
-#define ROWS(test)                                                                                                                         \
-    {#test " over ipc", test, scene_setup, scene_teardown, ipc}, {#test " over tcp", test, scene_setup, scene_teardown, tcp}, {            \
-#test " over inproc", test, scene_setup, scene_teardown, inproc                                                                    \
-    }
+#define PID_ROWS(test) ROW(test, "ipc"), ROW(test, "inproc")
 
 int main(void) {
     const struct CMUnitTest tests[] = {

@@ -1,43 +1,6 @@
 /* socket/test-pipeline.c: the rules of PUSH, PULL and PAIR, kith to kith, over each transport; and what all sockets share beside patterns.
  */
-#include "socket/testing.h"
-
-struct scene {
-    struct world world; /* first: the world's helpers take it */
-    const char *endpoint;
-    struct node server, client, other;
-};
-
-static int scene_setup(void **state) {
-    const char *endpoint = *state;
-    struct scene *scene = calloc(1, sizeof(*scene));
-    if (!scene)
-        return -1;
-    scene->endpoint = endpoint;
-    scene->world.fds_before = testing_fd_count();
-    *state = scene;
-    return kith_loop_new(&scene->world.loop);
-}
-
-static int scene_teardown(void **state) {
-    struct scene *scene = *state;
-    node_deinit(&scene->client);
-    node_deinit(&scene->other);
-    node_deinit(&scene->server);
-    return world_teardown(state);
-}
-
-static void serve(struct scene *scene, enum kith_socket_type type) {
-    node_init(&scene->world, &scene->server, type, &quiet_handler);
-    node_bind(&scene->server, scene->endpoint);
-}
-
-static void join(struct scene *scene, struct node *node, enum kith_socket_type type) {
-    size_t peers = kith_socket_peer_count(scene->server.socket);
-    node_init(&scene->world, node, type, &quiet_handler);
-    node_connect(node, &scene->server);
-    until(&scene->world, kith_socket_peer_count(scene->server.socket) == peers + 1 && kith_socket_peer_count(node->socket) == 1);
-}
+#include "socket/testing-scene.h"
 
 /* Pipeline --------------------------------------------------------------------------------------------------------------- */
 
@@ -305,10 +268,6 @@ static void test_no_linger_is_no_wait(void **state) {
     assert_null(kith_socket_close(NULL));
     assert_false(kith_list_empty(&scene->server.socket->sessions.peers));
 }
-
-#define ROW(test, endpoint)                                                                                                                \
-    { #test " " endpoint, test, scene_setup, scene_teardown, (void *)(uintptr_t)(endpoint) }
-#define ROWS(test) ROW(test, "ipc"), ROW(test, "tcp://127.0.0.1:0"), ROW(test, "inproc")
 
 int main(void) {
     const struct CMUnitTest tests[] = {

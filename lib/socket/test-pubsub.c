@@ -1,42 +1,5 @@
-/* socket/test-pubsub.c: PUB, SUB, XPUB and XSUB, kith to kith, over each transport, and with a peer that writes by hand. */
-#include "socket/testing.h"
-
-struct scene {
-    struct world world; /* first: the world's helpers take it */
-    const char *endpoint;
-    struct node server, client, other;
-};
-
-static int scene_setup(void **state) {
-    const char *endpoint = *state;
-    struct scene *scene = calloc(1, sizeof(*scene));
-    if (!scene)
-        return -1;
-    scene->endpoint = endpoint;
-    scene->world.fds_before = testing_fd_count();
-    *state = scene;
-    return kith_loop_new(&scene->world.loop);
-}
-
-static int scene_teardown(void **state) {
-    struct scene *scene = *state;
-    node_deinit(&scene->client);
-    node_deinit(&scene->other);
-    node_deinit(&scene->server);
-    return world_teardown(state);
-}
-
-static void serve(struct scene *scene, enum kith_socket_type type) {
-    node_init(&scene->world, &scene->server, type, &quiet_handler);
-    node_bind(&scene->server, scene->endpoint);
-}
-
-static void join(struct scene *scene, struct node *node, enum kith_socket_type type) {
-    size_t peers = kith_socket_peer_count(scene->server.socket);
-    node_init(&scene->world, node, type, &quiet_handler);
-    node_connect(node, &scene->server);
-    until(&scene->world, kith_socket_peer_count(scene->server.socket) == peers + 1 && kith_socket_peer_count(node->socket) == 1);
-}
+/* socket/test-pubsub.c: PUB, SUB, XPUB and XSUB, kith to kith, over each transport. Peers that write by hand: test-pubsub-octets.c. */
+#include "socket/testing-scene.h"
 
 static int subscribe(struct node *node, const char *topic) {
     return kith_socket_subscribe(node->socket, topic, strlen(topic));
@@ -177,18 +140,6 @@ static void test_an_xpub_sees_the_first_subscription_and_the_last_cancel(void **
     assert_non_null(kith_msg_origin(msg));
     kith_msg_free(msg);
     expect_nothing(&scene->world, &scene->server);
-}
-
-/* 00 and the topic are no string. */
-static void expect_cancel(struct node *node, const char *topic) {
-    kith_msg *msg = NULL;
-    size_t size;
-    assert_int_equal(kith_socket_recv(node->socket, &msg, 10000), 0);
-    const uint8_t *frame = kith_msg_frame(msg, 0, &size);
-    assert_int_equal(size, 1 + strlen(topic));
-    assert_int_equal(frame[0], 0);
-    assert_memory_equal(frame + 1, topic, size - 1);
-    kith_msg_free(msg);
 }
 
 static void test_a_verbose_xpub_sees_every_subscription(void **state) {
@@ -430,17 +381,6 @@ static unsigned publish_until_full(struct node *node) {
     }
 }
 
-static unsigned take_all(struct scene *scene, struct node *node) {
-    unsigned count = 0;
-    settle_down(&scene->world);
-    for (kith_msg *msg; kith_socket_recv(node->socket, &msg, 0) == 0; count++) {
-        kith_msg_free(msg);
-        if (count % 100 == 99)
-            settle_down(&scene->world);
-    }
-    return count;
-}
-
 static void test_what_a_full_subscriber_loses_is_told(void **state) {
     struct scene *scene = *state;
     serve(scene, KITH_PUB);
@@ -602,152 +542,6 @@ static void test_few_frames_of_a_message_may_be_subscriptions(void **state) {
     kith_msg_free(msg);
 }
 
-/* By hand -------------------------------------------------------------------------------------------------------------------- */
-
-/* A subscriber of ZMTP 3.0 or 3.1 that has shaken hands. */
-static int raw_subscriber(struct scene *scene, int minor) {
-    uint8_t octets[1024];
-    bool over = false;
-    size_t peers = kith_socket_peer_count(scene->server.socket);
-    int fd = raw_connect(&scene->server);
-    raw_handshake(fd, minor, "SUB", NULL);
-    until(&scene->world, kith_socket_peer_count(scene->server.socket) == peers + 1);
-    settle_down(&scene->world);
-    assert_true(slurp(fd, octets, sizeof(octets), &over) > GREETING_SIZE);
-    return fd;
-}
-
-static void expect_octets(struct scene *scene, int fd, const char *text, size_t size) {
-    uint8_t octets[1024];
-    bool over = false;
-    size_t got = 0;
-    settle_down(&scene->world);
-    got = slurp(fd, octets, sizeof(octets), &over);
-    assert_int_equal(got, size);
-    assert_memory_equal(octets, text, size);
-}
-
-#define EXPECT_OCTETS(scene, fd, text) expect_octets(scene, fd, text, sizeof(text) - 1)
-
-static void test_a_peer_of_zmtp_3_0_subscribes_by_messages(void **state) {
-    struct scene *scene = *state;
-    serve(scene, KITH_XPUB);
-    int fd = raw_subscriber(scene, 0);
-    raw_text(fd, "\x00\x02\x01"
-                 "a");
-    expect_words(&scene->server, "\1a");
-    send_words(&scene->server, "a1");
-    EXPECT_OCTETS(scene, fd,
-                  "\x00\x02"
-                  "a1");
-    raw_text(fd, "\x00\x02\x00"
-                 "a");
-    expect_cancel(&scene->server, "a");
-    send_words(&scene->server, "a2");
-    EXPECT_OCTETS(scene, fd, "");
-    close(fd);
-}
-
-static void test_a_peer_of_zmtp_3_1_subscribes_by_commands_or_messages(void **state) {
-    struct scene *scene = *state;
-    serve(scene, KITH_XPUB);
-    int fd = raw_subscriber(scene, 1);
-    raw_text(fd, "\x04\x0b\x09SUBSCRIBEa"
-                 "\x04\x0a\x09SUBSCRIBE"
-                 "\x00\x02\x01"
-                 "b");
-    expect_words(&scene->server, "\1a");
-    expect_words(&scene->server, "\1");
-    expect_words(&scene->server, "\1b");
-    raw_text(fd, "\x04\x08\x06"
-                 "CANCELb" /* in the other form */
-                 "\x00\x01\x00"
-                 "\x00\x02\x00"
-                 "a");
-    expect_cancel(&scene->server, "b");
-    expect_cancel(&scene->server, "");
-    expect_cancel(&scene->server, "a");
-    send_words(&scene->server, "a2");
-    EXPECT_OCTETS(scene, fd, "");
-    close(fd);
-}
-
-/* RFC 37: two subscriptions need two cancels; and cancels of what nobody has are no news. */
-static void test_a_peer_that_asked_twice_cancels_twice(void **state) {
-    struct scene *scene = *state;
-    serve(scene, KITH_XPUB);
-    int fd = raw_subscriber(scene, 1);
-    raw_text(fd, "\x04\x08\x06"
-                 "CANCELn\x04\x0b\x09SUBSCRIBEa\x04\x0b\x09SUBSCRIBEa\x04\x08\x06"
-                 "CANCELa");
-    expect_words(&scene->server, "\1a");
-    expect_nothing(&scene->world, &scene->server);
-    send_words(&scene->server, "a1");
-    EXPECT_OCTETS(scene, fd,
-                  "\x00\x02"
-                  "a1");
-    raw_text(fd, "\x04\x08\x06"
-                 "CANCELa");
-    expect_cancel(&scene->server, "a");
-    send_words(&scene->server, "a2");
-    EXPECT_OCTETS(scene, fd, "");
-    close(fd);
-    expect_nothing(&scene->world, &scene->server);
-}
-
-/* libzmq 4.3, by its greeting, says the second subscription and not the first cancel. */
-static void test_libzmq_cancels_once_what_it_asked_for_twice(void **state) {
-    struct scene *scene = *state;
-    uint8_t octets[GREETING_SIZE + 256];
-    serve(scene, KITH_XPUB);
-    int fd = raw_connect(&scene->server);
-    raw_greeting(octets, 1);
-    octets[8] = 1;
-    raw_send(fd, octets, GREETING_SIZE + raw_ready(octets + GREETING_SIZE, "SUB", NULL));
-    raw_text(fd, "\x04\x0b\x09SUBSCRIBEa\x04\x0b\x09SUBSCRIBEa\x04\x08\x06"
-                 "CANCELa");
-    expect_words(&scene->server, "\1a");
-    expect_cancel(&scene->server, "a");
-    close(fd);
-    until(&scene->world, kith_socket_peer_count(scene->server.socket) == 0);
-    expect_nothing(&scene->world, &scene->server);
-}
-
-/* Nobody takes what an XPUB shows: the peer is not read from, and what it said counts against it. */
-static void test_subscriptions_that_nobody_takes_are_held_back(void **state) {
-    struct scene *scene = *state;
-    static const char one[] = "\x04\x0b\x09SUBSCRIBEa\x04\x08\x06"
-                              "CANCELa";
-    char many[100 * (sizeof(one) - 1)];
-    for (size_t i = 0; i < 100; i++)
-        memcpy(many + i * (sizeof(one) - 1), one, sizeof(one) - 1);
-    serve(scene, KITH_XPUB);
-    node_option(&scene->server, KITH_OPTION_RECV_HWM, 1000);
-    int fd = raw_subscriber(scene, 1);
-    size_t sent = 0;
-    for (int quiet = 0; quiet < 3;) { /* until neither the kernel nor the publisher takes more */
-        ssize_t n = send(fd, many, sizeof(many), MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n == (ssize_t)sizeof(many)) {
-            sent += 200;
-            quiet = 0;
-        } else {
-            assert_true(n < 0 && errno == EAGAIN); /* small writes are taken whole or not at all */
-            quiet++;
-        }
-        settle_down(&scene->world);
-    }
-    const struct kith_account *account = node_session(&scene->server)->account;
-    assert_true(account->full);
-    assert_in_range(account->messages, 1000, 10000); /* one receive more than the mark */
-    unsigned taken = 0;
-    until(&scene->world, (taken += take_all(scene, &scene->server), taken == sent));
-    close(fd);
-}
-
-#define ROW(test, endpoint)                                                                                                                \
-    { #test " " endpoint, test, scene_setup, scene_teardown, (void *)(uintptr_t)(endpoint) }
-#define ROWS(test) ROW(test, "ipc"), ROW(test, "tcp://127.0.0.1:0"), ROW(test, "inproc")
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         ROWS(test_a_subscriber_gets_what_begins_with_its_topics),
@@ -776,11 +570,6 @@ int main(void) {
         ROWS(test_subscriptions_beyond_the_limit_are_refused_and_told),
         ROWS(test_long_topics_count_for_more),
         ROWS(test_few_frames_of_a_message_may_be_subscriptions),
-        ROW(test_a_peer_of_zmtp_3_0_subscribes_by_messages, "ipc"),
-        ROW(test_a_peer_of_zmtp_3_1_subscribes_by_commands_or_messages, "ipc"),
-        ROW(test_a_peer_that_asked_twice_cancels_twice, "ipc"),
-        ROW(test_libzmq_cancels_once_what_it_asked_for_twice, "ipc"),
-        ROW(test_subscriptions_that_nobody_takes_are_held_back, "ipc"),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

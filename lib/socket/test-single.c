@@ -2,44 +2,7 @@
  * socket/test-single.c: the rules of CLIENT, SERVER, PEER, SCATTER, GATHER and CHANNEL, whose messages have one frame: kith to kith over
  * each transport, and in raw octets, because the packaged libzmq is built without them.
  */
-#include "socket/testing.h"
-
-struct scene {
-    struct world world; /* first: the world's helpers take it */
-    const char *endpoint;
-    struct node server, client, other;
-};
-
-static int scene_setup(void **state) {
-    const char *endpoint = *state;
-    struct scene *scene = calloc(1, sizeof(*scene));
-    if (!scene)
-        return -1;
-    scene->endpoint = endpoint;
-    scene->world.fds_before = testing_fd_count();
-    *state = scene;
-    return kith_loop_new(&scene->world.loop);
-}
-
-static int scene_teardown(void **state) {
-    struct scene *scene = *state;
-    node_deinit(&scene->client);
-    node_deinit(&scene->other);
-    node_deinit(&scene->server);
-    return world_teardown(state);
-}
-
-static void serve(struct scene *scene, enum kith_socket_type type) {
-    node_init(&scene->world, &scene->server, type, &quiet_handler);
-    node_bind(&scene->server, scene->endpoint);
-}
-
-static void join(struct scene *scene, struct node *node, enum kith_socket_type type) {
-    size_t peers = kith_socket_peer_count(scene->server.socket);
-    node_init(&scene->world, node, type, &quiet_handler);
-    node_connect(node, &scene->server);
-    until(&scene->world, kith_socket_peer_count(scene->server.socket) == peers + 1 && kith_socket_peer_count(node->socket) == 1);
-}
+#include "socket/testing-scene.h"
 
 /* Sends a word to the peer of that number; returns what sending said. */
 static int send_to(struct node *node, uint32_t routing_id, const char *text, int timeout_ms) {
@@ -358,10 +321,6 @@ static void test_answers_reach_the_raw_client_that_asked(void **state) {
     close(one);
     close(two);
 }
-
-#define ROW(test, endpoint)                                                                                                                \
-    { #test " " endpoint, test, scene_setup, scene_teardown, (void *)(uintptr_t)(endpoint) }
-#define ROWS(test) ROW(test, "ipc"), ROW(test, "tcp://127.0.0.1:0"), ROW(test, "inproc://a name")
 
 int main(void) {
     const struct CMUnitTest tests[] = {

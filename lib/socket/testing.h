@@ -262,17 +262,21 @@ static inline void raw_handshake(int fd, int minor, const char *type, const char
     raw_send(fd, octets, GREETING_SIZE + raw_ready(octets + GREETING_SIZE, type, id));
 }
 
-/* A raw peer whose handshake is done, and has been read. */
-static inline int raw_peer(struct world *world, struct node *node, const char *type, const char *id) {
+/* A raw peer of ZMTP 3.`minor` whose handshake is done, and has been read. */
+static inline int raw_peer_of(struct world *world, struct node *node, int minor, const char *type, const char *id) {
     uint8_t octets[1024];
     bool over = false;
     size_t peers = kith_socket_peer_count(node->socket);
     int fd = raw_connect(node);
-    raw_handshake(fd, 1, type, id);
+    raw_handshake(fd, minor, type, id);
     until(world, kith_socket_peer_count(node->socket) == peers + 1);
     settle_down(world);
     assert_true(slurp(fd, octets, sizeof(octets), &over) > GREETING_SIZE);
     return fd;
+}
+
+static inline int raw_peer(struct world *world, struct node *node, const char *type, const char *id) {
+    return raw_peer_of(world, node, 1, type, id);
 }
 
 /* Steps until the peer sees its end; what came before it is in octets. */
