@@ -1,4 +1,5 @@
-/* socket/test-pubsub-octets.c: PUB and XPUB with a subscriber that writes ZMTP by hand: both versions, both forms, both ways of counting. */
+/* socket/test-pubsub-octets.c: PUB and XPUB with a subscriber that writes ZMTP by hand: both versions, both forms, both ways of counting.
+ */
 #include "socket/testing-scene.h"
 
 static void expect_octets(struct scene *scene, int fd, const char *text, size_t size) {

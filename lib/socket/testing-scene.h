@@ -1,4 +1,5 @@
-/* socket/testing-scene.h: the scene that tests of patterns share: a bound server and who connects to it, at the endpoint that the row names. */
+/* socket/testing-scene.h: the scene that tests of patterns share: a bound server and who connects to it, at the endpoint that the row
+ * names. */
 #ifndef KITH_SOCKET_TESTING_SCENE_H
 #define KITH_SOCKET_TESTING_SCENE_H
 

@@ -286,8 +286,12 @@ static void take_hello(struct kith_zmtp *engine, const struct kith_zmtp_command 
     struct kith_zmtp_curve *curve = engine->handshake->curve;
     const uint8_t *secret_key = engine->handshake->options.secret_key;
     const struct hello *hello = (const struct hello *)(const void *)command->data;
-    if (command->size != sizeof(*hello) || hello->version[0] != 1) {
+    if (command->size != sizeof(*hello) || hello->version[0] != 1 || hello->version[1] != 0) {
         kith_zmtp_fail(engine, event, -EPROTO, "HELLO: %zu octets, not %zu of version 1", command->size, sizeof(*hello));
+        return;
+    }
+    if (!sodium_is_zero(hello->padding, sizeof(hello->padding))) {
+        kith_zmtp_fail(engine, event, -EPROTO, "HELLO: its padding is not zero");
         return;
     }
     uint8_t nonce[NONCE], zeros[64];
