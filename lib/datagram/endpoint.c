@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "datagram/datagram.h"
+#include "stream/interface.h"
 
 #define FORMS "write udp://HOST:PORT, udp://GROUP:PORT or udp://INTERFACE;GROUP:PORT"
 
@@ -67,15 +68,10 @@ static int parse_port(const char *text, const char *digits, bool listening, unsi
     return 0;
 }
 
-/* Could it be one? A name has at most 15 octets, no slash and no space (dev_valid_name() of the kernel), and is no number. */
-static bool may_be_interface(const char *name) {
-    return strlen(name) < 16 && strpbrk(name, "/ \t\n:;%") == NULL && strspn(name, "0123456789.") != strlen(name);
-}
-
 /* A host that is no address: when binding the name of an interface. */
 static int take_name(const char *text, bool listening, const struct parts *parts, unsigned port, struct kith_datagram_endpoint *endpoint,
                      struct kith_error *ret_error) {
-    if (!listening || parts->interface[0] || !may_be_interface(parts->host))
+    if (!listening || parts->interface[0] || !kith_interface_name_valid(parts->host))
         return kith_error_set(ret_error, -EINVAL,
                               "%s: \"%s\" is not a numeric address; host names are not looked up here: give its number "
                               "(getent ahosts)",

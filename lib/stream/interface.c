@@ -19,8 +19,9 @@ KITH_DEFINE_CLEANUP(struct ifaddrs *, freeifaddrs)
 
 bool kith_interface_name_valid(const char *name) {
     size_t size = strlen(name);
-    /* dev_valid_name() of the kernel: neither of these, no slash, no colon, no white space */
-    return size >= 1 && size < IF_NAMESIZE && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && strcspn(name, "/: \t\n\v\f\r") == size;
+    /* dev_valid_name() of the kernel: no slash, no colon, no white space, not only dots. What an endpoint means something else by is not a
+     * name in one: brackets, a semicolon, a zone's %, a number. */
+    return size >= 1 && size < IF_NAMESIZE && strcspn(name, "/: \t\n\v\f\r[];%") == size && strspn(name, "0123456789.") != size;
 }
 
 /* How good an address is to bind to; 0: not at all. */

@@ -8,7 +8,7 @@
 
 #include <kith/stream.h>
 
-/* Could an interface have this name? Asks nobody. */
+/* Could this be an interface in an endpoint? Asks nobody. */
 bool kith_interface_name_valid(const char *name);
 /* The address that the interface has now, for a socket to be bound to: its first IPv4 one, else a global IPv6 one, else a link-local one
  * with its zone; the port in *address stays. Errors: -ENODEV (no such interface), -EADDRNOTAVAIL (it has no address), those of
