@@ -112,7 +112,10 @@ int kith_queue_place(struct kith_queue *queue, struct kith_arena *arena, size_t 
     *ret_place = extend(queue, arena, size);
     if (*ret_place)
         return 0;
-    if (!arena || size > ARENA_COPY_MAX)
+    /* Others have written behind what we have in the arena: when many are written to in turn, a piece there for each write would make each
+     * send a row of small pieces. */
+    bool in_turns = queue->count > 0;
+    if (!arena || in_turns || size > ARENA_COPY_MAX)
         return place_in_own(queue, size, ret_place);
 
     struct kith_slice slice;
