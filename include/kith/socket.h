@@ -103,7 +103,7 @@ KITH_PUBLIC enum kith_socket_type kith_socket_type_of(const kith_socket *socket)
 KITH_PUBLIC bool kith_socket_sends(const kith_socket *socket);
 KITH_PUBLIC bool kith_socket_receives(const kith_socket *socket);
 
-/* Errors: -EINVAL, -ENOMEM, -ECHILD, -ESHUTDOWN, -ENOTSUP (a type that is not built yet). */
+/* Errors: -EINVAL, -ENOMEM, -ECHILD, -ESHUTDOWN. */
 KITH_PUBLIC int kith_socket_new(kith_loop *loop, enum kith_socket_type type, kith_socket **ret_socket);
 /* Closes at once: what is not sent yet is lost. No callback follows. NULL is allowed. Always NULL. */
 KITH_PUBLIC kith_socket *kith_socket_free(kith_socket *socket);

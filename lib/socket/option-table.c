@@ -32,7 +32,7 @@ static const struct kith_option_info options[] = {
      "messages of one peer that wait to be taken; then it is not read from (what one read brought, up to 64 KiB, is taken all the same)"},
     {KITH_OPTION_RECV_HWM_BYTES, NUMBER, CONNECTION, "recv-hwm-bytes", "octets", 1, OCTETS_MAX, 16 * MIB, "", "the same in octets"},
     {KITH_OPTION_MAX_PEERS, NUMBER, NOW, "max-peers", "connections", 1, INT32_MAX, 65536, "", "accepted connections at a time"},
-    {KITH_OPTION_MAX_SUBSCRIPTIONS, NUMBER, NOW, "max-subscriptions", "topics", 1, INT32_MAX, 1000000, "PUB XPUB RADIO",
+    {KITH_OPTION_MAX_SUBSCRIPTIONS, NUMBER, NOW, "max-subscriptions", "topics", 1, INT32_MAX, 200000, "PUB XPUB RADIO",
      "topics or groups that one peer may subscribe to, with names of 160 octets on average"},
     {KITH_OPTION_SEND_TIMEOUT, NUMBER, NOW, "send-timeout", "ms", -1, MS_MAX, -1, "",
      "how long sending waits for room when the call gives no time; -1: for ever"},

@@ -189,8 +189,6 @@ static void socket_on_tether(kith_timer *timer, void *userdata) {
 int kith_socket_new(kith_loop *loop, enum kith_socket_type type, kith_socket **ret_socket) {
     if (!loop || (unsigned)type >= KITH_ARRAY_SIZE(patterns))
         return -EINVAL;
-    if (!patterns[type])
-        return -ENOTSUP;
     KITH_LOOP_HOLD(loop);
     _cleanup_(kith_socket_unrefp) kith_socket *socket = calloc(1, sizeof(*socket));
     if (!socket)
