@@ -116,9 +116,8 @@ static void leave_seat(struct kith_thread *thread) {
     kith_thread_appoint(thread, next);
 }
 
-void kith_thread_serve(struct kith_thread *thread) {
-    kith_loop *loop = thread->loop;
-    bool stop = !kith_list_empty(&thread->waiters) && kith_loop_take_stop(loop);
+static void serve(struct kith_thread *thread, bool stop) {
+    const kith_loop *loop = thread->loop;
 
     kith_list_foreach (&thread->waiters, node) {
         struct kith_waiter *waiter = kith_list_entry(node, struct kith_waiter, link);
@@ -133,6 +132,10 @@ void kith_thread_serve(struct kith_thread *thread) {
             thread->served_at = loop->now;
         call(thread, waiter);
     }
+}
+
+void kith_thread_serve(struct kith_thread *thread) {
+    serve(thread, !kith_list_empty(&thread->waiters) && kith_loop_take_stop(thread->loop));
 }
 
 int kith_thread_pass(struct kith_thread *thread, struct kith_waiter *waiter, uint64_t until) {
@@ -201,8 +204,11 @@ int kith_thread_await(struct kith_thread *thread, struct kith_await *await, int 
     r = await->attempt(await);
     if (r != -EAGAIN || !free_to_wait)
         return r;
-    if (kith_loop_take_stop(loop))
+    /* A stop is for all that wait, also when one that comes only now is the first to find it. */
+    if (kith_loop_take_stop(loop)) {
+        serve(thread, true);
         return timeout_ms == 0 ? -EAGAIN : -ECANCELED;
+    }
     kith_list_init(&me.link);
     return timeout_ms == 0 ? attempt_once(thread, &me) : wait_for_it(thread, &me, kith_loop_deadline(timeout_ms));
 }

@@ -329,13 +329,15 @@ static void test_stop_ends_all_that_wait_or_the_next(void **state) {
     kith_loop *loop = threaded();
     struct wish wishes[3];
 
-    for (unsigned i = 0; i < KITH_ARRAY_SIZE(wishes); i++)
-        wish_begin(&wishes[i], loop);
-    wait_for_waiters(loop, KITH_ARRAY_SIZE(wishes));
-    kith_loop_stop(loop);
-    for (unsigned i = 0; i < KITH_ARRAY_SIZE(wishes); i++)
-        assert_int_equal(wish_end(&wishes[i]), -ECANCELED);
-
+    for (unsigned round = 0; round < 50; round++) {
+        for (unsigned i = 0; i < KITH_ARRAY_SIZE(wishes); i++)
+            wish_begin(&wishes[i], loop);
+        wait_for_waiters(loop, KITH_ARRAY_SIZE(wishes));
+        kith_loop_stop(loop);
+        assert_int_equal(kith_loop_step(loop, 0), 0); /* finds the stop before the others, perhaps, which ends them all the same */
+        for (unsigned i = 0; i < KITH_ARRAY_SIZE(wishes); i++)
+            assert_int_equal(wish_end(&wishes[i]), -ECANCELED);
+    }
     kith_loop_stop(loop);
     wait_for_keeper(loop); /* whom it does not end */
     assert_int_equal(kith_loop_run(loop), 0);
