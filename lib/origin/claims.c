@@ -2,6 +2,7 @@
  * origin/claims.c: what a peer says of itself, kept apart from what the kernel says.
  *
  * One list a connection, shared by the origins of its messages; it only grows, so that views into it stay valid as long as the list.
+ * Most have two or three claims.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #define NAME_MAX_OCTETS 255
 
 struct kith_claim {
+    struct kith_claim *next;
     size_t size;
     uint8_t *value;
     char name[];
@@ -22,8 +24,8 @@ struct kith_claim {
 
 struct kith_claims {
     struct kith_refs refs;
-    size_t count;
-    struct kith_claim *items[CLAIMS_MAX];
+    uint32_t count;
+    struct kith_claim *first, **end;
 };
 
 int kith_claims_new(struct kith_claims **ret_claims) {
@@ -32,6 +34,7 @@ int kith_claims_new(struct kith_claims **ret_claims) {
     if (!claims)
         return -ENOMEM;
     kith_refs_init(&claims->refs);
+    claims->end = &claims->first;
     *ret_claims = claims;
     return 0;
 }
@@ -45,8 +48,10 @@ struct kith_claims *kith_claims_ref(struct kith_claims *claims) {
 struct kith_claims *kith_claims_unref(struct kith_claims *claims) {
     if (!claims || !kith_refs_drop(&claims->refs))
         return NULL;
-    for (size_t i = 0; i < claims->count; i++)
-        free(claims->items[i]);
+    for (struct kith_claim *claim = claims->first, *next; claim; claim = next) {
+        next = claim->next;
+        free(claim);
+    }
     free(claims);
     return NULL;
 }
@@ -76,15 +81,21 @@ int kith_claims_add(struct kith_claims *claims, const char *name, const void *va
     memcpy(claim->name, name, name_size);
     if (size > 0)
         memcpy(claim->value, value, size);
-    claims->items[claims->count++] = claim;
+    claim->next = NULL;
+    *claims->end = claim;
+    claims->end = &claim->next;
+    claims->count++;
     return 0;
 }
 
 int kith_claims_get(const struct kith_claims *claims, size_t index, const char **ret_name, const uint8_t **ret_value, size_t *ret_size) {
     if (!claims || index >= claims->count)
         return 0;
-    *ret_name = claims->items[index]->name;
-    *ret_value = claims->items[index]->value;
-    *ret_size = claims->items[index]->size;
+    const struct kith_claim *claim = claims->first;
+    while (index-- > 0)
+        claim = claim->next;
+    *ret_name = claim->name;
+    *ret_value = claim->value;
+    *ret_size = claim->size;
     return 1;
 }

@@ -23,17 +23,27 @@
 /* overflowuid(5): what AF_UNIX says, with pid 0, of octets written before somebody asked for credentials. */
 #define OVERFLOW_ID 65534
 
-struct kith_origin {
-    struct kith_refs refs;
-    enum kith_witness witness[KITH_FACT_COUNT_]; /* NONE: not here, ask the process */
+/* pid, uid and gid, which are all that most origins have: there is one or two a connection. */
+#define ID_COUNT (KITH_FACT_GID + 1)
+_Static_assert(KITH_FACT_PID < ID_COUNT && KITH_FACT_UID < ID_COUNT && ID_COUNT == 3, "the facts that are ids come first");
+
+/* What else came with the message or was set by hand. */
+struct details {
     union {
         uint64_t number;
         char *text; /* owned, of facts that is_text() */
-    } facts[KITH_FACT_COUNT_];
+    } facts[KITH_FACT_COUNT_ - ID_COUNT];
     gid_t *groups;
     size_t group_count;
+};
+
+struct kith_origin {
+    struct kith_refs refs;
+    uint8_t witness[KITH_FACT_COUNT_]; /* NONE: not here, ask the process */
+    atomic_uchar fit;                  /* of a process that is not exact */
+    uint32_t ids[ID_COUNT];
+    struct details *details;              /* NULL until there are any */
     struct kith_process *process;         /* may be NULL */
-    atomic_int fit;                       /* of a process that is not exact */
     _Atomic(struct kith_claims *) claims; /* may be NULL */
 };
 
@@ -58,6 +68,18 @@ int kith_origin_new(kith_origin **ret_origin) {
     return 0;
 }
 
+static void set_id(kith_origin *origin, enum kith_fact fact, uint32_t value, enum kith_witness witness) {
+    origin->ids[fact] = value;
+    origin->witness[fact] = (uint8_t)witness;
+}
+
+/* The place of a fact that is not an id, or NULL without memory. */
+static struct details *details_of(kith_origin *origin) {
+    if (!origin->details)
+        origin->details = calloc(1, sizeof(*origin->details));
+    return origin->details;
+}
+
 int kith_origin_new_credentials(const struct kith_credentials *credentials, enum kith_witness witness, struct kith_process *process,
                                 kith_origin **ret_origin) {
     kith_origin *origin;
@@ -65,15 +87,11 @@ int kith_origin_new_credentials(const struct kith_credentials *credentials, enum
 
     if (r < 0)
         return r;
-    if (credentials->pid > 0) {
-        origin->witness[KITH_FACT_PID] = witness;
-        origin->facts[KITH_FACT_PID].number = (uint64_t)credentials->pid;
-    }
+    if (credentials->pid > 0)
+        set_id(origin, KITH_FACT_PID, (uint32_t)credentials->pid, witness);
     if (kith_credentials_known(credentials)) {
-        origin->witness[KITH_FACT_UID] = witness;
-        origin->facts[KITH_FACT_UID].number = credentials->uid;
-        origin->witness[KITH_FACT_GID] = witness;
-        origin->facts[KITH_FACT_GID].number = credentials->gid;
+        set_id(origin, KITH_FACT_UID, credentials->uid, witness);
+        set_id(origin, KITH_FACT_GID, credentials->gid, witness);
     }
     origin->process = kith_process_ref(process);
     *ret_origin = origin;
@@ -104,13 +122,20 @@ kith_origin *kith_origin_ref(kith_origin *origin) {
     return origin;
 }
 
+static void details_free(struct details *details) {
+    if (!details)
+        return;
+    for (enum kith_fact fact = ID_COUNT; fact < KITH_FACT_COUNT_; fact++)
+        if (is_text(fact))
+            free(details->facts[fact - ID_COUNT].text);
+    free(details->groups);
+    free(details);
+}
+
 kith_origin *kith_origin_unref(kith_origin *origin) {
     if (!origin || !kith_refs_drop(&origin->refs))
         return NULL;
-    for (enum kith_fact fact = 0; fact < KITH_FACT_COUNT_; fact++)
-        if (is_text(fact))
-            free(origin->facts[fact].text);
-    free(origin->groups);
+    details_free(origin->details);
     kith_process_unref(origin->process);
     kith_claims_unref(origin->claims);
     free(origin);
@@ -123,8 +148,8 @@ static enum kith_witness process_witness(const kith_origin *origin) {
 }
 
 static bool has_real_ids(const kith_origin *origin, const struct kith_credentials *ids) {
-    return origin->witness[KITH_FACT_UID] != KITH_WITNESS_NONE && origin->facts[KITH_FACT_UID].number == ids->uid &&
-           origin->witness[KITH_FACT_GID] != KITH_WITNESS_NONE && origin->facts[KITH_FACT_GID].number == ids->gid;
+    return origin->witness[KITH_FACT_UID] != KITH_WITNESS_NONE && origin->ids[KITH_FACT_UID] == ids->uid &&
+           origin->witness[KITH_FACT_GID] != KITH_WITNESS_NONE && origin->ids[KITH_FACT_GID] == ids->gid;
 }
 
 /* May the facts of the process be told of this sender? Threads that ask at the same time find the same. */
@@ -142,21 +167,26 @@ static bool process_fits(kith_origin *origin) {
         if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
             return false; /* says nothing about the other: asked again */
         fit = r >= 0 && has_real_ids(origin, &credentials) ? FITS : DIFFERS;
-        atomic_store_explicit(&origin->fit, fit, memory_order_relaxed);
+        atomic_store_explicit(&origin->fit, (unsigned char)fit, memory_order_relaxed);
     }
     return fit == FITS;
 }
 
 /* Of what came with the message or was set by hand. */
 static enum kith_witness witness_here(const kith_origin *origin, enum kith_fact fact) {
-    return origin ? origin->witness[fact] : KITH_WITNESS_NONE;
+    return origin ? (enum kith_witness)origin->witness[fact] : KITH_WITNESS_NONE;
+}
+
+/* Of a fact that has a witness here. */
+static uint64_t number_here(const kith_origin *origin, enum kith_fact fact) {
+    return fact < ID_COUNT ? origin->ids[fact] : origin->details->facts[fact - ID_COUNT].number;
 }
 
 enum kith_witness kith_origin_pid(kith_origin *origin, pid_t *ret_pid) {
     enum kith_witness witness = witness_here(origin, KITH_FACT_PID);
 
     if (ret_pid && witness != KITH_WITNESS_NONE)
-        *ret_pid = (pid_t)origin->facts[KITH_FACT_PID].number;
+        *ret_pid = (pid_t)origin->ids[KITH_FACT_PID];
     return witness;
 }
 
@@ -164,7 +194,7 @@ enum kith_witness kith_origin_uid(kith_origin *origin, uid_t *ret_uid) {
     enum kith_witness witness = witness_here(origin, KITH_FACT_UID);
 
     if (ret_uid && witness != KITH_WITNESS_NONE)
-        *ret_uid = (uid_t)origin->facts[KITH_FACT_UID].number;
+        *ret_uid = origin->ids[KITH_FACT_UID];
     return witness;
 }
 
@@ -172,7 +202,7 @@ enum kith_witness kith_origin_gid(kith_origin *origin, gid_t *ret_gid) {
     enum kith_witness witness = witness_here(origin, KITH_FACT_GID);
 
     if (ret_gid && witness != KITH_WITNESS_NONE)
-        *ret_gid = (gid_t)origin->facts[KITH_FACT_GID].number;
+        *ret_gid = origin->ids[KITH_FACT_GID];
     return witness;
 }
 
@@ -182,8 +212,8 @@ enum kith_witness kith_origin_groups(kith_origin *origin, const gid_t **ret_grou
     size_t count;
 
     if (witness != KITH_WITNESS_NONE) {
-        groups = origin->groups;
-        count = origin->group_count;
+        groups = origin->details->groups;
+        count = origin->details->group_count;
     } else {
         if (!process_fits(origin) || !kith_process_groups(origin->process, &groups, &count))
             return KITH_WITNESS_NONE;
@@ -201,7 +231,7 @@ enum kith_witness kith_origin_start_time(kith_origin *origin, uint64_t *ret_tick
     uint64_t ticks;
 
     if (witness != KITH_WITNESS_NONE) {
-        ticks = origin->facts[KITH_FACT_START_TIME].number;
+        ticks = number_here(origin, KITH_FACT_START_TIME);
     } else {
         if (!process_fits(origin) || !kith_process_start_time(origin->process, &ticks))
             return KITH_WITNESS_NONE;
@@ -221,7 +251,7 @@ enum kith_witness kith_origin_number(kith_origin *origin, enum kith_fact fact, u
         return KITH_WITNESS_NONE;
     witness = witness_here(origin, fact);
     if (ret_number && witness != KITH_WITNESS_NONE)
-        *ret_number = origin->facts[fact].number;
+        *ret_number = number_here(origin, fact);
     return witness;
 }
 
@@ -233,7 +263,7 @@ enum kith_witness kith_origin_text(kith_origin *origin, enum kith_fact fact, con
         return KITH_WITNESS_NONE;
     witness = witness_here(origin, fact);
     if (witness != KITH_WITNESS_NONE) {
-        text = origin->facts[fact].text;
+        text = origin->details->facts[fact - ID_COUNT].text;
     } else {
         if (!process_fits(origin) || !kith_process_text(origin->process, fact, &text))
             return KITH_WITNESS_NONE;
@@ -284,8 +314,15 @@ int kith_origin_set_number(kith_origin *origin, enum kith_fact fact, uint64_t va
     default:
         return -EINVAL;
     }
-    origin->facts[fact].number = value;
-    origin->witness[fact] = witness;
+    if (fact < ID_COUNT) {
+        set_id(origin, fact, (uint32_t)value, witness);
+        return 0;
+    }
+    struct details *details = details_of(origin);
+    if (!details)
+        return -ENOMEM;
+    details->facts[fact - ID_COUNT].number = value;
+    origin->witness[fact] = (uint8_t)witness;
     return 0;
 }
 
@@ -294,16 +331,19 @@ int kith_origin_set_groups(kith_origin *origin, const gid_t *groups, size_t coun
 
     if (!origin || !is_witness(witness) || (count > 0 && !groups))
         return -EINVAL;
+    struct details *details = details_of(origin);
+    if (!details)
+        return -ENOMEM;
     if (count > 0) {
         copy = calloc(count, sizeof(*copy));
         if (!copy)
             return -ENOMEM;
         memcpy(copy, groups, count * sizeof(*copy));
     }
-    free(origin->groups);
-    origin->groups = copy;
-    origin->group_count = count;
-    origin->witness[KITH_FACT_GROUPS] = witness;
+    free(details->groups);
+    details->groups = copy;
+    details->group_count = count;
+    origin->witness[KITH_FACT_GROUPS] = (uint8_t)witness;
     return 0;
 }
 
@@ -312,12 +352,13 @@ int kith_origin_set_text(kith_origin *origin, enum kith_fact fact, const char *t
 
     if (!origin || !is_text(fact) || !is_witness(witness) || !text)
         return -EINVAL;
-    copy = strdup(text);
+    struct details *details = details_of(origin);
+    copy = details ? strdup(text) : NULL;
     if (!copy)
         return -ENOMEM;
-    free(origin->facts[fact].text);
-    origin->facts[fact].text = copy;
-    origin->witness[fact] = witness;
+    free(details->facts[fact - ID_COUNT].text);
+    details->facts[fact - ID_COUNT].text = copy;
+    origin->witness[fact] = (uint8_t)witness;
     return 0;
 }
 
