@@ -81,7 +81,7 @@ struct kith_sender {
 
 /* What one receive brought: octets of one writer and the descriptors that came with them. */
 struct kith_batch {
-    struct kith_slice slice; /* lent */
+    struct kith_slice slice; /* lent; without buffer: in the place that `place` gave */
     struct kith_sender sender;
     int *fds; /* passed descriptors; the callback takes one by setting its place to -1, the others are closed after it */
     size_t fd_count;
@@ -97,6 +97,10 @@ struct kith_batch {
 struct kith_conn_ops {
     /* Octets arrived. Required. */
     void (*data)(kith_conn *conn, struct kith_batch *batch, void *userdata);
+    /* Asked before each receive after kith_conn_set_placing(): where the next octets shall be written. Returns how many there is room for,
+     * 0 for anywhere. The place must stay valid until the connection is freed, or octets that come after those in it have been told. It is
+     * not for writing through the connection, closing or freeing it. */
+    size_t (*place)(kith_conn *conn, uint8_t **ret_place, void *userdata);
     /* A connecting socket is connected. */
     void (*connected)(kith_conn *conn, void *userdata);
     /* The write queue fell to the low mark after kith_conn_write() had reached the high mark. */
@@ -179,6 +183,10 @@ KITH_PUBLIC size_t kith_conn_queued(const kith_conn *conn);
  * after resume. */
 KITH_PUBLIC void kith_conn_pause(kith_conn *conn);
 KITH_PUBLIC void kith_conn_resume(kith_conn *conn);
+/* For blocks of known size much larger than 64 KiB: from now on octets are received where `place` says, and nowhere else before, so that
+ * they are not copied. It costs one or two system calls to begin and to end (with io_uring, which otherwise receives ahead): best left on
+ * from one block to the next. What has been received already still comes in buffers of the loop. Nothing without `place`. */
+KITH_PUBLIC void kith_conn_set_placing(kith_conn *conn, bool placing);
 /* The protocol's handshake is over: handshake_ms is so too. */
 KITH_PUBLIC void kith_conn_handshake_done(kith_conn *conn);
 

@@ -53,6 +53,8 @@ void kith_loop_stop_reading(kith_loop *loop, struct kith_watch *watch);
 /* STREAM: room for control messages in what is received from now on, at most KITH_CONTROL_MAX. */
 #define KITH_CONTROL_MAX 4096
 void kith_loop_set_control_room(kith_loop *loop, struct kith_watch *watch, size_t room);
+/* STREAM: see kith_watches_set_placing(). */
+void kith_loop_set_placing(kith_loop *loop, struct kith_watch *watch, bool placing);
 /* STREAM: sends without waiting. See kith_loop_backend.send. `now`: whole or in part when it returns, never -EINPROGRESS; not while another
  * send is under way. */
 int kith_loop_send(kith_loop *loop, struct kith_watch *watch, const void *data, size_t size, bool now);

@@ -425,6 +425,11 @@ void kith_loop_set_control_room(kith_loop *loop, struct kith_watch *watch, size_
     kith_loop_changed(loop);
 }
 
+void kith_loop_set_placing(kith_loop *loop, struct kith_watch *watch, bool placing) {
+    kith_watches_set_placing(&loop->watches, watch, placing);
+    kith_loop_changed(loop);
+}
+
 int kith_loop_send(kith_loop *loop, struct kith_watch *watch, const void *data, size_t size, bool now) {
     return now ? kith_direct_send(watch->fd, data, size) : loop->watches.backend->send(loop->watches.state, watch, data, size);
 }

@@ -59,7 +59,7 @@ static int arm_read(struct uring *state, struct kith_watch *watch) {
 }
 
 static int apply_read(struct uring *state, struct kith_watch *watch) {
-    bool wanted = kith_watch_reads(watch);
+    bool wanted = kith_watch_receives(watch);
 
     if (wanted && !watch->reading)
         return arm_read(state, watch);
@@ -74,13 +74,13 @@ static int apply_read(struct uring *state, struct kith_watch *watch) {
 static bool needs_poll(const struct kith_watch *watch) {
     if (watch->kind == KITH_WATCH_READY)
         return true;
-    return watch->kind == KITH_WATCH_STREAM && ((watch->events & KITH_IO_WRITE) || !kith_watch_reads(watch));
+    return watch->kind == KITH_WATCH_STREAM && ((watch->events & KITH_IO_WRITE) || !kith_watch_receives(watch));
 }
 
 static int apply_poll(struct uring *state, struct kith_watch *watch) {
     unsigned mask = 0;
 
-    if (watch->kind == KITH_WATCH_READY && (watch->events & KITH_IO_READ))
+    if (watch->kind == KITH_WATCH_READY ? watch->events & KITH_IO_READ : watch->placing && kith_watch_reads(watch) && !watch->reading)
         mask |= POLLIN;
     if (watch->events & KITH_IO_WRITE)
         mask |= POLLOUT;

@@ -140,9 +140,14 @@ void kith_watches_feed(struct kith_watches *watches) {
         kith_list_entry(node, struct kith_watch, changed_link)->starved = false;
 }
 
-/* A backend that completes reads by itself. */
+void kith_watches_set_placing(struct kith_watches *watches, struct kith_watch *watch, bool placing) {
+    watch->placing = placing;
+    kith_watches_touch(watches, watch);
+}
+
+/* Unless the backend completes reads by itself, or is not yet done with that. */
 static unsigned read_ready(struct kith_watches *watches, struct kith_watch *watch) {
-    if (watches->backend->complete)
+    if (watches->backend->complete && (!watch->placing || watch->reading))
         return 0;
     return watch->kind == KITH_WATCH_STREAM ? kith_direct_receive(watches, watch) : kith_direct_accept(watches, watch);
 }

@@ -8,7 +8,8 @@
  *
  * Three kinds. KITH_WATCH_READY tells that a descriptor is ready, and its owner does the rest. KITH_WATCH_STREAM and KITH_WATCH_LISTENER
  * are sockets whose octets and clients the backend brings itself: an io_uring backend has the kernel receive and accept ahead of time,
- * others do it by system calls when the descriptor is ready (direct.c). The owner sees the same calls in the same order. What was brought
+ * others do it by system calls when the descriptor is ready (direct.c), as all do while the owner has a place of its own for what comes
+ * (`placing`). The owner sees the same calls in the same order. What was brought
  * and cannot be handed over any more (the watch is gone) is closed, descriptors in control messages included.
  *
  * Life of an event: the backend's wait reports readiness (kith_watches_report) -> the watch is linked into `urgent` or `ready` -> the loop
@@ -33,9 +34,9 @@ struct kith_watch;
 /* What one receive brought. Everything is lent; keeping octets takes a reference of the buffer (which holds the control messages too, or
  * is NULL when there are no octets). */
 struct kith_receipt {
-    int result; /* octets; 0: the end; or a negative errno, never -EAGAIN */
-    int flags;  /* of recvmsg(2): MSG_CTRUNC */
-    kith_buffer *buffer;
+    int result;          /* octets; 0: the end; or a negative errno, never -EAGAIN */
+    int flags;           /* of recvmsg(2): MSG_CTRUNC */
+    kith_buffer *buffer; /* NULL: they are where place() said */
     const uint8_t *data;
     const void *control;
     size_t control_size;
@@ -47,6 +48,8 @@ struct kith_watch_ops {
     unsigned (*ready)(struct kith_watch *watch, unsigned events);
     /* STREAM. After the end or an error nothing more comes. Something may come although reading was switched off: it had been read. */
     unsigned (*received)(struct kith_watch *watch, const struct kith_receipt *receipt);
+    /* STREAM, while `placing`: where the next octets shall be written. Returns for how many there is room, 0: anywhere. */
+    size_t (*place)(struct kith_watch *watch, uint8_t **ret_place);
     /* LISTENER. A new connection, close-on-exec and non-blocking, now the owner's; or the negative errno of accept(2), never -EAGAIN. As
      * above, clients may come although accepting was switched off. */
     unsigned (*accepted)(struct kith_watch *watch, int fd);
@@ -73,6 +76,7 @@ struct kith_watch {
     bool urgent;
     bool starved; /* in `starved`: there is no memory to read into */
     bool plain;   /* STREAM: no control messages can come, and nobody asks for flags: recv(2) will do */
+    bool placing; /* STREAM: octets go where place() says */
     /* The backend's: */
     bool reading; /* something may still come */
     uint8_t armed, polling;
@@ -121,6 +125,8 @@ void kith_watches_set_events(struct kith_watches *watches, struct kith_watch *wa
 void kith_watches_stop_reading(struct kith_watches *watches, struct kith_watch *watch);
 /* STREAM: for what is received from now on. */
 void kith_watches_set_control_room(struct kith_watches *watches, struct kith_watch *watch, size_t room);
+/* STREAM: from now on octets go where place() says, by system calls in every backend; what one has under way comes before. */
+void kith_watches_set_placing(struct kith_watches *watches, struct kith_watch *watch, bool placing);
 /* Tells the backend what changed. A watch whose descriptor the kernel does not know any more hangs up. */
 void kith_watches_apply(struct kith_watches *watches);
 
@@ -132,6 +138,11 @@ void kith_watches_touch(struct kith_watches *watches, struct kith_watch *watch);
  * called when it has one. */
 void kith_watches_starve(struct kith_watches *watches, struct kith_watch *watch);
 void kith_watches_feed(struct kith_watches *watches);
+
+/* Whether the backend is to bring octets by itself. */
+static inline bool kith_watch_receives(const struct kith_watch *watch) {
+    return (watch->events & KITH_IO_READ) && !watch->starved && !watch->placing;
+}
 
 /* What can be read for this watch now: never more than wanted. */
 static inline bool kith_watch_reads(const struct kith_watch *watch) {

@@ -69,6 +69,12 @@ static inline size_t kith_msg_cost(const kith_msg *msg) {
  * has arrived, never ahead of it by more than double. `slice` holds the piece. Errors: -ENOMEM. */
 int kith_msg_receive(kith_msg *msg, const struct kith_slice *slice, const uint8_t *data, size_t size, uint64_t frame_size, uint64_t offset);
 
+/* Room for the next octets of a frame of which kith_msg_receive() has told a first piece and `left` are still to come; what is written
+ * there is told by kith_msg_receive() with `data` being the place, which copies nothing then. Memory is bounded by KITH_MSG_AHEAD times
+ * what has arrived, and nothing of it is touched. Returns the octets of room, 0 without memory. */
+#define KITH_MSG_AHEAD 16
+size_t kith_msg_room(kith_msg *msg, uint64_t left, uint8_t **ret_place);
+
 /* Moves frames from the front of `from` behind those of `to`. Errors: -ENOMEM (nothing is moved). */
 int kith_msg_move(kith_msg *to, kith_msg *from, size_t count);
 /* Moves all frames of `from` in front of those of `to`, and leaves `from` the room to move them back (kith_msg_move() then cannot fail).

@@ -228,15 +228,15 @@ int kith_msg_set_group(kith_msg *msg, const char *group) {
     return 0;
 }
 
-/* Room for `need` octets in the last frame's buffer: at least doubled, so that a frame costs as many copies as a vector that grows; at most
- * what the frame can still need. */
-static int frame_grow(kith_msg *msg, struct kith_frame *frame, size_t need, uint64_t frame_size) {
+/* Room for `need` octets in the last frame's buffer: at least `times` as many as now, so that a frame costs as many copies as a vector that
+ * grows; at most what the frame can still need. */
+static int frame_grow(kith_msg *msg, struct kith_frame *frame, size_t need, size_t times, uint64_t frame_size) {
     size_t have = frame->slice.buffer ? kith_buffer_size(frame->slice.buffer) : KITH_FRAME_SMALL;
     if (need <= have)
         return 0;
     size_t want = need;
-    if (have <= SIZE_MAX / 2 && want < have * 2)
-        want = have * 2;
+    if (have <= SIZE_MAX / times && want < have * times)
+        want = have * times;
     if (want > frame_size)
         want = (size_t)frame_size;
     kith_buffer *buffer;
@@ -268,16 +268,25 @@ int kith_msg_receive(kith_msg *msg, const struct kith_slice *slice, const uint8_
         msg->filling = 0;
     }
     struct kith_frame *frame = kith_msg_at(msg, msg->count - 1);
-    int r = frame_grow(msg, frame, msg->filling + size, frame_size);
+    int r = frame_grow(msg, frame, msg->filling + size, 2, frame_size);
     if (r < 0)
         return r;
-    uint8_t *room = frame->slice.buffer ? kith_buffer_data(frame->slice.buffer) : frame->small;
-    if (size > 0)
-        memcpy(room + msg->filling, data, size);
+    uint8_t *room = (frame->slice.buffer ? kith_buffer_data(frame->slice.buffer) : frame->small) + msg->filling;
+    if (size > 0 && data != room)
+        memcpy(room, data, size);
     msg->filling += size;
     frame->slice.size += size;
     msg->size += size;
     return 0;
+}
+
+size_t kith_msg_room(kith_msg *msg, uint64_t left, uint8_t **ret_place) {
+    struct kith_frame *frame = kith_msg_at(msg, msg->count - 1);
+    if (frame_grow(msg, frame, msg->filling + 1, KITH_MSG_AHEAD, msg->filling + left) < 0 || !frame->slice.buffer)
+        return 0;
+    size_t room = kith_buffer_size(frame->slice.buffer) - msg->filling;
+    *ret_place = kith_buffer_data(frame->slice.buffer) + msg->filling;
+    return room < left ? room : (size_t)left;
 }
 
 void kith_msg_charge(kith_msg *msg, struct kith_account *account) {

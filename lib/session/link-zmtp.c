@@ -14,6 +14,8 @@
 /* Up to here a copy is cheaper than another element of the vector (measured with the write queue's chunks: a cache line or two against an
  * allocation). */
 #define FRAME_COPY_MAX 4096
+/* Octets to come of a body from which it is cheaper to change over to receiving in place than to copy. */
+#define PLACED_BODY ((uint64_t)256 * 1024)
 
 /* Out ------------------------------------------------------------------------------------------------------------------ */
 
@@ -306,6 +308,19 @@ static void feed(struct kith_session *session, kith_conn *conn, const struct kit
         hold(session, data + offset, slice->size - offset);
 }
 
+/* The octets that are to come of a frame of which a piece has been told. */
+static uint64_t body_left(const struct kith_session *session) {
+    return session->state == KITH_SESSION_READY && session->incoming ? kith_zmtp_body_left(session->engine) : 0;
+}
+
+/* A large body goes straight into its message. From one on the next headers are read sparingly, until what they head is not large. */
+static size_t zmtp_place(kith_conn *conn, uint8_t **ret_place, void *userdata) {
+    (void)conn;
+    const struct kith_session *session = userdata;
+    uint64_t left = body_left(session);
+    return left > 0 ? kith_msg_room(session->incoming, left, ret_place) : 0;
+}
+
 void kith_link_zmtp_go_on(struct kith_session *session) {
     kith_conn *conn = session->conn;
     struct kith_slice held = session->held;
@@ -339,6 +354,8 @@ static void zmtp_on_data(kith_conn *conn, struct kith_batch *batch, void *userda
         check_split(session, &before);
     if (alive && kith_link_stream_alive(session, conn))
         feed(session, conn, &batch->slice);
+    if (batch->slice.buffer && kith_link_stream_alive(session, conn))
+        kith_conn_set_placing(conn, body_left(session) >= PLACED_BODY);
     kith_session_unref(session);
 }
 
@@ -357,6 +374,7 @@ static void zmtp_drop(struct kith_session *session) {
 
 const struct kith_conn_ops kith_link_zmtp_conn_ops = {
     .data = zmtp_on_data,
+    .place = zmtp_place,
     .connected = kith_link_stream_on_connected,
     .writable = kith_link_stream_on_writable,
     .closed = kith_link_stream_on_closed,

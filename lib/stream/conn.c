@@ -303,6 +303,12 @@ static unsigned on_received(struct kith_watch *watch, const struct kith_receipt 
     return count;
 }
 
+/* Of a connection that is held back nothing is read; what it has been given before comes first. */
+static size_t on_place(struct kith_watch *watch, uint8_t **ret_place) {
+    kith_conn *conn = conn_of(watch);
+    return conn->held ? 0 : conn->ops->place(conn, ret_place, conn->userdata);
+}
+
 static void on_sent(struct kith_watch *watch, int result) {
     conn_sent(conn_of(watch), result);
 }
@@ -313,7 +319,13 @@ static bool awaits_sent(struct kith_watch *watch) {
     return conn->draining || conn->choked || conn->queue.octets > conn->asked;
 }
 
-static const struct kith_watch_ops watch_ops = {.ready = on_ready, .received = on_received, .sent = on_sent, .awaits_sent = awaits_sent};
+static const struct kith_watch_ops watch_ops = {
+    .ready = on_ready,
+    .received = on_received,
+    .place = on_place,
+    .sent = on_sent,
+    .awaits_sent = awaits_sent,
+};
 
 static unsigned on_deferred(struct kith_defer *defer) {
     kith_conn *conn = conn_hold(KITH_CONTAINER_OF(defer, kith_conn, defer));
@@ -390,6 +402,13 @@ void kith_conn_resume(kith_conn *conn) {
     rewatch(conn);
     if (conn->held)
         kith_loop_defer(conn->loop, &conn->defer);
+}
+
+void kith_conn_set_placing(kith_conn *conn, bool placing) {
+    if (!conn || !conn->ops->place || conn->watch.placing == placing || !kith_watch_active(&conn->watch))
+        return;
+    KITH_LOOP_HOLD(conn->loop);
+    kith_loop_set_placing(conn->loop, &conn->watch, placing);
 }
 
 void kith_conn_handshake_done(kith_conn *conn) {

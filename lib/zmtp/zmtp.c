@@ -266,6 +266,11 @@ bool kith_zmtp_peer_is_libzmq(const struct kith_zmtp *engine) {
     return engine->peer_is_libzmq;
 }
 
+uint64_t kith_zmtp_body_left(const struct kith_zmtp *engine) {
+    bool begun = engine->state == KITH_ZMTP_STATE_TRAFFIC && engine->step == KITH_ZMTP_STEP_BODY && engine->frame_offset > 0;
+    return begun ? engine->frame_size - engine->frame_offset : 0;
+}
+
 bool kith_zmtp_mid_message(const struct kith_zmtp *engine) {
     if (engine->state != KITH_ZMTP_STATE_HANDSHAKE && engine->state != KITH_ZMTP_STATE_TRAFFIC)
         return false;

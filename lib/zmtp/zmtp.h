@@ -187,6 +187,8 @@ enum kith_zmtp_state kith_zmtp_state(const struct kith_zmtp *engine);
 /* True when octets of an unfinished message have been eaten: a frame header in part or whole, a body in part, or frames that said MORE. (An
  * unfinished command counts too; the greeting does not. False once refused or dead.) */
 bool kith_zmtp_mid_message(const struct kith_zmtp *engine);
+/* Octets still to come of the body of a message's frame of which pieces have been told; 0 before the first and after the last. */
+uint64_t kith_zmtp_body_left(const struct kith_zmtp *engine);
 /* Does the peer's greeting look like that of libzmq and its kin (JeroMQ, NetMQ)? They write a length for peers of ZMTP 1 where RFC 37 has
  * padding that means nothing. Good for what they are known to do otherwise than the RFC, if a wrong answer does no harm. */
 bool kith_zmtp_peer_is_libzmq(const struct kith_zmtp *engine);
