@@ -82,8 +82,11 @@ static int receive_one(struct kith_watches *watches, struct kith_watch *watch, u
     if (receipt.result == 0)
         receipt.result = receive_octets(watch, &to, &receipt, &control);
     int result = receipt.result;
+    /* The end has credentials too, of nobody who wrote. */
     if (result > 0)
         receipt.buffer = to.slab;
+    else
+        receipt = (struct kith_receipt){.result = result};
     if (result != -EAGAIN)
         *count += watch->ops->received(watch, &receipt);
     kith_buffer_unref(to.slab);

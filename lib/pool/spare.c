@@ -39,6 +39,12 @@ struct spare {
     struct spare *next_batch; /* of a batch's first block, in the depot */
 };
 
+/* Above KITH_SPARE_MAX: few, each of its own size. */
+struct large {
+    struct large *next;
+    size_t size;
+};
+
 struct shelf {
     struct spare *first;
     size_t octets;
@@ -56,6 +62,8 @@ static struct depot {
 /* Found without a call: it is small enough for what the program's threads set aside for libraries that are loaded late. */
 static __thread __attribute__((tls_model("initial-exec"))) struct {
     struct shelf shelves[CLASS_COUNT];
+    struct large *large; /* the one that was freed last comes first */
+    size_t large_octets;
     bool registered; /* the key's destructor runs when this thread ends */
 } mine;
 
@@ -71,8 +79,49 @@ static void free_all(struct spare *first) {
     }
 }
 
+/* The first of those that were freed longest ago is let go of, and all behind it, so that at most `octets` stay. */
+static void shorten(size_t octets) {
+    struct large **end = &mine.large;
+    size_t kept = 0;
+    while (*end && kept + (*end)->size <= octets) {
+        kept += (*end)->size;
+        end = &(*end)->next;
+    }
+    struct large *rest = *end;
+    *end = NULL;
+    mine.large_octets = kept;
+    while (rest) {
+        struct large *next = rest->next;
+        free(rest);
+        rest = next;
+    }
+}
+
+/* One that is not much larger than what is asked for. */
+static void *large_alloc(size_t size) {
+    for (struct large **place = &mine.large; *place; place = &(*place)->next) {
+        struct large *block = *place;
+        if (block->size < size || block->size - size > size / 2)
+            continue;
+        *place = block->next;
+        mine.large_octets -= block->size;
+        return block;
+    }
+    return malloc(size);
+}
+
+static void large_free(void *block, size_t size) {
+    if (mine.large_octets + size > KITH_SPARE_LARGE_OCTETS)
+        shorten(KITH_SPARE_LARGE_OCTETS - size);
+    struct large *large = block;
+    *large = (struct large){.next = mine.large, .size = size};
+    mine.large = large;
+    mine.large_octets += size;
+}
+
 static void clear(void *unused) {
     (void)unused;
+    shorten(0);
     for (size_t i = 0; i < CLASS_COUNT; i++) {
         free_all(mine.shelves[i].first);
         free_all(mine.shelves[i].batch);
@@ -162,7 +211,7 @@ static bool shelf_clear(struct shelf *shelf, size_t class) {
 void *kith_spare_alloc(size_t size) {
     size_t class = class_of(size);
     if (class == CLASS_COUNT)
-        return malloc(size);
+        return size > KITH_SPARE_MAX && mine.large ? large_alloc(size) : malloc(size);
     struct shelf *shelf = &mine.shelves[class];
     if (!shelf->first && !(KEPT_OCTETS > 0 && may_keep() && shelf_fill(shelf, class)))
         return malloc(KEPT_OCTETS > 0 ? class_size(class) : size);
@@ -176,8 +225,13 @@ void kith_spare_free(void *block, size_t size) {
     if (!block)
         return;
     size_t class = class_of(size);
-    if (class == CLASS_COUNT || KEPT_OCTETS == 0 || !may_keep()) {
+    bool large = size > KITH_SPARE_MAX && size <= KITH_SPARE_LARGE_OCTETS;
+    if ((class == CLASS_COUNT && !large) || KEPT_OCTETS == 0 || !may_keep()) {
         free(block);
+        return;
+    }
+    if (large) {
+        large_free(block, size);
         return;
     }
     struct shelf *shelf = &mine.shelves[class];

@@ -43,6 +43,24 @@ static void fill_and_empty(void) {
     }
 }
 
+static void test_large_blocks_are_whole_and_few_are_kept(void **state) {
+    struct mallinfo2 before = mallinfo2();
+    for (size_t size = KITH_SPARE_MAX + 1; size < 2 * KITH_SPARE_LARGE_OCTETS; size += size / 3) {
+        uint8_t *blocks[4];
+        for (size_t i = 0; i < 4; i++) {
+            blocks[i] = kith_spare_alloc(size - i);
+            assert_true(malloc_usable_size(blocks[i]) >= size - i);
+            memset(blocks[i], (int)i, size - i);
+        }
+        for (size_t i = 0; i < 4; i++) {
+            assert_int_equal(blocks[i][size - i - 1], i);
+            kith_spare_free(blocks[i], size - i);
+        }
+    }
+    struct mallinfo2 after = mallinfo2();
+    assert_true(after.uordblks + after.hblkhd <= before.uordblks + before.hblkhd + KITH_SPARE_LARGE_OCTETS + 64 * 1024);
+}
+
 static void *work(void *unused) {
     fill_and_empty();
     return unused;
@@ -132,6 +150,7 @@ static void test_blocks_that_another_thread_freed_come_back(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_blocks_of_all_sizes_are_whole_and_their_own),
+        cmocka_unit_test(test_large_blocks_are_whole_and_few_are_kept),
         cmocka_unit_test(test_a_thread_that_ends_keeps_nothing),
         cmocka_unit_test(test_a_block_may_be_freed_in_another_thread),
         cmocka_unit_test(test_blocks_that_another_thread_freed_come_back),

@@ -30,7 +30,7 @@ static const struct kith_option_info options[] = {
     {KITH_OPTION_SEND_HWM_BYTES, NUMBER, CONNECTION, "send-hwm-bytes", "octets", 1, OCTETS_MAX, 16 * MIB, "", "octets queued for one peer"},
     {KITH_OPTION_RECV_HWM, NUMBER, CONNECTION, "recv-hwm", "messages", 1, INT32_MAX, 1000, "",
      "messages of one peer that wait to be taken; then it is not read from (what one read brought, up to 64 KiB, is taken all the same)"},
-    {KITH_OPTION_RECV_HWM_BYTES, NUMBER, CONNECTION, "recv-hwm-bytes", "octets", 1, OCTETS_MAX, 16 * MIB, "", "the same in octets"},
+    {KITH_OPTION_RECV_HWM_BYTES, NUMBER, CONNECTION, "recv-hwm-bytes", "octets", 1, OCTETS_MAX, MIB, "", "the same in octets"},
     {KITH_OPTION_MAX_PEERS, NUMBER, NOW, "max-peers", "connections", 1, INT32_MAX, 65536, "", "accepted connections at a time"},
     {KITH_OPTION_MAX_SUBSCRIPTIONS, NUMBER, NOW, "max-subscriptions", "topics", 1, INT32_MAX, 200000, "PUB XPUB RADIO",
      "topics or groups that one peer may subscribe to, with names of 160 octets on average"},
