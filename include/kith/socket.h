@@ -175,9 +175,10 @@ KITH_PUBLIC void kith_socket_set_policy(kith_socket *socket, kith_policy *policy
 #define KITH_TIMEOUT_OPTION (-2)
 
 /* Takes the message when it returns 0; otherwise it stays the caller's. Waits at most timeout_ms (-1: no limit, 0: not at all) for room,
- * driving the loop. Errors: -EAGAIN (timed out: no peer, or all are full), -EPROTO (REQ, REP: not its turn), -EHOSTUNREACH (ROUTER with
- * mandatory, REP: the peer is gone), -ENOTSUP (the type only receives), -EINVAL (no frame; a ROUTER message without id), -EBUSY (timeout_ms
- * is not 0 inside a callback), -ECANCELED, -ECHILD, -ESHUTDOWN (its loop was freed), -ENOMEM. Outside callbacks and with a timeout other
+ * driving the loop. Errors: -EAGAIN (timed out: no peer, or all are full), -EPROTO (REQ, REP: not its turn), -EHOSTUNREACH (REP,
+ * SERVER, PEER, STREAM, and ROUTER with router-mandatory: the peer is unknown or gone), -ENOTSUP (the type only receives), -EINVAL (no
+ * frame; a ROUTER message without id; several frames, where the type has but one; STREAM: other than two), -EBUSY (timeout_ms is not 0
+ * inside a callback), -ECANCELED, -ECHILD, -ESHUTDOWN (its loop was freed), -ENOMEM. Outside callbacks and with a timeout other
  * than 0 what can be sent is handed to the kernel before the return; with 0 it goes out when the loop next runs, together with what comes
  * after it; a loop with a thread of its own runs at once. */
 KITH_PUBLIC int kith_socket_send(kith_socket *socket, kith_msg *msg, int timeout_ms);

@@ -2,7 +2,8 @@
  * pattern/stream.c: STREAM: octets of peers that speak any protocol over a stream, such as TCP, each with a routing id that is given to it.
  *
  * A message is [id, octets]. Received with no octets: the peer has come or gone (option stream-notify); sent with none: the connection ends
- * when all before is sent. Routing works as with ROUTER: see there about peers that are unknown or full.
+ * when all before is sent. To an id that is unknown, or has gone, sending says
+ * -EHOSTUNREACH, to a full peer -EAGAIN; nothing is dropped.
  */
 #include <errno.h>
 

@@ -4,8 +4,9 @@
 
 #define KIB ((size_t)1024)
 
-static const size_t sizes[] = {64 * KIB - 1, 64 * KIB, 64 * KIB + 1,    128 * KIB - 9, 256 * KIB - 1, 256 * KIB,       320 * KIB,
-                               321 * KIB,    KIB * KIB, KIB * KIB + 13, 3 * KIB * KIB, 17,            5 * KIB * KIB + 1};
+static const size_t sizes[] = {64 * KIB - 1, 64 * KIB,  64 * KIB + 1,    128 * KIB - 9, 256 * KIB - 1,
+                               256 * KIB,    320 * KIB, 321 * KIB,       KIB *KIB,      KIB *KIB + 13,
+                               3 * KIB *KIB, 17,        5 * KIB *KIB + 1};
 
 /* |number|octets|small| */
 static kith_msg *large(uint8_t number, size_t size) {
@@ -86,7 +87,8 @@ static void begin_by_hand(struct scene *scene, int *ret_fd) {
 /* Two frames of one message; the pieces end before, in and behind headers. */
 static void test_body_is_whole_however_it_is_cut(void **state) {
     struct scene *scene = *state;
-    static const size_t cuts[] = {1, 8, 9, 10, 4096, 4105, 65536, 65545, 300000, BODY_SIZE + 8, BODY_SIZE + 9, BODY_SIZE + 10, BODY_SIZE + 18};
+    static const size_t cuts[] = {
+        1, 8, 9, 10, 4096, 4105, 65536, 65545, 300000, BODY_SIZE + 8, BODY_SIZE + 9, BODY_SIZE + 10, BODY_SIZE + 18};
     uint8_t *octets = malloc(2 * (9 + BODY_SIZE)), *body = pattern_new(BODY_SIZE);
     int fd;
     assert_non_null(octets);

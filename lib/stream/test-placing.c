@@ -13,7 +13,7 @@ struct block {
     uint8_t octets[BLOCK_SIZE], rest[256];
     size_t at, placed; /* octets so far; those of them that were received in place */
     size_t rest_size;
-    pid_t writers[2]; /* the first of placed octets, and the last */
+    pid_t writers[2];  /* the first of placed octets, and the last */
     size_t place_from; /* octets after which placing is switched on; 0: not by the callback */
 };
 

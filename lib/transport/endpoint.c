@@ -24,7 +24,8 @@ static int unknown_scheme(const char *text, size_t size, struct kith_error *ret_
 int kith_endpoint_parse(const char *text, bool listening, struct kith_endpoint *ret_endpoint, struct kith_error *ret_error) {
     if (!text || !ret_endpoint)
         return kith_error_set(ret_error, -EINVAL,
-                              "no endpoint given; write ipc://PATH, ipc://@NAME, tcp://HOST:PORT, vsock://CID:PORT or inproc://NAME");
+                              "no endpoint given; write ipc://PATH, ipc://@NAME, tcp://HOST:PORT, udp://HOST:PORT, vsock://CID:PORT or "
+                              "inproc://NAME");
     if (strnlen(text, KITH_ENDPOINT_MAX) == KITH_ENDPOINT_MAX)
         return kith_error_set(ret_error, -ENAMETOOLONG, "%.40s...: an endpoint has fewer than %d octets", text, KITH_ENDPOINT_MAX);
     const char *colon = strstr(text, "://");
