@@ -8,35 +8,39 @@
 #include "interop/zpeer.h"
 #include "support/raw.h"
 
+/* What the loop's pools may take: slabs that are received into and the arena that is sent from. */
+#define FLOOD_POOLS (8 * FLOOD_MIB)
 #define FLOOD_MIB ((size_t)1024 * 1024)
 
 struct flood {
     struct interop *interop;
     kith_socket *server;
-    void *client; /* REQ of a ROUTER or REP, SUB of a publisher */
+    void *client; /* REQ of a ROUTER or REP, SUB of a PUB, PULL of a PUSH */
     size_t events[KITH_EVENT_COUNT_];
     uint64_t counts[KITH_EVENT_COUNT_]; /* sums of event->count */
     int errors[KITH_EVENT_COUNT_];      /* of the last of each kind */
     char texts[KITH_EVENT_COUNT_][256];
-    size_t frames;     /* of the largest message that came */
-    size_t heap, most; /* octets before the attack, and at most in it */
-    unsigned trips;    /* of the honest client */
-    unsigned slowest;  /* of them, in ms */
+    size_t frames;          /* of the largest message that came */
+    size_t heap, most;      /* octets that malloc had handed out before the attack, and at most in it */
+    size_t rss_kb, most_kb; /* and what was resident: the loop's pools too */
+    unsigned trips;         /* of the honest client */
+    unsigned slowest;       /* of them, in ms */
 };
 
 /* A server; options may be set before flood_serve(). A ROUTER or REP answers each message of few frames with itself. */
 void flood_new(struct flood *flood, struct interop *interop, enum kith_socket_type type);
 /* Binds it, joins the honest client, and notes how much memory that takes. */
 void flood_serve(struct flood *flood, const char *endpoint);
-/* The honest client asks and is answered, or gets what is published. */
+/* The honest client asks and is answered, or gets what is sent. */
 void flood_trip(struct flood *flood);
 /* Runs the loop until it rests, and looks at its memory. */
 void flood_settle(struct flood *flood);
 /* Waits until so many events of this kind have been told. */
 void flood_until(struct flood *flood, enum kith_event_type type, size_t count);
-/* What memory has grown by at most since flood_serve(). */
-size_t flood_growth(const struct flood *flood);
-/* The proofs at the end: memory grew by `octets` at most, the honest client is served; says the figures. */
+/* Notes what memory is taken now, as flood_serve() does. */
+void flood_note(struct flood *flood);
+/* The proofs at the end: the heap grew by `octets` at most, what is resident by FLOOD_POOLS more, the honest client is served. Says the
+ * figures, and closes both. */
 void flood_end(struct flood *flood, const char *what, size_t octets);
 
 /* An attacker: connected; its handshake done (properties may be NULL). */
