@@ -11,8 +11,9 @@ import tempfile
 import time
 from pathlib import Path
 
-# What the median of the server's resident memory in the last third of the time may be above that in the second; the first is for growing.
-GROWTH_KIB = 4096
+# What the median of the server's resident memory in the last third of the time may be above that in the second. A subscriber that is killed
+# leaves up to send-hwm-bytes (16 MiB) of queue that had never been needed before; a leak for each message is far more.
+GROWTH_KIB = 32768
 
 ROLES = {'req': 'rep', 'dealer': 'router', 'push': 'pull', 'sub': 'pub'}
 
