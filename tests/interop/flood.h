@@ -8,9 +8,11 @@
 #include "interop/zpeer.h"
 #include "support/raw.h"
 
-/* What the loop's pools may take: slabs that are received into and the arena that is sent from. */
-#define FLOOD_POOLS (8 * FLOOD_MIB)
 #define FLOOD_MIB ((size_t)1024 * 1024)
+/* What the loop may take beside: slabs that are received into, a block of them at a time, of which only those that were used are resident.
+ */
+#define FLOOD_POOLS (20 * FLOOD_MIB)
+#define FLOOD_POOLS_RESIDENT (4 * FLOOD_MIB)
 
 struct flood {
     struct interop *interop;
@@ -39,8 +41,8 @@ void flood_settle(struct flood *flood);
 void flood_until(struct flood *flood, enum kith_event_type type, size_t count);
 /* Notes what memory is taken now, as flood_serve() does. */
 void flood_note(struct flood *flood);
-/* The proofs at the end: the heap grew by `octets` at most, what is resident by FLOOD_POOLS more, the honest client is served. Says the
- * figures, and closes both. */
+/* The proofs at the end: memory grew by `octets` at most beside the loop's, the honest client is served. Says the figures, and closes both
+ * sockets. */
 void flood_end(struct flood *flood, const char *what, size_t octets);
 
 /* An attacker: connected; its handshake done (properties may be NULL). */
