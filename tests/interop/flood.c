@@ -53,11 +53,25 @@ void flood_new(struct flood *flood, struct interop *interop, enum kith_socket_ty
     kith_socket_set_handler(flood->server, &handler, flood);
 }
 
+void flood_seal(struct flood *flood) {
+    assert_int_equal(zmq_curve_keypair(flood->public_key, flood->secret_key), 0);
+    support_set(flood->server, KITH_OPTION_CURVE_SERVER, 1);
+    assert_int_equal(kith_socket_set_option(flood->server, "curve-secret-key", flood->secret_key, NULL), 0);
+}
+
+void flood_unlock(const struct flood *flood, void *client) {
+    assert_int_equal(zmq_setsockopt(client, ZMQ_CURVE_SERVERKEY, flood->public_key, 41), 0);
+    assert_int_equal(zmq_setsockopt(client, ZMQ_CURVE_PUBLICKEY, flood->public_key, 41), 0);
+    assert_int_equal(zmq_setsockopt(client, ZMQ_CURVE_SECRETKEY, flood->secret_key, 41), 0);
+}
+
 void flood_serve(struct flood *flood, const char *endpoint) {
     support_bind(flood->server, endpoint);
     flood->client = zpeer_new(flood->interop, publishes(flood) ? ZMQ_SUB : ZMQ_REQ);
     if (publishes(flood))
         assert_int_equal(zmq_setsockopt(flood->client, ZMQ_SUBSCRIBE, "honest", 6), 0);
+    if (flood->public_key[0])
+        flood_unlock(flood, flood->client);
     zpeer_connect(flood->client, kith_socket_last_endpoint(flood->server));
     support_until(&flood->interop->support, kith_socket_peer_count(flood->server) == 1);
     if (publishes(flood)) /* its subscription comes right behind its handshake */

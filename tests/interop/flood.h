@@ -22,15 +22,20 @@ struct flood {
     uint64_t counts[KITH_EVENT_COUNT_]; /* sums of event->count */
     int errors[KITH_EVENT_COUNT_];      /* of the last of each kind */
     char texts[KITH_EVENT_COUNT_][256];
-    size_t frames;          /* of the largest message that came */
-    size_t heap, most;      /* octets that malloc had handed out before the attack, and at most in it */
-    size_t rss_kb, most_kb; /* and what was resident: the loop's pools too */
-    unsigned trips;         /* of the honest client */
-    unsigned slowest;       /* of them, in ms */
+    size_t frames;                       /* of the largest message that came */
+    size_t heap, most;                   /* octets that malloc had handed out before the attack, and at most in it */
+    size_t rss_kb, most_kb;              /* and what was resident: the loop's pools too */
+    char public_key[41], secret_key[41]; /* in Z85, the server's and all clients'; "": without CURVE */
+    unsigned trips;                      /* of the honest client */
+    unsigned slowest;                    /* of them, in ms */
 };
 
-/* A server; options may be set before flood_serve(). A ROUTER or REP answers each message of few frames with itself. */
+/* A server; options, flood_seal() among them, may be set before flood_serve(). A ROUTER or REP answers each message of few frames with
+ * itself. */
 void flood_new(struct flood *flood, struct interop *interop, enum kith_socket_type type);
+/* From now on CURVE is what the server asks for, and what a client of libzmq that is given to flood_unlock() can answer. */
+void flood_seal(struct flood *flood);
+void flood_unlock(const struct flood *flood, void *client);
 /* Binds it, joins the honest client, and notes how much memory that takes. */
 void flood_serve(struct flood *flood, const char *endpoint);
 /* The honest client asks and is answered, or gets what is sent. */
