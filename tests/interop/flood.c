@@ -67,7 +67,7 @@ void flood_unlock(const struct flood *flood, void *client) {
 
 void flood_serve(struct flood *flood, const char *endpoint) {
     support_bind(flood->server, endpoint);
-    flood->client = zpeer_new(flood->interop, publishes(flood) ? ZMQ_SUB : ZMQ_REQ);
+    flood->client = zpeer_new(flood->interop, answers(flood) ? ZMQ_REQ : publishes(flood) ? ZMQ_SUB : ZMQ_PULL);
     if (publishes(flood))
         assert_int_equal(zmq_setsockopt(flood->client, ZMQ_SUBSCRIBE, "honest", 6), 0);
     if (flood->public_key[0])
@@ -113,6 +113,10 @@ void flood_settle(struct flood *flood) {
     while ((r = kith_loop_step(flood->interop->support.loop, 0)) > 0)
         ;
     assert_int_equal(r, 0);
+    flood_measure(flood);
+}
+
+void flood_measure(struct flood *flood) {
     size_t heap = support_heap();
     flood->most = heap > flood->most ? heap : flood->most;
     size_t rss_kb = support_rss_kb();

@@ -40,8 +40,9 @@ void flood_unlock(const struct flood *flood, void *client);
 void flood_serve(struct flood *flood, const char *endpoint);
 /* The honest client asks and is answered, or gets what is sent. */
 void flood_trip(struct flood *flood);
-/* Runs the loop until it rests, and looks at its memory. */
+/* Runs the loop until it rests, and measures. */
 void flood_settle(struct flood *flood);
+void flood_measure(struct flood *flood);
 /* Waits until so many events of this kind have been told. */
 void flood_until(struct flood *flood, enum kith_event_type type, size_t count);
 /* Notes what memory is taken now, as flood_serve() does. */

@@ -33,7 +33,8 @@ static size_t frame_size(const uint8_t *octets, size_t have) {
     return have - header < size ? 0 : header + size;
 }
 
-/* Where the frame of this number (0: HELLO, 1: INITIATE, then messages) begins in what the client said; its size, 0 when it has not come. */
+/* Where the frame of this number (0: HELLO, 1: INITIATE, then messages) begins in what the client said; its size, 0 when it has not come.
+ */
 static size_t frame_at(const struct between *between, size_t number, const uint8_t **ret_frame) {
     size_t at = RAW_GREETING, size = 0;
     if (between->size < at)
