@@ -133,7 +133,7 @@ void flood_end(struct flood *flood, const char *what, size_t octets) {
     size_t heap = flood->most - flood->heap, resident = (flood->most_kb - flood->rss_kb) * 1024;
     print_message("    %s: %zu KiB more in use at most, %zu KiB more resident; %u round trips beside it, the slowest in %u ms\n", what,
                   heap / 1024, resident / 1024, flood->trips, flood->slowest);
-    if (heap > octets + FLOOD_POOLS || (!SANITIZED && resident > octets + FLOOD_POOLS_RESIDENT))
+    if (heap > octets + FLOOD_POOLS || (!SANITIZED && resident > octets + FLOOD_POOLS))
         fail_msg("%s: memory grew by more than %zu octets", what, octets);
     zpeer_close(flood->interop, flood->client);
     support_socket_free(&flood->interop->support, flood->server);

@@ -9,10 +9,10 @@
 #include "support/raw.h"
 
 #define FLOOD_MIB ((size_t)1024 * 1024)
-/* What the loop may take beside: slabs that are received into, a block of them at a time, of which only those that were used are resident.
+/* What the loop may take beside: up to 32 MiB of slabs that are received into, blocks of them at a time, of which what was used is
+ * resident.
  */
-#define FLOOD_POOLS (20 * FLOOD_MIB)
-#define FLOOD_POOLS_RESIDENT (4 * FLOOD_MIB)
+#define FLOOD_POOLS (36 * FLOOD_MIB)
 
 struct flood {
     struct interop *interop;
