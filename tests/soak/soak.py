@@ -4,10 +4,16 @@ killed at random. What the patterns promise is checked by each client and by the
 import argparse
 import random
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
+
+# What the median of the server's resident memory in the last third of the time may be above that in the second. A subscriber that is killed
+# leaves up to send-hwm-bytes (16 MiB) of queue that had never been needed before; a leak for each message is far more.
+GROWTH_KIB = 32768
 
 ROLES = {'req': 'rep', 'dealer': 'router', 'push': 'pull', 'sub': 'pub'}
 
@@ -21,6 +27,7 @@ class Soak:
         self.sent = {}  # pusher -> messages, of those that left
         self.killed = set()
         self.failures = []
+        self.resident = []  # the server's, in KiB, once a second
         self.done = {(library, role): 0 for library in ('kith', 'zmq') for role in ROLES}
 
     def start(self, server):
@@ -60,9 +67,11 @@ class Soak:
         self.alive = left
 
     def run(self, server):
-        end = time.monotonic() + self.args.seconds
-        while time.monotonic() < end and not self.failures:
+        start = time.monotonic()
+        while time.monotonic() < start + self.args.seconds and not self.failures:
             self.look()
+            if time.monotonic() >= start + len(self.resident) + 1:
+                self.resident.append(server.resident())
             while len(self.alive) < self.args.clients:
                 self.start(server)
             time.sleep(0.01)
@@ -74,6 +83,11 @@ class Soak:
             self.failures.append(f'{name}: does not end')
             process.kill()
 
+    def growth(self):
+        """KiB from the second third of the time to the last; 0 when there were less than three seconds."""
+        third = len(self.resident) // 3
+        return round(statistics.median(self.resident[-third:]) - statistics.median(self.resident[third:-third])) if third else 0
+
 
 class Server:
     def __init__(self, program, directory):
@@ -84,6 +98,10 @@ class Server:
                 break
             name, endpoint = line.split()
             self.endpoints.setdefault(name, []).append(endpoint)
+
+    def resident(self):
+        status = Path(f'/proc/{self.process.pid}/status').read_text()
+        return next((int(line.split()[1]) for line in status.splitlines() if line.startswith('VmRSS:')), 0)  # none when it has ended
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
@@ -109,6 +127,9 @@ def main():
     results = [('clients got what their patterns promise', soak.failures), ('what was pushed has arrived', lost),
                ('the server saw nothing wrong', [err.strip() or f'exit status {status}'] if status != 0 else [])]
     results += [(f'{library} {role} took part', [] if count else ['none finished']) for (library, role), count in soak.done.items()]
+    growth = soak.growth()
+    results.append(('the server does not grow', [f'{growth} KiB: {soak.resident}'] if growth > GROWTH_KIB else []))
+    print(f'# server: at most {max(soak.resident, default=0)} KiB resident, {growth} KiB more in the last third than in the second')
     print(f'# seed {args.seed}, {soak.number} clients, {len(soak.killed)} of them killed, {sum(pushed.values())} messages pushed')
     for number, (name, problems) in enumerate(results, 1):
         print(f'{"not " if problems else ""}ok {number} - {name}')
