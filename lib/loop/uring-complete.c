@@ -153,18 +153,24 @@ static void send_failed(struct uring *state, const struct io_uring_cqe *completi
     watch->ops->sent(watch, completion->res);
 }
 
-/* Those that were submitted and have no completion have sent everything: unless completions did not fit the ring, which then come later. */
+/* Those that were submitted and have no completion have sent everything: unless completions did not fit the ring, which then come later.
+ * What is kept until then is what is under way: a send whose completion has come must not be taken for the next one of its socket. */
 static void sends_done(struct uring *state) {
-    if (io_uring_sq_ready(&state->ring) > 0 || io_uring_cq_has_overflow(&state->ring))
-        return;
+    bool all = io_uring_sq_ready(&state->ring) == 0 && !io_uring_cq_has_overflow(&state->ring);
+    unsigned kept = 0;
+
     for (unsigned i = 0; i < state->send_count; i++) {
         struct kith_watch *watch = kith_watches_find(state->watches, state->sends[i].id);
         if (!watch || !(watch->armed & ARMED_SEND))
             continue;
+        if (!all) {
+            state->sends[kept++] = state->sends[i];
+            continue;
+        }
         watch->armed &= (uint8_t)~ARMED_SEND;
         watch->ops->sent(watch, state->sends[i].size);
     }
-    state->send_count = 0;
+    state->send_count = kept;
 }
 
 static const struct io_uring_cqe *completion_at(const struct uring *state, unsigned index) {
@@ -184,6 +190,7 @@ unsigned uring_note(struct uring *state) {
     struct kith_batch_tally tally = {0};
     unsigned first = state->batch_end;
 
+    state->noting = true;
     state->grown = false;
     state->batch_end = *state->ring.cq.khead + io_uring_cq_ready(&state->ring);
     for (unsigned i = first; i != state->batch_end; i++) {
@@ -198,6 +205,7 @@ unsigned uring_note(struct uring *state) {
             send_failed(state, completion, id_of(completion));
     }
     sends_done(state);
+    state->noting = false;
     return tally.sockets;
 }
 

@@ -54,6 +54,8 @@ struct uring {
         int size;
     } sends[SENDS]; /* not known to have ended */
     unsigned send_count;
+    bool noting;        /* inside uring_note(): nothing may be submitted */
+    bool flush_wanted;  /* meanwhile */
     bool completing;    /* inside complete(): what has come since belongs to the next batch */
     bool grown;         /* the ring of buffers, for this batch */
     unsigned batch_end; /* the completions before this one belong to the last wait */

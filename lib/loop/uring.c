@@ -129,12 +129,20 @@ void uring_flush(void *opaque) {
 
     if (!uring_is_ours(state))
         return;
-    if (uring_is_hosted(state))
-        kith_ring_host_clear(&state->host);
-    if (io_uring_sq_ready(&state->ring) > 0 || uring_is_hosted(state))
-        (void)io_uring_submit_and_get_events(&state->ring);
-    if (!state->completing) /* sends have ended */
-        (void)uring_note(state);
+    /* A send that has ended may have its owner ask for this. What would be submitted now would be taken for done with the sends before it.
+     */
+    state->flush_wanted = true;
+    if (state->noting)
+        return;
+    while (state->flush_wanted) {
+        state->flush_wanted = false;
+        if (uring_is_hosted(state))
+            kith_ring_host_clear(&state->host);
+        if (io_uring_sq_ready(&state->ring) > 0 || uring_is_hosted(state))
+            (void)io_uring_submit_and_get_events(&state->ring);
+        if (!state->completing) /* sends have ended */
+            (void)uring_note(state);
+    }
     if (uring_is_hosted(state) && io_uring_cq_ready(&state->ring) > 0)
         kith_ring_host_raise(&state->host);
 }
