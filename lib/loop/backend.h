@@ -36,7 +36,7 @@ struct kith_loop_backend {
     /* Waits at most timeout_ns (-1: without limit), never shorter when nothing happens unless the time cannot be expressed, and calls
      * kith_watches_report() for what is ready. Errors: -EINTR. */
     int (*wait)(void *state, int64_t timeout_ns);
-    /* Hands over what the last wait brought: received(), accepted(). Returns the callbacks run. NULL: it brings nothing by itself. */
+    /* Hands over what the last wait brought: received(). Returns the callbacks run. NULL: it brings nothing by itself. */
     unsigned (*complete)(void *state);
     /* Tells the kernel what has been asked for since the last wait. NULL: it always knows at once. */
     void (*flush)(void *state);

@@ -91,20 +91,6 @@ static unsigned received(struct uring *state, const struct io_uring_cqe *complet
     return watch->ops->received(watch, &receipt);
 }
 
-static unsigned accepted(struct uring *state, const struct io_uring_cqe *completion, uint64_t id) {
-    struct kith_watch *watch = kith_watches_find(state->watches, id);
-
-    if (watch && !(completion->flags & IORING_CQE_F_MORE))
-        read_over(state, watch);
-    if (!watch) {
-        kith_close(completion->res);
-        return 0;
-    }
-    if (completion->res == -ECANCELED || completion->res == -EAGAIN)
-        return 0;
-    return watch->ops->accepted(watch, completion->res);
-}
-
 static void polled(struct uring *state, const struct io_uring_cqe *completion, uint64_t id) {
     struct kith_watch *watch = kith_watches_find(state->watches, id);
     unsigned events = 0, happened = (unsigned)completion->res;
@@ -196,7 +182,7 @@ unsigned uring_note(struct uring *state) {
     for (unsigned i = first; i != state->batch_end; i++) {
         const struct io_uring_cqe *completion = completion_at(state, i);
         enum request request = request_of(completion);
-        kith_batch_tally_add(&tally, request == REQUEST_ACCEPT ? 0 : completion->user_data);
+        kith_batch_tally_add(&tally, completion->user_data);
         if (request == REQUEST_POLL)
             polled(state, completion, id_of(completion));
         else if (request == REQUEST_UPDATE)
@@ -221,8 +207,6 @@ unsigned uring_complete(void *opaque) {
         io_uring_cq_advance(&state->ring, 1);
         if (request == REQUEST_RECEIVE || request == REQUEST_MESSAGE)
             count += received(state, &completion, request, id_of(&completion));
-        else if (request == REQUEST_ACCEPT)
-            count += accepted(state, &completion, id_of(&completion));
     }
     state->completing = false;
     /* Buffers that came back to the ring never left the pool, which therefore has nothing to tell. */
@@ -238,12 +222,9 @@ void uring_take_out(struct uring *state, uint64_t id) {
     for (unsigned i = first; i != first + count; i++) {
         struct io_uring_cqe *place = &state->ring.cq.cqes[i & state->ring.cq.ring_mask], completion = *place;
         enum request request = request_of(&completion);
-        if (id_of(&completion) != id || (request != REQUEST_RECEIVE && request != REQUEST_MESSAGE && request != REQUEST_ACCEPT))
+        if (id_of(&completion) != id || (request != REQUEST_RECEIVE && request != REQUEST_MESSAGE))
             continue;
         place->user_data = 0; /* nobody's, when its turn comes */
-        if (request == REQUEST_ACCEPT)
-            (void)accepted(state, &completion, id);
-        else
-            (void)received(state, &completion, request, id);
+        (void)received(state, &completion, request, id);
     }
 }

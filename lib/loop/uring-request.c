@@ -30,28 +30,24 @@ static int cancel(struct uring *state, uint64_t word) {
 }
 
 static enum request read_request(const struct kith_watch *watch) {
-    return watch->kind == KITH_WATCH_LISTENER ? REQUEST_ACCEPT : watch->plain ? REQUEST_RECEIVE : REQUEST_MESSAGE;
+    return watch->plain ? REQUEST_RECEIVE : REQUEST_MESSAGE;
 }
 
 static int arm_read(struct uring *state, struct kith_watch *watch) {
-    if (watch->kind == KITH_WATCH_STREAM && state->buffers.provided == 0 && state->buffers.target == 0)
+    if (state->buffers.provided == 0 && state->buffers.target == 0)
         (void)kith_ring_buffers_grow(&state->buffers);
     struct io_uring_sqe *entry = uring_entry_new(state);
     if (!entry)
         return -ENOMEM;
-    if (watch->kind == KITH_WATCH_LISTENER) {
-        io_uring_prep_multishot_accept(entry, watch->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    } else if (watch->plain) {
+    if (watch->plain) {
         io_uring_prep_recv_multishot(entry, watch->fd, NULL, 0, 0);
     } else {
         struct msghdr *header = &state->headers[entry - state->ring.sq.sqes];
         *header = (struct msghdr){.msg_controllen = watch->control_room};
         io_uring_prep_recvmsg_multishot(entry, watch->fd, header, MSG_CMSG_CLOEXEC);
     }
-    if (watch->kind == KITH_WATCH_STREAM) {
-        entry->flags |= IOSQE_BUFFER_SELECT;
-        entry->buf_group = KITH_RING_GROUP;
-    }
+    entry->flags |= IOSQE_BUFFER_SELECT;
+    entry->buf_group = KITH_RING_GROUP;
     entry->user_data = word_of(watch, read_request(watch));
     watch->control_armed = watch->control_room;
     watch->reading = true;
@@ -72,15 +68,13 @@ static int apply_read(struct uring *state, struct kith_watch *watch) {
 
 /* A stream that is read learns of a hang-up by reading. */
 static bool needs_poll(const struct kith_watch *watch) {
-    if (watch->kind == KITH_WATCH_READY)
-        return true;
-    return watch->kind == KITH_WATCH_STREAM && ((watch->events & KITH_IO_WRITE) || !kith_watch_receives(watch));
+    return watch->kind != KITH_WATCH_STREAM || (watch->events & KITH_IO_WRITE) || !kith_watch_receives(watch);
 }
 
 static int apply_poll(struct uring *state, struct kith_watch *watch) {
     unsigned mask = 0;
 
-    if (watch->kind == KITH_WATCH_READY ? watch->events & KITH_IO_READ : watch->placing && kith_watch_reads(watch) && !watch->reading)
+    if (watch->kind != KITH_WATCH_STREAM ? watch->events & KITH_IO_READ : watch->placing && kith_watch_reads(watch) && !watch->reading)
         mask |= POLLIN;
     if (watch->events & KITH_IO_WRITE)
         mask |= POLLOUT;
@@ -124,8 +118,8 @@ int uring_apply(void *opaque, struct kith_watch *watch) {
     }
     if (watch->kind == KITH_WATCH_READY && uring_is_hosted(state))
         uring_apply_host(state, watch);
-    int r = watch->kind == KITH_WATCH_READY ? 0 : apply_read(state, watch);
-    return r < 0 || watch->kind == KITH_WATCH_LISTENER ? r : apply_poll(state, watch);
+    int r = watch->kind == KITH_WATCH_STREAM ? apply_read(state, watch) : 0;
+    return r < 0 ? r : apply_poll(state, watch);
 }
 
 /* The errors that epoll_ctl(2) has: a poll of such a file would always be ready. */

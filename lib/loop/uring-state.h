@@ -27,7 +27,6 @@ enum request {
     REQUEST_UPDATE,  /* of a poll; it has a completion only when it failed */
     REQUEST_RECEIVE, /* octets alone */
     REQUEST_MESSAGE, /* with control messages */
-    REQUEST_ACCEPT,
     REQUEST_SEND,
 };
 
@@ -36,7 +35,7 @@ enum request {
 /* struct kith_watch.armed */
 enum {
     ARMED_POLL = 1 << 0,
-    ARMED_CANCEL = 1 << 1,  /* the cancellation of the receive or accept that is under way (watch->reading) */
+    ARMED_CANCEL = 1 << 1,  /* the cancellation of the receive that is under way (watch->reading) */
     ARMED_SEND = 1 << 2,    /* a send is prepared, or is not known to have ended */
     ARMED_TOLD = 1 << 3,    /* nothing is wanted, and the hang-up was reported */
     ARMED_RECHECK = 1 << 4, /* the poll has reported: look again */

@@ -6,8 +6,10 @@
  *
  * - Readiness is a multishot poll. It is edge-triggered, so after each event that was wanted the poll is updated in place, which looks
  *   again: that makes it level-triggered at the price of one entry in the next submission.
- * - A stream that is read has one multishot receive, a listener one multishot accept. Both go on until they are cancelled, the end, an
- *   error, or no buffer. They are armed anew only after their last completion, so that octets keep their order.
+ * - A stream that is read has one multishot receive. It goes on until it is cancelled, the end, an error, or no buffer, and is armed anew
+ *   only after its last completion, so that octets keep their order.
+ * - Clients are accepted by system calls when a listener is ready, a few at a time. A multishot accept takes a whole backlog in one step,
+ *   and while a crowd comes and goes nobody else has a turn (measured: round trips of up to 1 s beside it, 70 ms now).
  * - A send is one entry that never waits (MSG_DONTWAIT): it is complete, in whole, in part or not at all, when the submission returns, and
  *   has a completion only when something is left (MSG_WAITALL makes less than all a failure, IOSQE_CQE_SKIP_SUCCESS keeps silent about
  *   success). The kernel holds on to nothing: memory and descriptor are free again then. So sends do not end a wait; when an owner has

@@ -145,11 +145,11 @@ void kith_watches_set_placing(struct kith_watches *watches, struct kith_watch *w
     kith_watches_touch(watches, watch);
 }
 
-/* Unless the backend completes reads by itself, or is not yet done with that. */
+/* Of a stream unless the backend completes reads by itself, or is not yet done with that. */
 static unsigned read_ready(struct kith_watches *watches, struct kith_watch *watch) {
-    if (watches->backend->complete && (!watch->placing || watch->reading))
-        return 0;
-    return watch->kind == KITH_WATCH_STREAM ? kith_direct_receive(watches, watch) : kith_direct_accept(watches, watch);
+    if (watch->kind == KITH_WATCH_LISTENER)
+        return kith_direct_accept(watches, watch);
+    return watches->backend->complete && (!watch->placing || watch->reading) ? 0 : kith_direct_receive(watches, watch);
 }
 
 static void mark_ready(struct kith_watches *watches, struct kith_watch *watch, unsigned events) {

@@ -7,10 +7,10 @@
  * descriptor was closed too early and lives on in another process) is recognised and dropped.
  *
  * Three kinds. KITH_WATCH_READY tells that a descriptor is ready, and its owner does the rest. KITH_WATCH_STREAM and KITH_WATCH_LISTENER
- * are sockets whose octets and clients the backend brings itself: an io_uring backend has the kernel receive and accept ahead of time,
- * others do it by system calls when the descriptor is ready (direct.c), as all do while the owner has a place of its own for what comes
- * (`placing`). The owner sees the same calls in the same order. What was brought and cannot be handed over any more (the watch is gone) is
- * closed, descriptors in control messages included.
+ * are sockets whose octets and clients are brought: an io_uring backend has the kernel receive ahead of time, others do it by system calls
+ * when the descriptor is ready (direct.c), as all do while the owner has a place of its own for what comes (`placing`), and for clients.
+ * The owner sees the same calls in the same order. What was brought and cannot be handed over any more (the watch is gone) is closed,
+ * descriptors in control messages included.
  *
  * Life of an event: the backend's wait reports readiness (kith_watches_report) -> the watch is linked into `urgent` or `ready` -> the loop
  * dispatches: urgent ones, what the backend brought (complete), the others. Removing a watch unlinks it, so nothing of it is called

@@ -66,7 +66,7 @@ static inline size_t kith_msg_cost(const kith_msg *msg) {
 }
 
 /* A piece of a frame of `frame_size` octets arrived: the first (offset 0) begins a frame, others continue the last. Memory grows with what
- * has arrived, never ahead of it by more than double. `slice` holds the piece. Errors: -ENOMEM. */
+ * has arrived, never ahead of it by more than double (see kith_msg_room() for more). `slice` holds the piece. Errors: -ENOMEM. */
 int kith_msg_receive(kith_msg *msg, const struct kith_slice *slice, const uint8_t *data, size_t size, uint64_t frame_size, uint64_t offset);
 
 /* Room for the next octets of a frame of which kith_msg_receive() has told a first piece and `left` are still to come; what is written

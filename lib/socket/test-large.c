@@ -1,5 +1,4 @@
 /* socket/test-large.c: bodies that do not lie in one receive: copied together, or received straight into their messages. */
-#include "msg/internal.h"
 #include "socket/testing-scene.h"
 
 #define KIB ((size_t)1024)
@@ -153,30 +152,12 @@ static void test_large_body_of_two_writers_is_refused(void **state) {
     free(body);
 }
 
-/* Room is made by what has come, not by what was announced. */
-static void test_announced_octets_take_no_memory(void **state) {
-    struct scene *scene = *state;
-    uint8_t header[9], *body = pattern_new(BODY_SIZE);
-    int fd;
-    begin_by_hand(scene, &fd);
-    raw_send(fd, header, long_header(header, false, 60 * KIB * KIB));
-    raw_pour(&scene->world, fd, body, 100 * KIB);
-    settle_down(&scene->world);
-    const struct kith_session *session = node_session(&scene->server);
-    assert_non_null(session->incoming);
-    uint8_t *place;
-    assert_in_range(kith_msg_room(session->incoming, 60 * KIB * KIB - 100 * KIB, &place), 1, 16 * 100 * KIB);
-    close(fd);
-    free(body);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         ROWS(test_bodies_of_all_sizes_come_whole_and_small_ones_between_them),
         ROW(test_body_is_whole_however_it_is_cut, "ipc"),
         ROW(test_peer_that_dies_in_a_large_body_leaves_nothing, "ipc"),
         ROW(test_large_body_of_two_writers_is_refused, "ipc"),
-        ROW(test_announced_octets_take_no_memory, "ipc"),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

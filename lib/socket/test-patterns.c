@@ -409,6 +409,7 @@ static void test_a_request_fails_when_the_only_server_refuses_us(void **state) {
 static void test_drain_hands_over_all_that_was_accepted(void **state) {
     struct scene *scene = *state;
     serve(scene, KITH_DEALER);
+    node_option(&scene->server, KITH_OPTION_RECV_HWM_BYTES, 16 * BIG_SIZE);
     node_init(&scene->world, &scene->client, KITH_DEALER, &quiet_handler);
     node_connect(&scene->client, &scene->server);
     for (int i = 0; i < 10; i++)
