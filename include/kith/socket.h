@@ -178,7 +178,8 @@ KITH_PUBLIC void kith_socket_set_policy(kith_socket *socket, kith_policy *policy
  * driving the loop. Errors: -EAGAIN (timed out: no peer, or all are full), -EPROTO (REQ, REP: not its turn), -EHOSTUNREACH (REP,
  * SERVER, PEER, STREAM, and ROUTER with router-mandatory: the peer is unknown or gone), -ENOTSUP (the type only receives), -EINVAL (no
  * frame; a ROUTER message without id; several frames, where the type has but one; STREAM: other than two), -EBUSY (timeout_ms is not 0
- * inside a callback), -ECANCELED, -ECHILD, -ESHUTDOWN (its loop was freed), -ENOMEM. Outside callbacks and with a timeout other
+ * inside a callback), -ECANCELED, -ECHILD, -ESHUTDOWN (its loop was freed), -ENOMEM. A reply of a REP never
+ * waits: when its peer does not read and has no room it is dropped (0, and KITH_EVENT_DROPPED). Outside callbacks and with a timeout other
  * than 0 what can be sent is handed to the kernel before the return; with 0 it goes out when the loop next runs, together with what comes
  * after it; a loop with a thread of its own runs at once. */
 KITH_PUBLIC int kith_socket_send(kith_socket *socket, kith_msg *msg, int timeout_ms);

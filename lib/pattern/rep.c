@@ -3,6 +3,8 @@
  *
  * The envelope (all frames up to the first empty one) is kept with the request's account, which knows whether the peer is still there. A
  * request without an empty frame is malformed and dropped.
+ *
+ * A reply never waits: one peer that asks on without reading would hold up all others. What has no room is dropped, which is told.
  */
 #include <errno.h>
 
@@ -67,11 +69,12 @@ static void rep_taken(struct kith_pattern *pattern, kith_msg *msg) {
 /* Errors: -EAGAIN, -EHOSTUNREACH, -ENOMEM: the message is as it was. */
 static int rep_pass(struct rep *rep, kith_msg *msg) {
     struct kith_session *session = rep->account->owner;
-    int r = kith_pattern_check_room(session);
-    if (r < 0)
-        return r;
+    if (!session || session->state != KITH_SESSION_READY)
+        return -EHOSTUNREACH;
+    if (!kith_session_has_room(session))
+        return -EAGAIN;
     size_t frames = rep->envelope->count;
-    r = kith_msg_move_front(msg, rep->envelope);
+    int r = kith_msg_move_front(msg, rep->envelope);
     if (r < 0)
         return r;
     r = kith_session_send(session, msg);
@@ -83,11 +86,25 @@ static int rep_pass(struct rep *rep, kith_msg *msg) {
     return 0;
 }
 
+/* The reply is gone, and so may be the peer and all in it: the event's handler may do anything. */
+static void rep_discard(struct rep *rep, kith_msg *msg) {
+    struct kith_session *session = kith_session_ref(rep->account->owner);
+    rep_done(rep);
+    kith_msg_free(msg);
+    kith_session_tell(session, KITH_EVENT_DROPPED, -EAGAIN, 1,
+                      "a reply was dropped: its peer does not read, and its queue is full (send-hwm, send-hwm-bytes)");
+    kith_session_unref(session);
+}
+
 static int rep_send(struct kith_pattern *pattern, kith_msg *msg) {
     struct rep *rep = (struct rep *)pattern;
     if (!rep->replying)
         return -EPROTO;
     int r = rep->lost ? -ENOMEM : rep_pass(rep, msg);
+    if (r == -EAGAIN) {
+        rep_discard(rep, msg);
+        return 0;
+    }
     /* Sent, or nobody waits for it any more: the next request may be taken. */
     if (r == 0 || r == -EHOSTUNREACH || rep->lost)
         rep_done(rep);

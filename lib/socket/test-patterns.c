@@ -92,6 +92,38 @@ static void test_a_reply_to_a_gone_peer_is_an_error_and_stays_the_callers(void *
     expect_words(&scene->server, "second"); /* the server has its turn again */
 }
 
+static void answer_at_length(struct node *node, kith_msg *msg) {
+    static const char body[100000];
+    kith_msg *reply;
+    kith_msg_free(msg);
+    assert_int_equal(kith_msg_new(&reply), 0);
+    assert_int_equal(kith_msg_add(reply, body, sizeof(body)), 0);
+    assert_int_equal(kith_socket_send(node->socket, reply, 0), 0);
+}
+
+static void test_who_does_not_read_its_replies_loses_them_and_holds_up_nobody(void **state) {
+    struct scene *scene = *state;
+    node_init(&scene->world, &scene->server, KITH_REP, &full_handler);
+    scene->server.on_message = answer_at_length;
+    node_option(&scene->server, KITH_OPTION_SEND_HWM, 2);
+    node_bind(&scene->server, scene->endpoint);
+    node_init(&scene->world, &scene->other, KITH_DEALER, &quiet_handler);
+    node_option(&scene->other, KITH_OPTION_RECV_HWM, 1);
+    node_connect(&scene->other, &scene->server);
+    while (scene->server.events[KITH_EVENT_DROPPED] == 0) {
+        send_words(&scene->other, "|more");
+        settle_down(&scene->world);
+    }
+    assert_int_equal(scene->server.errors[KITH_EVENT_DROPPED], -EAGAIN);
+    join(scene, &scene->client, KITH_REQ);
+    for (int i = 0; i < 3; i++) {
+        kith_msg *msg = NULL;
+        send_words(&scene->client, "one");
+        assert_int_equal(kith_socket_recv(scene->client.socket, &msg, 10000), 0);
+        kith_msg_free(msg);
+    }
+}
+
 static void test_a_reply_never_reaches_another_connection_of_the_same_name(void **state) {
     struct scene *scene = *state;
     serve(scene, KITH_REP);
@@ -528,6 +560,7 @@ int main(void) {
         ROWS(test_a_request_fails_when_its_replier_goes),
         ROWS(test_a_failure_from_before_the_handler_is_told_to_it),
         ROWS(test_a_reply_to_a_gone_peer_is_an_error_and_stays_the_callers),
+        ROWS(test_who_does_not_read_its_replies_loses_them_and_holds_up_nobody),
         ROWS(test_a_reply_never_reaches_another_connection_of_the_same_name),
         ROWS(test_rep_keeps_the_envelope_and_drops_what_has_none),
         ROWS(test_req_drops_what_answers_nothing),
