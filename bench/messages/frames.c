@@ -26,15 +26,20 @@ struct end {
     bool copied;
     int fd, listener;
     size_t used, eaten;
-    char *octets;                        /* a message to send */
-    char buffer[4 * BATCH + HEADER_MAX]; /* room for a large message behind the rest of another one */
+    char *octets; /* a message to send */
+    char *buffer; /* room for a large message behind the rest of another one */
+    size_t room;
 };
 
 static int open_with(const struct setup *setup, bool serving, bool copied, struct end **ret_end) {
     struct end *end = calloc(1, sizeof(*end));
     char *octets = calloc(1, setup->size);
-    if (!end || !octets)
+    size_t room = 4 * BATCH + HEADER_MAX + setup->size;
+    char *buffer = malloc(room);
+    if (!end || !octets || !buffer)
         return -ENOMEM;
+    end->buffer = buffer;
+    end->room = room;
     end->setup = *setup;
     end->copied = copied;
     end->octets = octets;
@@ -143,7 +148,7 @@ static int fill(struct end *end) {
         return -errno;
     if (end->eaten == end->used)
         end->eaten = end->used = 0;
-    if (sizeof(end->buffer) - end->used < BATCH) {
+    if (end->room - end->used < BATCH) {
         memmove(end->buffer, end->buffer + end->eaten, end->used - end->eaten);
         end->used -= end->eaten;
         end->eaten = 0;
