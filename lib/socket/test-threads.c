@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,6 +119,7 @@ struct worker {
     unsigned index, count;
     int result;
     atomic_uint *seen; /* by number */
+    sem_t over;        /* of one that receives until it is stopped */
 };
 
 static void begin(struct worker *worker, void *(*fn)(void *userdata)) {
@@ -130,15 +132,15 @@ static void end(struct worker *worker) {
 
 /* A stop is for those that wait: not for one that is between two calls. */
 static void end_by_stop(struct worker *worker, kith_loop *loop) {
-    int r;
+    struct timespec until;
 
     do {
         kith_loop_stop(loop);
-        uint64_t until = kith_time_now() + 10 * KITH_NS_PER_MS;
-        r = pthread_clockjoin_np(worker->thread, NULL, CLOCK_MONOTONIC,
-                                 &(struct timespec){(time_t)(until / KITH_NS_PER_S), (long)(until % KITH_NS_PER_S)});
-    } while (r == ETIMEDOUT);
-    assert_int_equal(r, 0);
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += until.tv_nsec / 990000000;
+        until.tv_nsec = (until.tv_nsec + 10000000) % 1000000000;
+    } while (sem_timedwait(&worker->over, &until) < 0);
+    end(worker);
 }
 
 static void answer(kith_socket *socket, kith_msg *msg, void *userdata) {
@@ -196,6 +198,7 @@ static void *recv_all(void *userdata) {
         kith_msg_free(msg);
         atomic_fetch_add(&worker->seen[number], 1);
     }
+    sem_post(&worker->over);
     return NULL;
 }
 
@@ -226,6 +229,7 @@ static void test_what_several_threads_send_arrives_once_at_one_of_those_that_rec
     memset(seen, 0, sizeof(seen));
     for (unsigned i = 0; i < KITH_ARRAY_SIZE(receivers); i++) {
         receivers[i] = (struct worker){.socket = pull, .seen = seen};
+        assert_int_equal(sem_init(&receivers[i].over, 0, 0), 0);
         begin(&receivers[i], recv_all);
     }
     for (unsigned i = 0; i < KITH_ARRAY_SIZE(senders); i++) {
@@ -278,6 +282,7 @@ static void test_what_is_sent_without_waiting_needs_nobody_to_drive(void **state
 
     memset(seen, 0, sizeof(seen));
     send_number(push, 0, 0, PATIENCE_MS); /* there is a peer now */
+    assert_int_equal(sem_init(&receiver.over, 0, 0), 0);
     begin(&receiver, recv_all);
     for (uint32_t i = 1; i < ROUNDS; i++)
         send_number(push, i, 0, 0);
