@@ -70,9 +70,11 @@ static inline size_t kith_msg_cost(const kith_msg *msg) {
 int kith_msg_receive(kith_msg *msg, const struct kith_slice *slice, const uint8_t *data, size_t size, uint64_t frame_size, uint64_t offset);
 
 /* Room for the next octets of a frame of which kith_msg_receive() has told a first piece and `left` are still to come; what is written
- * there is told by kith_msg_receive() with `data` being the place, which copies nothing then. Memory is bounded by KITH_MSG_AHEAD times
- * what has arrived, and nothing of it is touched. Returns the octets of room, 0 without memory. */
+ * there is told by kith_msg_receive() with `data` being the place, which copies nothing then. Memory is bounded by twice what has arrived,
+ * from KITH_MSG_AHEAD_FROM octets on by KITH_MSG_AHEAD times that; nothing of it is touched. Returns the octets of room, 0 without memory.
+ */
 #define KITH_MSG_AHEAD 16
+#define KITH_MSG_AHEAD_FROM ((size_t)64 * 1024)
 size_t kith_msg_room(kith_msg *msg, uint64_t left, uint8_t **ret_place);
 
 /* Moves frames from the front of `from` behind those of `to`. Errors: -ENOMEM (nothing is moved). */

@@ -282,7 +282,8 @@ int kith_msg_receive(kith_msg *msg, const struct kith_slice *slice, const uint8_
 
 size_t kith_msg_room(kith_msg *msg, uint64_t left, uint8_t **ret_place) {
     struct kith_frame *frame = kith_msg_at(msg, msg->count - 1);
-    if (frame_grow(msg, frame, msg->filling + 1, KITH_MSG_AHEAD, msg->filling + left) < 0 || !frame->slice.buffer)
+    size_t times = msg->filling < KITH_MSG_AHEAD_FROM ? 2 : KITH_MSG_AHEAD;
+    if (frame_grow(msg, frame, msg->filling + 1, times, msg->filling + left) < 0 || !frame->slice.buffer)
         return 0;
     size_t room = kith_buffer_size(frame->slice.buffer) - msg->filling;
     *ret_place = kith_buffer_data(frame->slice.buffer) + msg->filling;

@@ -240,7 +240,7 @@ static void test_announced_octets_take_no_memory(void **state) {
         raw_send(fd, octets, size);
         settle_down(&scene->world);
         const struct kith_frame *frame = kith_msg_at(session->incoming, 0);
-        assert_true(!frame->slice.buffer || kith_buffer_size(frame->slice.buffer) <= KITH_MSG_AHEAD * (sent + size));
+        assert_true(!frame->slice.buffer || kith_buffer_size(frame->slice.buffer) <= 2 * (sent + size));
     }
     assert_int_equal(kith_loop_slabs_kept(scene->world.loop), 0);
     leave(scene, fd);
