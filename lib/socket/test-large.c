@@ -69,15 +69,6 @@ static size_t long_header(uint8_t octets[static 9], bool more, size_t size) {
     return 9;
 }
 
-static void raw_pour(struct world *world, int fd, const uint8_t *octets, size_t size) {
-    for (size_t sent = 0; sent < size;) {
-        ssize_t n = send(fd, octets + sent, size - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-        assert_true(n > 0 || errno == EAGAIN);
-        sent += n > 0 ? (size_t)n : 0;
-        assert_true(kith_loop_step(world->loop, 0) >= 0);
-    }
-}
-
 static void begin_by_hand(struct scene *scene, int *ret_fd) {
     serve(scene, KITH_PULL);
     *ret_fd = raw_peer(&scene->world, &scene->server, "PUSH", NULL);
@@ -99,9 +90,9 @@ static void test_body_is_whole_however_it_is_cut(void **state) {
     for (size_t i = 0; i < KITH_ARRAY_SIZE(cuts); i++) {
         kith_msg *msg;
         size_t size;
-        raw_pour(&scene->world, fd, octets, cuts[i]);
+        pour(&scene->world, fd, octets, cuts[i]);
         settle_down(&scene->world);
-        raw_pour(&scene->world, fd, octets + cuts[i], 2 * (9 + BODY_SIZE) - cuts[i]);
+        pour(&scene->world, fd, octets + cuts[i], 2 * (9 + BODY_SIZE) - cuts[i]);
         assert_int_equal(kith_socket_recv(scene->server.socket, &msg, 10000), 0);
         assert_int_equal(kith_msg_count(msg), 2);
         for (size_t frame = 0; frame < 2; frame++) {
@@ -126,7 +117,7 @@ static void test_peer_that_dies_in_a_large_body_leaves_nothing(void **state) {
         else
             fd = raw_peer(&scene->world, &scene->server, "PUSH", NULL);
         raw_send(fd, header, long_header(header, false, BODY_SIZE));
-        raw_pour(&scene->world, fd, body, size);
+        pour(&scene->world, fd, body, size);
         settle_down(&scene->world);
         close(fd);
         until(&scene->world, kith_socket_peer_count(scene->server.socket) == 0);
@@ -142,7 +133,7 @@ static void test_large_body_of_two_writers_is_refused(void **state) {
     int fd;
     begin_by_hand(scene, &fd);
     raw_send(fd, header, long_header(header, false, BODY_SIZE));
-    raw_pour(&scene->world, fd, body, BODY_SIZE / 2);
+    pour(&scene->world, fd, body, BODY_SIZE / 2);
     settle_down(&scene->world);
     raw_send_forked(fd, body, 1000);
     until(&scene->world, scene->server.events[KITH_EVENT_SPLIT_MESSAGE] == 1);

@@ -60,16 +60,6 @@ static void block_free(struct block *block, int peer) {
     close(peer);
 }
 
-/* Sends as the other end reads. */
-static void pour(struct world *world, int fd, const uint8_t *octets, size_t size) {
-    for (size_t sent = 0; sent < size;) {
-        ssize_t n = send(fd, octets + sent, size - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-        assert_true(n > 0 || errno == EAGAIN);
-        sent += n > 0 ? (size_t)n : 0;
-        assert_true(kith_loop_step(world->loop, 0) >= 0);
-    }
-}
-
 static void assert_whole(const struct block *block) {
     for (size_t i = 0; i < BLOCK_SIZE; i++)
         if (block->octets[i] != pattern(i))

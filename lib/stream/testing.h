@@ -190,6 +190,16 @@ static inline uint8_t *pattern_new(size_t size) {
     return octets;
 }
 
+/* Sends as the other end reads. */
+static inline void pour(struct world *world, int fd, const uint8_t *octets, size_t size) {
+    for (size_t sent = 0; sent < size;) {
+        ssize_t n = send(fd, octets + sent, size - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        assert_true(n > 0 || errno == EAGAIN);
+        sent += n > 0 ? (size_t)n : 0;
+        assert_true(kith_loop_step(world->loop, 0) >= 0);
+    }
+}
+
 /* Reads what a raw descriptor has now. Returns the octets read; *ret_end at the end of file. */
 static inline size_t slurp(int fd, uint8_t *octets, size_t max, bool *ret_end) {
     size_t size = 0;
