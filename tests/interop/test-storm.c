@@ -215,7 +215,7 @@ static void test_a_storm_of_all_attacks_costs_the_honest_nothing(void **state) {
         assert_int_equal(kill(children[i].pid, SIGKILL), 0);
         assert_int_equal(child_end(&interop->support, &children[i]), 256 + SIGKILL); /* it had not ended by itself */
     }
-    assert_true(floods[0].trips >= SECONDS);
+    assert_true(floods[0].trips >= 10 * SECONDS);
     assert_true(floods[0].events[KITH_EVENT_HANDSHAKE_FAILED] > 0 && floods[0].events[KITH_EVENT_DISCONNECTED] > 0);
     assert_true(floods[0].events[KITH_EVENT_DUPLICATE_ID] > 0 && floods[0].counts[KITH_EVENT_DROPPED] > 0);
     assert_true(floods[1].counts[KITH_EVENT_SUBSCRIPTIONS_REFUSED] > 0 && floods[2].events[KITH_EVENT_HANDSHAKE_FAILED] > 0);
