@@ -56,23 +56,22 @@ bool kith_bind_is_path(const struct kith_address *address) {
     return address->storage.ss_family == AF_UNIX && address->size > offsetof(struct sockaddr_un, sun_path) && path_of(address)[0] != '\0';
 }
 
+/* *ret_pid stays as it is where a live listener does not tell. */
 static int probe(const struct kith_address *address, pid_t *ret_pid) {
     _cleanup_(kith_closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
 
-    pid_t pid = 0;
     if (connect(fd, (const struct sockaddr *)&address->storage, address->size) == 0) {
         struct ucred holder;
         socklen_t size = sizeof(holder);
         if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &holder, &size) == 0)
-            pid = holder.pid;
+            *ret_pid = holder.pid;
     } else if (errno == ECONNREFUSED || errno == ENOENT) {
         return 0;
     } else if (errno != EAGAIN && errno != EPROTOTYPE) { /* a full backlog, or a socket of another type: both are alive */
         return -errno;
     }
-    *ret_pid = pid;
     return 1;
 }
 
@@ -88,7 +87,7 @@ static bool has_ended(pid_t pid) {
 
 int kith_bind_probe(const struct kith_address *address, pid_t *ret_pid) {
     uint64_t give_up = kith_time_now() + ENDED_WAIT_NS;
-    pid_t pid = 0;
+    pid_t pid = 0; /* probes that nobody accepts fill the backlog, and then it is the first that has told */
     int r = probe(address, &pid);
     while (r > 0 && pid > 0 && has_ended(pid) && kith_time_now() < give_up) {
         nanosleep(&(struct timespec){.tv_nsec = ENDED_PAUSE_NS}, NULL);
