@@ -10,8 +10,8 @@
  * Fork: a loop refuses to run and to make objects in a child process (-ECHILD); the child may only free it and its objects, which does
  * not disturb the parent.
  *
- * Hosting: kith_loop_fd() is level-triggered: readable while the loop has something to do, timers included. So another
- * loop can host this one: watch the descriptor, call kith_loop_step(loop, 0) when it is readable.
+ * Hosting: kith_loop_fd() is level-triggered: readable while the loop has something to do, timers included; now and then once more, for a
+ * step in which nothing happens. So another loop can host this one: watch the descriptor, call kith_loop_step(loop, 0) when it is readable.
  *
  * A callback that is NULL is -EINVAL.
  *

@@ -2,9 +2,10 @@
  * loop/uring-host.h: how a loop on io_uring is hosted: an epoll descriptor that is readable while a step would find something.
  *
  * With IORING_SETUP_DEFER_TASKRUN the ring's own descriptor does not wake who sleeps on it, for the completions are yet to be made. An
- * eventfd that is registered with the ring does: it stands for what the ring brings (octets, clients). But the kernel loses its signal when
- * what happened is itself the signal of an eventfd that the ring polls (eventfd_signal_allowed(); seen on 6.18). So descriptors that are
- * watched for readiness are in the set as well, beside the ring's poll that reports them.
+ * eventfd that is registered with the ring does: it stands for what the ring brings (octets, clients). But when what happened is itself the
+ * signal of an eventfd that the ring polls, the kernel puts its signal off to the end of an RCU grace period (io_eventfd_signal(),
+ * eventfd_signal_allowed(); seen on 6.1 and 6.18). So descriptors that are watched for readiness are in the set as well, beside the ring's
+ * poll that reports them; and the signal that comes late makes the set readable once for a step that finds nothing.
  */
 #ifndef KITH_LOOP_URING_HOST_H
 #define KITH_LOOP_URING_HOST_H
