@@ -163,9 +163,10 @@ static int attacker(int line, void *userdata) {
     keep_only(line, -1);
     (void)setpriority(PRIO_PROCESS, 0, 19); /* attacks come from elsewhere: it is the server's work that is to be measured */
     attack->run(attack);
-    for (int told = line_tell(line, 'r'); told == 0;)
+    if (line_tell(line, 'r') != 0)
+        return 1;
+    for (;;)
         attack->run(attack);
-    return 1;
 }
 
 /* The defence -------------------------------------------------------------------------------------------------------------- */
