@@ -191,7 +191,7 @@ static void let_ended_process_listen(int server) {
 }
 
 /* Another program, which ends soon even where this one runs in valgrind, keeps the socket open so many seconds. */
-static pid_t hold_for(int fd, char *seconds) {
+static pid_t hold_for(int fd, const char *seconds) {
     int begun[2];
     char octet;
     assert_int_equal(pipe2(begun, O_CLOEXEC), 0);
@@ -199,7 +199,7 @@ static pid_t hold_for(int fd, char *seconds) {
     assert_true(pid >= 0);
     if (pid == 0) {
         if (fcntl(fd, F_SETFD, 0) == 0)
-            execv("/bin/sleep", (char *[]){"sleep", seconds, NULL});
+            execl("/bin/sleep", "sleep", seconds, (char *)NULL);
         _exit(1);
     }
     close(begun[1]);
