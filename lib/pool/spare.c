@@ -1,6 +1,4 @@
-/*
- * pool/spare.c: see spare.h. Sizes are 64 octets for a header and a power of two; the first word of a kept block links it to the next.
- */
+/* pool/spare.c: see spare.h. */
 #include "pool/spare.h"
 
 #include <pthread.h>
@@ -9,13 +7,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#define HEADER ((size_t)64)
-#define CLASS_FIRST ((size_t)64)
-#define CLASS_COUNT 12
-/* Up to this size a block may be twice as large as what was asked for, above it by a third. */
-#define SMALL_MAX ((size_t)4096 + HEADER)
+#include "base/cleanup.h"
 
-_Static_assert(HEADER + (CLASS_FIRST << (CLASS_COUNT - 1)) == KITH_SPARE_MAX, "the last class is the largest");
+_Static_assert(KITH_SPARE_HEADER + (KITH_SPARE_FIRST << (KITH_SPARE_CLASSES - 1)) == KITH_SPARE_MAX, "the last class is the largest");
 
 /* Tools that watch memory are to see each block come and go. */
 #if defined(__has_feature)
@@ -29,15 +23,11 @@ _Static_assert(HEADER + (CLASS_FIRST << (CLASS_COUNT - 1)) == KITH_SPARE_MAX, "t
 #define KEPT_OCTETS KITH_SPARE_OCTETS
 #endif
 
-/* A shelf is two batches at most: one that is taken from and added to, and a full one. */
 #define BATCH_OCTETS (KEPT_OCTETS / 2)
 /* Full batches of one class that lie in the depot. */
 #define DEPOT_MAX 4
 
-struct spare {
-    struct spare *next;
-    struct spare *next_batch; /* of a batch's first block, in the depot */
-};
+__thread struct kith_shelf kith_spare_shelves[KITH_SPARE_CLASSES];
 
 /* Above KITH_SPARE_MAX: few, each of its own size. */
 struct large {
@@ -45,23 +35,15 @@ struct large {
     size_t size;
 };
 
-struct shelf {
-    struct spare *first;
-    size_t octets;
-    struct spare *batch; /* a full one, or NULL */
-};
-
 /* What one thread has too much of and another one lacks. Whoever finds the lock taken goes to malloc(3), so that nobody waits, and a child
  * that was forked in the middle of something does not hang. */
 static struct depot {
     pthread_mutex_t lock;
-    struct spare *batches;
+    struct kith_spare *batches;
     atomic_uint count; /* to be looked at without the lock */
-} depots[CLASS_COUNT];
+} depots[KITH_SPARE_CLASSES];
 
-/* Found without a call: it is small enough for what the program's threads set aside for libraries that are loaded late. */
 static __thread __attribute__((tls_model("initial-exec"))) struct {
-    struct shelf shelves[CLASS_COUNT];
     struct large *large; /* the one that was freed last comes first */
     size_t large_octets;
     bool registered; /* the key's destructor runs when this thread ends */
@@ -71,9 +53,9 @@ static pthread_key_t key;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool key_made;
 
-static void free_all(struct spare *first) {
+static void free_all(struct kith_spare *first) {
     while (first) {
-        struct spare *next = first->next;
+        struct kith_spare *next = first->next;
         free(first);
         first = next;
     }
@@ -122,47 +104,43 @@ static void large_free(void *block, size_t size) {
 static void clear(void *unused) {
     (void)unused;
     shorten(0);
-    for (size_t i = 0; i < CLASS_COUNT; i++) {
-        free_all(mine.shelves[i].first);
-        free_all(mine.shelves[i].batch);
-        mine.shelves[i] = (struct shelf){0};
+    for (size_t i = 0; i < KITH_SPARE_CLASSES; i++) {
+        free_all(kith_spare_shelves[i].first);
+        free_all(kith_spare_shelves[i].batch);
+        kith_spare_shelves[i] = (struct kith_shelf){0};
     }
     mine.registered = false;
 }
 
 static void make_key(void) {
-    for (size_t i = 0; i < CLASS_COUNT; i++)
+    for (size_t i = 0; i < KITH_SPARE_CLASSES; i++)
         pthread_mutex_init(&depots[i].lock, NULL);
     key_made = pthread_key_create(&key, clear) == 0;
 }
 
-static bool may_keep(void) {
-    if (mine.registered)
-        return true;
+static size_t batch_blocks(size_t class) {
+    return BATCH_OCTETS / kith_spare_class_size(class);
+}
+
+/* This thread keeps what it frees from now on. */
+static void begin_keeping(void) {
     pthread_once(&once, make_key);
     mine.registered = key_made && pthread_setspecific(key, &mine) == 0;
+    for (size_t i = 0; i < KITH_SPARE_CLASSES && mine.registered; i++)
+        kith_spare_shelves[i].room = batch_blocks(i);
+}
+
+static bool may_keep(void) {
+    if (KEPT_OCTETS > 0 && !mine.registered)
+        begin_keeping();
     return mine.registered;
 }
 
-static size_t class_size(size_t class) {
-    return HEADER + (CLASS_FIRST << class);
-}
-
-/* The class that `size` belongs to, or CLASS_COUNT: none. */
-static size_t class_of(size_t size) {
-    if (size <= HEADER + CLASS_FIRST)
-        return 0;
-    if (size > KITH_SPARE_MAX)
-        return CLASS_COUNT;
-    size_t class = (size_t)(64 - __builtin_clzl((size - HEADER - 1) / CLASS_FIRST));
-    return size <= SMALL_MAX || size >= class_size(class) / 4 * 3 ? class : CLASS_COUNT;
-}
-
 /* A full batch, or NULL. */
-static struct spare *depot_take(struct depot *depot) {
+static struct kith_spare *depot_take(struct depot *depot) {
     if (atomic_load_explicit(&depot->count, memory_order_relaxed) == 0 || pthread_mutex_trylock(&depot->lock) != 0)
         return NULL;
-    struct spare *batch = depot->batches;
+    struct kith_spare *batch = depot->batches;
     if (batch) {
         depot->batches = batch->next_batch;
         atomic_fetch_sub_explicit(&depot->count, 1, memory_order_relaxed);
@@ -172,7 +150,7 @@ static struct spare *depot_take(struct depot *depot) {
 }
 
 /* False: it stays the caller's. */
-static bool depot_put(struct depot *depot, struct spare *batch) {
+static bool depot_put(struct depot *depot, struct kith_spare *batch) {
     if (atomic_load_explicit(&depot->count, memory_order_relaxed) >= DEPOT_MAX || pthread_mutex_trylock(&depot->lock) != 0)
         return false;
     bool room = atomic_load_explicit(&depot->count, memory_order_relaxed) < DEPOT_MAX;
@@ -186,47 +164,39 @@ static bool depot_put(struct depot *depot, struct spare *batch) {
 }
 
 /* Brings a full batch to the front of an empty shelf. */
-static bool shelf_fill(struct shelf *shelf, size_t class) {
-    struct spare *batch = shelf->batch;
-    shelf->batch = NULL;
+static bool shelf_fill(struct kith_shelf *shelf, size_t class) {
+    struct kith_spare *batch = KITH_STEAL(shelf->batch);
     if (!batch)
         batch = depot_take(&depots[class]);
     if (!batch)
         return false;
     shelf->first = batch;
-    shelf->octets = BATCH_OCTETS / class_size(class) * class_size(class);
+    shelf->room = 0;
     return true;
 }
 
 /* Puts the full batch at the front away. False: there is no room for it. */
-static bool shelf_clear(struct shelf *shelf, size_t class) {
+static bool shelf_clear(struct kith_shelf *shelf, size_t class) {
     if (shelf->batch && !depot_put(&depots[class], shelf->batch))
         return false;
-    shelf->batch = shelf->first;
-    shelf->first = NULL;
-    shelf->octets = 0;
+    shelf->batch = KITH_STEAL(shelf->first);
+    shelf->room = batch_blocks(class);
     return true;
 }
 
-void *kith_spare_alloc(size_t size) {
-    size_t class = class_of(size);
-    if (class == CLASS_COUNT)
+void *kith_spare_alloc_slowly(size_t size) {
+    size_t class = kith_spare_class(size);
+    if (class == KITH_SPARE_CLASSES)
         return size > KITH_SPARE_MAX && mine.large ? large_alloc(size) : malloc(size);
-    struct shelf *shelf = &mine.shelves[class];
-    if (!shelf->first && !(KEPT_OCTETS > 0 && may_keep() && shelf_fill(shelf, class)))
-        return malloc(KEPT_OCTETS > 0 ? class_size(class) : size);
-    struct spare *spare = shelf->first;
-    shelf->first = spare->next;
-    shelf->octets -= class_size(class);
-    return spare;
+    if (may_keep() && shelf_fill(&kith_spare_shelves[class], class))
+        return kith_spare_alloc(size);
+    return malloc(KEPT_OCTETS > 0 ? kith_spare_class_size(class) : size);
 }
 
-void kith_spare_free(void *block, size_t size) {
-    if (!block)
-        return;
-    size_t class = class_of(size);
+void kith_spare_free_slowly(void *block, size_t size) {
+    size_t class = kith_spare_class(size);
     bool large = size > KITH_SPARE_MAX && size <= KITH_SPARE_LARGE_OCTETS;
-    if ((class == CLASS_COUNT && !large) || KEPT_OCTETS == 0 || !may_keep()) {
+    if ((class == KITH_SPARE_CLASSES && !large) || !may_keep()) {
         free(block);
         return;
     }
@@ -234,13 +204,9 @@ void kith_spare_free(void *block, size_t size) {
         large_free(block, size);
         return;
     }
-    struct shelf *shelf = &mine.shelves[class];
-    if (shelf->octets + class_size(class) > BATCH_OCTETS && !shelf_clear(shelf, class)) {
+    struct kith_shelf *shelf = &kith_spare_shelves[class];
+    if (shelf->room > 0 || shelf_clear(shelf, class))
+        kith_spare_free(block, size);
+    else
         free(block);
-        return;
-    }
-    struct spare *spare = block;
-    spare->next = shelf->first;
-    shelf->first = spare;
-    shelf->octets += class_size(class);
 }
