@@ -31,19 +31,27 @@ int kith_msg_new(kith_msg **ret_msg) {
     return 0;
 }
 
-kith_msg *kith_msg_free(kith_msg *msg) {
-    if (!msg)
-        return NULL;
-    kith_list_unlink(&msg->link);
-    kith_msg_refund(msg);
+static void frames_free(kith_msg *msg) {
     for (size_t i = 0; i < msg->count; i++)
         if (kith_msg_at(msg, i)->slice.buffer)
             kith_buffer_unref(kith_msg_at(msg, i)->slice.buffer);
-    kith_origin_unref(msg->origin);
-    kith_account_unref(msg->account);
     if (msg->frames != msg->inline_frames)
         free(msg->frames);
-    free(msg->group);
+}
+
+kith_msg *kith_msg_free(kith_msg *msg) {
+    if (!msg)
+        return NULL;
+    if (!kith_list_empty(&msg->link))
+        kith_list_unlink(&msg->link);
+    kith_msg_refund(msg);
+    frames_free(msg);
+    if (msg->origin)
+        kith_origin_unref(msg->origin);
+    if (msg->account)
+        kith_account_unref(msg->account);
+    if (msg->group)
+        free(msg->group);
     kith_spare_free(msg, sizeof(*msg));
     return NULL;
 }
@@ -84,14 +92,23 @@ static int frame_copy(struct kith_frame *frame, const void *data, size_t size) {
     return 0;
 }
 
-int kith_msg_add(kith_msg *msg, const void *data, size_t size) {
+static int msg_add(kith_msg *msg, const void *data, size_t size) {
     int r = msg_reserve(msg, 0, 1);
-    if (r < 0)
-        return r;
-    r = frame_copy(kith_msg_at(msg, msg->count), data, size);
+    if (r >= 0)
+        r = frame_copy(kith_msg_at(msg, msg->count), data, size);
     if (r < 0)
         return r;
     msg->count++;
+    msg->size += size;
+    return 0;
+}
+
+int kith_msg_add(kith_msg *msg, const void *data, size_t size) {
+    if (size - 1 >= KITH_FRAME_SMALL || msg->first + msg->count >= msg->capacity)
+        return msg_add(msg, data, size);
+    struct kith_frame *frame = kith_msg_at(msg, msg->count++); /* the usual case, at full speed */
+    frame->slice = (struct kith_slice){.size = size};
+    memcpy(frame->small, data, size);
     msg->size += size;
     return 0;
 }

@@ -199,7 +199,7 @@ static pid_t hold_for(int fd, const char *seconds) {
     assert_true(pid >= 0);
     if (pid == 0) {
         if (fcntl(fd, F_SETFD, 0) == 0)
-            execl("/bin/sleep", "sleep", seconds, (char *)NULL);
+            execlp("sleep", "sleep", seconds, (char *)NULL);
         _exit(1);
     }
     close(begun[1]);
