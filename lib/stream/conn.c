@@ -157,6 +157,7 @@ void conn_release(kith_conn *conn) {
 static void shut_down(kith_conn *conn, bool close_fd) {
     bool inert = conn_is_inert(conn);
     conn->state = CONN_CLOSED;
+    conn->quiet = 0;
     if (kith_watch_active(&conn->watch))
         kith_loop_unwatch(conn->loop, &conn->watch, close_fd);
     else if (close_fd)
@@ -193,6 +194,7 @@ kith_conn *kith_conn_free(kith_conn *conn) {
 }
 
 void conn_fail(kith_conn *conn, int error) {
+    conn->quiet = 0;
     if (conn->failure == 0)
         conn->failure = error;
     conn->read_end = true;
@@ -371,6 +373,7 @@ void kith_conn_drain(kith_conn *conn, int64_t deadline_ms) {
     if (!conn || conn->state == CONN_CLOSED || conn_is_inert(conn))
         return;
     conn->draining = true;
+    conn->quiet = 0;
     if (deadline_ms >= 0 && (uint64_t)deadline_ms <= MS_MAX) {
         int r = conn_deadlines_need(conn);
         if (r < 0)

@@ -83,6 +83,7 @@ static unsigned ended(kith_conn *conn) {
         return 1;
     }
     conn->draining = true;
+    conn->quiet = 0;
     if (conn->queue.octets > 0)
         kith_conn_drain(conn, (int64_t)conn->profile->options.linger_ms);
     return 0;

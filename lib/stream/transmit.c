@@ -45,6 +45,7 @@ static void consume(kith_conn *conn, size_t size) {
 }
 
 void conn_queue_clear(kith_conn *conn) {
+    conn->quiet = 0;
     kith_charge_give(kith_loop_unsent(conn->loop), conn->queue.octets);
     kith_queue_clear(&conn->queue);
 }
@@ -136,6 +137,7 @@ static void relieve(kith_conn *conn) {
 
 void conn_transmit(kith_conn *conn, bool now) {
     bool more = !conn->sending;
+    conn->quiet = 0;
     while (more && conn->queue.octets > 0 && !conn->blocked)
         more = transmit_front(conn, now);
     relieve(conn);
@@ -145,6 +147,7 @@ void conn_transmit(kith_conn *conn, bool now) {
 
 void conn_sent(kith_conn *conn, int result) {
     conn->sending = false;
+    conn->quiet = 0;
     took(conn, result, conn->asked);
     relieve(conn);
     if (conn->queue.octets > 0 || conn->blocked || conn->relieved || conn->failure != 0 || conn->draining)

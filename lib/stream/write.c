@@ -1,5 +1,9 @@
 /*
  * What the application writes: into the queue, whole or not at all.
+ *
+ * A write that follows another one only makes the queue longer, until there is enough to send or too much to take. That length is `quiet`.
+ * It is 0 again whenever anything else happens: the queue meets the kernel, or is dropped, or nothing more may be written. So while it is
+ * not, the connection is open, and either the end of the step sends the queue or the kernel will say when it has room.
  */
 #include <errno.h>
 #include <limits.h>
@@ -12,7 +16,13 @@
 /* Queued octets that are worth a system call of their own (notes: bigger batches gain nothing). */
 #define FLUSH_SIZE ((size_t)64 * 1024)
 
+static bool is_quiet(const kith_conn *conn) {
+    return conn->queue.octets < conn->quiet && kith_watch_active(&conn->watch);
+}
+
 static int may_write(kith_conn *conn) {
+    if (is_quiet(conn))
+        return 0;
     if (conn_is_inert(conn))
         return -ESHUTDOWN;
     /* A failure to connect is told by `closed` alone. */
@@ -30,9 +40,8 @@ static struct kith_arena *arena(kith_conn *conn) {
     return conn->blocked || conn->state == CONN_CONNECTING ? NULL : kith_loop_arena(conn->loop);
 }
 
-static void written(kith_conn *conn, size_t octets_before) {
+static __attribute__((noinline)) void look_after(kith_conn *conn, bool again) {
     size_t high_mark = conn_high_mark(conn), enough = high_mark < FLUSH_SIZE ? high_mark : FLUSH_SIZE;
-    kith_loop_unsent(conn->loop)->used += conn->queue.octets - octets_before;
     if (conn->state == CONN_OPEN && conn->queue.octets >= enough)
         conn_transmit(conn, true);
     if (conn->queue.octets >= high_mark)
@@ -40,6 +49,16 @@ static void written(kith_conn *conn, size_t octets_before) {
     /* Already waiting for room: the loop has been told. */
     if (!conn->blocked || !(conn->watch.events & KITH_IO_WRITE))
         kith_loop_defer(conn->loop, &conn->defer);
+    size_t mark = conn->blocked ? high_mark : enough;
+    if (again && conn->state == CONN_OPEN && conn->failure == 0)
+        conn->quiet = mark < UINT32_MAX ? (uint32_t)mark : UINT32_MAX;
+}
+
+static void written(kith_conn *conn, size_t octets_before) {
+    struct kith_charge *unsent = kith_loop_unsent(conn->loop);
+    unsent->used += conn->queue.octets - octets_before;
+    if (!is_quiet(conn) || unsent->used >= unsent->limit)
+        look_after(conn, octets_before > 0);
 }
 
 int kith_conn_write_place(kith_conn *conn, size_t size, uint8_t **ret_place) {
