@@ -57,6 +57,8 @@ static int write_by_reference(struct kith_session *session, const struct kith_fr
 }
 
 static int zmtp_write(struct kith_session *session, const kith_msg *msg) {
+    if (msg->count == 1 && kith_msg_at(msg, 0)->slice.size <= FRAME_COPY_MAX) /* whole or not at all */
+        return write_copy(session, kith_msg_at(msg, 0), false);
     while (session->sending_frame < msg->count) {
         const struct kith_frame *frame = kith_msg_at(msg, session->sending_frame);
         bool more = session->sending_frame + 1 < msg->count;
@@ -190,6 +192,24 @@ static int begin_message(struct kith_session *session) {
     return r;
 }
 
+/* Octets as limits count them. */
+static bool is_too_large(struct kith_session *session, uint64_t cost) {
+    if (cost <= (uint64_t)session->profile->numbers[KITH_OPTION_MAX_MESSAGE])
+        return false;
+    kith_session_fail(session, -EMSGSIZE, "a message exceeds max-message; raise the option if it is legitimate");
+    return true;
+}
+
+/* r: of taking the octets in. */
+static void taken(struct kith_session *session, int r, bool whole) {
+    if (r < 0) {
+        kith_session_fail(session, r, "out of memory while receiving a message");
+    } else if (whole) {
+        session->incoming_cost = 0;
+        kith_session_deliver(session, KITH_STEAL(session->incoming));
+    }
+}
+
 static void frame(struct kith_session *session, const struct kith_slice *slice, const struct kith_zmtp_event *event) {
     int r = 0;
     if (!session->incoming && !session->skipping)
@@ -203,20 +223,27 @@ static void frame(struct kith_session *session, const struct kith_slice *slice, 
     }
     if (r >= 0 && event->frame.offset == 0)
         session->incoming_cost += event->frame.frame_size + KITH_FRAME_COST;
-    if (session->incoming_cost > (uint64_t)session->profile->numbers[KITH_OPTION_MAX_MESSAGE]) {
-        kith_session_fail(session, -EMSGSIZE, "a message exceeds max-message; raise the option if it is legitimate");
+    if (is_too_large(session, session->incoming_cost))
         return;
-    }
     static const struct kith_slice engines = {0}; /* what lies in the engine cannot be shared */
     if (r >= 0)
         r = kith_msg_receive(session->incoming, event->frame.gathered ? &engines : slice, event->frame.data, event->frame.size,
                              event->frame.frame_size, event->frame.offset);
-    if (r < 0) {
-        kith_session_fail(session, r, "out of memory while receiving a message");
-    } else if (whole) {
-        session->incoming_cost = 0;
-        kith_session_deliver(session, KITH_STEAL(session->incoming));
+    taken(session, r, whole);
+}
+
+/* A message of one short frame. */
+static void message(struct kith_session *session, const uint8_t *data, size_t size) {
+    int r = begin_message(session);
+    if (session->state == KITH_SESSION_CLOSED)
+        return;
+    if (session->skipping) {
+        session->skipping = false;
+        return;
     }
+    if (is_too_large(session, size + KITH_FRAME_COST))
+        return;
+    taken(session, r < 0 ? r : kith_msg_add(session->incoming, data, size), true);
 }
 
 static void refused(struct kith_session *session, const struct kith_zmtp_event *event) {
@@ -292,11 +319,27 @@ static void hold(struct kith_session *session, const uint8_t *data, size_t size)
     session->held = (struct kith_slice){.buffer = buffer, .data = kith_buffer_data(buffer), .size = size};
 }
 
+/* Short messages, one behind the other: the usual case, at full speed. Returns how many octets they took. */
+static size_t feed_messages(struct kith_session *session, kith_conn *conn, const uint8_t *data, size_t size) {
+    const uint8_t *body;
+    size_t offset = 0, body_size, took;
+    while (!session->incoming && !session->skipping && kith_link_stream_alive(session, conn) &&
+           (took = kith_zmtp_take_message(session->engine, data + offset, size - offset, &body, &body_size)) > 0) {
+        offset += took;
+        message(session, body, body_size);
+    }
+    return offset;
+}
+
 static void feed(struct kith_session *session, kith_conn *conn, const struct kith_slice *slice) {
     uint8_t *data = (uint8_t *)(uintptr_t)slice->data; /* nobody else has seen these octets yet: they may be opened where they lie */
     size_t offset = 0;
     struct kith_zmtp_event event;
     do {
+        if (data)
+            offset += feed_messages(session, conn, data + offset, slice->size - offset);
+        if (!kith_link_stream_alive(session, conn))
+            return;
         /* Without octets too: what waits in the engine is told, when what held it up is decided. */
         offset += kith_zmtp_receive(session->engine, data ? data + offset : NULL, slice->size - offset, &event);
         take_event(session, slice, &event);

@@ -17,6 +17,8 @@ static bool session_untouched(const struct kith_session *session) {
 }
 
 bool kith_session_has_room(const struct kith_session *session) {
+    if (session->queued == 0) /* no limit is 0 */
+        return session->state == KITH_SESSION_READY;
     if (session->profile->numbers[KITH_OPTION_CONFLATE] != 0)
         return session->state == KITH_SESSION_READY; /* what waits makes room */
     return session->state == KITH_SESSION_READY && session->queued < (size_t)session->profile->numbers[KITH_OPTION_SEND_HWM] &&

@@ -36,18 +36,21 @@ static int socket_send_at_once(kith_socket *socket, kith_msg *msg) {
     return r;
 }
 
+static int socket_send_waiting(kith_socket *socket, kith_msg *msg, int timeout_ms) {
+    struct sending sending = {.await.attempt = socket_try_send, .socket = socket, .msg = msg};
+    return kith_loop_await(socket->loop, &sending.await, timeout_ms);
+}
+
 int kith_socket_send(kith_socket *socket, kith_msg *msg, int timeout_ms) {
     KITH_SOCKET_HOLD(socket);
     int r = kith_socket_check(socket);
+    if (r >= 0 && kith_loop_is_shared(socket->loop))
+        r = kith_msg_share(msg);
     if (r < 0)
         return r;
     timeout_ms = resolve_timeout(socket, timeout_ms, KITH_OPTION_SEND_TIMEOUT);
-    struct sending sending = {.await.attempt = socket_try_send, .socket = socket, .msg = msg};
-    r = kith_loop_is_shared(socket->loop) ? kith_msg_share(msg) : 0;
-    if (r < 0)
-        return r;
     kith_socket_ref(socket);
-    r = timeout_ms == 0 ? socket_send_at_once(socket, msg) : kith_loop_await(socket->loop, &sending.await, timeout_ms);
+    r = timeout_ms == 0 ? socket_send_at_once(socket, msg) : socket_send_waiting(socket, msg, timeout_ms);
     if (r == -EAGAIN)
         socket->starved = true;
     /* A reply makes way for the next request. */

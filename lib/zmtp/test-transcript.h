@@ -256,6 +256,13 @@ static inline bool subject_waits(const struct subject *subject) {
     return state == KITH_ZMTP_STATE_DECISION || state == KITH_ZMTP_STATE_CREDENTIALS;
 }
 
+/* The shorter way must have told the same. */
+static inline void check_short_way(const uint8_t *body, size_t body_size, size_t took, size_t eaten, const struct kith_zmtp_event *event) {
+    CHECK(took == eaten);
+    CHECK(event->type == KITH_ZMTP_FRAME && event->frame.last && !event->frame.more && !event->frame.gathered && event->frame.offset == 0);
+    CHECK(event->frame.data == body && event->frame.size == body_size && event->frame.frame_size == body_size);
+}
+
 /* Feeds one piece of input until all is eaten (or, waiting for the decision, nothing more is). The piece is a block of its own, so that
  * reading beyond it is seen. Returns the octets eaten. */
 static inline size_t subject_feed(struct subject *subject, const void *data, size_t size) {
@@ -267,8 +274,12 @@ static inline size_t subject_feed(struct subject *subject, const void *data, siz
     for (;;) {
         struct kith_zmtp_event event;
         memset(&event, 0xa5, sizeof(event));
+        const uint8_t *body = NULL;
+        size_t body_size = 0, took = copy ? kith_zmtp_take_message(subject->engine, copy + eaten, size - eaten, &body, &body_size) : 0;
         size_t n = kith_zmtp_receive(subject->engine, copy ? copy + eaten : NULL, size - eaten, &event);
         CHECK(n <= size - eaten);
+        if (took > 0)
+            check_short_way(body, body_size, took, n, &event);
         CHECK(!subject->dead || event.type == KITH_ZMTP_NONE);
         eaten += n;
         subject->dead = kith_zmtp_state(subject->engine) == KITH_ZMTP_STATE_DEAD;

@@ -63,7 +63,10 @@ uint8_t *kith_zmtp_body_write(struct kith_zmtp *engine, const struct kith_zmtp_b
 
 void kith_zmtp_write(struct kith_zmtp *engine, const void *data, size_t size, bool more, uint8_t *out) {
     const struct kith_zmtp_body body = {.flags = more ? KITH_ZMTP_FLAG_MORE : 0, .data = data, .size = size};
-    kith_zmtp_body_write(engine, &body, out);
+    if (engine->seal)
+        write_sealed(engine->seal, &body, out);
+    else
+        append(out + kith_zmtp_header_write(out, size, body.flags), data, size);
 }
 
 /* Words --------------------------------------------------------------------------------------------------------------------- */

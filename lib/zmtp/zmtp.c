@@ -213,6 +213,17 @@ size_t kith_zmtp_receive(struct kith_zmtp *engine, uint8_t *data, size_t size, s
     return header_size + (size_t)frame_size;
 }
 
+size_t kith_zmtp_take_message(const struct kith_zmtp *engine, const uint8_t *data, size_t size, const uint8_t **ret_body,
+                              size_t *ret_size) {
+    if (size < KITH_ZMTP_SHORT_HEADER || data[0] != 0 || data[1] > size - KITH_ZMTP_SHORT_HEADER)
+        return 0;
+    if (!engine->fast || engine->message_open || data[1] > engine->max_frame)
+        return 0;
+    *ret_body = data + KITH_ZMTP_SHORT_HEADER;
+    *ret_size = data[1];
+    return KITH_ZMTP_SHORT_HEADER + *ret_size;
+}
+
 /* Decisions ------------------------------------------------------------------------------------------------------------------ */
 
 int kith_zmtp_accept(struct kith_zmtp *engine) {

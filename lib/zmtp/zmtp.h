@@ -160,6 +160,10 @@ struct kith_zmtp_event {
  * size 0 too (events may be waiting). In the states DECISION and CREDENTIALS it eats nothing and says NONE; in REFUSED and DEAD it eats
  * everything and says NONE. Sealed octets are opened where they lie: data is written to. */
 size_t kith_zmtp_receive(struct kith_zmtp *engine, uint8_t *data, size_t size, struct kith_zmtp_event *ret_event);
+/* A shorter way for what is most common: when a message of one short frame lies whole at the beginning of the input, returns how many
+ * octets it takes, and its body, which need not go through kith_zmtp_receive() then. 0: something else is there, or something is not over
+ * yet. */
+size_t kith_zmtp_take_message(const struct kith_zmtp *engine, const uint8_t *data, size_t size, const uint8_t **ret_body, size_t *ret_size);
 
 /* Decision after GREETED: go on with the handshake, or end with ERROR(reason) (reason is cut at 255 octets). Errors: -EINVAL (not asked;
  * a CURVE server's key that is none), -ENOMEM. */
