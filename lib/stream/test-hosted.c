@@ -11,7 +11,7 @@
 struct guest {
     struct end end;
     int peer;
-    bool deaf; /* its peer reads nothing, so that it ends */
+    bool deaf;     /* its peer reads nothing, so that it ends */
     uint8_t *came; /* at the peer */
     size_t size;
 };
@@ -24,16 +24,12 @@ struct hosted {
 };
 
 static int hosted_setup(void **state) {
-    struct hosted *hosted = calloc(1, sizeof(*hosted));
+    struct hosted *hosted = world_new(state, sizeof(*hosted));
     if (!hosted)
         return -1;
-    hosted->world.fds_before = testing_fd_count();
     for (size_t i = 0; i < CROWD; i++)
         hosted->guests[i].peer = -1;
     hosted->octets = pattern_new(LARGE + CROWD);
-    *state = hosted;
-    if (kith_loop_new(&hosted->world.loop) < 0)
-        return -1;
     hosted->host = (struct pollfd){.fd = kith_loop_fd(hosted->world.loop), .events = POLLIN};
     return hosted->host.fd < 0 ? -1 : 0;
 }
