@@ -328,11 +328,6 @@ static void test_a_storm_of_pings_does_not_fill_memory(void **state) {
     subject_deinit(&b);
 }
 
-static int setup(void **state) {
-    curve_keys();
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_whatever_a_client_does_wrong_has_its_name),
@@ -348,5 +343,5 @@ int main(void) {
         cmocka_unit_test(test_the_limits_hold_inside_of_the_seal),
         cmocka_unit_test(test_a_storm_of_pings_does_not_fill_memory),
     };
-    return cmocka_run_group_tests(tests, setup, NULL);
+    return cmocka_run_group_tests(tests, curve_keys, NULL);
 }
