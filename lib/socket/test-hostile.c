@@ -358,6 +358,21 @@ static void test_a_peer_that_we_do_not_read_is_not_silent(void **state) {
     leave(scene, fd);
 }
 
+static void test_a_peer_that_answers_no_ping_is_disconnected_by_that_name(void **state) {
+    struct scene *scene = *state;
+    uint8_t octets[256];
+    serve(scene, KITH_DEALER);
+    node_option(&scene->server, KITH_OPTION_HEARTBEAT_INTERVAL, 5);
+    node_option(&scene->server, KITH_OPTION_HEARTBEAT_TIMEOUT, 10);
+    int fd = raw_peer(&scene->world, &scene->server, "DEALER", NULL);
+    size_t size = raw_until_end(&scene->world, fd, octets, sizeof(octets));
+    assert_true(memmem(octets, size, "\4\7\4PING\0\0", 9) != NULL);
+    assert_int_equal(scene->server.events[KITH_EVENT_DISCONNECTED], 1);
+    assert_int_equal(scene->server.errors[KITH_EVENT_DISCONNECTED], -ETIMEDOUT);
+    assert_non_null(strstr(scene->server.texts[KITH_EVENT_DISCONNECTED], "no answer to a PING within heartbeat-timeout"));
+    leave(scene, fd);
+}
+
 static void test_a_peer_of_zmtp_3_0_is_not_sent_what_it_does_not_know(void **state) {
     struct scene *scene = *state;
     uint8_t octets[256];
@@ -559,6 +574,7 @@ int main(void) {
         ROW(test_pings_of_a_peer_that_does_not_read_pile_up_to_a_limit, "ipc"),
         ROW(test_a_flood_of_messages_nobody_takes_stops_the_reading, "ipc"),
         ROW(test_a_peer_that_we_do_not_read_is_not_silent, "ipc"),
+        ROW(test_a_peer_that_answers_no_ping_is_disconnected_by_that_name, "ipc"),
         ROW(test_a_peer_of_zmtp_3_0_is_not_sent_what_it_does_not_know, "ipc"),
         ROW(test_a_ping_gets_out_between_messages_that_wait, "ipc"),
         ROW(test_slow_octets_do_not_prolong_the_handshake, "ipc"),
