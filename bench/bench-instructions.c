@@ -16,9 +16,7 @@
 
 #define ENDPOINT "ipc://*"
 
-static struct plan {
-    unsigned long rounds, messages, size;
-} plan;
+static struct plan { unsigned long rounds, messages, size; } plan;
 
 static unsigned received;
 

@@ -248,6 +248,18 @@ static void test_an_answer_may_come_later(void **state) {
     until_met(scene);
 }
 
+static void test_a_handler_that_does_not_answer_gives_nobody_more_time(void **state) {
+    struct scene *scene = *state;
+    plain(scene);
+    node_option(&scene->server, KITH_OPTION_HANDSHAKE_TIMEOUT, 50);
+    scene->answer = NULL;
+    meet(scene);
+    until(&scene->world, scene->server.events[KITH_EVENT_HANDSHAKE_FAILED] == 1);
+    assert_int_equal(scene->questions, 1);
+    assert_int_equal(scene->server.errors[KITH_EVENT_HANDSHAKE_FAILED], -ETIMEDOUT);
+    assert_int_equal(kith_socket_peer_count(scene->server.socket), 0);
+}
+
 static void test_a_client_may_leave_before_the_answer(void **state) {
     struct scene *scene = *state;
     leave_open(scene);
@@ -284,6 +296,7 @@ int main(void) {
         STREAM_ROWS(test_what_the_handler_says_are_claims_of_its_own),
         STREAM_ROWS(test_each_refusal_has_its_way),
         STREAM_ROWS(test_an_answer_may_come_later),
+        STREAM_ROWS(test_a_handler_that_does_not_answer_gives_nobody_more_time),
         STREAM_ROWS(test_a_client_may_leave_before_the_answer),
         STREAM_ROWS(test_a_server_may_go_before_the_answer),
         STREAM_ROWS(test_a_handler_that_goes_has_not_decided),
