@@ -27,30 +27,16 @@
 #include "bench/messages/scenario.h"
 
 #define FOLDER_MAX 96 /* with a number behind it, it has to fit into sockaddr_un */
-#define NAMES_MAX 32  /* of --only and --scenario */
-
-/* Names that were asked for; none: all. */
-struct names {
-    const char *names[NAMES_MAX];
-    unsigned count;
-};
 
 struct plan {
     unsigned repetitions;
     double seconds;
     const char *placement;
     bool batch;
-    struct names only, scenarios;
+    struct measure_names only, scenarios;
     cpu_set_t near, far;
     char folder[FOLDER_MAX]; /* of the sockets */
 };
-
-static bool wanted(const struct names *names, const char *name) {
-    for (unsigned i = 0; i < names->count; i++)
-        if (strcmp(names->names[i], name) == 0)
-            return true;
-    return names->count == 0;
-}
 
 static void print_figure(const char *key, double value) {
     if (!isnan(value))
@@ -95,7 +81,7 @@ static int run_scenario(const struct scenario *scenario, const struct plan *plan
         measure_shuffle(order, contestant_count);
         for (size_t i = 0; r == 0 && i < contestant_count; i++) {
             const struct contestant *contestant = &contestants[order[i]];
-            if (scenario_takes(scenario, contestant) && wanted(&plan->only, contestant->name))
+            if (scenario_takes(scenario, contestant) && measure_wanted(&plan->only, contestant->name))
                 r = measure(scenario, contestant, plan);
         }
     }
@@ -106,7 +92,7 @@ static int run_scenario(const struct scenario *scenario, const struct plan *plan
 static int run(const struct plan *plan) {
     int r = 0;
     for (size_t i = 0; r == 0 && i < scenario_count; i++)
-        if (wanted(&plan->scenarios, scenarios[i].name))
+        if (measure_wanted(&plan->scenarios, scenarios[i].name))
             r = run_scenario(&scenarios[i], plan);
     return r;
 }
@@ -158,18 +144,11 @@ static int usage(void) {
     return 2;
 }
 
-static bool add_name(struct names *names, const char *name, bool known) {
-    if (!known || names->count == NAMES_MAX)
-        return false;
-    names->names[names->count++] = name;
-    return true;
-}
-
 static bool read_value(struct plan *plan, const char *option, const char *value) {
     if (strcmp(option, "--only") == 0)
-        return add_name(&plan->only, value, contestant_find(value) != NULL);
+        return contestant_find(value) && measure_want(&plan->only, value);
     if (strcmp(option, "--scenario") == 0)
-        return add_name(&plan->scenarios, value, scenario_find(value) != NULL);
+        return scenario_find(value) && measure_want(&plan->scenarios, value);
     if (strcmp(option, "--repetitions") == 0)
         return (plan->repetitions = (unsigned)strtoul(value, NULL, 10)) > 0;
     if (strcmp(option, "--seconds") == 0)

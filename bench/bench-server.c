@@ -34,7 +34,7 @@
 struct plan {
     unsigned repetitions;
     bool one_core, quick, counting;
-    const char *only, *scenario;
+    struct measure_names only, scenarios;
     cpu_set_t server_processor;
     unsigned connections_max;
     char folder[FOLDER_MAX]; /* of the sockets */
@@ -87,7 +87,7 @@ static int run_scenario(const struct scenario *scenario, const struct plan *plan
         measure_shuffle(order, contestant_count);
         for (size_t i = 0; r == 0 && i < contestant_count; i++) {
             const struct contestant *contestant = &contestants[order[i]];
-            if (scenario_takes(scenario, contestant) && (!plan->only || strcmp(plan->only, contestant->name) == 0))
+            if (scenario_takes(scenario, contestant) && measure_wanted(&plan->only, contestant->name))
                 r = measure(scenario, contestant, plan);
         }
     }
@@ -99,7 +99,7 @@ static int run(const struct plan *plan) {
     int r = 0;
     for (size_t i = 0; r == 0 && i < scenario_count; i++) {
         struct scenario scenario = plan->quick ? scenario_quick(&scenarios[i]) : scenarios[i];
-        if ((plan->scenario && strcmp(plan->scenario, scenario.name) != 0) || (plan->counting && !scenario_count_calls(&scenario)))
+        if (!measure_wanted(&plan->scenarios, scenario.name) || (plan->counting && !scenario_count_calls(&scenario)))
             continue;
         if (scenario.plan.connections > plan->connections_max) {
             scenario.plan.connections = plan->connections_max;
@@ -149,8 +149,9 @@ static int list(void) {
 }
 
 static int usage(void) {
-    fprintf(stderr,
-            "usage: bench-server [--list] [--only NAME] [--scenario NAME] [--repetitions N] [--one-core] [--quick] [--count-calls]\n");
+    fprintf(
+        stderr,
+        "usage: bench-server [--list] [--only NAME]... [--scenario NAME]... [--repetitions N] [--one-core] [--quick] [--count-calls]\n");
     return 2;
 }
 
@@ -163,10 +164,11 @@ static bool read_arguments(struct plan *plan, int argc, char **argv) {
             plan->quick = true;
         else if (strcmp(argv[i], "--count-calls") == 0)
             plan->counting = true;
-        else if (strcmp(argv[i], "--only") == 0 && has_value && contestant_find(argv[i + 1]))
-            plan->only = argv[++i];
-        else if (strcmp(argv[i], "--scenario") == 0 && has_value && scenario_find(argv[i + 1]))
-            plan->scenario = argv[++i];
+        else if (strcmp(argv[i], "--only") == 0 && has_value && contestant_find(argv[i + 1]) && measure_want(&plan->only, argv[i + 1]))
+            i++;
+        else if (strcmp(argv[i], "--scenario") == 0 && has_value && scenario_find(argv[i + 1]) &&
+                 measure_want(&plan->scenarios, argv[i + 1]))
+            i++;
         else if (strcmp(argv[i], "--repetitions") == 0 && has_value && atol(argv[i + 1]) > 0)
             plan->repetitions = (unsigned)strtoul(argv[++i], NULL, 10);
         else

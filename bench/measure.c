@@ -2,12 +2,27 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "bench/measure.h"
+
+bool measure_want(struct measure_names *names, const char *name) {
+    if (names->count == MEASURE_NAMES_MAX)
+        return false;
+    names->names[names->count++] = name;
+    return true;
+}
+
+bool measure_wanted(const struct measure_names *names, const char *name) {
+    for (unsigned i = 0; i < names->count; i++)
+        if (strcmp(names->names[i], name) == 0)
+            return true;
+    return names->count == 0;
+}
 
 double measure_seconds(clockid_t clock) {
     struct timespec ts = {0};

@@ -1,4 +1,7 @@
-/* bench/measure.h: what every benchmark needs: clocks, processors, an order that is drawn anew, children that die with their parent. */
+/*
+ * bench/measure.h: what every benchmark needs: names that were asked for, clocks, processors, an order that is drawn anew, children that
+ * die with their parent.
+ */
 #ifndef KITH_BENCH_MEASURE_H
 #define KITH_BENCH_MEASURE_H
 
@@ -6,6 +9,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
+
+#define MEASURE_NAMES_MAX 32
+
+/* Names of what was asked for; none: all. */
+struct measure_names {
+    const char *names[MEASURE_NAMES_MAX];
+    unsigned count;
+};
+
+/* False: there is no room. */
+bool measure_want(struct measure_names *names, const char *name);
+bool measure_wanted(const struct measure_names *names, const char *name);
 
 /* The clock's time in seconds. */
 double measure_seconds(clockid_t clock);

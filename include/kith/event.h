@@ -14,7 +14,7 @@ extern "C" {
 enum kith_event_type {
     KITH_EVENT_LISTENING,             /* endpoint is bound; told inside kith_socket_bind() */
     KITH_EVENT_CONNECTED,             /* handshake done */
-    KITH_EVENT_DISCONNECTED,          /* a peer whose handshake was done is gone; error says why */
+    KITH_EVENT_DISCONNECTED,          /* a peer whose handshake was done is gone; error says why: -ETIMEDOUT: silent */
     KITH_EVENT_HANDSHAKE_FAILED,      /* a connection ended before its handshake was done */
     KITH_EVENT_RETRY,                 /* connecting failed or was lost; next try in `count` ms */
     KITH_EVENT_REFUSED,               /* the peer refused us: its ERROR reason is in text */

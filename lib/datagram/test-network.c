@@ -102,13 +102,11 @@ static bool open_network(struct network *network) {
 }
 
 static int network_setup(void **state) {
-    struct network *network = calloc(1, sizeof(*network));
+    struct network *network = world_new(state, sizeof(*network));
     if (!network)
         return -1;
-    network->world.fds_before = testing_fd_count();
     network->before = network->tuns[0] = network->tuns[1] = network->news = -1;
-    *state = network;
-    return kith_loop_new(&network->world.loop);
+    return 0;
 }
 
 static void need_network(struct network *network) {

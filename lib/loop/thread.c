@@ -2,10 +2,10 @@
 #include "loop/thread.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/pthread.h"
 #include "loop/private.h"
 
 /* The lock ---------------------------------------------------------------------------------------------------------------- */
@@ -188,19 +188,10 @@ static void *keep(void *userdata) {
 
 /* Life -------------------------------------------------------------------------------------------------------------------------- */
 
-/* Signals are for the application's threads, but those that a thread causes itself: the kernel would end the process past its handlers. */
 static int start(struct kith_thread *thread) {
-    static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
-    sigset_t blocked, before;
-
-    sigfillset(&blocked);
-    for (size_t i = 0; i < KITH_ARRAY_SIZE(own); i++)
-        sigdelset(&blocked, own[i]);
-    pthread_sigmask(SIG_SETMASK, &blocked, &before);
     acquire(thread); /* it must know its id */
-    int r = -pthread_create(&thread->id, NULL, keep, thread);
+    int r = kith_pthread_create(&thread->id, keep, thread);
     release(thread);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return r;
 }
 

@@ -2,26 +2,19 @@
  * The paths of real programs, in mounts of their own. Making those takes root, or user namespaces for everybody. The program is this one,
  * which waits when it is told to: nothing else needs to be installed.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
-
-#include <fcntl.h>
-#include <sched.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/fd.h"
-#include "base/testing.h"
 #include "origin/exe.h"
+#include "origin/testing.h"
 
 static char program[512], deleted[sizeof(program) + 16];
 /* There is such a file, but it is another one. */
@@ -148,20 +141,6 @@ static void test_a_process_that_is_not_there_is_an_error(void **state) {
     assert_int_equal(waitpid(pid, NULL, 0), pid);
     assert_true(kith_exe_credible(pid, program) < 0);
 }
-
-static size_t fds_before;
-
-static int count_fds(void **state) {
-    fds_before = testing_fd_count();
-    return 0;
-}
-
-static int no_fd_is_left(void **state) {
-    assert_int_equal(testing_fd_count(), fds_before);
-    return 0;
-}
-
-#define COUNTED(test) cmocka_unit_test_setup_teardown(test, count_fds, no_fd_is_left)
 
 static int make_files(void **state) {
     ssize_t size = readlink("/proc/self/exe", program, sizeof(program) - 1);

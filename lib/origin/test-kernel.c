@@ -4,16 +4,6 @@
  *
  * Children say how they are by closing a pipe; nobody waits for time to pass.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -21,6 +11,9 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -31,24 +24,12 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
-#include "base/testing.h"
 #include "origin/process.h"
+#include "origin/testing.h"
 
 #ifndef SO_PASSPIDFD
 #define SO_PASSPIDFD 76 /* include/uapi/asm-generic/socket.h, Linux 6.5 */
 #endif
-
-static size_t fds_before;
-
-static int count_fds(void **state) {
-    fds_before = testing_fd_count();
-    return 0;
-}
-
-static int no_fd_is_left(void **state) {
-    assert_int_equal(testing_fd_count(), fds_before);
-    return 0;
-}
 
 static void skip_unless(bool possible, const char *reason) {
     if (!possible) {
@@ -494,8 +475,6 @@ static void test_the_pidfd_becomes_readable_at_the_end(void **state) {
     reap(&child);
     kith_process_unref(process);
 }
-
-#define COUNTED(test) cmocka_unit_test_setup_teardown(test, count_fds, no_fd_is_left)
 
 /* As a stream program does with kith_conn_peer(). */
 static void test_a_process_named_by_a_socket_is_looked_up_by_its_pidfd(void **state) {

@@ -1,25 +1,6 @@
 /* Facts and their witnesses: none is ever reported with a stronger one than it has. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include "base/testing.h"
 #include "origin/fake-source.h"
-
-static size_t fds_before;
-
-static int count_fds(void **state) {
-    fds_before = testing_fd_count();
-    return 0;
-}
-
-static int no_fd_is_left(void **state) {
-    assert_int_equal(testing_fd_count(), fds_before);
-    return 0;
-}
+#include "origin/testing.h"
 
 static kith_origin *new_origin(void) {
     kith_origin *origin;
@@ -350,8 +331,6 @@ static void test_why_there_is_no_origin_of_a_pid_is_told_apart(void **state) {
             assert_string_equal(error.text, cases[i].text);
     }
 }
-
-#define COUNTED(test) cmocka_unit_test_setup_teardown(test, count_fds, no_fd_is_left)
 
 /* Also of a sender found by its number, whose fit would have to be looked up first. */
 static void test_a_line_from_what_is_at_hand_looks_nothing_up(void **state) {

@@ -1,25 +1,6 @@
 /* The guard and the cache, against a kernel made to order. Each test counts the open descriptors. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include "base/testing.h"
 #include "origin/fake-source.h"
-
-static size_t fds_before;
-
-static int count_fds(void **state) {
-    fds_before = testing_fd_count();
-    return 0;
-}
-
-static int no_fd_is_left(void **state) {
-    assert_int_equal(testing_fd_count(), fds_before);
-    return 0;
-}
+#include "origin/testing.h"
 
 static struct kith_process *new_process(struct fake *fake, bool exact) {
     struct kith_process *process;
@@ -263,8 +244,6 @@ static void test_the_last_reference_closes_the_pidfd(void **state) {
     assert_int_equal(fcntl(pidfd, F_GETFD), -1);
     assert_null(kith_process_unref(NULL));
 }
-
-#define COUNTED(test) cmocka_unit_test_setup_teardown(test, count_fds, no_fd_is_left)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

@@ -14,12 +14,7 @@ struct scene {
 };
 
 static int scene_setup(void **state) {
-    struct scene *scene = calloc(1, sizeof(*scene));
-    if (!scene)
-        return -1;
-    scene->world.fds_before = testing_fd_count();
-    *state = scene;
-    return kith_loop_new(&scene->world.loop);
+    return world_new(state, sizeof(struct scene)) ? 0 : -1;
 }
 
 static int scene_teardown(void **state) {

@@ -73,7 +73,7 @@ static void session_heartbeat(struct kith_session *session) {
         return;
     }
     if (session->pinged_at > 0 && now - session->pinged_at >= heartbeat_timeout(session) * KITH_NS_PER_MS) {
-        kith_session_fail(session, -ETIMEDOUT, "no answer to the heartbeat");
+        kith_session_fail(session, -ETIMEDOUT, "no answer to a PING within heartbeat-timeout");
         return;
     }
     uint64_t interval = session_number(session, KITH_OPTION_HEARTBEAT_INTERVAL) * KITH_NS_PER_MS;

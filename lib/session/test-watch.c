@@ -14,15 +14,12 @@ struct scene {
 };
 
 static int scene_setup(void **state) {
-    struct scene *scene = calloc(1, sizeof(*scene));
+    struct scene *scene = world_new(state, sizeof(*scene));
     if (!scene)
         return -1;
-    scene->world.fds_before = testing_fd_count();
     scene->fake = fake_init();
-    *state = scene;
-    int r = kith_loop_new(&scene->world.loop);
     scene->table.loop = scene->world.loop;
-    return r;
+    return 0;
 }
 
 static int scene_teardown(void **state) {

@@ -2,35 +2,10 @@
  * socket/test-groups.c: RADIO and DISH over streams and over UDP: kith to kith, and in raw octets, because the packaged libzmq is built
  * without them.
  */
-#include "socket/testing.h"
+#include "socket/testing-scene.h"
 
 #include <net/if.h>
 #include <netinet/in.h>
-
-struct scene {
-    struct world world; /* first: the world's helpers take it */
-    const char *endpoint;
-    struct node radio, dish, other;
-};
-
-static int scene_setup(void **state) {
-    const char *endpoint = *state;
-    struct scene *scene = calloc(1, sizeof(*scene));
-    if (!scene)
-        return -1;
-    scene->endpoint = endpoint;
-    scene->world.fds_before = testing_fd_count();
-    *state = scene;
-    return kith_loop_new(&scene->world.loop);
-}
-
-static int scene_teardown(void **state) {
-    struct scene *scene = *state;
-    node_deinit(&scene->radio);
-    node_deinit(&scene->other);
-    node_deinit(&scene->dish);
-    return world_teardown(state);
-}
 
 static void say(struct node *node, const char *group, const char *text) {
     kith_msg *msg = words(text);
@@ -50,27 +25,13 @@ static void hear(struct node *node, const char *group, const char *text) {
     kith_msg_free(msg);
 }
 
-/* A RADIO that listens. */
-static void broadcast(struct scene *scene) {
-    node_init(&scene->world, &scene->radio, KITH_RADIO, &quiet_handler);
-    node_bind(&scene->radio, scene->endpoint);
-}
-
-/* Whether and when a group was joined nobody is told: what was said by the dish before is heard by the radio when this is through. */
-static void tune(struct scene *scene, struct node *node) {
-    size_t peers = kith_socket_peer_count(scene->radio.socket);
-    node_init(&scene->world, node, KITH_DISH, &quiet_handler);
-    node_connect(node, &scene->radio);
-    until(&scene->world, kith_socket_peer_count(scene->radio.socket) == peers + 1 && kith_socket_peer_count(node->socket) == 1);
-}
-
 /* Over streams ------------------------------------------------------------------------------------------------------------ */
 
 static void test_messages_go_to_those_that_joined_their_group(void **state) {
     struct scene *scene = *state;
-    broadcast(scene);
-    tune(scene, &scene->dish);
-    tune(scene, &scene->other);
+    serve(scene, KITH_RADIO);
+    join(scene, &scene->dish, KITH_DISH);
+    join(scene, &scene->other, KITH_DISH);
     assert_int_equal(kith_socket_join(scene->dish.socket, "news"), 0);
     assert_int_equal(kith_socket_join(scene->other.socket, "news"), 0);
     assert_int_equal(kith_socket_join(scene->other.socket, "sport"), 0);
@@ -94,8 +55,8 @@ static void test_the_empty_group_and_the_longest_are_groups(void **state) {
     struct scene *scene = *state;
     char group[KITH_GROUP_MAX + 2];
     memset(group, 'g', sizeof(group));
-    broadcast(scene);
-    tune(scene, &scene->dish);
+    serve(scene, KITH_RADIO);
+    join(scene, &scene->dish, KITH_DISH);
     group[KITH_GROUP_MAX + 1] = '\0';
     assert_int_equal(kith_socket_join(scene->dish.socket, group), -EINVAL);
     group[KITH_GROUP_MAX] = '\0';
@@ -123,8 +84,8 @@ static void test_a_group_is_joined_once_and_left_once(void **state) {
 
 static void test_each_end_has_one_direction_and_one_frame(void **state) {
     struct scene *scene = *state;
-    broadcast(scene);
-    tune(scene, &scene->dish);
+    serve(scene, KITH_RADIO);
+    join(scene, &scene->dish, KITH_DISH);
     expect_error(&scene->radio, -ENOTSUP);
     assert_int_equal(try_words(&scene->dish, "back", 0), -ENOTSUP);
     assert_int_equal(try_words(&scene->radio, "one|two", 0), -EINVAL);
@@ -133,7 +94,7 @@ static void test_each_end_has_one_direction_and_one_frame(void **state) {
 static void test_a_new_radio_is_told_all_groups(void **state) {
     struct scene *scene = *state;
     char endpoint[KITH_ENDPOINT_MAX];
-    broadcast(scene);
+    serve(scene, KITH_RADIO);
     (void)snprintf(endpoint, sizeof(endpoint), "%s", kith_socket_last_endpoint(scene->radio.socket));
     node_init(&scene->world, &scene->dish, KITH_DISH, &quiet_handler);
     node_option(&scene->dish, KITH_OPTION_RECONNECT_MIN, 5);
@@ -159,9 +120,9 @@ static void test_a_dish_that_does_not_take_loses_messages_and_nobody_waits(void 
     struct scene *scene = *state;
     static char big[16 * 1024 + 1];
     memset(big, 'b', sizeof(big) - 1);
-    broadcast(scene);
-    tune(scene, &scene->dish);
-    tune(scene, &scene->other);
+    serve(scene, KITH_RADIO);
+    join(scene, &scene->dish, KITH_DISH);
+    join(scene, &scene->other, KITH_DISH);
     assert_int_equal(kith_socket_join(scene->dish.socket, "g"), 0);
     assert_int_equal(kith_socket_join(scene->other.socket, "h"), 0);
     settle_down(&scene->world);
@@ -188,10 +149,10 @@ static void test_a_radio_may_be_freed_when_it_is_told_of_a_drop(void **state) {
     struct scene *scene = *state;
     static char big[64 * 1024 + 1];
     memset(big, 'b', sizeof(big) - 1);
-    broadcast(scene);
+    serve(scene, KITH_RADIO);
     node_option(&scene->radio, KITH_OPTION_SEND_HWM, 1);
-    tune(scene, &scene->dish);
-    tune(scene, &scene->other);
+    join(scene, &scene->dish, KITH_DISH);
+    join(scene, &scene->other, KITH_DISH);
     assert_int_equal(kith_socket_join(scene->dish.socket, "g"), 0);
     assert_int_equal(kith_socket_join(scene->other.socket, "g"), 0);
     settle_down(&scene->world);
@@ -207,9 +168,9 @@ static void test_a_radio_may_be_freed_when_it_is_told_of_a_drop(void **state) {
 static void test_groups_have_a_limit_a_peer(void **state) {
     struct scene *scene = *state;
     char group[16];
-    broadcast(scene);
+    serve(scene, KITH_RADIO);
     node_option(&scene->radio, KITH_OPTION_MAX_SUBSCRIPTIONS, 100);
-    tune(scene, &scene->dish);
+    join(scene, &scene->dish, KITH_DISH);
     for (int i = 0; i < 150; i++) {
         (void)snprintf(group, sizeof(group), "group %d", i);
         assert_int_equal(kith_socket_join(scene->dish.socket, group), 0);
@@ -552,9 +513,6 @@ static void test_a_dish_that_is_behind_is_not_read_from(void **state) {
     close(fd);
 }
 
-#define ROW(test, endpoint)                                                                                                                \
-    { #test " " endpoint, test, scene_setup, scene_teardown, (void *)(uintptr_t)(endpoint) }
-#define ROWS(test) ROW(test, "ipc"), ROW(test, "tcp://127.0.0.1:0"), ROW(test, "inproc://a name")
 #define UDP_ROWS(test) ROW(test, "udp://127.0.0.1:*"), ROW(test, "udp://lo;239.255.8.1:*")
 
 int main(void) {

@@ -2,37 +2,12 @@
  * socket/test-hostile.c: peers that write ZMTP by hand, and not as they should: two writers on one connection, half messages, too much of
  * everything, silence.
  */
-#include "socket/testing.h"
-
-struct scene {
-    struct world world; /* first: the world's helpers take it */
-    struct node node;
-};
-
-static int scene_setup(void **state) {
-    struct scene *scene = calloc(1, sizeof(*scene));
-    if (!scene)
-        return -1;
-    scene->world.fds_before = testing_fd_count();
-    *state = scene;
-    return kith_loop_new(&scene->world.loop);
-}
-
-static int scene_teardown(void **state) {
-    struct scene *scene = *state;
-    node_deinit(&scene->node);
-    return world_teardown(state);
-}
-
-static void serve(struct scene *scene, enum kith_socket_type type) {
-    node_init(&scene->world, &scene->node, type, &quiet_handler);
-    node_bind(&scene->node, "ipc");
-}
+#include "socket/testing-scene.h"
 
 /* Ends the raw peer, and waits until the socket has seen it. */
 static void leave(struct scene *scene, int fd) {
     close(fd);
-    until(&scene->world, kith_list_empty(&scene->node.socket->sessions.peers));
+    until(&scene->world, kith_list_empty(&scene->server.socket->sessions.peers));
 }
 
 /* Two writers ------------------------------------------------------------------------------------------------------------ */
@@ -40,16 +15,16 @@ static void leave(struct scene *scene, int fd) {
 static void expect_split(struct scene *scene, int fd) {
     uint8_t octets[1024];
     raw_until_end(&scene->world, fd, octets, sizeof(octets));
-    assert_int_equal(scene->node.events[KITH_EVENT_SPLIT_MESSAGE], 1);
-    assert_int_equal(scene->node.errors[KITH_EVENT_SPLIT_MESSAGE], -EPROTO);
-    expect_nothing(&scene->world, &scene->node);
+    assert_int_equal(scene->server.events[KITH_EVENT_SPLIT_MESSAGE], 1);
+    assert_int_equal(scene->server.errors[KITH_EVENT_SPLIT_MESSAGE], -EPROTO);
+    expect_nothing(&scene->world, &scene->server);
     leave(scene, fd);
 }
 
 static void test_a_frame_written_by_two_is_refused(void **state) {
     struct scene *scene = *state;
     serve(scene, KITH_DEALER);
-    int fd = raw_peer(&scene->world, &scene->node, "DEALER", NULL);
+    int fd = raw_peer(&scene->world, &scene->server, "DEALER", NULL);
     raw_text(fd, "\0\4he");
     raw_text_forked(fd, "ho");
     expect_split(scene, fd);
@@ -58,7 +33,7 @@ static void test_a_frame_written_by_two_is_refused(void **state) {
 static void test_a_header_written_by_two_is_refused(void **state) {
     struct scene *scene = *state;
     serve(scene, KITH_DEALER);
-    int fd = raw_peer(&scene->world, &scene->node, "DEALER", NULL);
+    int fd = raw_peer(&scene->world, &scene->server, "DEALER", NULL);
     raw_text(fd, "\2\0\0\0");
     raw_text_forked(fd, "\0\0\0\0\1x");
     expect_split(scene, fd);
@@ -67,7 +42,7 @@ static void test_a_header_written_by_two_is_refused(void **state) {
 static void test_frames_of_one_message_written_by_two_are_refused(void **state) {
     struct scene *scene = *state;
     serve(scene, KITH_DEALER);
-    int fd = raw_peer(&scene->world, &scene->node, "DEALER", NULL);
+    int fd = raw_peer(&scene->world, &scene->server, "DEALER", NULL);
     raw_text(fd, "\1\1a");
     raw_text_forked(fd, "\0\1b");
     expect_split(scene, fd);
@@ -76,7 +51,7 @@ static void test_frames_of_one_message_written_by_two_are_refused(void **state) 
 static void test_a_command_written_by_two_is_refused(void **state) {
     struct scene *scene = *state;
     serve(scene, KITH_DEALER);
-    int fd = raw_peer(&scene->world, &scene->node, "DEALER", NULL);
+    int fd = raw_peer(&scene->world, &scene->server, "DEALER", NULL);
     raw_text(fd, "\4\7\4PI");
     raw_text_forked(fd, "NG\0\0");
     expect_split(scene, fd);
@@ -85,12 +60,12 @@ static void test_a_command_written_by_two_is_refused(void **state) {
 static void test_a_denied_message_finished_by_another_is_refused(void **state) {
     struct scene *scene = *state;
     serve(scene, KITH_DEALER);
-    int fd = raw_peer(&scene->world, &scene->node, "DEALER", NULL);
-    node_deny(&scene->node, getpid(), KITH_VERB_SEND);
+    int fd = raw_peer(&scene->world, &scene->server, "DEALER", NULL);
+    node_deny(&scene->server, getpid(), KITH_VERB_SEND);
     raw_text(fd, "\1\1a");
     raw_text_forked(fd, "\0\1b");
     expect_split(scene, fd);
-    assert_int_equal(scene->node.events[KITH_EVENT_DENIED_SEND], 1);
+    assert_int_equal(scene->server.events[KITH_EVENT_DENIED_SEND], 1);
 }
 
 /* Else whoever may not connect could have the filler of its greeting written by a program that may, but does not know. */
@@ -98,15 +73,15 @@ static void test_a_greeting_finished_by_another_is_refused(void **state) {
     struct scene *scene = *state;
     uint8_t greeting[GREETING_SIZE], octets[1024];
     serve(scene, KITH_DEALER);
-    node_deny(&scene->node, getpid(), KITH_VERB_CONNECT);
-    int fd = raw_connect(&scene->node);
+    node_deny(&scene->server, getpid(), KITH_VERB_CONNECT);
+    int fd = raw_connect(&scene->server);
     raw_greeting(greeting, 1);
     raw_send(fd, greeting, GREETING_SIZE - 9);
     raw_text_forked(fd, "Password:");
     size_t size = raw_until_end(&scene->world, fd, octets, sizeof(octets));
     assert_int_equal(size, GREETING_SIZE); /* ours, and no READY */
-    assert_int_equal(scene->node.events[KITH_EVENT_SPLIT_MESSAGE], 1);
-    assert_int_equal(scene->node.events[KITH_EVENT_HANDSHAKE_FAILED], 1);
+    assert_int_equal(scene->server.events[KITH_EVENT_SPLIT_MESSAGE], 1);
+    assert_int_equal(scene->server.events[KITH_EVENT_HANDSHAKE_FAILED], 1);
     leave(scene, fd);
 }
 
@@ -114,14 +89,14 @@ static void test_a_handshake_finished_by_another_is_refused(void **state) {
     struct scene *scene = *state;
     uint8_t octets[GREETING_SIZE + 256];
     serve(scene, KITH_DEALER);
-    int fd = raw_connect(&scene->node);
+    int fd = raw_connect(&scene->server);
     raw_greeting(octets, 1);
     raw_send(fd, octets, GREETING_SIZE);
     size_t size = raw_ready(octets, "DEALER", "me");
     raw_send_forked(fd, octets, size);
     raw_until_end(&scene->world, fd, octets, sizeof(octets));
-    assert_int_equal(scene->node.events[KITH_EVENT_SPLIT_MESSAGE], 1);
-    assert_int_equal(scene->node.events[KITH_EVENT_CONNECTED], 0);
+    assert_int_equal(scene->server.events[KITH_EVENT_SPLIT_MESSAGE], 1);
+    assert_int_equal(scene->server.events[KITH_EVENT_CONNECTED], 0);
     leave(scene, fd);
 }
 
@@ -129,7 +104,7 @@ static void test_a_handshake_finished_by_another_is_refused(void **state) {
 static void expect_from(struct scene *scene, const char *text, pid_t expected) {
     kith_msg *msg = NULL;
     pid_t pid = 0;
-    assert_int_equal(kith_socket_recv(scene->node.socket, &msg, 10000), 0);
+    assert_int_equal(kith_socket_recv(scene->server.socket, &msg, 10000), 0);
     assert_words(msg, text);
     assert_int_equal(kith_origin_pid(kith_msg_origin(msg), &pid), KITH_WITNESS_KERNEL_MESSAGE);
     assert_int_equal(pid, expected);
@@ -139,7 +114,7 @@ static void expect_from(struct scene *scene, const char *text, pid_t expected) {
 static void test_whole_messages_of_two_writers_are_told_apart(void **state) {
     struct scene *scene = *state;
     serve(scene, KITH_DEALER);
-    int fd = raw_peer(&scene->world, &scene->node, "DEALER", NULL);
+    int fd = raw_peer(&scene->world, &scene->server, "DEALER", NULL);
     raw_text(fd, "\0\5first");
     pid_t child = raw_text_forked(fd, "\0\5child");
     raw_text(fd, "\0\4last");
@@ -154,17 +129,17 @@ static void test_denying_one_writer_does_not_hurt_the_other(void **state) {
     uint8_t octets[256];
     bool over = false;
     serve(scene, KITH_DEALER);
-    int fd = raw_peer(&scene->world, &scene->node, "DEALER", NULL);
+    int fd = raw_peer(&scene->world, &scene->server, "DEALER", NULL);
     pid_t child = 0;
     for (int i = 0; i < 3; i++) {
-        node_deny(&scene->node, getpid(), KITH_VERB_SEND); /* a new policy: asked anew */
+        node_deny(&scene->server, getpid(), KITH_VERB_SEND); /* a new policy: asked anew */
         raw_text(fd, "\1\6denied\0\3too");
         child = raw_text_forked(fd, "\0\7allowed");
         raw_text(fd, "\0\6denied");
         expect_from(scene, "allowed", child);
-        expect_nothing(&scene->world, &scene->node);
+        expect_nothing(&scene->world, &scene->server);
     }
-    assert_int_equal(scene->node.events[KITH_EVENT_DENIED_SEND], 6);
+    assert_int_equal(scene->server.events[KITH_EVENT_DENIED_SEND], 6);
     size_t size = slurp(fd, octets, sizeof(octets), &over);
     assert_false(over);
     assert_true(contains(octets, size, "access denied by policy: send"));
@@ -174,17 +149,17 @@ static void test_denying_one_writer_does_not_hurt_the_other(void **state) {
 static void test_a_policy_holds_from_the_next_message_on(void **state) {
     struct scene *scene = *state;
     serve(scene, KITH_DEALER);
-    int fd = raw_peer(&scene->world, &scene->node, "DEALER", NULL);
+    int fd = raw_peer(&scene->world, &scene->server, "DEALER", NULL);
     raw_text(fd, "\1\3one\1\5begun");
     settle_down(&scene->world);
-    node_deny(&scene->node, getpid(), KITH_VERB_SEND);
+    node_deny(&scene->server, getpid(), KITH_VERB_SEND);
     raw_text(fd, "\0\6before\0\3two");
     expect_from(scene, "one|begun|before", getpid());
-    expect_nothing(&scene->world, &scene->node);
-    kith_socket_set_policy(scene->node.socket, NULL);
+    expect_nothing(&scene->world, &scene->server);
+    kith_socket_set_policy(scene->server.socket, NULL);
     raw_text(fd, "\0\5three");
     expect_from(scene, "three", getpid());
-    assert_int_equal(scene->node.events[KITH_EVENT_DENIED_SEND], 1);
+    assert_int_equal(scene->server.events[KITH_EVENT_DENIED_SEND], 1);
     leave(scene, fd);
 }
 
@@ -194,7 +169,7 @@ static void test_passed_descriptors_are_closed_and_told_with_who_passed_them(voi
     struct scene *scene = *state;
     char name[32];
     serve(scene, KITH_DEALER);
-    int fd = raw_peer(&scene->world, &scene->node, "DEALER", NULL);
+    int fd = raw_peer(&scene->world, &scene->server, "DEALER", NULL);
     size_t before = testing_fd_count();
     pid_t child = fork();
     if (child == 0) {
@@ -210,10 +185,10 @@ static void test_passed_descriptors_are_closed_and_told_with_who_passed_them(voi
     }
     raw_child_wait(child);
     expect_from(scene, "hi", child);
-    assert_int_equal(scene->node.events[KITH_EVENT_FDS_REFUSED], 1);
-    assert_true(scene->node.counts[KITH_EVENT_FDS_REFUSED] >= 1); /* the kernel does not say how many it closed itself */
+    assert_int_equal(scene->server.events[KITH_EVENT_FDS_REFUSED], 1);
+    assert_true(scene->server.counts[KITH_EVENT_FDS_REFUSED] >= 1); /* the kernel does not say how many it closed itself */
     snprintf(name, sizeof(name), "pid %d ", (int)child);
-    assert_non_null(strstr(scene->node.texts[KITH_EVENT_FDS_REFUSED], name));
+    assert_non_null(strstr(scene->server.texts[KITH_EVENT_FDS_REFUSED], name));
     assert_true(testing_fd_count() <= before + 1); /* the pidfd of the writer */
     leave(scene, fd);
 }
@@ -223,18 +198,18 @@ static void test_passed_descriptors_are_closed_and_told_with_who_passed_them(voi
 static void test_a_message_of_which_only_a_part_came_is_nothing(void **state) {
     struct scene *scene = *state;
     serve(scene, KITH_DEALER);
-    int fd = raw_peer(&scene->world, &scene->node, "DEALER", NULL);
+    int fd = raw_peer(&scene->world, &scene->server, "DEALER", NULL);
     raw_text(fd, "\1\3one\1\3two\0\5thr");
     leave(scene, fd);
-    expect_nothing(&scene->world, &scene->node);
+    expect_nothing(&scene->world, &scene->server);
 }
 
 static void test_announced_octets_take_no_memory(void **state) {
     struct scene *scene = *state;
     uint8_t octets[5000] = {2, 0, 0, 0, 0, 3, 0xff, 0xff, 0}; /* just below 64 MiB */
     serve(scene, KITH_DEALER);
-    int fd = raw_peer(&scene->world, &scene->node, "DEALER", NULL);
-    struct kith_session *session = node_session(&scene->node);
+    int fd = raw_peer(&scene->world, &scene->server, "DEALER", NULL);
+    struct kith_session *session = node_session(&scene->server);
     size_t sent = 0;
     for (size_t size = sizeof(octets); sent < 50000; sent += size) {
         raw_send(fd, octets, size);
@@ -249,16 +224,16 @@ static void test_announced_octets_take_no_memory(void **state) {
 static void expect_too_big(struct scene *scene, int fd, int error) {
     uint8_t octets[256];
     raw_until_end(&scene->world, fd, octets, sizeof(octets));
-    assert_int_equal(scene->node.events[KITH_EVENT_DISCONNECTED], 1);
-    assert_int_equal(scene->node.errors[KITH_EVENT_DISCONNECTED], error);
+    assert_int_equal(scene->server.events[KITH_EVENT_DISCONNECTED], 1);
+    assert_int_equal(scene->server.errors[KITH_EVENT_DISCONNECTED], error);
     leave(scene, fd);
-    expect_nothing(&scene->world, &scene->node);
+    expect_nothing(&scene->world, &scene->server);
 }
 
 static void test_sizes_beyond_all_limits_end_the_connection(void **state) {
     struct scene *scene = *state;
     serve(scene, KITH_DEALER);
-    node_option(&scene->node, KITH_OPTION_MAX_MESSAGE, INT64_C(1) << 40);
+    node_option(&scene->server, KITH_OPTION_MAX_MESSAGE, INT64_C(1) << 40);
     static const struct {
         char header[10];
         int error;
@@ -270,8 +245,8 @@ static void test_sizes_beyond_all_limits_end_the_connection(void **state) {
         {"\3\0\0\1\0\0\0\0\0", -EMSGSIZE},                 /* as many as allowed, but the frame counts too */
     };
     for (size_t i = 0; i < KITH_ARRAY_SIZE(rows); i++) {
-        scene->node.events[KITH_EVENT_DISCONNECTED] = 0;
-        int fd = raw_peer(&scene->world, &scene->node, "DEALER", NULL);
+        scene->server.events[KITH_EVENT_DISCONNECTED] = 0;
+        int fd = raw_peer(&scene->world, &scene->server, "DEALER", NULL);
         raw_send(fd, rows[i].header, 9);
         raw_text(fd, "x"); /* a frame is told with its first octet */
         expect_too_big(scene, fd, rows[i].error);
@@ -284,8 +259,8 @@ static void test_many_empty_frames_are_too_big_a_message(void **state) {
     for (size_t i = 0; i < sizeof(frames); i++)
         frames[i] = i % 2 == 0; /* MORE, no octets */
     serve(scene, KITH_DEALER);
-    node_option(&scene->node, KITH_OPTION_MAX_MESSAGE, 100000);
-    int fd = raw_peer(&scene->world, &scene->node, "DEALER", NULL);
+    node_option(&scene->server, KITH_OPTION_MAX_MESSAGE, 100000);
+    int fd = raw_peer(&scene->world, &scene->server, "DEALER", NULL);
     raw_send(fd, frames, sizeof(frames));
     expect_too_big(scene, fd, -EMSGSIZE);
 }
@@ -294,8 +269,8 @@ static void test_pings_of_a_peer_that_does_not_read_pile_up_to_a_limit(void **st
     struct scene *scene = *state;
     uint8_t octets[23 * 1000];
     serve(scene, KITH_DEALER);
-    int fd = raw_peer(&scene->world, &scene->node, "DEALER", NULL);
-    struct kith_session *session = node_session(&scene->node);
+    int fd = raw_peer(&scene->world, &scene->server, "DEALER", NULL);
+    struct kith_session *session = node_session(&scene->server);
     for (size_t i = 0; i < 1000; i++) {
         memcpy(octets + i * 23,
                "\4\x15\4PING\0\0"
@@ -313,7 +288,7 @@ static void test_pings_of_a_peer_that_does_not_read_pile_up_to_a_limit(void **st
     }
     assert_true(most > 100000); /* it did pile up */
     assert_true(most < 400000);
-    assert_int_equal(kith_socket_peer_count(scene->node.socket), 1);
+    assert_int_equal(kith_socket_peer_count(scene->server.socket), 1);
     leave(scene, fd);
 }
 
@@ -321,12 +296,12 @@ static void test_a_flood_of_messages_nobody_takes_stops_the_reading(void **state
     struct scene *scene = *state;
     static uint8_t octets[30000];
     serve(scene, KITH_DEALER);
-    node_option(&scene->node, KITH_OPTION_RECV_HWM, 10);
-    int fd = raw_peer(&scene->world, &scene->node, "DEALER", NULL);
+    node_option(&scene->server, KITH_OPTION_RECV_HWM, 10);
+    int fd = raw_peer(&scene->world, &scene->server, "DEALER", NULL);
     assert_int_equal(kith_fd_set_nonblock(fd), 0);
     for (size_t i = 0; i < sizeof(octets); i += 3)
         octets[i + 1] = 1; /* 00 01 00: a message of one octet */
-    struct kith_account *account = node_session(&scene->node)->account;
+    struct kith_account *account = node_session(&scene->server)->account;
     ssize_t sent = 0, n;
     size_t held;
     do { /* whole messages, until nobody reads any more */
@@ -339,10 +314,10 @@ static void test_a_flood_of_messages_nobody_takes_stops_the_reading(void **state
     assert_true(held >= 10 && held <= 10 + KITH_SLAB_SIZE / 3);
     for (ssize_t i = 0; i < sent / 3; i++) {
         kith_msg *msg = NULL;
-        assert_int_equal(kith_socket_recv(scene->node.socket, &msg, 10000), 0);
+        assert_int_equal(kith_socket_recv(scene->server.socket, &msg, 10000), 0);
         kith_msg_free(msg);
     }
-    expect_nothing(&scene->world, &scene->node);
+    expect_nothing(&scene->world, &scene->server);
     assert_int_equal(account->messages, 0);
     assert_int_equal(account->octets, 0);
     leave(scene, fd);
@@ -367,19 +342,34 @@ static void pass(struct scene *scene, uint64_t ms) {
 static void test_a_peer_that_we_do_not_read_is_not_silent(void **state) {
     struct scene *scene = *state;
     serve(scene, KITH_DEALER);
-    node_option(&scene->node, KITH_OPTION_RECV_HWM, 1);
-    node_option(&scene->node, KITH_OPTION_HEARTBEAT_INTERVAL, 10);
-    int fd = raw_peer(&scene->world, &scene->node, "DEALER", NULL);
+    node_option(&scene->server, KITH_OPTION_RECV_HWM, 1);
+    node_option(&scene->server, KITH_OPTION_HEARTBEAT_INTERVAL, 10);
+    int fd = raw_peer(&scene->world, &scene->server, "DEALER", NULL);
     raw_text(fd, "\4\7\4PING\0\1" /* a tenth of a second to live */ "\0\3one");
     settle_down(&scene->world);
     raw_text(fd, "\0\3two");
     pass(scene, 150);
-    assert_int_equal(scene->node.events[KITH_EVENT_DISCONNECTED], 0);
-    expect_words(&scene->node, "one");
-    expect_words(&scene->node, "two");
-    assert_int_equal(scene->node.events[KITH_EVENT_DISCONNECTED], 0);
-    until(&scene->world, scene->node.events[KITH_EVENT_DISCONNECTED] == 1); /* but now that it is read again, it is */
-    assert_int_equal(scene->node.errors[KITH_EVENT_DISCONNECTED], -ETIMEDOUT);
+    assert_int_equal(scene->server.events[KITH_EVENT_DISCONNECTED], 0);
+    expect_words(&scene->server, "one");
+    expect_words(&scene->server, "two");
+    assert_int_equal(scene->server.events[KITH_EVENT_DISCONNECTED], 0);
+    until(&scene->world, scene->server.events[KITH_EVENT_DISCONNECTED] == 1); /* but now that it is read again, it is */
+    assert_int_equal(scene->server.errors[KITH_EVENT_DISCONNECTED], -ETIMEDOUT);
+    leave(scene, fd);
+}
+
+static void test_a_peer_that_answers_no_ping_is_disconnected_by_that_name(void **state) {
+    struct scene *scene = *state;
+    uint8_t octets[256];
+    serve(scene, KITH_DEALER);
+    node_option(&scene->server, KITH_OPTION_HEARTBEAT_INTERVAL, 5);
+    node_option(&scene->server, KITH_OPTION_HEARTBEAT_TIMEOUT, 10);
+    int fd = raw_peer(&scene->world, &scene->server, "DEALER", NULL);
+    size_t size = raw_until_end(&scene->world, fd, octets, sizeof(octets));
+    assert_true(memmem(octets, size, "\4\7\4PING\0\0", 9) != NULL);
+    assert_int_equal(scene->server.events[KITH_EVENT_DISCONNECTED], 1);
+    assert_int_equal(scene->server.errors[KITH_EVENT_DISCONNECTED], -ETIMEDOUT);
+    assert_non_null(strstr(scene->server.texts[KITH_EVENT_DISCONNECTED], "no answer to a PING within heartbeat-timeout"));
     leave(scene, fd);
 }
 
@@ -388,10 +378,10 @@ static void test_a_peer_of_zmtp_3_0_is_not_sent_what_it_does_not_know(void **sta
     uint8_t octets[256];
     bool over = false;
     serve(scene, KITH_DEALER);
-    node_option(&scene->node, KITH_OPTION_HEARTBEAT_INTERVAL, 5);
-    int fd = raw_connect(&scene->node);
+    node_option(&scene->server, KITH_OPTION_HEARTBEAT_INTERVAL, 5);
+    int fd = raw_connect(&scene->server);
     raw_handshake(fd, 0, "DEALER", NULL);
-    until(&scene->world, kith_socket_peer_count(scene->node.socket) == 1);
+    until(&scene->world, kith_socket_peer_count(scene->server.socket) == 1);
     settle_down(&scene->world);
     assert_true(slurp(fd, octets, sizeof(octets), &over) > GREETING_SIZE);
     pass(scene, 30);
@@ -404,13 +394,13 @@ static void test_a_ping_gets_out_between_messages_that_wait(void **state) {
     struct scene *scene = *state;
     static uint8_t octets[2 * 1024 * 1024];
     serve(scene, KITH_DEALER);
-    int fd = raw_peer(&scene->world, &scene->node, "DEALER", NULL);
-    struct kith_session *session = node_session(&scene->node);
+    int fd = raw_peer(&scene->world, &scene->server, "DEALER", NULL);
+    struct kith_session *session = node_session(&scene->server);
     for (int i = 0; i < 3; i++) {
         kith_msg *msg = NULL;
         assert_int_equal(kith_msg_new(&msg), 0);
         assert_int_equal(kith_msg_add(msg, octets, 500000), 0);
-        assert_int_equal(kith_socket_send(scene->node.socket, msg, 0), 0);
+        assert_int_equal(kith_socket_send(scene->server.socket, msg, 0), 0);
     }
     settle_down(&scene->world);
     assert_true(session->queued > 0);
@@ -432,16 +422,16 @@ static void test_slow_octets_do_not_prolong_the_handshake(void **state) {
     bool over = false;
     size_t size = 0, sent = 0;
     serve(scene, KITH_DEALER);
-    node_option(&scene->node, KITH_OPTION_HANDSHAKE_TIMEOUT, 50);
+    node_option(&scene->server, KITH_OPTION_HANDSHAKE_TIMEOUT, 50);
     raw_greeting(greeting, 1);
-    int fd = raw_connect(&scene->node);
+    int fd = raw_connect(&scene->server);
     while (!over && sent < GREETING_SIZE) {
         (void)!send(fd, greeting + sent++, 1, MSG_NOSIGNAL);
         pass(scene, 5);
         size += slurp(fd, octets + size, sizeof(octets) - size, &over);
     }
     assert_true(sent < GREETING_SIZE);
-    assert_int_equal(scene->node.errors[KITH_EVENT_HANDSHAKE_FAILED], -ETIMEDOUT);
+    assert_int_equal(scene->server.errors[KITH_EVENT_HANDSHAKE_FAILED], -ETIMEDOUT);
     leave(scene, fd);
 }
 
@@ -449,23 +439,23 @@ static void test_a_dismissed_peer_that_does_not_leave_is_left(void **state) {
     struct scene *scene = *state;
     uint8_t octets[256];
     serve(scene, KITH_DEALER);
-    node_deny(&scene->node, getpid(), KITH_VERB_CONNECT);
-    int fd = raw_connect(&scene->node);
+    node_deny(&scene->server, getpid(), KITH_VERB_CONNECT);
+    int fd = raw_connect(&scene->server);
     raw_handshake(fd, 1, "DEALER", NULL);
     size_t size = raw_until_end(&scene->world, fd, octets, sizeof(octets));
     assert_true(contains(octets, size, "access denied by policy: connect"));
     assert_false(contains(octets, size, "not-him"));
     assert_false(contains(octets, size, "READY"));
-    until(&scene->world, kith_list_empty(&scene->node.socket->sessions.peers)); /* though we have not closed */
+    until(&scene->world, kith_list_empty(&scene->server.socket->sessions.peers)); /* though we have not closed */
     close(fd);
 }
 
 static void test_peers_in_their_handshake_do_not_hold_up_a_drain(void **state) {
     struct scene *scene = *state;
     serve(scene, KITH_DEALER);
-    int silent = raw_connect(&scene->node);
-    until(&scene->world, !kith_list_empty(&scene->node.socket->sessions.peers));
-    assert_int_equal(kith_socket_drain(scene->node.socket, -1), 0);
+    int silent = raw_connect(&scene->server);
+    until(&scene->world, !kith_list_empty(&scene->server.socket->sessions.peers));
+    assert_int_equal(kith_socket_drain(scene->server.socket, -1), 0);
     close(silent);
 }
 
@@ -507,27 +497,27 @@ static void test_a_session_begins_anew_with_an_empty_queue(void **state) {
     uint8_t octets[1024];
     bool over = false;
     int listeners[2], fds[3];
-    node_init(&scene->world, &scene->node, KITH_ROUTER, &quiet_handler);
-    node_option(&scene->node, KITH_OPTION_ROUTER_HANDOVER, 1);
-    node_option(&scene->node, KITH_OPTION_RECONNECT_MIN, 1);
+    node_init(&scene->world, &scene->server, KITH_ROUTER, &quiet_handler);
+    node_option(&scene->server, KITH_OPTION_ROUTER_HANDOVER, 1);
+    node_option(&scene->server, KITH_OPTION_RECONNECT_MIN, 1);
     for (int i = 0; i < 2; i++) {
         listeners[i] = raw_listen(&address, endpoints[i], sizeof(endpoints[i]));
-        assert_int_equal(kith_socket_connect(scene->node.socket, endpoints[i], NULL), 0);
+        assert_int_equal(kith_socket_connect(scene->server.socket, endpoints[i], NULL), 0);
         fds[i] = raw_accept(scene, listeners[i]);
         for (int message = 0; i == 1 && message < 3; message++) /* more than the first will read */
-            assert_int_equal(kith_socket_send(scene->node.socket, large("twin"), 0), 0);
+            assert_int_equal(kith_socket_send(scene->server.socket, large("twin"), 0), 0);
         settle_down(&scene->world);
         raw_handshake(fds[i], 1, "DEALER", "twin"); /* the second takes the first one's place */
-        until(&scene->world, scene->node.events[KITH_EVENT_CONNECTED] == (unsigned)i + 1);
+        until(&scene->world, scene->server.events[KITH_EVENT_CONNECTED] == (unsigned)i + 1);
     }
-    assert_true(scene->node.counts[KITH_EVENT_DROPPED] > 0);
+    assert_true(scene->server.counts[KITH_EVENT_DROPPED] > 0);
     fds[2] = raw_accept(scene, listeners[0]);
     raw_handshake(fds[2], 1, "DEALER", "other");
-    until(&scene->world, scene->node.events[KITH_EVENT_CONNECTED] == 3);
-    assert_int_equal(try_words(&scene->node, "other|hello", 0), 0);
+    until(&scene->world, scene->server.events[KITH_EVENT_CONNECTED] == 3);
+    assert_int_equal(try_words(&scene->server, "other|hello", 0), 0);
     settle_down(&scene->world);
     assert_true(contains(octets, slurp(fds[2], octets, sizeof(octets), &over), "hello"));
-    node_deinit(&scene->node);
+    node_deinit(&scene->server);
     for (int i = 0; i < 3; i++)
         close(fds[i]);
     for (int i = 0; i < 2; i++)
@@ -552,47 +542,46 @@ static void test_trying_again_takes_longer_each_time_up_to_the_limit(void **stat
     struct scene *scene = *state;
     struct delays delays = {0};
     static const unsigned most[TRIES] = {4, 8, 16, 16, 16};
-    node_init(&scene->world, &scene->node, KITH_DEALER, &quiet_handler);
-    scene->node.on_other = note_delay;
-    scene->node.extra = &delays;
-    node_option(&scene->node, KITH_OPTION_RECONNECT_MIN, 4);
-    node_option(&scene->node, KITH_OPTION_RECONNECT_MAX, 16);
-    assert_int_equal(kith_socket_connect(scene->node.socket, "ipc://@kith-test-hostile-nobody", NULL), 0);
+    node_init(&scene->world, &scene->server, KITH_DEALER, &quiet_handler);
+    scene->server.on_other = note_delay;
+    scene->server.extra = &delays;
+    node_option(&scene->server, KITH_OPTION_RECONNECT_MIN, 4);
+    node_option(&scene->server, KITH_OPTION_RECONNECT_MAX, 16);
+    assert_int_equal(kith_socket_connect(scene->server.socket, "ipc://@kith-test-hostile-nobody", NULL), 0);
     until(&scene->world, delays.count == TRIES);
     for (unsigned i = 0; i < TRIES; i++)
         assert_in_range(delays.ms[i] - (i > 0 ? delays.ms[i - 1] : 0), most[i] - most[i] / 4, most[i]);
-    assert_int_equal(scene->node.errors[KITH_EVENT_RETRY], -ECONNREFUSED);
+    assert_int_equal(scene->server.errors[KITH_EVENT_RETRY], -ECONNREFUSED);
 }
-
-#define SCENE_TEST(name) cmocka_unit_test_setup_teardown(name, scene_setup, scene_teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        SCENE_TEST(test_a_frame_written_by_two_is_refused),
-        SCENE_TEST(test_a_header_written_by_two_is_refused),
-        SCENE_TEST(test_frames_of_one_message_written_by_two_are_refused),
-        SCENE_TEST(test_a_command_written_by_two_is_refused),
-        SCENE_TEST(test_a_denied_message_finished_by_another_is_refused),
-        SCENE_TEST(test_a_greeting_finished_by_another_is_refused),
-        SCENE_TEST(test_a_handshake_finished_by_another_is_refused),
-        SCENE_TEST(test_whole_messages_of_two_writers_are_told_apart),
-        SCENE_TEST(test_denying_one_writer_does_not_hurt_the_other),
-        SCENE_TEST(test_a_policy_holds_from_the_next_message_on),
-        SCENE_TEST(test_passed_descriptors_are_closed_and_told_with_who_passed_them),
-        SCENE_TEST(test_a_message_of_which_only_a_part_came_is_nothing),
-        SCENE_TEST(test_announced_octets_take_no_memory),
-        SCENE_TEST(test_sizes_beyond_all_limits_end_the_connection),
-        SCENE_TEST(test_many_empty_frames_are_too_big_a_message),
-        SCENE_TEST(test_pings_of_a_peer_that_does_not_read_pile_up_to_a_limit),
-        SCENE_TEST(test_a_flood_of_messages_nobody_takes_stops_the_reading),
-        SCENE_TEST(test_a_peer_that_we_do_not_read_is_not_silent),
-        SCENE_TEST(test_a_peer_of_zmtp_3_0_is_not_sent_what_it_does_not_know),
-        SCENE_TEST(test_a_ping_gets_out_between_messages_that_wait),
-        SCENE_TEST(test_slow_octets_do_not_prolong_the_handshake),
-        SCENE_TEST(test_a_dismissed_peer_that_does_not_leave_is_left),
-        SCENE_TEST(test_peers_in_their_handshake_do_not_hold_up_a_drain),
-        SCENE_TEST(test_a_session_begins_anew_with_an_empty_queue),
-        SCENE_TEST(test_trying_again_takes_longer_each_time_up_to_the_limit),
+        ROW(test_a_frame_written_by_two_is_refused, "ipc"),
+        ROW(test_a_header_written_by_two_is_refused, "ipc"),
+        ROW(test_frames_of_one_message_written_by_two_are_refused, "ipc"),
+        ROW(test_a_command_written_by_two_is_refused, "ipc"),
+        ROW(test_a_denied_message_finished_by_another_is_refused, "ipc"),
+        ROW(test_a_greeting_finished_by_another_is_refused, "ipc"),
+        ROW(test_a_handshake_finished_by_another_is_refused, "ipc"),
+        ROW(test_whole_messages_of_two_writers_are_told_apart, "ipc"),
+        ROW(test_denying_one_writer_does_not_hurt_the_other, "ipc"),
+        ROW(test_a_policy_holds_from_the_next_message_on, "ipc"),
+        ROW(test_passed_descriptors_are_closed_and_told_with_who_passed_them, "ipc"),
+        ROW(test_a_message_of_which_only_a_part_came_is_nothing, "ipc"),
+        ROW(test_announced_octets_take_no_memory, "ipc"),
+        ROW(test_sizes_beyond_all_limits_end_the_connection, "ipc"),
+        ROW(test_many_empty_frames_are_too_big_a_message, "ipc"),
+        ROW(test_pings_of_a_peer_that_does_not_read_pile_up_to_a_limit, "ipc"),
+        ROW(test_a_flood_of_messages_nobody_takes_stops_the_reading, "ipc"),
+        ROW(test_a_peer_that_we_do_not_read_is_not_silent, "ipc"),
+        ROW(test_a_peer_that_answers_no_ping_is_disconnected_by_that_name, "ipc"),
+        ROW(test_a_peer_of_zmtp_3_0_is_not_sent_what_it_does_not_know, "ipc"),
+        ROW(test_a_ping_gets_out_between_messages_that_wait, "ipc"),
+        ROW(test_slow_octets_do_not_prolong_the_handshake, "ipc"),
+        ROW(test_a_dismissed_peer_that_does_not_leave_is_left, "ipc"),
+        ROW(test_peers_in_their_handshake_do_not_hold_up_a_drain, "ipc"),
+        ROW(test_a_session_begins_anew_with_an_empty_queue, "ipc"),
+        ROW(test_trying_again_takes_longer_each_time_up_to_the_limit, "ipc"),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -428,18 +428,17 @@ static void test_sockets_may_come_and_go_at_any_time(void **state) {
     assert_true(received > 0);
 }
 
-#define ROW(test)                                                                                                                          \
-    { #test, test, scene_setup, scene_teardown, NULL }
+#define SCENE_TEST(name) cmocka_unit_test_setup_teardown(name, scene_setup, scene_teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        ROW(test_many_push_to_one),
-        ROW(test_large_bodies_arrive_whole),
-        ROW(test_each_gets_its_own_answer),
-        ROW(test_a_router_knows_who_asked),
-        ROW(test_a_loop_with_a_thread_of_its_own_answers),
-        ROW(test_each_subscriber_gets_its_topic),
-        ROW(test_sockets_may_come_and_go_at_any_time),
+        SCENE_TEST(test_many_push_to_one),
+        SCENE_TEST(test_large_bodies_arrive_whole),
+        SCENE_TEST(test_each_gets_its_own_answer),
+        SCENE_TEST(test_a_router_knows_who_asked),
+        SCENE_TEST(test_a_loop_with_a_thread_of_its_own_answers),
+        SCENE_TEST(test_each_subscriber_gets_its_topic),
+        SCENE_TEST(test_sockets_may_come_and_go_at_any_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

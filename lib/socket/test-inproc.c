@@ -1,38 +1,8 @@
 /* socket/test-inproc.c: what is particular to inproc://, within one loop. What it shares with other transports is in their tests' rows. */
-#include "socket/testing.h"
-
-struct scene {
-    struct world world; /* first: the world's helpers take it */
-    struct node server, client, other;
-};
-
-static int scene_setup(void **state) {
-    struct scene *scene = calloc(1, sizeof(*scene));
-    if (!scene)
-        return -1;
-    scene->world.fds_before = testing_fd_count();
-    *state = scene;
-    return kith_loop_new(&scene->world.loop);
-}
-
-static int scene_teardown(void **state) {
-    struct scene *scene = *state;
-    node_deinit(&scene->client);
-    node_deinit(&scene->other);
-    node_deinit(&scene->server);
-    return world_teardown(state);
-}
+#include "socket/testing-scene.h"
 
 static void make(struct scene *scene, struct node *node, enum kith_socket_type type) {
     node_init(&scene->world, node, type, &quiet_handler);
-}
-
-static void join(struct scene *scene, enum kith_socket_type ours, enum kith_socket_type theirs) {
-    make(scene, &scene->server, theirs);
-    node_bind(&scene->server, "inproc");
-    make(scene, &scene->client, ours);
-    node_connect(&scene->client, &scene->server);
-    until(&scene->world, kith_socket_peer_count(scene->server.socket) == 1 && kith_socket_peer_count(scene->client.socket) == 1);
 }
 
 static void test_the_peer_is_this_process(void **state) {
@@ -40,7 +10,8 @@ static void test_the_peer_is_this_process(void **state) {
     kith_msg *msg;
     pid_t pid = 0;
     uid_t uid = 0;
-    join(scene, KITH_PUSH, KITH_PULL);
+    serve(scene, KITH_PULL);
+    join(scene, &scene->client, KITH_PUSH);
     send_words(&scene->client, "who?");
     assert_int_equal(kith_socket_recv(scene->server.socket, &msg, 10000), 0);
     kith_origin *origin = kith_msg_origin(msg);
@@ -57,8 +28,7 @@ static void test_metadata_is_claimed_as_over_the_wire(void **state) {
     const char *name;
     const uint8_t *value;
     size_t size;
-    make(scene, &scene->server, KITH_ROUTER);
-    node_bind(&scene->server, "inproc");
+    serve(scene, KITH_ROUTER);
     make(scene, &scene->client, KITH_DEALER);
     node_id(&scene->client, "me");
     assert_int_equal(kith_socket_add_metadata(scene->client.socket, "X-Shoe-Size", "44", 2, NULL), 0);
@@ -113,8 +83,7 @@ static void test_a_name_in_use_is_named(void **state) {
 
 static void test_types_that_do_not_go_together_are_both_told(void **state) {
     struct scene *scene = *state;
-    make(scene, &scene->server, KITH_PULL);
-    node_bind(&scene->server, "inproc");
+    serve(scene, KITH_PULL);
     make(scene, &scene->client, KITH_REQ);
     node_connect(&scene->client, &scene->server);
     until(&scene->world, scene->server.events[KITH_EVENT_HANDSHAKE_FAILED] > 0 && scene->client.events[KITH_EVENT_HANDSHAKE_FAILED] > 0);
@@ -204,8 +173,7 @@ static void test_more_peers_than_may_come_are_refused(void **state) {
 
 static void test_a_heartbeat_needs_no_answer_here(void **state) {
     struct scene *scene = *state;
-    make(scene, &scene->server, KITH_PULL);
-    node_bind(&scene->server, "inproc");
+    serve(scene, KITH_PULL);
     make(scene, &scene->client, KITH_PUSH);
     node_option(&scene->client, KITH_OPTION_HEARTBEAT_INTERVAL, 1);
     node_option(&scene->client, KITH_OPTION_HEARTBEAT_TIMEOUT, 1);
@@ -222,7 +190,8 @@ static void test_a_large_body_is_not_copied(void **state) {
     struct scene *scene = *state;
     kith_buffer *buffer;
     kith_msg *msg;
-    join(scene, KITH_PUSH, KITH_PULL);
+    serve(scene, KITH_PULL);
+    join(scene, &scene->client, KITH_PUSH);
     assert_int_equal(kith_buffer_new(1000000, &buffer), 0);
     assert_int_equal(kith_msg_new(&msg), 0);
     assert_int_equal(kith_msg_add_slice(msg, (struct kith_slice){buffer, kith_buffer_data(buffer), 1000000}), 0);
@@ -236,31 +205,27 @@ static void test_a_large_body_is_not_copied(void **state) {
 
 static void test_a_socket_may_be_its_own_peer(void **state) {
     struct scene *scene = *state;
-    make(scene, &scene->server, KITH_DEALER);
-    node_bind(&scene->server, "inproc");
+    serve(scene, KITH_DEALER);
     node_connect(&scene->server, &scene->server);
     until(&scene->world, kith_socket_peer_count(scene->server.socket) == 2);
     send_words(&scene->server, "to myself");
     expect_words(&scene->server, "to myself");
 }
 
-#define ROW(test)                                                                                                                          \
-    { #test, test, scene_setup, scene_teardown, NULL }
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        ROW(test_the_peer_is_this_process),
-        ROW(test_metadata_is_claimed_as_over_the_wire),
-        ROW(test_who_connects_first_waits_for_the_name),
-        ROW(test_a_name_in_use_is_named),
-        ROW(test_types_that_do_not_go_together_are_both_told),
-        ROW(test_streams_of_octets_have_no_inproc),
-        ROW(test_the_limits_are_exact),
-        ROW(test_a_message_beyond_the_limit_ends_the_pipe),
-        ROW(test_more_peers_than_may_come_are_refused),
-        ROW(test_a_heartbeat_needs_no_answer_here),
-        ROW(test_a_large_body_is_not_copied),
-        ROW(test_a_socket_may_be_its_own_peer),
+        ROW(test_the_peer_is_this_process, "inproc"),
+        ROW(test_metadata_is_claimed_as_over_the_wire, "inproc"),
+        ROW(test_who_connects_first_waits_for_the_name, "inproc"),
+        ROW(test_a_name_in_use_is_named, "inproc"),
+        ROW(test_types_that_do_not_go_together_are_both_told, "inproc"),
+        ROW(test_streams_of_octets_have_no_inproc, "inproc"),
+        ROW(test_the_limits_are_exact, "inproc"),
+        ROW(test_a_message_beyond_the_limit_ends_the_pipe, "inproc"),
+        ROW(test_more_peers_than_may_come_are_refused, "inproc"),
+        ROW(test_a_heartbeat_needs_no_answer_here, "inproc"),
+        ROW(test_a_large_body_is_not_copied, "inproc"),
+        ROW(test_a_socket_may_be_its_own_peer, "inproc"),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,12 +7,8 @@ struct scene {
 };
 
 static int scene_setup(void **state) {
-    struct scene *scene = calloc(1, sizeof(*scene));
+    struct scene *scene = world_new(state, sizeof(*scene));
     if (!scene)
-        return -1;
-    scene->world.fds_before = testing_fd_count();
-    *state = scene;
-    if (kith_loop_new(&scene->world.loop) < 0)
         return -1;
     node_init(&scene->world, &scene->node, KITH_DEALER, &quiet_handler);
     return 0;

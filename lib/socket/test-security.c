@@ -1,34 +1,13 @@
 /* socket/test-security.c: PLAIN and CURVE between sockets, over each transport: who comes in, who does not, and what is known of whom. */
 #include <kith/curve.h>
 
-#include "socket/testing.h"
+#include "socket/testing-scene.h"
 
-struct scene {
-    struct world world; /* first: the world's helpers take it */
-    const char *endpoint;
-    struct node server, client;
-    uint8_t server_public[32], server_secret[32], client_public[32], client_secret[32];
-};
+static struct { uint8_t server_public[32], server_secret[32], client_public[32], client_secret[32]; } keys;
 
-static int scene_setup(void **state) {
-    const char *endpoint = *state;
-    struct scene *scene = calloc(1, sizeof(*scene));
-    if (!scene)
-        return -1;
-    scene->endpoint = endpoint;
-    scene->world.fds_before = testing_fd_count();
-    *state = scene;
-    if (kith_curve_keypair(scene->server_public, scene->server_secret) < 0 ||
-        kith_curve_keypair(scene->client_public, scene->client_secret) < 0)
-        return -1;
-    return kith_loop_new(&scene->world.loop);
-}
-
-static int scene_teardown(void **state) {
-    struct scene *scene = *state;
-    node_deinit(&scene->client);
-    node_deinit(&scene->server);
-    return world_teardown(state);
+static int make_keys(void **state) {
+    int r = kith_curve_keypair(keys.server_public, keys.server_secret);
+    return r < 0 ? r : kith_curve_keypair(keys.client_public, keys.client_secret);
 }
 
 static void set(struct node *node, const char *name, const char *value) {
@@ -66,9 +45,9 @@ static void plain(struct scene *scene, const char *name, const char *password) {
 static void curve(struct scene *scene, enum kith_socket_type server, enum kith_socket_type client) {
     begin(scene, server, client);
     node_option(&scene->server, KITH_OPTION_CURVE_SERVER, 1);
-    set_key(&scene->server, KITH_OPTION_CURVE_SECRET_KEY, scene->server_secret);
-    set_key(&scene->client, KITH_OPTION_CURVE_SECRET_KEY, scene->client_secret);
-    set_key(&scene->client, KITH_OPTION_CURVE_SERVER_KEY, scene->server_public);
+    set_key(&scene->server, KITH_OPTION_CURVE_SECRET_KEY, keys.server_secret);
+    set_key(&scene->client, KITH_OPTION_CURVE_SECRET_KEY, keys.client_secret);
+    set_key(&scene->client, KITH_OPTION_CURVE_SERVER_KEY, keys.server_public);
 }
 
 /* PLAIN ---------------------------------------------------------------------------------------------------------------------- */
@@ -149,11 +128,11 @@ static void test_both_ends_know_each_others_key(void **state) {
         send_words(&scene->client, "ask");
         assert_int_equal(kith_socket_recv(scene->server.socket, &msg, 10000), 0);
         assert_words(msg, "ask");
-        assert_key(kith_msg_origin(msg), scene->client_public);
+        assert_key(kith_msg_origin(msg), keys.client_public);
         kith_msg_free(msg);
         send_words(&scene->server, "say");
         assert_int_equal(kith_socket_recv(scene->client.socket, &msg, 10000), 0);
-        assert_key(kith_msg_origin(msg), scene->server_public);
+        assert_key(kith_msg_origin(msg), keys.server_public);
         kith_msg_free(msg);
     }
 }
@@ -251,7 +230,7 @@ static void test_a_server_knows_the_key_behind_a_number(void **state) {
 static void test_a_client_with_another_servers_key_does_not_come_in(void **state) {
     struct scene *scene = *state;
     curve(scene, KITH_REP, KITH_REQ);
-    set_key(&scene->client, KITH_OPTION_CURVE_SERVER_KEY, scene->client_public);
+    set_key(&scene->client, KITH_OPTION_CURVE_SERVER_KEY, keys.client_public);
     meet(scene);
     until(&scene->world, scene->server.events[KITH_EVENT_HANDSHAKE_FAILED] > 0);
     assert_int_equal(scene->server.errors[KITH_EVENT_HANDSHAKE_FAILED], -EKEYREJECTED);
@@ -331,34 +310,30 @@ static void test_curve_without_a_secret_key_is_refused_with_the_remedy(void **st
     set(&scene->server, "curve-server", "yes");
     assert_int_equal(kith_socket_bind(scene->server.socket, "tcp://127.0.0.1:0", &error), -EINVAL);
     assert_non_null(strstr(error.text, "curve-server: needs curve-secret-key too"));
-    set_key(&scene->client, KITH_OPTION_CURVE_SERVER_KEY, scene->server_public);
+    set_key(&scene->client, KITH_OPTION_CURVE_SERVER_KEY, keys.server_public);
     assert_int_equal(kith_socket_connect(scene->client.socket, "tcp://127.0.0.1:1", &error), -EINVAL);
     assert_non_null(strstr(error.text, "curve-server-key: needs curve-secret-key too"));
 }
 
-#define ROW(test, endpoint)                                                                                                                \
-    { #test " " endpoint, test, scene_setup, scene_teardown, (void *)(uintptr_t)(endpoint) }
-#define ROWS(test) ROW(test, "ipc"), ROW(test, "tcp://127.0.0.1:0")
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        ROWS(test_name_and_password_open_the_door),
-        ROWS(test_another_password_does_not),
-        ROWS(test_another_name_does_not),
-        ROWS(test_a_plain_server_that_knows_nobody_lets_nobody_in),
-        ROWS(test_mechanisms_must_be_the_same),
-        ROWS(test_both_ends_know_each_others_key),
-        ROWS(test_messages_of_every_size_arrive_sealed),
-        ROWS(test_a_stream_of_sealed_messages_with_heartbeats),
-        ROWS(test_subscriptions_are_sealed_too),
-        ROWS(test_groups_are_sealed_too),
-        ROWS(test_a_server_knows_the_key_behind_a_number),
-        ROWS(test_a_client_with_another_servers_key_does_not_come_in),
-        ROWS(test_the_client_may_bind_and_the_server_connect),
-        ROWS(test_an_enforced_domain_without_a_handler_keeps_all_out),
+        STREAM_ROWS(test_name_and_password_open_the_door),
+        STREAM_ROWS(test_another_password_does_not),
+        STREAM_ROWS(test_another_name_does_not),
+        STREAM_ROWS(test_a_plain_server_that_knows_nobody_lets_nobody_in),
+        STREAM_ROWS(test_mechanisms_must_be_the_same),
+        STREAM_ROWS(test_both_ends_know_each_others_key),
+        STREAM_ROWS(test_messages_of_every_size_arrive_sealed),
+        STREAM_ROWS(test_a_stream_of_sealed_messages_with_heartbeats),
+        STREAM_ROWS(test_subscriptions_are_sealed_too),
+        STREAM_ROWS(test_groups_are_sealed_too),
+        STREAM_ROWS(test_a_server_knows_the_key_behind_a_number),
+        STREAM_ROWS(test_a_client_with_another_servers_key_does_not_come_in),
+        STREAM_ROWS(test_the_client_may_bind_and_the_server_connect),
+        STREAM_ROWS(test_an_enforced_domain_without_a_handler_keeps_all_out),
         ROW(test_a_peer_cannot_speak_for_the_handler, "ipc"),
         ROW(test_keys_are_octets_or_z85, "ipc"),
         ROW(test_curve_without_a_secret_key_is_refused_with_the_remedy, "ipc"),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, make_keys, NULL);
 }

@@ -15,14 +15,12 @@ struct scene {
 
 static int scene_setup(void **state) {
     const char *endpoint = *state;
-    struct scene *scene = calloc(1, sizeof(*scene));
+    struct scene *scene = world_new(state, sizeof(*scene));
     if (!scene)
         return -1;
     scene->endpoint = endpoint;
     scene->answer = "200|OK||";
-    scene->world.fds_before = testing_fd_count();
-    *state = scene;
-    return kith_loop_new(&scene->world.loop);
+    return 0;
 }
 
 static int scene_teardown(void **state) {
@@ -250,6 +248,18 @@ static void test_an_answer_may_come_later(void **state) {
     until_met(scene);
 }
 
+static void test_a_handler_that_does_not_answer_gives_nobody_more_time(void **state) {
+    struct scene *scene = *state;
+    plain(scene);
+    node_option(&scene->server, KITH_OPTION_HANDSHAKE_TIMEOUT, 50);
+    scene->answer = NULL;
+    meet(scene);
+    until(&scene->world, scene->server.events[KITH_EVENT_HANDSHAKE_FAILED] == 1);
+    assert_int_equal(scene->questions, 1);
+    assert_int_equal(scene->server.errors[KITH_EVENT_HANDSHAKE_FAILED], -ETIMEDOUT);
+    assert_int_equal(kith_socket_peer_count(scene->server.socket), 0);
+}
+
 static void test_a_client_may_leave_before_the_answer(void **state) {
     struct scene *scene = *state;
     leave_open(scene);
@@ -278,21 +288,18 @@ static void test_a_handler_that_goes_has_not_decided(void **state) {
     assert_int_equal(scene->client.events[KITH_EVENT_REFUSED], 0);
 }
 
-#define ROW(test, endpoint)                                                                                                                \
-    { #test " " endpoint, test, scene_setup, scene_teardown, (void *)(uintptr_t)(endpoint) }
-#define ROWS(test) ROW(test, "ipc"), ROW(test, "tcp://127.0.0.1:0")
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        ROWS(test_the_handler_sees_name_and_password),
-        ROWS(test_the_handler_sees_the_clients_key),
-        ROWS(test_null_is_asked_about_with_a_domain_only),
-        ROWS(test_what_the_handler_says_are_claims_of_its_own),
-        ROWS(test_each_refusal_has_its_way),
-        ROWS(test_an_answer_may_come_later),
-        ROWS(test_a_client_may_leave_before_the_answer),
-        ROWS(test_a_server_may_go_before_the_answer),
-        ROWS(test_a_handler_that_goes_has_not_decided),
+        STREAM_ROWS(test_the_handler_sees_name_and_password),
+        STREAM_ROWS(test_the_handler_sees_the_clients_key),
+        STREAM_ROWS(test_null_is_asked_about_with_a_domain_only),
+        STREAM_ROWS(test_what_the_handler_says_are_claims_of_its_own),
+        STREAM_ROWS(test_each_refusal_has_its_way),
+        STREAM_ROWS(test_an_answer_may_come_later),
+        STREAM_ROWS(test_a_handler_that_does_not_answer_gives_nobody_more_time),
+        STREAM_ROWS(test_a_client_may_leave_before_the_answer),
+        STREAM_ROWS(test_a_server_may_go_before_the_answer),
+        STREAM_ROWS(test_a_handler_that_goes_has_not_decided),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,18 +8,22 @@
 struct scene {
     struct world world; /* first: the world's helpers take it */
     const char *endpoint;
-    struct node server, client, other;
+    union { /* by either name */
+        struct node server, radio;
+    };
+    union {
+        struct node client, dish;
+    };
+    struct node other;
 };
 
 static inline int scene_setup(void **state) {
     const char *endpoint = *state;
-    struct scene *scene = calloc(1, sizeof(*scene));
+    struct scene *scene = world_new(state, sizeof(*scene));
     if (!scene)
         return -1;
     scene->endpoint = endpoint;
-    scene->world.fds_before = testing_fd_count();
-    *state = scene;
-    return kith_loop_new(&scene->world.loop);
+    return 0;
 }
 
 static inline int scene_teardown(void **state) {
@@ -66,10 +70,5 @@ static inline unsigned take_all(struct scene *scene, struct node *node) {
     }
     return count;
 }
-
-/* A test at one endpoint, and at those of all transports. */
-#define ROW(test, endpoint)                                                                                                                \
-    { #test " " endpoint, test, scene_setup, scene_teardown, (void *)(uintptr_t)(endpoint) }
-#define ROWS(test) ROW(test, "ipc"), ROW(test, "tcp://127.0.0.1:0"), ROW(test, "inproc")
 
 #endif

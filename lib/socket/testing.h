@@ -298,4 +298,12 @@ static inline struct kith_session *node_session(const struct node *node) {
     return session;
 }
 
+/* Rows ----------------------------------------------------------------------------------------------------------------------- */
+
+/* A test at one endpoint, at those of all streams, and at inproc:// too. scene_setup() is handed the endpoint in *state. */
+#define ROW(test, endpoint)                                                                                                                \
+    { #test " " endpoint, test, scene_setup, scene_teardown, (void *)(uintptr_t)(endpoint) }
+#define STREAM_ROWS(test) ROW(test, "ipc"), ROW(test, "tcp://127.0.0.1:0")
+#define ROWS(test) STREAM_ROWS(test), ROW(test, "inproc")
+
 #endif

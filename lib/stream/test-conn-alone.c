@@ -21,14 +21,12 @@ struct alone {
 };
 
 static int alone_setup(void **state) {
-    struct alone *alone = calloc(1, sizeof(*alone));
+    struct alone *alone = world_new(state, sizeof(*alone));
     if (!alone)
         return -1;
     alone->peer = -1;
     alone->expected = SIZE_MAX;
-    alone->world.fds_before = testing_fd_count();
-    *state = alone;
-    return kith_loop_new(&alone->world.loop);
+    return 0;
 }
 
 static int alone_teardown(void **state) {

@@ -28,14 +28,12 @@ static bool has_descriptors(rlim_t count) {
 }
 
 static int crowd_setup(void **state) {
-    struct crowd *crowd = calloc(1, sizeof(*crowd));
+    struct crowd *crowd = world_new(state, sizeof(*crowd));
     if (!crowd)
         return -1;
-    crowd->world.fds_before = testing_fd_count();
     crowd->ends = calloc(CROWD, sizeof(*crowd->ends));
     crowd->peers = calloc(CROWD, sizeof(*crowd->peers));
-    *state = crowd;
-    return crowd->ends && crowd->peers ? kith_loop_new(&crowd->world.loop) : -1;
+    return crowd->ends && crowd->peers ? 0 : -1;
 }
 
 static int crowd_teardown(void **state) {

@@ -26,14 +26,12 @@ static void shop_drained(kith_listener *listener, void *userdata) {
 
 static int shop_setup(void **state) {
     static const struct kith_listener_ops ops = {.accept = shop_accept, .drained = shop_drained};
-    struct shop *shop = calloc(1, sizeof(*shop));
+    struct shop *shop = world_new(state, sizeof(*shop));
     char name[64];
     if (!shop)
         return -1;
-    *state = shop;
-    shop->world.fds_before = testing_fd_count();
     snprintf(name, sizeof(name), "@kith-test-drain-%d", (int)getpid());
-    if (kith_loop_new(&shop->world.loop) < 0 || kith_address_unix(name, &shop->address) < 0)
+    if (kith_address_unix(name, &shop->address) < 0)
         return -1;
     return kith_listener_new(shop->world.loop, &shop->address, NULL, &ops, shop, &shop->listener, NULL);
 }

@@ -25,7 +25,7 @@ struct place {
 };
 
 static int place_setup(void **state) {
-    struct place *place = calloc(1, sizeof(*place));
+    struct place *place = world_new(state, sizeof(*place));
     if (!place)
         return -1;
     place->accepted = -1;
@@ -33,9 +33,7 @@ static int place_setup(void **state) {
     if (!mkdtemp(place->directory))
         return -1;
     snprintf(place->path, sizeof(place->path), "%s/x.sock", place->directory);
-    place->world.fds_before = testing_fd_count();
-    *state = place;
-    return kith_loop_new(&place->world.loop);
+    return 0;
 }
 
 static int place_teardown(void **state) {

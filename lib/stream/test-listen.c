@@ -26,7 +26,7 @@ struct site {
 };
 
 static int site_setup(void **state) {
-    struct site *site = calloc(1, sizeof(*site));
+    struct site *site = world_new(state, sizeof(*site));
     if (!site)
         return -1;
     site->accepted = -1;
@@ -35,9 +35,7 @@ static int site_setup(void **state) {
         return -1;
     snprintf(site->path, sizeof(site->path), "%s/x.sock", site->directory);
     snprintf(site->other, sizeof(site->other), "%s/other", site->directory);
-    site->world.fds_before = testing_fd_count();
-    *state = site;
-    return kith_loop_new(&site->world.loop);
+    return 0;
 }
 
 static int site_teardown(void **state) {

@@ -25,16 +25,14 @@ struct hall {
 };
 
 static int hall_setup(void **state) {
-    struct hall *hall = calloc(1, sizeof(*hall));
+    struct hall *hall = world_new(state, sizeof(*hall));
     if (!hall)
         return -1;
     strcpy(hall->directory, "/tmp/kith-test-listener-XXXXXX");
     if (!mkdtemp(hall->directory))
         return -1;
     snprintf(hall->path, sizeof(hall->path), "%s/x.sock", hall->directory);
-    hall->world.fds_before = testing_fd_count();
-    *state = hall;
-    return kith_loop_new(&hall->world.loop);
+    return 0;
 }
 
 static int hall_teardown(void **state) {

@@ -17,12 +17,7 @@ struct ends {
 };
 
 static int ends_setup(void **state) {
-    struct ends *ends = calloc(1, sizeof(*ends));
-    if (!ends)
-        return -1;
-    ends->world.fds_before = testing_fd_count();
-    *state = ends;
-    return kith_loop_new(&ends->world.loop);
+    return world_new(state, sizeof(struct ends)) ? 0 : -1;
 }
 
 static int ends_teardown(void **state) {

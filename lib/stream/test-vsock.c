@@ -16,12 +16,7 @@ struct stage {
 };
 
 static int stage_setup(void **state) {
-    struct stage *stage = calloc(1, sizeof(*stage));
-    if (!stage)
-        return -1;
-    stage->world.fds_before = testing_fd_count();
-    *state = stage;
-    return kith_loop_new(&stage->world.loop);
+    return world_new(state, sizeof(struct stage)) ? 0 : -1;
 }
 
 static int stage_teardown(void **state) {

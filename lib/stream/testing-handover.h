@@ -102,7 +102,7 @@ static inline void offer(struct house *house, uint64_t timeout_ms) {
 }
 
 static inline int house_setup(void **state) {
-    struct house *house = calloc(1, sizeof(*house));
+    struct house *house = world_new(state, sizeof(*house));
     if (!house)
         return -1;
     house->fd = house->line = -1;
@@ -111,10 +111,7 @@ static inline int house_setup(void **state) {
         return -1;
     snprintf(house->path, sizeof(house->path), "%s/x.sock", house->directory);
     snprintf(house->handed, sizeof(house->handed), "@%s", house->directory);
-    house->world.fds_before = testing_fd_count();
-    *state = house;
-    if (kith_loop_new(&house->world.loop) < 0 || kith_address_unix(house->path, &house->address) < 0 ||
-        kith_address_unix(house->handed, &house->at) < 0)
+    if (kith_address_unix(house->path, &house->address) < 0 || kith_address_unix(house->handed, &house->at) < 0)
         return -1;
     return kith_listener_new(house->world.loop, &house->address, NULL, &accept_ops, house, &house->listener, &house->error);
 }

@@ -27,16 +27,14 @@ struct service {
 };
 
 static inline int service_setup(void **state) {
-    struct service *service = calloc(1, sizeof(*service));
+    struct service *service = world_new(state, sizeof(*service));
     if (!service)
         return -1;
     strcpy(service->directory, "/tmp/kith-test-service-XXXXXX");
     if (!mkdtemp(service->directory) || chmod(service->directory, 0755) < 0)
         return -1;
     snprintf(service->path, sizeof(service->path), "%s/x.sock", service->directory);
-    service->world.fds_before = testing_fd_count();
-    *state = service;
-    return kith_loop_new(&service->world.loop);
+    return 0;
 }
 
 static inline int service_teardown(void **state) {

@@ -39,13 +39,18 @@ struct world {
     size_t fds_before;
 };
 
-static inline int world_setup(void **state) {
-    struct world *world = calloc(1, sizeof(*world));
+/* What a test has, of `size` octets, zero but for the world that it begins with. NULL: there is no loop to be had. */
+static inline void *world_new(void **state, size_t size) {
+    struct world *world = calloc(1, size);
     if (!world)
-        return -1;
+        return NULL;
     world->fds_before = testing_fd_count();
     *state = world;
-    return kith_loop_new(&world->loop);
+    return kith_loop_new(&world->loop) < 0 ? NULL : world;
+}
+
+static inline int world_setup(void **state) {
+    return world_new(state, sizeof(struct world)) ? 0 : -1;
 }
 
 static inline int world_teardown(void **state) {

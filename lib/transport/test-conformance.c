@@ -44,13 +44,11 @@ static bool case_is_here(const struct transport_case *row) {
 /* cmocka hands a test its row in *state. */
 static int stage_setup(void **state) {
     const struct transport_case *row = *state;
-    struct stage *stage = calloc(1, sizeof(*stage));
+    struct stage *stage = world_new(state, sizeof(*stage));
     if (!stage)
         return -1;
     stage->expected = row;
-    stage->world.fds_before = testing_fd_count();
-    *state = stage;
-    return kith_loop_new(&stage->world.loop);
+    return 0;
 }
 
 static int stage_teardown(void **state) {

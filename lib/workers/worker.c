@@ -5,12 +5,12 @@
  */
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/pthread.h"
 #include "workers/cpus.h"
 #include "workers/workers.h"
 
@@ -178,16 +178,8 @@ static void *run_thread(void *userdata) {
     return NULL;
 }
 
-/* A signal that a thread causes itself is not blocked: the kernel would end the process past its handlers. */
 static int create(kith_worker *worker) {
-    static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
-    sigset_t blocked, before;
-    sigfillset(&blocked);
-    for (size_t i = 0; i < KITH_ARRAY_SIZE(own); i++)
-        sigdelset(&blocked, own[i]);
-    pthread_sigmask(SIG_SETMASK, &blocked, &before);
-    int r = -pthread_create(&worker->thread, NULL, run_thread, worker);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int r = kith_pthread_create(&worker->thread, run_thread, worker);
     worker->spawned = r == 0;
     return r;
 }

@@ -76,6 +76,25 @@ static void test_a_cookie_is_of_no_use_on_another_connection(void **state) {
     subject_deinit(&second);
 }
 
+/* To open a HELLO costs more than to send one: a connection has one try. */
+static void test_a_second_hello_ends_the_handshake(void **state) {
+    struct kith_zmtp_options options = curve_server();
+    struct subject server;
+    struct hand hand = {0};
+    struct octets octets = {0};
+    subject_init(&server, &options, DECISION_ACCEPT);
+    octets_add_hex(&octets, GREETING_CURVE);
+    hand_hello(&hand, FAULT_NONE, &octets);
+    subject_feed(&server, octets.data, octets.size);
+    assert_null(strstr(subject_text(&server), "FAILED"));
+    octets.size = 0;
+    hand_hello(&hand, FAULT_NONE, &octets);
+    subject_feed(&server, octets.data, octets.size);
+    assert_string_equal(last_line(&server), "FAILED EPROTO: command \"HELLO\" came before INITIATE\n");
+    octets_clear(&octets);
+    subject_deinit(&server);
+}
+
 static void test_commands_out_of_order_end_the_handshake(void **state) {
     static const struct {
         bool server;
@@ -328,15 +347,11 @@ static void test_a_storm_of_pings_does_not_fill_memory(void **state) {
     subject_deinit(&b);
 }
 
-static int setup(void **state) {
-    curve_keys();
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_whatever_a_client_does_wrong_has_its_name),
         cmocka_unit_test(test_a_cookie_is_of_no_use_on_another_connection),
+        cmocka_unit_test(test_a_second_hello_ends_the_handshake),
         cmocka_unit_test(test_commands_out_of_order_end_the_handshake),
         cmocka_unit_test(test_a_server_without_the_secret_key_is_found_out),
         cmocka_unit_test(test_no_octet_of_the_handshake_can_be_changed),
@@ -348,5 +363,5 @@ int main(void) {
         cmocka_unit_test(test_the_limits_hold_inside_of_the_seal),
         cmocka_unit_test(test_a_storm_of_pings_does_not_fill_memory),
     };
-    return cmocka_run_group_tests(tests, setup, NULL);
+    return cmocka_run_group_tests(tests, curve_keys, NULL);
 }

@@ -347,11 +347,6 @@ static void test_sealed_frames_are_opened_where_they_lie_or_gathered(void **stat
     subject_deinit(&b);
 }
 
-static int setup(void **state) {
-    curve_keys();
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_client_made_by_hand_is_served),
@@ -367,5 +362,5 @@ int main(void) {
         cmocka_unit_test(test_the_server_keeps_nothing_of_a_client_but_the_cookies_key),
         cmocka_unit_test(test_sealed_frames_are_opened_where_they_lie_or_gathered),
     };
-    return cmocka_run_group_tests(tests, setup, NULL);
+    return cmocka_run_group_tests(tests, curve_keys, NULL);
 }

@@ -20,11 +20,12 @@ struct pair {
 
 static struct pair pair_client, pair_server, pair_other;
 
-static inline void curve_keys(void) {
+static inline int curve_keys(void **state) {
     CHECK(sodium_init() >= 0);
     crypto_box_keypair(pair_client.public_key, pair_client.secret_key);
     crypto_box_keypair(pair_server.public_key, pair_server.secret_key);
     crypto_box_keypair(pair_other.public_key, pair_other.secret_key);
+    return 0;
 }
 
 static inline struct kith_zmtp_options curve_client(void) {

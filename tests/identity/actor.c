@@ -16,11 +16,6 @@ _Static_assert(sizeof(ACTOR_TEXT) - 1 == BODY_SIZE, "the wire forms below say so
 
 /* In the actor's process ------------------------------------------------------------------------------------------- */
 
-static int connect_and_shake(struct raw *raw, const struct actor_role *role) {
-    int result = raw_connect(NULL, role->endpoint, raw);
-    return result < 0 ? result : raw_handshake(raw, "DEALER", role->claims);
-}
-
 static int rush(struct raw *raw, const struct actor_role *role) {
     uint8_t wire[RAW_GREETING + RAW_READY_MAX + 2 + BODY_SIZE];
     raw_greeting(wire);
@@ -59,7 +54,7 @@ static int move_to_cgroup(const char *folder) {
 static int take_step(struct raw *raw, const struct actor_role *role, enum actor_step step) {
     switch (step) {
     case ACTOR_CONNECT:
-        return connect_and_shake(raw, role);
+        return raw_join(NULL, role->endpoint, "DEALER", role->claims, raw);
     case ACTOR_RUSH:
         return rush(raw, role);
     case ACTOR_SEND:

@@ -194,8 +194,7 @@ static void test_nor_does_one_that_came_with_the_pidfd_of_a_dead_writer(void **s
     struct support *support = *state;
     struct raw raw;
     kith_socket *server = one_message_at_a_time(support);
-    assert_int_equal(raw_connect(support, kith_socket_last_endpoint(server), &raw), 0);
-    assert_int_equal(raw_handshake(&raw, "DEALER", NULL), 0);
+    assert_int_equal(raw_join(support, kith_socket_last_endpoint(server), "DEALER", NULL, &raw), 0);
     struct pair_of_lives lives = {.first_role = {.fd = raw.fd, .uid = USER_A, .gid = GROUP_A, .extra = EXTRA_A}};
     wait_beyond_death(support, &lives, server);
     raw_close(&raw);

@@ -129,8 +129,7 @@ static void test_announced_octets_cost_nothing_before_they_arrive(void **state) 
     kith_socket *server = echo_server(support);
     struct raw liars[LIARS];
     for (size_t i = 0; i < LIARS; i++) {
-        assert_int_equal(raw_connect(support, kith_socket_last_endpoint(server), &liars[i]), 0);
-        assert_int_equal(raw_handshake(&liars[i], "REQ", NULL), 0);
+        assert_int_equal(raw_join(support, kith_socket_last_endpoint(server), "REQ", NULL, &liars[i]), 0);
     }
     size_t heap = support_heap(), rss = support_rss_kb();
     for (size_t i = 0; i < LIARS; i++)
@@ -185,8 +184,7 @@ static void test_a_peer_that_leaves_in_the_middle_leaves_nothing_behind(void **s
     } cuts[] = {{OCTETS("\1")}, {OCTETS("\0\5hell")}, {OCTETS("\1\1x")}, {OCTETS("\1\1x\2\0\0\0")}};
     for (size_t i = 0; i < KITH_ARRAY_SIZE(cuts); i++) {
         struct raw raw;
-        assert_int_equal(raw_connect(support, kith_socket_last_endpoint(server), &raw), 0);
-        assert_int_equal(raw_handshake(&raw, "DEALER", NULL), 0);
+        assert_int_equal(raw_join(support, kith_socket_last_endpoint(server), "DEALER", NULL, &raw), 0);
         assert_int_equal(raw_write(&raw, cuts[i].octets, cuts[i].size), 0);
         raw_close(&raw);
         support_event(support, server, KITH_EVENT_DISCONNECTED);
@@ -201,8 +199,7 @@ static void test_a_rep_drops_what_has_no_envelope(void **state) {
     struct support *support = &interop->support;
     kith_socket *server = echo_server(support);
     struct raw raw;
-    assert_int_equal(raw_connect(support, kith_socket_last_endpoint(server), &raw), 0);
-    assert_int_equal(raw_handshake(&raw, "DEALER", NULL), 0);
+    assert_int_equal(raw_join(support, kith_socket_last_endpoint(server), "DEALER", NULL, &raw), 0);
     assert_int_equal(raw_write(&raw, OCTETS("\1\1a\0\1b"
                                             "\0\5alone"
                                             "\1\0\0\4good")),
@@ -219,8 +216,7 @@ static void test_a_rep_drops_what_has_no_envelope(void **state) {
 static struct raw claim_id(struct support *support, kith_socket *server, bool claims, uint8_t id[static 5]) {
     struct raw raw;
     struct raw_property claim[] = {{"Identity", (const char *)id, 5}, {NULL, NULL, 0}};
-    assert_int_equal(raw_connect(support, kith_socket_last_endpoint(server), &raw), 0);
-    assert_int_equal(raw_handshake(&raw, "DEALER", claims ? claim : NULL), 0);
+    assert_int_equal(raw_join(support, kith_socket_last_endpoint(server), "DEALER", claims ? claim : NULL, &raw), 0);
     assert_int_equal(raw_send(&raw, 0, "hello", 5), 0);
     _cleanup_(kith_msg_freep) kith_msg *msg = support_recv(support, server);
     size_t size = 0;
@@ -259,8 +255,7 @@ static void test_a_claimed_id_that_looks_automatic_blocks_nobody(void **state) {
 static void flood(struct support *support, const void *message, size_t size) {
     kith_socket *server = support_server(support, KITH_ROUTER, support_ipc(support));
     struct raw raw;
-    assert_int_equal(raw_connect(support, kith_socket_last_endpoint(server), &raw), 0);
-    assert_int_equal(raw_handshake(&raw, "DEALER", NULL), 0);
+    assert_int_equal(raw_join(support, kith_socket_last_endpoint(server), "DEALER", NULL, &raw), 0);
     size_t heap = support_heap(), sent = 0;
     for (bool progress = true; progress;) {
         ssize_t count = send(raw.fd, message, size, MSG_DONTWAIT | MSG_NOSIGNAL);

@@ -84,8 +84,7 @@ static void test_a_peer_that_stops_answering_heartbeats_is_given_up(void **state
     support_set(server, KITH_OPTION_HEARTBEAT_TIMEOUT, 2 * BEAT_MS);
     support_bind(server, support_ipc(support));
     struct raw raw;
-    assert_int_equal(raw_connect(support, kith_socket_last_endpoint(server), &raw), 0);
-    assert_int_equal(raw_handshake(&raw, "REQ", NULL), 0);
+    assert_int_equal(raw_join(support, kith_socket_last_endpoint(server), "REQ", NULL, &raw), 0);
     for (int i = 0; i < 5; i++) {
         uint8_t pong[5 + 16] = PONG_NAME;
         size_t context = await_ping(&raw, pong + 5);
@@ -103,8 +102,7 @@ static void test_a_pong_echoes_the_context_of_its_ping(void **state) {
     struct support *support = &interop->support;
     kith_socket *server = support_server(support, KITH_ROUTER, support_ipc(support));
     struct raw raw;
-    assert_int_equal(raw_connect(support, kith_socket_last_endpoint(server), &raw), 0);
-    assert_int_equal(raw_handshake(&raw, "DEALER", NULL), 0);
+    assert_int_equal(raw_join(support, kith_socket_last_endpoint(server), "DEALER", NULL, &raw), 0);
     for (size_t size = 0; size <= 16; size++) {
         uint8_t ping[7 + 16] = PING_NAME "\0\0" /* TTL 0 */ "0123456789abcdef", answer[64];
         unsigned flags = 0;
@@ -124,8 +122,7 @@ static void test_a_peer_silent_beyond_its_own_ttl_is_given_up(void **state) {
     struct support *support = &interop->support;
     kith_socket *server = support_server(support, KITH_ROUTER, support_ipc(support));
     struct raw raw;
-    assert_int_equal(raw_connect(support, kith_socket_last_endpoint(server), &raw), 0);
-    assert_int_equal(raw_handshake(&raw, "DEALER", NULL), 0);
+    assert_int_equal(raw_join(support, kith_socket_last_endpoint(server), "DEALER", NULL, &raw), 0);
     assert_int_equal(raw_send(&raw, RAW_COMMAND, PING_NAME "\0\1" /* a tenth of a second */, 7), 0);
     const struct support_event *event = support_event(support, server, KITH_EVENT_DISCONNECTED);
     assert_int_equal(event->error, -ETIMEDOUT);

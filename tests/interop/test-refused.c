@@ -128,8 +128,7 @@ static void test_unknown_commands_in_traffic_are_ignored(void **state) {
     kith_socket *server = support_server(support, KITH_REP, support_ipc(support));
     support_echo(support, server);
     struct raw raw;
-    assert_int_equal(raw_connect(support, kith_socket_last_endpoint(server), &raw), 0);
-    assert_int_equal(raw_handshake(&raw, "REQ", NULL), 0);
+    assert_int_equal(raw_join(support, kith_socket_last_endpoint(server), "REQ", NULL, &raw), 0);
     assert_int_equal(raw_send(&raw, RAW_COMMAND, "\5ERROR\4oops", 11), 0);
     assert_int_equal(raw_send(&raw, RAW_COMMAND, "\7UNHEARD of", 11), 0);
     assert_int_equal(raw_send(&raw, RAW_COMMAND, "", 0), 0);

@@ -268,3 +268,14 @@ int raw_handshake(struct raw *raw, const char *socket_type, const struct raw_pro
     result = raw_write(raw, ready, raw_ready(ready, socket_type, properties));
     return result < 0 ? result : read_ready(raw);
 }
+
+int raw_join(struct support *support, const char *endpoint, const char *socket_type, const struct raw_property *properties,
+             struct raw *ret_raw) {
+    int result = raw_connect(support, endpoint, ret_raw);
+    if (result < 0)
+        return result;
+    result = raw_handshake(ret_raw, socket_type, properties);
+    if (result < 0)
+        raw_close(ret_raw);
+    return result;
+}

@@ -51,6 +51,9 @@ int raw_until_closed(struct raw *raw);
 
 /* Greeting and READY both ways. -EACCES when the peer answered with ERROR (raw->refusal), -EPROTO on anything else than READY. */
 int raw_handshake(struct raw *raw, const char *socket_type, const struct raw_property *properties);
+/* raw_connect() and raw_handshake(); open only when it returns 0. */
+int raw_join(struct support *support, const char *endpoint, const char *socket_type, const struct raw_property *properties,
+             struct raw *ret_raw);
 /* One frame. */
 int raw_send(struct raw *raw, unsigned flags, const void *body, size_t size);
 /* Next frame; at most `room` octets, longer ones are -EMSGSIZE. */

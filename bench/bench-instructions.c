@@ -1,0 +1,100 @@
+/*
+ * bench/bench-instructions.c: a PUSH and a PULL of one process over ipc, each on a loop of its own, whose work is in two functions that
+ * callgrind tells apart: send_round() and receive_round(). tools/bench-instructions runs it under valgrind.
+ *
+ * A round is to fit into the kernel's buffers, so that nobody waits for anybody: the instructions are the same each time, whatever else
+ * the machine does. The application's own work, to make a message and to look at one, is in them.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <kith/kith.h>
+
+#include "base/error.h"
+
+#define ENDPOINT "ipc://*"
+
+static struct plan { unsigned long rounds, messages, size; } plan;
+
+static unsigned received;
+
+static void on_message(kith_socket *socket, kith_msg *msg, void *userdata) {
+    size_t size;
+    const uint8_t *octets = kith_msg_frame(msg, 0, &size);
+    received += size == plan.size && octets[0] == (uint8_t)received;
+    kith_msg_free(msg);
+}
+
+static __attribute__((noinline)) int send_round(kith_loop *loop, kith_socket *socket, uint8_t *octets) {
+    int r = 0;
+    for (unsigned i = 0; r >= 0 && i < plan.messages; i++) {
+        kith_msg *msg;
+        octets[0] = (uint8_t)i;
+        r = kith_msg_new(&msg);
+        if (r >= 0)
+            r = kith_msg_add(msg, octets, plan.size);
+        if (r >= 0)
+            r = kith_socket_send(socket, msg, 0);
+    }
+    return r < 0 ? r : kith_loop_step(loop, 0);
+}
+
+static __attribute__((noinline)) int receive_round(kith_loop *loop) {
+    int r = 0;
+    received = 0;
+    while (r >= 0 && received < plan.messages)
+        r = kith_loop_step(loop, -1);
+    return r;
+}
+
+static int run(uint8_t *octets) {
+    static const struct kith_socket_handler handler = {.message = on_message};
+    kith_loop *near = NULL, *far = NULL;
+    kith_socket *push = NULL, *pull = NULL;
+    int r = kith_loop_new(&near);
+    if (r >= 0)
+        r = kith_loop_new(&far);
+    if (r >= 0)
+        r = kith_socket_new(near, KITH_PUSH, &push);
+    if (r >= 0)
+        r = kith_socket_new(far, KITH_PULL, &pull);
+    if (r >= 0)
+        r = kith_socket_bind(pull, ENDPOINT, NULL);
+    if (r >= 0)
+        r = kith_socket_connect(push, kith_socket_last_endpoint(pull), NULL);
+    kith_socket_set_handler(pull, &handler, NULL);
+    while (r >= 0 && kith_socket_peer_count(push) == 0) {
+        r = kith_loop_step(near, 0);
+        if (r >= 0)
+            r = kith_loop_step(far, 0);
+    }
+    for (unsigned i = 0; r >= 0 && i < plan.rounds; i++) {
+        r = send_round(near, push, octets);
+        if (r >= 0)
+            r = receive_round(far);
+    }
+    kith_socket_free(push);
+    kith_socket_free(pull);
+    kith_loop_free(near);
+    kith_loop_free(far);
+    return r;
+}
+
+static bool read_number(const char *text, unsigned long *ret_number) {
+    return (*ret_number = strtoul(text, NULL, 10)) > 0;
+}
+
+int main(int argc, char **argv) {
+    if (argc != 4 || !read_number(argv[1], &plan.rounds) || !read_number(argv[2], &plan.messages) || !read_number(argv[3], &plan.size)) {
+        fprintf(stderr, "usage: bench-instructions ROUNDS MESSAGES SIZE (so many messages a round)\n");
+        return 2;
+    }
+    uint8_t *octets = calloc(1, plan.size);
+    int r = octets ? run(octets) : -ENOMEM;
+    free(octets);
+    if (r < 0)
+        fprintf(stderr, "bench-instructions: %s\n", kith_error_name(r));
+    return r < 0;
+}
