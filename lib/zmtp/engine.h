@@ -117,9 +117,8 @@ struct kith_zmtp_output {
 
 /* Keys and numbers of CURVE's traffic. */
 struct kith_zmtp_seal {
-    uint8_t key[KITH_ZMTP_KEY_SIZE]; /* of both transient keys: precomputed */
-    uint64_t sent, received;         /* short nonces: the last of each direction */
-    bool server;
+    uint8_t sent_key[KITH_ZMTP_KEY_SIZE], received_key[KITH_ZMTP_KEY_SIZE]; /* of both transient keys, for each direction: box.h */
+    uint64_t sent, received;                                                /* short nonces: the last of each direction */
 };
 
 /* The longest header is that of the odd long command (frame.c): 9 octets and the 10 of "\x09SUBSCRIBE" by which it is known. */

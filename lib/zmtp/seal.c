@@ -3,7 +3,7 @@
  *
  *     "\x07MESSAGE"  short nonce (8)  authenticator (16)  [ flags (1)  octets ]
  *
- * What is in brackets is encrypted where it lies, with the key of both transient keys, which was computed once. The short nonce of a
+ * What is in brackets is encrypted where it lies (box.h), with keys that were computed once from both transient keys. The short nonce of a
  * direction rises with every frame: one that does not is a replay, and ends the connection. Nothing of a frame is looked at before its
  * authenticator has been found right. No allocation a frame.
  */
@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "zmtp/box.h"
 #include "zmtp/curve.h"
 #include "zmtp/engine.h"
 
@@ -24,6 +25,7 @@ enum {
 };
 
 static const char name[NAME_SIZE + 1] = "\x07MESSAGE";
+static const uint8_t from_client[] = "CurveZMQMESSAGEC", from_server[] = "CurveZMQMESSAGES";
 
 _Static_assert(KITH_ZMTP_SEAL_SIZE == AT_FLAGS + 1, "what a seal adds");
 _Static_assert(KITH_ZMTP_WIRE_MAX == KITH_ZMTP_HEADER_MAX + KITH_ZMTP_SEAL_SIZE, "what a frame adds at most");
@@ -42,8 +44,9 @@ int kith_zmtp_seal_start(struct kith_zmtp *engine, const uint8_t key[static KITH
     struct kith_zmtp_seal *seal = malloc(sizeof(*seal));
     if (!seal)
         return -ENOMEM;
-    *seal = (struct kith_zmtp_seal){.server = server, .sent = sent, .received = received};
-    memcpy(seal->key, key, sizeof(seal->key));
+    *seal = (struct kith_zmtp_seal){.sent = sent, .received = received};
+    kith_zmtp_box_key(seal->sent_key, key, server ? from_server : from_client);
+    kith_zmtp_box_key(seal->received_key, key, server ? from_client : from_server);
     engine->seal = seal;
     engine->output.open = engine->output.size;
     return 0;
@@ -57,18 +60,11 @@ struct kith_zmtp_seal *kith_zmtp_seal_free(struct kith_zmtp_seal *seal) {
     return NULL;
 }
 
-static void make_nonce(uint8_t nonce[static crypto_box_NONCEBYTES], bool from_server, const uint8_t *short_nonce) {
-    memcpy(nonce, from_server ? "CurveZMQMESSAGES" : "CurveZMQMESSAGEC", crypto_box_NONCEBYTES - KITH_ZMTP_SHORT_NONCE_SIZE);
-    memcpy(nonce + crypto_box_NONCEBYTES - KITH_ZMTP_SHORT_NONCE_SIZE, short_nonce, KITH_ZMTP_SHORT_NONCE_SIZE);
-}
-
 void kith_zmtp_seal_close(struct kith_zmtp_seal *seal, uint8_t *room, uint8_t flags, size_t size) {
-    uint8_t nonce[crypto_box_NONCEBYTES];
     memcpy(room, name, NAME_SIZE);
     kith_zmtp_short_nonce_write(++seal->sent, room + AT_NONCE); /* 2^64 frames are never reached */
-    make_nonce(nonce, seal->server, room + AT_NONCE);
     room[AT_FLAGS] = (flags & KITH_ZMTP_FLAG_MORE ? SEALED_MORE : 0) | (flags & KITH_ZMTP_FLAG_COMMAND ? SEALED_COMMAND : 0);
-    crypto_box_detached_afternm(room + AT_FLAGS, room + AT_MAC, room + AT_FLAGS, 1 + size, nonce, seal->key);
+    kith_zmtp_box_close(seal->sent_key, room + AT_NONCE, room + AT_FLAGS, 1 + size, room + AT_MAC);
 }
 
 /* Opens it where it lies. False: the engine is dead. */
@@ -84,9 +80,7 @@ static bool open_body(struct kith_zmtp *engine, uint8_t *body, size_t size, stru
                        seal->received);
         return false;
     }
-    uint8_t nonce[crypto_box_NONCEBYTES];
-    make_nonce(nonce, !seal->server, body + AT_NONCE);
-    if (crypto_box_open_detached_afternm(body + AT_FLAGS, body + AT_FLAGS, body + AT_MAC, size - AT_FLAGS, nonce, seal->key) != 0) {
+    if (!kith_zmtp_box_open(seal->received_key, body + AT_NONCE, body + AT_FLAGS, size - AT_FLAGS, body + AT_MAC)) {
         kith_zmtp_fail(engine, event, -EBADMSG, "a sealed frame does not open: it was changed, or is not of this connection");
         return false;
     }
