@@ -140,8 +140,8 @@ static void begin_kith(struct contest *contest) {
         need(kith_topics_add(&contest->set, &contest->subscriber, contest->topics[n].octets, contest->topics[n].size) >= 0, "add");
         sizes += contest->topics[n].size;
     }
-    printf("%s\tmemory\t%.1f\t%.1f\n", contest->shape->name,
-           ((double)(taken() - before) - (double)sizes) / contest->plan->topics, (double)sizes / contest->plan->topics);
+    printf("%s\tmemory\t%.1f\t%.1f\n", contest->shape->name, ((double)(taken() - before) - (double)sizes) / contest->plan->topics,
+           (double)sizes / contest->plan->topics);
 }
 
 static void begin_zmq(struct contest *contest) {
