@@ -66,6 +66,12 @@ static size_t children_offset(size_t room) {
     return (offsetof(struct kith_branches, octets) + octets + 7) & ~(size_t)7;
 }
 
+/* Two words of octets can always be read, see find_octet(). */
+static size_t branches_size(size_t room) {
+    size_t size = children_offset(room) + room * sizeof(struct kith_topic *), least = offsetof(struct kith_branches, octets) + 2 * WORD;
+    return size > least ? size : least;
+}
+
 static struct kith_topic **children_behind(const struct kith_branches *branches, size_t room) {
     return (struct kith_topic **)((uint8_t *)branches + children_offset(room)); // NOLINT: aligned to 8
 }
@@ -90,7 +96,7 @@ static size_t find_octet(const struct kith_branches *branches, uint8_t octet) {
         const uint8_t *found = memchr(branches->octets, octet, branches->count);
         return found ? (size_t)(found - branches->octets) : branches->count;
     }
-    size_t place = find_in_word(branches->octets, octet); /* the least block is larger than this */
+    size_t place = find_in_word(branches->octets, octet);
     return place < WORD ? place : WORD + find_in_word(branches->octets + WORD, octet);
 }
 
@@ -139,7 +145,7 @@ static int resize_branches(struct kith_topic *node, size_t room) {
     struct kith_branches *old = node->branches;
     struct kith_topic *child;
 
-    struct kith_branches *branches = calloc(1, children_offset(room) + room * sizeof(struct kith_topic *));
+    struct kith_branches *branches = calloc(1, branches_size(room));
     if (!branches)
         return -ENOMEM;
     branches->room = (uint16_t)room;
@@ -151,10 +157,9 @@ static int resize_branches(struct kith_topic *node, size_t room) {
     return 0;
 }
 
-/* Room for one child more at least, when there are so many: two, later a quarter. Small steps: copying 64 children costs little, and most
- * nodes with children have about ten. */
+/* Room for one child more at least, when there are so many: two, later half as many. Of nodes with children most have few, or ten. */
 static size_t larger(size_t count) {
-    size_t room = (count + (count < 8 ? 2 : count / 4)) & ~(size_t)1;
+    size_t room = (count + (count < 10 ? 2 : count / 2)) & ~(size_t)1;
     return room <= SMALL_ROOM ? room : count < SMALL_ROOM ? SMALL_ROOM : DIRECT_ROOM;
 }
 
