@@ -39,7 +39,7 @@ struct kith_msg {
     struct kith_account *account; /* of the peer that sent it, referenced; NULL: not received */
     char *group;                  /* NULL: none */
     uint32_t routing_id;          /* 0: none */
-    uint8_t command;              /* enum kith_session_command: in a session's queue; 0: it is a message */
+    uint8_t command;              /* what the queue or pipe that it is in makes of it; 0: it is a message */
     bool charged;                 /* the account has it on its books, with `charge` octets */
     size_t charge;
     size_t filling; /* octets of the last frame's buffer filled so far, while it is being received */

@@ -2,11 +2,12 @@
  * session/send.c: messages and commands on their way to the link.
  *
  * A message goes straight to the link as long as that has room, otherwise it waits in the session's queue; the first message of the queue
- * may be written in part, frame by frame; a link that takes messages as they are (link.h) has no such parts. A command that has to wait is
- * queued as a message of one frame that says so (kith_msg.command).
+ * may be written in part, frame by frame; a link that takes messages as they are (link.h) has no such parts. Commands that have to
+ * wait are queued in a row (commands.h), which counts as one message.
  */
 #include <errno.h>
 
+#include "session/commands.h"
 #include "session/session.h"
 
 KITH_DEFINE_CLEANUP(kith_msg *, kith_msg_free)
@@ -121,34 +122,58 @@ int kith_session_publish(struct kith_session *session, const kith_msg *msg) {
     return r;
 }
 
+/* Behind commands that wait at the end of the queue. False: there are none. */
+static bool session_add_command(struct kith_session *session, const struct kith_command *command) {
+    if (kith_list_empty(&session->queue))
+        return false;
+    kith_msg *last = kith_list_entry(session->queue.prev, kith_msg, link);
+    size_t cost = kith_msg_cost(last);
+    if (!kith_commands_add(last, command))
+        return false;
+    session->queued_octets += kith_msg_cost(last) - cost;
+    return true;
+}
+
 int kith_session_command(struct kith_session *session, enum kith_session_command command, const void *octets, size_t size) {
     if (session->state != KITH_SESSION_READY)
         return -EPIPE;
     int r = session->queued > 0 ? -EAGAIN : session->link->command(session, command, octets, size);
     if (r != -EAGAIN)
         return r;
-    _cleanup_(kith_msg_freep) kith_msg *msg = NULL;
-    r = kith_msg_new(&msg);
+    const struct kith_command waiting = {.command = command, .octets = octets, .size = size};
+    if (session_add_command(session, &waiting))
+        return 0;
+    kith_msg *msg;
+    r = kith_commands_new(&waiting, &msg);
     if (r >= 0)
-        r = kith_msg_add(msg, octets, size);
-    if (r < 0)
-        return r;
-    msg->command = (uint8_t)command;
-    session_enqueue(session, KITH_STEAL(msg));
-    return 0;
+        session_enqueue(session, msg);
+    return r;
 }
 
-/* Takes the first of the queue on 0. */
+/* Says a row's commands; what is left of it stays. */
+static int session_send_commands(struct kith_session *session, kith_msg *msg) {
+    struct kith_command command;
+    int r = 0;
+    while (r >= 0 && kith_commands_first(msg, &command)) {
+        r = session->link->command(session, command.command, command.octets, command.size);
+        if (r >= 0)
+            kith_commands_drop_first(msg);
+    }
+    return r;
+}
+
+/* The first of the queue. What went is not counted any more; on 0 that is all of it, and it is gone. */
 static int session_send_queued(struct kith_session *session, kith_msg *msg) {
-    const struct kith_frame *frame = kith_msg_at(msg, 0);
-    int r;
-    if (msg->command != KITH_COMMAND_NONE)
-        r = session->link->command(session, msg->command, kith_frame_data(frame), frame->slice.size);
-    else if (session->link->take)
-        return session->link->take(session, msg);
-    else
-        r = session->link->write(session, msg);
-    if (r >= 0)
+    size_t cost = kith_msg_cost(msg);
+    bool commands = msg->command != KITH_COMMAND_NONE, takes = !commands && session->link->take;
+    int r = commands ? session_send_commands(session, msg) : takes ? session->link->take(session, msg) : session->link->write(session, msg);
+    if (r < 0) {
+        session->queued_octets -= commands ? cost - kith_msg_cost(msg) : 0;
+        return r;
+    }
+    session->queued--;
+    session->queued_octets -= cost;
+    if (!takes)
         kith_msg_free(msg);
     return r;
 }
@@ -156,16 +181,12 @@ static int session_send_queued(struct kith_session *session, kith_msg *msg) {
 void kith_session_pump(struct kith_session *session) {
     while (session->queued > 0) {
         kith_session_speak(session); /* a PING behind a queue that is never empty would never go */
-        kith_msg *msg = kith_list_first(&session->queue, kith_msg, link);
-        size_t cost = kith_msg_cost(msg);
-        int r = session_send_queued(session, msg);
+        int r = session_send_queued(session, kith_list_first(&session->queue, kith_msg, link));
         if (r < 0) {
             if (r != -EAGAIN)
                 kith_session_break(session, r);
             return;
         }
-        session->queued--;
-        session->queued_octets -= cost;
     }
     kith_session_speak(session);
 }

@@ -74,10 +74,14 @@ static void session_drop_connection(struct kith_session *session) {
     session->dismissed = false;
 }
 
-/* Returns how many messages it lost. */
+/* Returns how many messages it lost; commands are said anew to the next peer. */
 static size_t session_drop_queue(struct kith_session *session) {
+    size_t lost = 0;
+    kith_list_foreach (&session->queue, node)
+        lost += kith_list_entry(node, kith_msg, link)->command == KITH_COMMAND_NONE;
     session->queued = session->queued_octets = 0;
-    return kith_msg_queue_free(&session->queue);
+    (void)kith_msg_queue_free(&session->queue);
+    return lost;
 }
 
 void kith_session_close(struct kith_session *session) {

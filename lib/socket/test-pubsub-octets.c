@@ -129,6 +129,74 @@ static void test_subscriptions_that_nobody_takes_are_held_back(void **state) {
     close(fd);
 }
 
+/* Topics that a SUB asks for; each third one it cancels at once. */
+#define WAITING 30000
+#define WAITING_TOPIC 20
+
+/* Appends a command with the topic; `name` has its size in front. */
+static uint8_t *put_command(uint8_t *end, const char *name, const char *topic) {
+    *end++ = 4;
+    *end++ = (uint8_t)(strlen(name) + WAITING_TOPIC);
+    end = mempcpy(end, name, strlen(name));
+    return mempcpy(end, topic, WAITING_TOPIC);
+}
+
+/* More than the connection and the kernel take. Returns the octets of it all, to be freed. */
+static uint8_t *ask_for_much(struct scene *scene, size_t *ret_size) {
+    uint8_t *octets = malloc((size_t)WAITING * 2 * (12 + WAITING_TOPIC)), *end = octets;
+    char topic[WAITING_TOPIC + 1];
+    assert_non_null(octets);
+    for (unsigned i = 0; i < WAITING; i++) {
+        assert_int_equal(snprintf(topic, sizeof(topic), "telemetry/%05u/rate", i), WAITING_TOPIC);
+        assert_int_equal(kith_socket_subscribe(scene->server.socket, topic, WAITING_TOPIC), 0);
+        end = put_command(end, "\x09SUBSCRIBE", topic);
+        if (i % 3 > 0)
+            continue;
+        assert_int_equal(kith_socket_unsubscribe(scene->server.socket, topic, WAITING_TOPIC), 0);
+        end = put_command(end,
+                          "\x06"
+                          "CANCEL",
+                          topic);
+    }
+    *ret_size = (size_t)(end - octets);
+    return octets;
+}
+
+static void test_subscriptions_wait_in_order_and_in_few_messages_for_a_publisher_that_does_not_read(void **state) {
+    struct scene *scene = *state;
+    size_t size, got = 0;
+    bool over = false;
+    serve(scene, KITH_SUB);
+    int fd = raw_peer_of(&scene->world, &scene->server, 1, "PUB", NULL);
+    uint8_t *expected = ask_for_much(scene, &size), *octets = malloc(size + 1);
+    assert_non_null(octets);
+    const struct kith_session *session = node_session(&scene->server);
+    assert_in_range(session->queued, 1, WAITING / 100);
+    until(&scene->world, (got += slurp(fd, octets + got, size + 1 - got, &over), got >= size));
+    settle_down(&scene->world);
+    assert_int_equal(slurp(fd, octets, 1, &over), 0);
+    assert_memory_equal(octets, expected, size);
+    assert_int_equal(session->queued, 0);
+    assert_int_equal(session->queued_octets, 0);
+    free(octets);
+    free(expected);
+    close(fd);
+}
+
+/* They will be said to the next one: nothing is lost. */
+static void test_subscriptions_that_wait_for_a_peer_that_is_lost_are_no_dropped_messages(void **state) {
+    struct scene *scene = *state;
+    size_t size;
+    serve(scene, KITH_SUB);
+    int fd = raw_peer_of(&scene->world, &scene->server, 1, "PUB", NULL);
+    free(ask_for_much(scene, &size));
+    assert_true(node_session(&scene->server)->queued > 0);
+    close(fd);
+    until(&scene->world, scene->server.events[KITH_EVENT_DISCONNECTED] == 1);
+    settle_down(&scene->world);
+    assert_int_equal(scene->server.events[KITH_EVENT_DROPPED], 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         ROW(test_a_peer_of_zmtp_3_0_subscribes_by_messages, "ipc"),
@@ -136,6 +204,8 @@ int main(void) {
         ROW(test_a_peer_that_asked_twice_cancels_twice, "ipc"),
         ROW(test_libzmq_cancels_once_what_it_asked_for_twice, "ipc"),
         ROW(test_subscriptions_that_nobody_takes_are_held_back, "ipc"),
+        ROW(test_subscriptions_wait_in_order_and_in_few_messages_for_a_publisher_that_does_not_read, "ipc"),
+        ROW(test_subscriptions_that_wait_for_a_peer_that_is_lost_are_no_dropped_messages, "ipc"),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,10 +8,14 @@
 
 #include "topic/topics.h"
 
+static inline uint32_t kith_topic_holder_count(const struct kith_topic *topic) {
+    return topic->held == KITH_TOPIC_HELD_BY_MANY ? topic->holders.many->count : topic->held;
+}
+
 static inline struct kith_holder kith_topic_holder(const struct kith_topic *topic, uint32_t place) {
-    if (topic->holder_count > 1)
-        return topic->holders.many[place];
-    return (struct kith_holder){.subscriber = topic->holders.one, .place = topic->holding.place};
+    if (topic->held == KITH_TOPIC_HELD_BY_MANY)
+        return topic->holders.many->all[place];
+    return (struct kith_holder){.subscriber = topic->holders.one, .place = topic->place};
 }
 
 /* The subscriber's subscription of the topic, or NULL. Looks through the shorter of the two arrays. */

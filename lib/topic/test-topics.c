@@ -332,7 +332,7 @@ static void test_a_node_with_many_holders_stays_where_it_is(void **state) {
     const struct kith_topic *node = crowd[0].subscriptions[0].topic;
     assert_int_equal(drop(fixture, 0, "abc"), KITH_TOPIC_SOLE);
     assert_ptr_equal(crowd[0].subscriptions[0].topic, node);
-    assert_int_equal(node->parent->holder_count, 0);
+    assert_int_equal(node->parent->held, KITH_TOPIC_HELD_BY_NONE);
     kith_topics_leave(&fixture->topics, &crowd[CROWD - 1], NULL, NULL);
     assert_ptr_equal(crowd[0].subscriptions[0].topic->parent, &fixture->topics.root);
     for (unsigned i = 0; i < CROWD - 1; i++)

@@ -182,18 +182,18 @@ static inline const char *both_check_tree(const struct both *both) {
 
     for (const struct kith_topic *node = &both->topics.root, *next; node; node = next) {
         next = kith_topic_next(node);
-        if (node->parent && node->holder_count == 0 && node->child_count == 0)
+        if (node->parent && !node->held && !node->branches)
             return "a node for nobody";
-        if (node->parent && node->holder_count == 0 && node->child_count == 1 &&
+        if (node->parent && !node->held && node->branches->count == 1 &&
             (size_t)node->rest_size + 1 + next->rest_size <= KITH_TOPIC_REST_MAX)
             return "a node too many";
-        for (uint32_t i = 0; i < node->holder_count; i++) {
+        for (uint32_t i = 0; i < kith_topic_holder_count(node); i++) {
             struct kith_holder holder = kith_topic_holder(node, i);
             const struct kith_subscription *subscription = &holder.subscriber->subscriptions[holder.place];
             if (subscription->topic != node || subscription->place != i)
                 return "a holder and his subscription";
         }
-        holders += node->holder_count;
+        holders += kith_topic_holder_count(node);
     }
     return holders == both->pair_count ? NULL : "the number of holders";
 }

@@ -27,7 +27,7 @@ static enum kith_topic_change end_subscription(struct kith_topics *topics, struc
     struct kith_topic *topic = subscriber->subscriptions[place].topic;
 
     kith_topic_release(subscriber, place);
-    bool sole = topic->holder_count == 0;
+    bool sole = !topic->held;
     if (sole)
         topics->count--;
     kith_topic_tidy(topic);
@@ -39,7 +39,7 @@ void kith_topics_leave(struct kith_topics *topics, struct kith_subscriber *subsc
     while (subscriber->count > 0) {
         const struct kith_topic *topic = subscriber->subscriptions[subscriber->count - 1].topic;
         if (ended)
-            ended(topic, topic->holder_count == 1 ? KITH_TOPIC_SOLE : KITH_TOPIC_SHARED, userdata);
+            ended(topic, topic->held == KITH_TOPIC_HELD_BY_ONE ? KITH_TOPIC_SOLE : KITH_TOPIC_SHARED, userdata);
         (void)end_subscription(topics, subscriber, subscriber->count - 1);
     }
     subscriber->charge.used = 0;
@@ -63,7 +63,7 @@ static int begin_subscription(struct kith_topics *topics, struct kith_subscriber
         r = kith_topic_hold(node, subscriber); /* a node just made has no holder: this cannot fail and leave it so */
     if (r < 0)
         return r;
-    if (node->holder_count > 1)
+    if (node->held == KITH_TOPIC_HELD_BY_MANY)
         return KITH_TOPIC_SHARED;
     topics->count++;
     return KITH_TOPIC_SOLE;
@@ -110,11 +110,11 @@ void kith_topics_match(const struct kith_topics *topics, const void *data, size_
     const uint8_t *octets = data;
 
     for (const struct kith_topic *node = &topics->root; node;) {
-        if (node->holder_count == 1)
+        if (node->held == KITH_TOPIC_HELD_BY_ONE)
             meet(node->holders.one, matched);
         else
-            for (uint32_t i = 0; i < node->holder_count; i++)
-                meet(node->holders.many[i].subscriber, matched);
+            for (uint32_t i = 0; i < kith_topic_holder_count(node); i++)
+                meet(node->holders.many->all[i].subscriber, matched);
         node = kith_topic_step(node, octets, size);
         if (node) {
             octets += kith_topic_label_size(node);
@@ -138,7 +138,7 @@ bool kith_topics_match_any(const struct kith_topics *topics, const void *data, s
     const struct kith_topic *node = &topics->root;
     const uint8_t *octets = data;
 
-    while (node && node->holder_count == 0) {
+    while (node && !node->held) {
         node = kith_topic_step(node, octets, size);
         if (node) {
             octets += kith_topic_label_size(node);
@@ -149,10 +149,10 @@ bool kith_topics_match_any(const struct kith_topics *topics, const void *data, s
 }
 
 const struct kith_topic *kith_topics_next(const struct kith_topics *topics, const struct kith_topic *topic) {
-    if (!topic && topics->root.holder_count > 0)
+    if (!topic && topics->root.held)
         return &topics->root;
     topic = kith_topic_next(topic ? topic : &topics->root);
-    while (topic && topic->holder_count == 0)
+    while (topic && !topic->held)
         topic = kith_topic_next(topic);
     return topic;
 }

@@ -10,7 +10,7 @@
  *    pointer for each of his topics that match. With nothing but the empty topic it is the list of who has it.
  *  - add, remove: the same way; then the shorter of two arrays is looked through, the subscriber's topics or the topic's subscribers,
  *    which is never longer than the square root of s and mostly an entry or two; then a constant (at most 256 branches, labels of 255
- *    octets and 256 holders are copied) beside arrays that grow and shrink by a half.
+ *    octets and 256 holders are copied) beside arrays that grow by a quarter.
  *  - leave: the last of these a subscription, and its topic's octets when `ended` copies them.
  *  - memory: never more than what the subscribers are charged: KITH_TOPIC_COST and twice the topic's octets a subscription.
  * Nothing recurses.
@@ -27,7 +27,7 @@
 #include "topic/tree.h"
 
 /* What a subscription is charged beside twice its topic's octets. It is the worst that a peer can bring about (test-memory.c); 100,000
- * ordinary ones take half of it and their octets once. */
+ * ordinary ones take about half of it and their octets once. */
 #define KITH_TOPIC_COST 192
 
 struct kith_topics {

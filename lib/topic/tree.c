@@ -1,11 +1,7 @@
-/*
- * topic/tree.c: the nodes, their labels and branches. See tree.h.
- *
- * `branches` is one block: the first octets of the children, in no order, padded to 8, and behind them the children in the same order. From
- * 65 children on it is 256 children, each at the place of its octet.
- */
+/* topic/tree.c: the nodes, their labels and branches. See tree.h. */
 #include "topic/tree.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -14,26 +10,25 @@
 #include "base/cleanup.h"
 #include "topic/holder.h"
 
-#define SMALL_BITS 6
-#define DIRECT_BITS 8
+/* Of branches that are searched; more are a table. */
+#define SMALL_ROOM 64
 #define DIRECT_ROOM 256
+#define WORD sizeof(uint64_t)
 
 KITH_DEFINE_CLEANUP(struct kith_topic *, free)
 
 /* Labels ------------------------------------------------------------------------------------------------------------------ */
 
-/* Without padding behind the label: it may begin in the structure's last octets. */
 static size_t node_size(size_t rest_room) {
-    size_t size = offsetof(struct kith_topic, octets) + rest_room;
-    return size > sizeof(struct kith_topic) ? size : sizeof(struct kith_topic);
+    return sizeof(struct kith_topic) + rest_room;
 }
 
 static const uint8_t *rest_of(const struct kith_topic *node) {
-    return (const uint8_t *)node + offsetof(struct kith_topic, octets) + (node->rest_room - node->rest_size);
+    return (const uint8_t *)(node + 1) + (node->rest_room - node->rest_size);
 }
 
 static uint8_t *rest_room_of(struct kith_topic *node) {
-    return (uint8_t *)node + offsetof(struct kith_topic, octets);
+    return (uint8_t *)(node + 1);
 }
 
 static struct kith_topic *new_node(uint8_t octet, const uint8_t *rest, size_t rest_size) {
@@ -66,93 +61,134 @@ void kith_topic_copy(const struct kith_topic *topic, uint8_t *octets) {
 
 /* Branches ---------------------------------------------------------------------------------------------------------------- */
 
-static size_t room_of(const struct kith_topic *node) {
-    return node->branches ? (size_t)1 << node->room_bits : 0;
+static size_t children_offset(size_t room) {
+    size_t octets = room == DIRECT_ROOM ? 0 : room;
+    return (offsetof(struct kith_branches, octets) + octets + 7) & ~(size_t)7;
 }
 
-static size_t octets_size(unsigned bits) {
-    return bits == DIRECT_BITS ? 0 : bits < 3 ? 8 : (size_t)1 << bits;
+/* Two words of octets can always be read, see find_octet(). */
+static size_t branches_size(size_t room) {
+    size_t size = children_offset(room) + room * sizeof(struct kith_topic *), least = offsetof(struct kith_branches, octets) + 2 * WORD;
+    return size > least ? size : least;
 }
 
-static struct kith_topic **children_of(const struct kith_topic *node) {
-    return (struct kith_topic **)((uint8_t *)node->branches + octets_size(node->room_bits)); // NOLINT: padded to 8
+static struct kith_topic **children_behind(const struct kith_branches *branches, size_t room) {
+    return (struct kith_topic **)((uint8_t *)branches + children_offset(room)); // NOLINT: aligned to 8
+}
+
+static struct kith_topic **children_of(const struct kith_branches *branches) {
+    return children_behind(branches, branches->room);
+}
+
+/* Of eight octets the first that is this one; 8: none. */
+static inline size_t find_in_word(const uint8_t *octets, uint8_t octet) {
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t word;
+    memcpy(&word, octets, WORD);
+    word = le64toh(word) ^ ones * octet;
+    uint64_t zeroes = (word - ones) & ~word & ones << 7; /* the lowest bit of it is that of the first octet that is 0 now */
+    return zeroes ? (size_t)__builtin_ctzll(zeroes) / 8 : WORD;
+}
+
+/* Where the octet is; `count` or more: nowhere. Most nodes have no more children than two words have octets: that needs no call. */
+static size_t find_octet(const struct kith_branches *branches, uint8_t octet) {
+    if (branches->count > 2 * WORD) {
+        const uint8_t *found = memchr(branches->octets, octet, branches->count);
+        return found ? (size_t)(found - branches->octets) : branches->count;
+    }
+    size_t place = find_in_word(branches->octets, octet);
+    return place < WORD ? place : WORD + find_in_word(branches->octets + WORD, octet);
 }
 
 /* Where the child is, or NULL. */
 static struct kith_topic **child_at(const struct kith_topic *node, uint8_t octet) {
-    if (node->child_count == 0)
+    const struct kith_branches *branches = node->branches;
+    if (!branches)
         return NULL;
-    struct kith_topic **children = children_of(node);
-    if (node->room_bits == DIRECT_BITS)
+    if (node->has_table) {
+        struct kith_topic **children = children_behind(branches, DIRECT_ROOM);
         return children[octet] ? &children[octet] : NULL;
-    const uint8_t *octets = node->branches, *found = memchr(octets, octet, node->child_count);
-    return found ? &children[found - octets] : NULL;
+    }
+    size_t place = find_octet(branches, octet);
+    return place < branches->count ? &children_of(branches)[place] : NULL;
+}
+
+/* There is room. */
+static void put(struct kith_branches *branches, uint8_t octet, struct kith_topic *child) {
+    size_t place = branches->room == DIRECT_ROOM ? octet : branches->count;
+
+    if (branches->room != DIRECT_ROOM)
+        branches->octets[place] = octet;
+    children_of(branches)[place] = child;
+    branches->count++;
 }
 
 static void put_child(struct kith_topic *node, struct kith_topic *child) {
-    size_t place = node->child_count;
-
-    if (node->room_bits == DIRECT_BITS)
-        place = child->octet;
-    else
-        ((uint8_t *)node->branches)[place] = child->octet;
-    children_of(node)[place] = child;
+    put(node->branches, child->octet, child);
     child->parent = node;
-    node->child_count++;
 }
 
 /* The next child at `*place` or behind it, or NULL; leaves its place in *place. */
-static struct kith_topic *child_from(const struct kith_topic *node, size_t *place) {
-    if (node->child_count == 0)
+static struct kith_topic *child_from(const struct kith_branches *branches, size_t *place) {
+    if (!branches)
         return NULL;
-    struct kith_topic **children = children_of(node);
-    if (node->room_bits != DIRECT_BITS)
-        return *place < node->child_count ? children[*place] : NULL;
+    struct kith_topic **children = children_of(branches);
+    if (branches->room != DIRECT_ROOM)
+        return *place < branches->count ? children[*place] : NULL;
     while (*place < DIRECT_ROOM && !children[*place])
         (*place)++;
     return *place < DIRECT_ROOM ? children[*place] : NULL;
 }
 
-static int resize_branches(struct kith_topic *node, unsigned bits) {
-    struct kith_topic old = *node, *child;
+/* Touches no child. */
+static int resize_branches(struct kith_topic *node, size_t room) {
+    struct kith_branches *old = node->branches;
+    struct kith_topic *child;
 
-    void *branches = calloc(1, octets_size(bits) + ((size_t)1 << bits) * sizeof(struct kith_topic *));
+    struct kith_branches *branches = calloc(1, branches_size(room));
     if (!branches)
         return -ENOMEM;
+    branches->room = (uint16_t)room;
+    for (size_t place = 0; (child = child_from(old, &place)); place++)
+        put(branches, old->room == DIRECT_ROOM ? (uint8_t)place : old->octets[place], child);
     node->branches = branches;
-    node->room_bits = (uint8_t)bits;
-    node->child_count = 0;
-    for (size_t place = 0; (child = child_from(&old, &place)); place++)
-        put_child(node, child);
-    free(old.branches);
+    node->has_table = room == DIRECT_ROOM;
+    free(old);
     return 0;
 }
 
+/* Room for one child more at least, when there are so many: two, later half as many. Of nodes with children most have few, or ten. */
+static size_t larger(size_t count) {
+    size_t room = (count + (count < 10 ? 2 : count / 2)) & ~(size_t)1;
+    return room <= SMALL_ROOM ? room : count < SMALL_ROOM ? SMALL_ROOM : DIRECT_ROOM;
+}
+
 static int reserve_child(struct kith_topic *node) {
-    if (node->child_count < room_of(node))
+    const struct kith_branches *branches = node->branches;
+    if (branches && branches->count < branches->room)
         return 0;
-    return resize_branches(node, !node->branches ? 1 : node->room_bits == SMALL_BITS ? DIRECT_BITS : node->room_bits + 1);
+    return resize_branches(node, larger(branches ? branches->count : 0));
 }
 
 static void remove_child(struct kith_topic *node, const struct kith_topic *child) {
-    struct kith_topic **children = children_of(node), **at = child_at(node, child->octet);
+    struct kith_branches *branches = node->branches;
+    struct kith_topic **children = children_of(branches), **at = child_at(node, child->octet);
 
-    node->child_count--;
-    if (node->room_bits == DIRECT_BITS) {
+    size_t count = --branches->count;
+    if (branches->room == DIRECT_ROOM) {
         *at = NULL;
     } else {
-        uint8_t *octets = node->branches;
-        octets[at - children] = octets[node->child_count];
-        *at = children[node->child_count];
+        branches->octets[at - children] = branches->octets[count];
+        *at = children[count];
     }
-    if (node->child_count == 0) {
-        free(node->branches);
+    if (count == 0) {
+        free(branches);
         node->branches = NULL;
         return;
     }
-    unsigned bits = node->room_bits == DIRECT_BITS ? SMALL_BITS : node->room_bits - 1;
-    if (bits > 0 && node->child_count <= (1u << bits) / 2)
-        (void)resize_branches(node, bits); /* without memory it stays as large as it is */
+    size_t few = (branches->room == DIRECT_ROOM ? SMALL_ROOM : branches->room) / 2;
+    if (count <= few && larger(count) < branches->room)
+        (void)resize_branches(node, larger(count)); /* without memory it stays as large as it is */
 }
 
 /* The way down ------------------------------------------------------------------------------------------------------------ */
@@ -194,11 +230,11 @@ const struct kith_topic *kith_topic_next(const struct kith_topic *node) {
     const struct kith_topic *child;
     size_t place = 0;
 
-    while (!(child = child_from(node, &place))) {
+    while (!(child = child_from(node->branches, &place))) {
         if (!node->parent)
             return NULL;
         struct kith_topic *const *at = child_at(node->parent, node->octet);
-        place = (size_t)(at - children_of(node->parent)) + 1;
+        place = (size_t)(at - children_of(node->parent->branches)) + 1;
         node = node->parent;
     }
     return child;
@@ -208,7 +244,7 @@ const struct kith_topic *kith_topic_next(const struct kith_topic *node) {
 
 static void free_way(struct kith_topic *first) {
     for (struct kith_topic *node = first, *next; node; node = next) {
-        next = node->child_count > 0 ? *children_of(node) : NULL;
+        next = node->branches && node->branches->count > 0 ? *children_of(node->branches) : NULL;
         free(node->branches);
         free(node);
     }
@@ -243,9 +279,9 @@ static int make_way(const uint8_t *octets, size_t size, struct kith_topic **ret_
 static void announce(struct kith_topic *node) {
     struct kith_topic *child;
 
-    for (size_t place = 0; (child = child_from(node, &place)); place++)
+    for (size_t place = 0; (child = child_from(node->branches, &place)); place++)
         child->parent = node;
-    for (uint32_t i = 0; i < node->holder_count; i++) {
+    for (uint32_t i = 0; i < kith_topic_holder_count(node); i++) {
         struct kith_holder holder = kith_topic_holder(node, i);
         holder.subscriber->subscriptions[holder.place].topic = node;
     }
@@ -266,13 +302,13 @@ static int enlarge_label(struct kith_topic **node, size_t size) {
 
 /* Joins a node that is neither held nor branches with its child, if that can be. Returns what they are then, or NULL. */
 static struct kith_topic *join(struct kith_topic *node) {
-    if (!node->parent || node->holder_count > 0 || node->child_count != 1)
+    if (!node->parent || node->held || !node->branches || node->branches->count != 1)
         return NULL;
     size_t place = 0;
-    struct kith_topic *child = child_from(node, &place);
+    struct kith_topic *child = child_from(node->branches, &place);
     size_t front = kith_topic_label_size(node), size = front + child->rest_size;
     bool moves = size > child->rest_room;
-    if (size > KITH_TOPIC_REST_MAX || (moves && (child->holder_count > KITH_TOPIC_MOVABLE || enlarge_label(&child, size) < 0)))
+    if (size > KITH_TOPIC_REST_MAX || (moves && (kith_topic_holder_count(child) > KITH_TOPIC_MOVABLE || enlarge_label(&child, size) < 0)))
         return NULL;
     uint8_t *rest = rest_room_of(child) + (child->rest_room - size);
     memcpy(rest, rest_of(node), node->rest_size);
@@ -329,7 +365,7 @@ int kith_topic_make(const struct kith_topic_end *end, const uint8_t *octets, siz
 }
 
 void kith_topic_tidy(struct kith_topic *node) {
-    while (node->parent && node->holder_count == 0 && node->child_count == 0) {
+    while (node->parent && !node->held && !node->branches) {
         struct kith_topic *parent = node->parent;
         remove_child(parent, node);
         free(node);

@@ -27,26 +27,35 @@ struct kith_holder {
     uint32_t place; /* of the topic among the subscriber's subscriptions */
 };
 
+/* Of a topic that several hold. */
+struct kith_holders {
+    uint32_t count, room;
+    struct kith_holder all[];
+};
+
+enum kith_topic_held { KITH_TOPIC_HELD_BY_NONE, KITH_TOPIC_HELD_BY_ONE, KITH_TOPIC_HELD_BY_MANY };
+
+/* A node's children; none: it has no such block. Behind the octets, at the next multiple of 8, are `room` children in the same order. */
+struct kith_branches {
+    uint16_t count;   /* of children */
+    uint16_t room;    /* for so many; 256: no octets, each child is at the place of its own */
+    uint8_t octets[]; /* the first of each child's label, in no order */
+};
+
 /* A node. Behind it lie rest_room octets; the rest of the label is the last of them, so that cutting its front off moves nothing, and
- * putting that back needs no memory. */
+ * putting that back needs no memory. Most nodes have one holder, no children and a short label: for them there is nothing else. */
 struct kith_topic {
     struct kith_topic *parent; /* NULL: the root */
     union {
-        struct kith_subscriber *one; /* of one holder: most topics have no more */
-        struct kith_holder *many;
+        struct kith_subscriber *one;
+        struct kith_holders *many;
     } holders;
-    union {
-        uint32_t place; /* of one holder */
-        uint32_t room;  /* of many */
-    } holding;
-    /* What a match looks at, together. */
-    uint32_t holder_count;
-    void *branches; /* see tree.c; NULL: no children */
-    uint16_t child_count;
-    uint8_t room_bits; /* there is room for 1 << room_bits children */
-    uint8_t octet;     /* the first of the label; the root has none */
+    struct kith_branches *branches;
+    uint32_t place;        /* of one holder: struct kith_holder */
+    uint8_t held : 7;      /* enum kith_topic_held */
+    uint8_t has_table : 1; /* its branches have room for 256: said here because a match need not look there then */
+    uint8_t octet;         /* the first of the label; the root has none */
     uint8_t rest_size, rest_room;
-    uint8_t octets[2]; /* of rest_room, the first */
 };
 
 /* How far some octets lead down the tree. */
