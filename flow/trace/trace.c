@@ -34,6 +34,8 @@ int flow_trace_new(const struct flow_trace_options *options, struct flow_trace *
     if (r < 0)
         return r;
     trace->saved = true;
+    if (options->note && flow_trace_note(trace, "%s", options->note) < 0)
+        return kith_error_set(ret_error, -ENOMEM, "no memory");
     r = flow_trace_set_up(trace, options, ret_error);
     if (r < 0)
         return r;
