@@ -21,6 +21,7 @@ struct flow_trace_options {
     const char *state_file; /* NULL: FLOW_STATE_FILE */
     bool probes_only;       /* events of sockets and packets, no functions */
     bool every_task;        /* else only `pids` and their children */
+    bool is_disposable;     /* a machine that is switched off afterwards: nothing is saved and set back */
     const char *note;       /* that META shall show, or NULL */
     unsigned buffer_kb;     /* a processor's; 0: enough between two readings */
 };
