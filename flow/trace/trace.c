@@ -13,6 +13,12 @@
 #include "flow/trace/state.h"
 #include "flow/trace/tracefs.h"
 
+int flow_trace_check(const char *tracefs, struct kith_error *ret_error) {
+    _cleanup_(kith_closep) int directory = -1;
+
+    return flow_tracefs_open(tracefs, &directory, ret_error);
+}
+
 static int trace_new(const struct flow_trace_options *options, struct flow_trace **ret_trace) {
     struct flow_trace *trace = calloc(1, sizeof(*trace));
     if (!trace)

@@ -39,6 +39,9 @@ struct flow_trace_subject {
     size_t pid_count;
 };
 
+/* Can this host be recorded by this process? Nothing is changed. Errors, with text: those of flow_tracefs_open(). */
+int flow_trace_check(const char *tracefs, struct kith_error *ret_error);
+
 struct flow_trace;
 
 /* Saves the host's settings and sets ours; nothing is recorded yet. Errors, with text: those of flow_tracefs_open() and flow_state_save(),
