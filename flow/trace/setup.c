@@ -15,7 +15,7 @@
 #include "flow/trace/tracefs.h"
 
 /* Much more than a traced processor writes between two readings (run.c). */
-#define BUFFER_KB 8192
+#define BUFFER_KB 4096
 
 static const struct {
     const char *name, *value;
