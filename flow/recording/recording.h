@@ -14,9 +14,26 @@
  *     PROT  lines "NAME<TAB>PROTOTYPE": from BTF, of the functions that occur
  *     TASK  lines "PID<TAB>NAME": saved_cmdlines
  *     PAGE  a page of one processor's ring buffer as trace_pipe_raw gives it, with the processor's number (4, little-endian) in front
- *     LOST  lines "CPU<TAB>EVENTS": lost on the way, from per_cpu/cpu*/stats and the pages
+ *     LOST  lines "CPU<TAB>EVENTS": lost on the way, from the stats files in per_cpu and from the pages
  *     CONF  the kernel's configuration, when it can be had
  *     DONE  empty
+ *
+ * META has at least: "kernel", "machine", "recorded_at" (RFC 3339), "page_size", "cpus", "probes_only", "roles" (an object "PID": "client" or
+ * "server"), and, when they are known, "scenario", "command" (an array of words), "pids" (what was recorded; absent: every task), "notes"
+ * (texts that must be shown).
+ *
+ * Events are ftrace's funcgraph_entry and funcgraph_exit, and the dynamic events of the group "kith". A socket is the kernel's address of its
+ * struct sock. Octets of a packet and addresses are as they lie in memory, read as a little-endian number: in network order.
+ *
+ *     state    sk old new family sport dport (host order) saddr daddr (IPv4) s6a s6b d6a d6b (IPv6, two halves)
+ *     packet   sport dport seq ack (network order) off (data offset << 4) flags octets (with the TCP header): a segment was received
+ *     sent     sk skb seq (host order) end (the sequence number behind it) flags sport (host order) dport (network order): one is being sent
+ *     link     sk (the listener) child own (false: another processor was first)
+ *     accept   child (0: accept() failed)
+ *     connect  sk
+ *     sendmsg  sk size
+ *     recvmsg  sk size (of the buffer)
+ *     close    sk
  */
 #ifndef KITH_FLOW_RECORDING_H
 #define KITH_FLOW_RECORDING_H
