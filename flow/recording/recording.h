@@ -4,8 +4,8 @@
  *     "KITHFLOW"  major (2, little-endian)  minor (2)  reserved (4)  one zstd frame of sections
  *     section:    type (4 characters)  reserved (4)  size (8, little-endian)  octets
  *
- * A reader skips sections that it does not know; a new major number is for what older readers would misunderstand. The file is whole when its
- * last section is "DONE": a recorder that was killed leaves one without, and everything before it can still be read.
+ * A reader skips sections that it does not know; a new major number is for what older readers would misunderstand. The file is whole when
+ * its last section is "DONE": a recorder that was killed leaves one without, and everything before it can still be read.
  *
  *     META  JSON: what was recorded, on what (struct flow_meta is what a reader needs of it)
  *     HPAG  text of events/header_page
@@ -18,22 +18,18 @@
  *     CONF  the kernel's configuration, when it can be had
  *     DONE  empty
  *
- * META has at least: "kernel", "machine", "recorded_at" (RFC 3339), "page_size", "cpus", "probes_only", "roles" (an object "PID": "client" or
- * "server"), and, when they are known, "scenario", "command" (an array of words), "pids" (what was recorded; absent: every task), "notes"
- * (texts that must be shown).
+ * META has at least: "kernel", "machine", "recorded_at" (RFC 3339), "page_size", "cpus", "probes_only", "roles" (an object "PID": "client"
+ * or "server"), and, when they are known, "scenario", "command" (an array of words), "pids" (what was recorded; absent: every task),
+ * "notes" (texts that must be shown).
  *
- * Events are ftrace's funcgraph_entry and funcgraph_exit, and the dynamic events of the group "kith". A socket is the kernel's address of its
- * struct sock. Octets of a packet and addresses are as they lie in memory, read as a little-endian number: in network order.
+ * Events are ftrace's funcgraph_entry and funcgraph_exit, and the dynamic events of the group "kith". A socket is the kernel's address of
+ * its struct sock. Octets of a packet and addresses are as they lie in memory, read as a little-endian number: in network order.
  *
  *     state    sk old new family sport dport (host order) saddr daddr (IPv4) s6a s6b d6a d6b (IPv6, two halves)
  *     packet   sport dport seq ack (network order) off (data offset << 4) flags octets (with the TCP header): a segment was received
- *     sent     sk skb seq (host order) end (the sequence number behind it) flags sport (host order) dport (network order): one is being sent
- *     link     sk (the listener) child own (false: another processor was first)
- *     accept   child (0: accept() failed)
- *     connect  sk
- *     sendmsg  sk size
- *     recvmsg  sk size (of the buffer)
- *     close    sk
+ *     sent     sk skb seq (host order) end (the sequence number behind it) flags sport (host order) dport (network order): one is being
+ * sent link     sk (the listener) child own (false: another processor was first) accept   child (0: accept() failed) connect  sk sendmsg sk
+ * size recvmsg  sk size (of the buffer) close    sk
  */
 #ifndef KITH_FLOW_RECORDING_H
 #define KITH_FLOW_RECORDING_H
