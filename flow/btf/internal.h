@@ -1,0 +1,23 @@
+/* flow/btf/internal.h: what the files of this room share. */
+#ifndef KITH_FLOW_BTF_INTERNAL_H
+#define KITH_FLOW_BTF_INTERNAL_H
+
+#include <bpf/btf.h>
+
+#include "flow/btf/btf.h"
+
+struct flow_btf_function {
+    const char *name; /* of the types' memory */
+    unsigned type;    /* BTF_KIND_FUNC */
+};
+
+struct flow_btf {
+    struct btf *types;
+    struct flow_btf_function *functions; /* by name */
+    size_t count;
+};
+
+/* NULL: not there. */
+const struct btf_type *flow_btf_find_proto(const struct flow_btf *btf, const char *name, const char **ret_name);
+
+#endif

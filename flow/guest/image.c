@@ -1,0 +1,220 @@
+/* flow/guest/image.c: see image.h. Offsets: the kernel's Documentation/arch/x86/boot.rst. */
+#include "flow/guest/image.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <glob.h>
+#include <lzma.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+
+#define AT_SETUP_SECTORS 0x1f1
+#define AT_MAGIC 0x202
+#define AT_PAYLOAD 0x248
+#define HEADER_END 0x250
+/* A kernel with everything built in has some 100 MB. */
+#define KERNEL_MAX ((size_t)512 * 1024 * 1024)
+
+struct output {
+    uint8_t *data;
+    size_t size, room;
+};
+
+/* Each takes octets from in[0..size) into out as long as there is room, and returns 1 at the end, 0 when more room is needed, or an error.
+ */
+typedef int (*unpack_fn)(void *stream, struct output *out);
+
+static int unpack_gzip(void *stream, struct output *out) {
+    z_stream *z = stream;
+    z->next_out = out->data + out->size;
+    z->avail_out = (uInt)(out->room - out->size);
+    int r = inflate(z, Z_NO_FLUSH);
+    out->size = out->room - z->avail_out;
+    return r == Z_STREAM_END ? 1 : (r == Z_OK && z->avail_out == 0) ? 0 : r == Z_MEM_ERROR ? -ENOMEM : -EBADMSG;
+}
+
+static int unpack_lzma(void *stream, struct output *out) {
+    lzma_stream *lzma = stream;
+    lzma->next_out = out->data + out->size;
+    lzma->avail_out = out->room - out->size;
+    lzma_ret r = lzma_code(lzma, LZMA_RUN);
+    out->size = out->room - lzma->avail_out;
+    return r == LZMA_STREAM_END ? 1 : (r == LZMA_OK && lzma->avail_out == 0) ? 0 : r == LZMA_MEM_ERROR ? -ENOMEM : -EBADMSG;
+}
+
+struct zstd_stream {
+    ZSTD_DCtx *context;
+    ZSTD_inBuffer in;
+};
+
+static int unpack_zstd(void *stream, struct output *out) {
+    struct zstd_stream *zstd = stream;
+    ZSTD_outBuffer buffer = {out->data, out->room, out->size};
+    size_t left = ZSTD_decompressStream(zstd->context, &buffer, &zstd->in);
+    out->size = buffer.pos;
+    return ZSTD_isError(left) ? -EBADMSG : left == 0 ? 1 : out->size == out->room ? 0 : -EBADMSG;
+}
+
+static int unpack_all(unpack_fn fn, void *stream, struct output *out) {
+    int r = 0;
+
+    while (r == 0) {
+        if (out->size == out->room) {
+            size_t room = out->room ? 2 * out->room : (size_t)32 * 1024 * 1024;
+            uint8_t *grown = room > KERNEL_MAX ? NULL : realloc(out->data, room);
+            if (!grown)
+                return -ENOMEM;
+            out->data = grown;
+            out->room = room;
+        }
+        r = fn(stream, out);
+    }
+    return r < 0 ? r : 0;
+}
+
+static int gunzip(const uint8_t *data, size_t size, struct output *out) {
+    z_stream z = {.next_in = (uint8_t *)(uintptr_t)data, .avail_in = (uInt)size};
+
+    if (inflateInit2(&z, 16 + MAX_WBITS) != Z_OK)
+        return -ENOMEM;
+    int r = unpack_all(unpack_gzip, &z, out);
+    inflateEnd(&z);
+    return r;
+}
+
+static int unxz(const uint8_t *data, size_t size, struct output *out) {
+    lzma_stream lzma = LZMA_STREAM_INIT;
+
+    if (lzma_auto_decoder(&lzma, KERNEL_MAX, 0) != LZMA_OK)
+        return -ENOMEM;
+    lzma.next_in = data;
+    lzma.avail_in = size;
+    int r = unpack_all(unpack_lzma, &lzma, out);
+    lzma_end(&lzma);
+    return r;
+}
+
+static int unzstd(const uint8_t *data, size_t size, struct output *out) {
+    struct zstd_stream zstd = {ZSTD_createDCtx(), {data, size, 0}};
+
+    if (!zstd.context)
+        return -ENOMEM;
+    ZSTD_DCtx_setParameter(zstd.context, ZSTD_d_windowLogMax, 27); /* kernels are packed with a window as large as they are */
+    int r = unpack_all(unpack_zstd, &zstd, out);
+    ZSTD_freeDCtx(zstd.context);
+    return r;
+}
+
+static const struct {
+    char magic[6];
+    size_t size;
+    int (*unpack)(const uint8_t *data, size_t size, struct output *out);
+} packings[] = {
+    {"\x1f\x8b", 2, gunzip},
+    {"\xfd"
+     "7zXZ",
+     5, unxz},
+    {"\x5d\0\0", 3, unxz},
+    {"\x28\xb5\x2f\xfd", 4, unzstd},
+};
+
+static int unpack(const uint8_t *data, size_t size, struct output *out) {
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(packings); i++)
+        if (size > packings[i].size && memcmp(data, packings[i].magic, packings[i].size) == 0)
+            return packings[i].unpack(data, size, out);
+    return -EPROTONOSUPPORT;
+}
+
+static bool is_elf(const uint8_t *data, size_t size) {
+    return size > 64 && memcmp(data,
+                               "\x7f"
+                               "ELF",
+                               4) == 0;
+}
+
+/* What the boot loader's header says lies in the image, or -EINVAL. */
+static int find_payload(const uint8_t *image, size_t size, const uint8_t **ret_data, size_t *ret_size) {
+    uint32_t place[2];
+
+    if (size < HEADER_END || memcmp(image + AT_MAGIC, "HdrS", 4) != 0)
+        return -EINVAL;
+    memcpy(place, image + AT_PAYLOAD, sizeof(place));
+    size_t sectors = image[AT_SETUP_SECTORS] ? image[AT_SETUP_SECTORS] : 4;
+    size_t begin = (sectors + 1) * 512 + le32toh(place[0]), length = le32toh(place[1]);
+    if (begin > size || length > size - begin)
+        return -EBADMSG;
+    *ret_data = image + begin;
+    *ret_size = length;
+    return 0;
+}
+
+static int extract(const uint8_t *image, size_t size, struct output *out) {
+    const uint8_t *payload = NULL;
+    size_t length = 0;
+
+    if (is_elf(image, size)) {
+        out->data = malloc(size);
+        if (out->data)
+            memcpy(out->data, image, out->size = size);
+        return out->data ? 0 : -ENOMEM;
+    }
+    int r = find_payload(image, size, &payload, &length);
+    if (r == 0)
+        r = unpack(payload, length, out);
+    return r == 0 && !is_elf(out->data, out->size) ? -EBADMSG : r;
+}
+
+int flow_image_unpack(const char *name, const uint8_t *image, size_t size, uint8_t **ret_kernel, size_t *ret_size,
+                      struct kith_error *ret_error) {
+    struct output out = {0};
+    int r = extract(image, size, &out);
+
+    if (r < 0) {
+        free(out.data);
+        return kith_error_set(ret_error, r, "%s: %s", name,
+                              r == -EINVAL            ? "this is no Linux kernel for x86 (vmlinuz or vmlinux)"
+                              : r == -EPROTONOSUPPORT ? "the kernel is packed in a way that is not known here (gzip, xz, lzma, zstd are)"
+                              : r == -EBADMSG         ? "the kernel's image is broken"
+                                                      : kith_error_name(r));
+    }
+    *ret_kernel = out.data;
+    *ret_size = out.size;
+    return 0;
+}
+
+/* Finding -------------------------------------------------------------------------------------------------------------- */
+
+/* In order of preference. */
+static const char *const places[] = {
+    "/boot/vmlinuz-*",
+    "/usr/lib/debian-installer/images/*/amd64/text/debian-installer/amd64/linux",
+};
+
+int flow_image_find(char **ret_path, struct kith_error *ret_error) {
+    char *path = NULL;
+
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(places) && !path; i++) {
+        glob_t found = {0};
+        if (glob(places[i], GLOB_NOSORT, NULL, &found) == 0) {
+            const char *best = NULL;
+            for (size_t j = 0; j < found.gl_pathc; j++)
+                if (access(found.gl_pathv[j], R_OK) == 0 && (!best || strverscmp(found.gl_pathv[j], best) > 0))
+                    best = found.gl_pathv[j];
+            path = best ? strdup(best) : NULL;
+        }
+        globfree(&found);
+    }
+    if (!path)
+        return kith_error_set(
+            ret_error, -ENOENT,
+            "no kernel can be read in /boot; --kernel names one, and the package debian-installer-12-netboot-amd64 has one");
+    *ret_path = path;
+    return 0;
+}

@@ -1,0 +1,113 @@
+/* flow/trace/probes.c: see probes.h. */
+#include "flow/trace/probes.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The TCP header is at skb->data when it is received, and not yet written when __tcp_transmit_skb() begins: then the control block of the
+ * segment (skb->cb) says what will be in it. */
+#define RECEIVED                                                                                                                           \
+    "sport=+0(+{sk_buff:data}($arg1)):x16 dport=+2(+{sk_buff:data}($arg1)):x16 seq=+4(+{sk_buff:data}($arg1)):x32 "                        \
+    "ack=+8(+{sk_buff:data}($arg1)):x32 off=+12(+{sk_buff:data}($arg1)):x8 flags=+13(+{sk_buff:data}($arg1)):x8 "                          \
+    "octets=+{sk_buff:len}($arg1):u32"
+#define SENT                                                                                                                               \
+    "sk=$arg1:x64 skb=$arg2:x64 seq=+{sk_buff:cb+tcp_skb_cb:seq}($arg2):u32 end=+{sk_buff:cb+tcp_skb_cb:end_seq}($arg2):u32 "              \
+    "flags=+{sk_buff:cb+tcp_skb_cb:tcp_flags}($arg2):x8 sport=+{sock:__sk_common.skc_num}($arg1):u16 "                                     \
+    "dport=+{sock:__sk_common.skc_dport}($arg1):x16"
+#define STATE                                                                                                                              \
+    "sk=$skaddr:x64 old=$oldstate:s32 new=$newstate:s32 family=$family:u16 sport=$sport:u16 dport=$dport:u16 "                             \
+    "saddr=+{sock:__sk_common.skc_rcv_saddr}($skaddr):x32 daddr=+{sock:__sk_common.skc_daddr}($skaddr):x32 "                               \
+    "s6a=+{sock:__sk_common.skc_v6_rcv_saddr}($skaddr):x64 s6b=+{sock:__sk_common.skc_v6_rcv_saddr+8}($skaddr):x64 "                       \
+    "d6a=+{sock:__sk_common.skc_v6_daddr}($skaddr):x64 d6b=+{sock:__sk_common.skc_v6_daddr+8}($skaddr):x64"
+/* A protocol's own functions get the struct sock, those of a family the struct socket. */
+#define OF_SOCK "sk=$arg1:x64"
+#define OF_SOCKET "sk=+{socket:sk}($arg1):x64"
+#define SIZE " size=$arg3:u64"
+
+const struct flow_probe flow_probes[] = {
+    {"state", "sock/inet_sock_set_state", 'e', STATE},
+    {"packet", "tcp_v4_rcv", 'p', RECEIVED},
+    {"packet", "tcp_v6_rcv", 'p', RECEIVED},
+    {"sent", "__tcp_transmit_skb", 'p', SENT},
+    {"link", "inet_csk_complete_hashdance", 'p', "sk=$arg1:x64 child=$arg2:x64 own=$arg4:u8"},
+    {"accept", "inet_csk_accept", 'r', "child=$retval:x64"},
+    {"connect", "tcp_v4_connect", 'p', OF_SOCK},
+    {"connect", "tcp_v6_connect", 'p', OF_SOCK},
+    {"sendmsg", "tcp_sendmsg", 'p', OF_SOCK SIZE},
+    {"sendmsg", "udp_sendmsg", 'p', OF_SOCK SIZE},
+    {"sendmsg", "udpv6_sendmsg", 'p', OF_SOCK SIZE},
+    {"sendmsg", "unix_stream_sendmsg", 'p', OF_SOCKET SIZE},
+    {"sendmsg", "unix_dgram_sendmsg", 'p', OF_SOCKET SIZE},
+    {"sendmsg", "netlink_sendmsg", 'p', OF_SOCKET SIZE},
+    {"recvmsg", "tcp_recvmsg", 'p', OF_SOCK SIZE},
+    {"recvmsg", "udp_recvmsg", 'p', OF_SOCK SIZE},
+    {"recvmsg", "udpv6_recvmsg", 'p', OF_SOCK SIZE},
+    {"recvmsg", "unix_stream_recvmsg", 'p', OF_SOCKET SIZE},
+    {"recvmsg", "unix_dgram_recvmsg", 'p', OF_SOCKET SIZE},
+    {"recvmsg", "netlink_recvmsg", 'p', OF_SOCKET SIZE},
+    {"close", "tcp_close", 'p', OF_SOCK},
+    {"close", "udp_destroy_sock", 'p', OF_SOCK},
+    {"close", "udpv6_destroy_sock", 'p', OF_SOCK},
+    {"close", "unix_release", 'p', OF_SOCKET},
+    {"close", "netlink_release", 'p', OF_SOCKET},
+};
+const size_t flow_probe_count = KITH_ARRAY_SIZE(flow_probes);
+
+/* "8" or "sk_buff:data". */
+static long term(const char *word, const struct flow_btf *btf) {
+    char copy[128], *end;
+    long number = strtol(word, &end, 10);
+
+    if (end != word)
+        return *end ? -EINVAL : number;
+    if (strlen(word) >= sizeof(copy))
+        return -ENAMETOOLONG;
+    strcpy(copy, word); /* its size was looked at */
+    char *member = strchr(copy, ':');
+    if (!member)
+        return -EINVAL;
+    *member++ = '\0';
+    return flow_btf_offset(btf, copy, member);
+}
+
+static long sum(const char *words, size_t size, const struct flow_btf *btf) {
+    char copy[192];
+    long total = 0;
+
+    if (size >= sizeof(copy))
+        return -ENAMETOOLONG;
+    memcpy(copy, words, size);
+    copy[size] = '\0';
+    for (char *rest = copy, *word; (word = strsep(&rest, "+"));) {
+        long offset = term(word, btf);
+        if (offset < 0)
+            return offset;
+        total += offset;
+    }
+    return total;
+}
+
+int flow_probe_write(const struct flow_probe *probe, const struct flow_btf *btf, struct kith_text *text) {
+    if (probe->type != 'e' && !flow_btf_has_function(btf, probe->target))
+        return -ENOENT;
+    kith_text_printf(text, "%c:kith/%s %s ", probe->type, probe->event, probe->target);
+    for (const char *at = probe->fields; *at;) {
+        size_t plain = strcspn(at, "{");
+        kith_text_put(text, at, plain);
+        at += plain;
+        if (!*at)
+            break;
+        size_t size = strcspn(at, "}");
+        if (at[size] != '}')
+            return -EINVAL;
+        long offset = sum(at + 1, size - 1, btf);
+        if (offset < 0)
+            return (int)offset;
+        kith_text_printf(text, "%ld", offset);
+        at += size + 1;
+    }
+    kith_text_putc(text, '\n');
+    return text->length < text->size ? 0 : -ENAMETOOLONG;
+}
