@@ -1,8 +1,8 @@
 /*
  * flow/decode/model.h: a recording as it is looked at: calls, and what happened in them. Made by decode.h; views only read it.
  *
- * Invariants: calls are in the order in which they began; a call's parent has a smaller index and its interval holds the child's; children are
- * linked in order. Softirq work is cut out of the call that it interrupted or that ran it: each packet received
+ * Invariants: calls are in the order in which they began; a call's parent has a smaller index and its interval holds the child's; children
+ * are linked in order. Softirq work is cut out of the call that it interrupted or that ran it: each packet received
  * (__netif_receive_skb, net_rx_action's flows) is a root of its own in FLOW_SOFTIRQ, with `handed_from` the call it was cut from. Marks are
  * in the order of time.
  */
@@ -38,7 +38,7 @@ enum flow_layer {
 };
 
 struct flow_function {
-    const char *name; /* of the model's memory, as all texts here */
+    const char *name;      /* of the model's memory, as all texts here */
     const char *module;    /* NULL: the kernel itself */
     const char *prototype; /* from BTF, or NULL */
     const char *file;      /* "net/ipv4/tcp_output.c", where it is known, or NULL */

@@ -13,7 +13,7 @@ KERNELS = '/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64
 
 def test_each_verb_of_flow_tells_its_usage(test):
     listed = test.run('help', 'flow').text
-    for verb in ('record', 'restore', 'info'):
+    for verb in ('record', 'restore', 'info', 'draw'):
         by_help, by_option = test.run('help', 'flow', verb), test.run('flow', verb, '--help')
         assert by_help.returncode == 0 and by_help.text == by_option.text and by_help.text.startswith(f'usage: kith flow {verb}')
         assert f'kith flow {verb} ' in listed
@@ -44,6 +44,26 @@ def test_what_is_no_recording_is_an_error(test):
         result = test.run('flow', 'info', test.path('file'))
         assert result.returncode == 1 and text in result.error and result.error.count('\n') == 1, (content, result)
     assert 'No such file' in test.run('flow', 'info', test.path('none')).error
+
+
+def test_draw_shows_a_recording_in_each_of_its_forms(test):
+    tree = test.run('flow', 'draw', str(SAMPLE), '--call', 'connect')
+    assert tree.returncode == 0 and '__x64_sys_connect' in tree.text and 'tcp_conn_request' in tree.text and '__x64_sys_bind' not in tree.text
+    assert '\x1b' not in tree.text and '\x1b[' in test.run('flow', 'draw', str(SAMPLE), '--colour', 'always').text
+    whole = json.loads(test.run('flow', 'draw', str(SAMPLE), '--json').text)
+    assert len(whole['calls']) > 500 and whole['notes']
+    assert test.run('flow', 'draw', str(SAMPLE), '--folded').text.startswith(('client;', 'server;'))
+    assert test.run('flow', 'draw', str(SAMPLE), '--perfetto', test.path('trace')).text == ''
+    assert json.loads(Path(test.path('trace')).read_text())['traceEvents']
+
+
+def test_draw_says_what_it_cannot_show(test):
+    for words, status, text in (([str(SAMPLE), '--call', 'frob'], 1, 'frob'), ([str(SAMPLE), '--lane', 'left'], 1, 'client, softirq'),
+                                ([str(SAMPLE), '--socket', 'x'], 2, 'hexadecimal'), ([str(SAMPLE), '--depth', '0'], 2, '--depth'),
+                                ([str(SAMPLE), '--colour', 'red'], 2, 'always'), ([], 2, 'which recording'),
+                                ([str(SAMPLE), '--perfetto', test.path('no/such')], 1, 'No such file'), ([__file__], 1, 'no recording')):
+        result = test.run('flow', 'draw', *words)
+        assert result.returncode == status and text in result.error and result.text == '', (words, result)
 
 
 def test_one_thing_is_recorded_at_a_time(test):

@@ -1,0 +1,130 @@
+/* flow/decode/marks.c: dynamic events -> marks. What a field of them means: flow/recording/recording.h. */
+#include <endian.h>
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "flow/decode/build.h"
+
+#define TCP_FIN 1
+#define TCP_SYN 2
+
+static struct flow_address address(const struct flow_format *format, const uint8_t *data, uint8_t family,
+                                   const enum flow_field_name names[4]) {
+    struct flow_address result = {.family = family, .port = (uint16_t)flow_format_get(format, data, names[0])};
+    uint64_t halves[2] = {htole64(flow_format_get(format, data, names[2])), htole64(flow_format_get(format, data, names[3]))};
+    uint32_t four = htole32((uint32_t)flow_format_get(format, data, names[1]));
+
+    if (family == AF_INET)
+        memcpy(result.octets, &four, sizeof(four));
+    else if (family == AF_INET6)
+        memcpy(result.octets, halves, sizeof(halves));
+    return result;
+}
+
+static void fill_state(struct flow_mark *mark, const struct flow_format *format, const uint8_t *data) {
+    static const enum flow_field_name local[] = {FLOW_FIELD_SPORT, FLOW_FIELD_SADDR, FLOW_FIELD_S6A, FLOW_FIELD_S6B},
+                                      remote[] = {FLOW_FIELD_DPORT, FLOW_FIELD_DADDR, FLOW_FIELD_D6A, FLOW_FIELD_D6B};
+    uint8_t family = (uint8_t)flow_format_get(format, data, FLOW_FIELD_FAMILY);
+
+    mark->type = FLOW_MARK_STATE;
+    mark->state.before = (uint8_t)flow_format_get(format, data, FLOW_FIELD_OLD);
+    mark->state.after = (uint8_t)flow_format_get(format, data, FLOW_FIELD_NEW);
+    mark->state.local = address(format, data, family, local);
+    mark->state.remote = address(format, data, family, remote);
+}
+
+/* Numbers in network order were read as little-endian ones. */
+static void fill_received(struct flow_mark *mark, const struct flow_format *format, const uint8_t *data) {
+    uint32_t header = (uint32_t)(flow_format_get(format, data, FLOW_FIELD_OFF) >> 4) * 4;
+
+    mark->type = FLOW_MARK_PACKET;
+    mark->packet.source = __builtin_bswap16((uint16_t)flow_format_get(format, data, FLOW_FIELD_SPORT));
+    mark->packet.destination = __builtin_bswap16((uint16_t)flow_format_get(format, data, FLOW_FIELD_DPORT));
+    mark->packet.sequence = __builtin_bswap32((uint32_t)flow_format_get(format, data, FLOW_FIELD_SEQ));
+    mark->packet.acknowledged = __builtin_bswap32((uint32_t)flow_format_get(format, data, FLOW_FIELD_ACK));
+    mark->packet.flags = (uint8_t)flow_format_get(format, data, FLOW_FIELD_FLAGS);
+    mark->packet.octets = (uint32_t)flow_format_get(format, data, FLOW_FIELD_OCTETS);
+    mark->packet.octets -= header <= mark->packet.octets ? header : 0;
+}
+
+/* The sequence number behind it counts SYN and FIN as well. */
+static void fill_sent(struct flow_mark *mark, const struct flow_format *format, const uint8_t *data) {
+    uint32_t end = (uint32_t)flow_format_get(format, data, FLOW_FIELD_END);
+
+    mark->type = FLOW_MARK_PACKET;
+    mark->packet.sent = true;
+    mark->packet.source = (uint16_t)flow_format_get(format, data, FLOW_FIELD_SPORT);
+    mark->packet.destination = __builtin_bswap16((uint16_t)flow_format_get(format, data, FLOW_FIELD_DPORT));
+    mark->packet.sequence = (uint32_t)flow_format_get(format, data, FLOW_FIELD_SEQ);
+    mark->packet.flags = (uint8_t)flow_format_get(format, data, FLOW_FIELD_FLAGS);
+    mark->packet.octets = end - mark->packet.sequence;
+    for (unsigned flag = TCP_FIN; flag <= TCP_SYN; flag <<= 1)
+        if ((mark->packet.flags & flag) && mark->packet.octets > 0)
+            mark->packet.octets--;
+}
+
+/* False: it says nothing (accept() that failed, another processor's link). */
+static bool fill(struct flow_mark *mark, const struct flow_format *format, const uint8_t *data) {
+    mark->socket = flow_format_get(format, data, FLOW_FIELD_SK);
+    switch (format->kind) {
+    case FLOW_EVENT_STATE:
+        fill_state(mark, format, data);
+        return true;
+    case FLOW_EVENT_PACKET:
+        fill_received(mark, format, data);
+        return true;
+    case FLOW_EVENT_SENT:
+        fill_sent(mark, format, data);
+        return true;
+    case FLOW_EVENT_LINK:
+        mark->type = FLOW_MARK_LINK;
+        mark->link.child = flow_format_get(format, data, FLOW_FIELD_CHILD);
+        return format->fields[FLOW_FIELD_OWN].size == 0 || (flow_format_get(format, data, FLOW_FIELD_OWN) & 0xff) != 0;
+    case FLOW_EVENT_ACCEPT:
+        mark->type = FLOW_MARK_ACCEPT;
+        mark->socket = flow_format_get(format, data, FLOW_FIELD_CHILD);
+        return mark->socket != 0;
+    default:
+        mark->type = FLOW_MARK_SOCKET;
+        return mark->socket != 0;
+    }
+}
+
+static int add_mark(struct flow_build *build, const struct flow_mark *mark) {
+    struct flow_model *model = build->model;
+
+    if (model->mark_count >= FLOW_NONE || !FLOW_ROOM(model->marks, build->mark_room, model->mark_count))
+        return -ENOMEM;
+    model->marks[model->mark_count++] = *mark;
+    return 0;
+}
+
+int flow_build_mark(struct flow_build *build, const struct flow_format *format, const struct flow_event *event) {
+    struct flow_mark mark = {.time_ns = event->time, .cpu = event->cpu};
+    uint32_t function;
+    int r = flow_build_task(build, (int32_t)flow_format_get(format, event->data, FLOW_FIELD_PID), event->cpu, &mark.task);
+
+    if (r < 0 || !fill(&mark, format, event->data))
+        return r;
+    struct flow_stack *stack = &build->stacks[mark.task];
+    mark.call = stack->top;
+    r = add_mark(build, &mark);
+    uint64_t place = flow_format_get(format, event->data, FLOW_FIELD_PROBE_IP);
+    if (r < 0 || flow_symbols_find(&build->symbols, place) == SIZE_MAX)
+        return r;
+    /* A probe at a function's beginning may run before the function is seen to begin. */
+    r = flow_build_function(build, place, &function);
+    if (r == 0 && (stack->top == FLOW_NONE || build->model->calls[stack->top].function != function)) {
+        stack->mark = (uint32_t)build->model->mark_count - 1;
+        stack->mark_function = function;
+    }
+    return r;
+}
+
+int flow_build_loss(struct flow_build *build, const struct flow_event *event) {
+    struct flow_mark mark = {.type = FLOW_MARK_LOST, .time_ns = event->time, .cpu = event->cpu, .call = FLOW_NONE, .task = FLOW_NONE};
+
+    mark.lost.events = event->lost_count;
+    build->model->lost_events += event->lost_count;
+    return add_mark(build, &mark);
+}

@@ -1,0 +1,175 @@
+/* flow/view/select.c: each narrowing is one pass over the calls, along or against their order. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "flow/view/select.h"
+
+static uint32_t caller_of(const struct flow_call *call) {
+    return call->parent != FLOW_NONE ? call->parent : call->handed_from;
+}
+
+bool flow_select_is_call(const char *name, const char *word) {
+    const char *call = strstr(name, "_sys_");
+
+    return strcmp(name, word) == 0 || (strncmp(name, "__", 2) == 0 && call && strcmp(call + strlen("_sys_"), word) == 0);
+}
+
+/* A function each: is it meant? Nothing found is an error. */
+static int find_functions(const struct flow_model *model, const char *word, bool calls, uint8_t *meant, struct kith_error *ret_error) {
+    size_t found = 0;
+
+    for (size_t i = 0; i < model->function_count; i++) {
+        const char *name = model->functions[i].name;
+        meant[i] = calls ? flow_select_is_call(name, word) : strcmp(name, word) == 0;
+        found += meant[i] && model->functions[i].calls > 0;
+    }
+    if (found == 0)
+        return kith_error_set(ret_error, -ENOENT, "%s: the recording has no call of it", word);
+    return 0;
+}
+
+/* Keeps what is below (`down`) or above of calls of the functions that are meant, these included. */
+static void keep_related(const struct flow_model *model, const uint8_t *meant, bool down, uint8_t *related, uint8_t *shown) {
+    size_t count = model->call_count;
+
+    memset(related, 0, count);
+    for (size_t k = 0; k < count; k++) {
+        size_t i = down ? k : count - 1 - k;
+        const struct flow_call *call = &model->calls[i];
+        uint32_t caller = caller_of(call);
+        related[i] |= meant[call->function];
+        if (caller == FLOW_NONE)
+            continue;
+        if (down)
+            related[i] |= related[caller];
+        else
+            related[caller] |= related[i];
+    }
+    for (size_t i = 0; i < count; i++)
+        shown[i] &= related[i];
+}
+
+static bool is_meant_socket(const uint64_t *sockets, size_t count, uint64_t socket) {
+    for (size_t i = 0; i < count; i++)
+        if (sockets[i] == socket)
+            return true;
+    return false;
+}
+
+#define SOCKETS_MAX 64 /* a listener and its first children: more make no picture */
+
+/* Trees in which a mark has one of the sockets. `related` is a call each. */
+static int keep_socket(const struct flow_model *model, uint64_t socket, uint8_t *related, uint8_t *shown, struct kith_error *ret_error) {
+    uint64_t sockets[SOCKETS_MAX] = {socket};
+    size_t count = 1, found = 0;
+
+    for (size_t i = 0; i < model->mark_count && count < SOCKETS_MAX; i++)
+        if (model->marks[i].type == FLOW_MARK_LINK && model->marks[i].socket == socket)
+            sockets[count++] = model->marks[i].link.child;
+    memset(related, 0, model->call_count);
+    for (size_t i = 0; i < model->mark_count; i++) {
+        if (model->marks[i].socket == 0 || !is_meant_socket(sockets, count, model->marks[i].socket))
+            continue;
+        found++;
+        if (model->marks[i].call != FLOW_NONE)
+            related[model->marks[i].call] = 1;
+    }
+    if (found == 0)
+        return kith_error_set(ret_error, -ENOENT, "socket %llx: the recording has none of this address", (unsigned long long)socket);
+    for (size_t i = model->call_count; i-- > 0;)
+        if (related[i] && model->calls[i].parent != FLOW_NONE)
+            related[model->calls[i].parent] = 1;
+    for (size_t i = 0; i < model->call_count; i++)
+        if (model->calls[i].parent != FLOW_NONE && related[model->calls[i].parent])
+            related[i] = 1;
+    for (size_t i = 0; i < model->call_count; i++)
+        shown[i] &= related[i];
+    return 0;
+}
+
+static int keep_lane(const struct flow_model *model, const char *name, uint8_t *shown, struct kith_error *ret_error) {
+    for (enum flow_lane lane = 0; lane < FLOW_LANES_; lane++) {
+        if (strcmp(name, flow_lane_name(lane)) != 0)
+            continue;
+        for (size_t i = 0; i < model->call_count; i++)
+            shown[i] &= model->calls[i].lane == lane;
+        return 0;
+    }
+    return kith_error_set(ret_error, -EINVAL, "lane '%s': client, softirq, server or other", name);
+}
+
+/* Levels are counted from the outermost call that is shown. */
+static int keep_depth(const struct flow_model *model, unsigned depth, uint8_t *shown) {
+    uint32_t *levels = calloc(model->call_count + 1, sizeof(*levels));
+
+    if (!levels)
+        return -ENOMEM;
+    for (size_t i = 0; i < model->call_count; i++) {
+        uint32_t parent = model->calls[i].parent;
+        levels[i] = (parent != FLOW_NONE ? levels[parent] : 0) + shown[i];
+        shown[i] &= levels[i] <= depth;
+    }
+    free(levels);
+    return 0;
+}
+
+static int narrow(const struct flow_model *model, const struct flow_select *select, uint8_t *shown, struct kith_error *ret_error) {
+    size_t room = (model->function_count > model->call_count ? model->function_count : model->call_count) + 1;
+    const struct {
+        const char *word;
+        bool calls, down;
+    } words[] = {{select->call, true, true}, {select->from, false, true}, {select->to, false, false}};
+    uint8_t *meant = calloc(room, 1), *related = calloc(room, 1);
+    int r = meant && related ? 0 : -ENOMEM;
+
+    for (size_t i = 0; r == 0 && i < KITH_ARRAY_SIZE(words); i++) {
+        if (!words[i].word)
+            continue;
+        r = find_functions(model, words[i].word, words[i].calls, meant, ret_error);
+        if (r == 0)
+            keep_related(model, meant, words[i].down, related, shown);
+    }
+    if (r == 0 && select->socket != 0)
+        r = keep_socket(model, select->socket, related, shown, ret_error);
+    if (r == 0 && select->lane)
+        r = keep_lane(model, select->lane, shown, ret_error);
+    if (r == 0 && select->depth > 0)
+        r = keep_depth(model, select->depth, shown);
+    free(meant);
+    free(related);
+    return r;
+}
+
+int flow_select(const struct flow_model *model, const struct flow_select *select, struct flow_selection *ret_selection,
+                struct kith_error *ret_error) {
+    struct flow_selection selection = {.shown = malloc(model->call_count + 1)};
+    int r = -ENOMEM;
+
+    selection.all = !select->call && !select->from && !select->to && !select->lane && select->depth == 0 && select->socket == 0;
+    if (selection.shown) {
+        memset(selection.shown, 1, model->call_count);
+        r = selection.all ? 0 : narrow(model, select, selection.shown, ret_error);
+    }
+    for (size_t i = 0; r == 0 && i < model->call_count; i++)
+        selection.count += selection.shown[i];
+    if (r == 0 && selection.count == 0 && !selection.all)
+        r = kith_error_set(ret_error, -ENOENT, "no call in the recording is all of what was asked for");
+    if (r == -ENOMEM)
+        kith_error_set(ret_error, r, "%s", kith_error_name(r));
+    if (r < 0)
+        flow_selection_deinit(&selection);
+    else
+        *ret_selection = selection;
+    return r;
+}
+
+void flow_selection_deinit(struct flow_selection *selection) {
+    free(selection->shown);
+    *selection = (struct flow_selection){0};
+}
+
+bool flow_selection_has_mark(const struct flow_selection *selection, const struct flow_mark *mark) {
+    return mark->call == FLOW_NONE ? selection->all : selection->shown[mark->call] != 0;
+}
