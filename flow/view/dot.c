@@ -156,16 +156,57 @@ static void put_box(const struct dot *dot, size_t index) {
     }
 }
 
-/* From side to side, so that no arrow goes through its own boxes. */
+struct point {
+    double x, y;
+};
+
+/* Straight from point to point, with a head at the last one; as the spline that DOT wants: two control points a line. */
+static void put_route(const struct dot *dot, const struct flow_arrow *arrow, const struct point *points, size_t count, double head,
+                      const char *look) {
+    const struct point *last = &points[count - 1], *before = &points[count - 2];
+    double to_right = last->x > before->x ? head : -head;
+
+    flow_out_printf(dot->out, "  b%u -> b%u [%s pos=\"e,%.1f,%.1f %.1f,%.1f", arrow->from, arrow->to, look, last->x, dot->height - last->y,
+                    points[0].x, dot->height - points[0].y);
+    for (size_t i = 1; i < count; i++) {
+        double x = points[i].x - (i + 1 == count ? to_right : 0), y = dot->height - points[i].y;
+        flow_out_printf(dot->out, " %.1f,%.1f %.1f,%.1f %.1f,%.1f", points[i - 1].x, dot->height - points[i - 1].y, x, y, x, y);
+    }
+    flow_out_puts(dot->out, "\"]\n");
+}
+
+static double middle(const struct place *place) {
+    return place->top + place->height / 2;
+}
+
+/* Down the caller's left side, then to the right. */
+static void put_call(const struct dot *dot, const struct flow_arrow *arrow) {
+    const struct place *from = &dot->places[arrow->from], *to = &dot->places[arrow->to];
+    const struct point points[] = {{from->left + 5, from->top + from->height}, {from->left + 5, middle(to)}, {to->left, middle(to)}};
+
+    put_route(dot, arrow, points, 3, 4, "color=\"#777777\" arrowsize=0.4");
+}
+
+/* From side to side, so that no arrow goes through its own boxes; within a lane along its right border. */
 static void put_across(const struct dot *dot, const struct flow_arrow *arrow, const char *look) {
-    bool right = dot->places[arrow->to].left > dot->places[arrow->from].left + dot->places[arrow->from].width;
+    const struct place *from = &dot->places[arrow->from], *to = &dot->places[arrow->to];
+    enum flow_lane lane = dot->chart->boxes[arrow->from].lane;
+    double border = dot->lane_left[lane] + dot->lane_width[lane] + LANE_GAP / 3;
+
+    if (lane == dot->chart->boxes[arrow->to].lane) {
+        const struct point points[] = {
+            {from->left + from->width, middle(from)}, {border, middle(from)}, {border, middle(to)}, {to->left + to->width, middle(to)}};
+        put_route(dot, arrow, points, 4, 7, look);
+        return;
+    }
+    bool right = to->left > from->left;
     flow_out_printf(dot->out, "  b%u:%c -> b%u:%c [%s]\n", arrow->from, right ? 'e' : 'w', arrow->to, right ? 'w' : 'e', look);
 }
 
 static void put_arrow(const struct dot *dot, const struct flow_arrow *arrow) {
     switch (arrow->kind) {
     case FLOW_ARROW_CALL:
-        flow_out_printf(dot->out, "  b%u:sw -> b%u:w [color=\"#777777\" arrowsize=0.45]\n", arrow->from, arrow->to);
+        put_call(dot, arrow);
         break;
     case FLOW_ARROW_HANDED:
         put_across(dot, arrow, "style=dashed color=\"#6a4a9c\" arrowsize=0.7");
