@@ -16,7 +16,7 @@
 #define GAP 4.0
 #define SIDE 8.0
 #define INDENT 11.0
-#define INDENTS_MAX 12
+#define INDENTS_MAX 24
 #define CHARACTER 4.7 /* of 8 points, on average */
 #define BOX_MIN 60.0
 #define LANE_GAP 26.0
