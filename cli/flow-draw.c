@@ -17,7 +17,21 @@
 #include "flow/view/text.h"
 
 enum view { TREE, JSON, FOLDED, PERFETTO, DOT, MERMAID, PICTURE };
-enum { KEY_TREE, KEY_JSON, KEY_FOLDED, KEY_PERFETTO, KEY_DOT, KEY_MERMAID, KEY_SVG, KEY_PNG, KEY_PDF, KEY_LEVEL, KEY_ASCII, KEY_UNFOLD, KEY_COLOUR };
+enum {
+    KEY_TREE,
+    KEY_JSON,
+    KEY_FOLDED,
+    KEY_PERFETTO,
+    KEY_DOT,
+    KEY_MERMAID,
+    KEY_SVG,
+    KEY_PNG,
+    KEY_PDF,
+    KEY_LEVEL,
+    KEY_ASCII,
+    KEY_UNFOLD,
+    KEY_COLOUR
+};
 
 struct draw {
     enum view view;

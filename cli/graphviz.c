@@ -49,7 +49,8 @@ int cli_graphviz_draw(const char *dot, size_t size, const char *format, const ch
 
     int r = input < 0 ? input : start(input, format, file, &pid);
     if (r == -ENOENT)
-        return kith_error_set(ret_error, r, "dot: there is no such program; the package graphviz has it (or take --dot, and draw it elsewhere)");
+        return kith_error_set(ret_error, r,
+                              "dot: there is no such program; the package graphviz has it (or take --dot, and draw it elsewhere)");
     if (r < 0)
         return kith_error_set(ret_error, r, "dot: %s", kith_error_name(r));
     while (waitpid(pid, &status, 0) < 0)
