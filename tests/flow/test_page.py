@@ -1,0 +1,133 @@
+#!/usr/bin/python3
+"""kith flow's page in a browser: tree and chart are there, hostile texts are texts, and nothing is logged as an error.
+
+test_page.py MAKE-PAGE RECORDING. Prints TAP; without Chromium it is skipped.
+"""
+import html.parser
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+SECONDS = 100  # a browser's start on a slow, busy machine; it is not what it takes
+
+CHART = '''<?xml version="1.0"?>
+<svg width="200pt" height="120pt" viewBox="0 0 200 120" xmlns="http://www.w3.org/2000/svg">
+<g id="graph0" class="graph">
+<g id="call-0" class="node"><title>first</title><polygon fill="white" stroke="black" points="10,10 150,10 150,40 10,40"/><text x="20" y="30">%s</text></g>
+<g id="call-1" class="node"><title>second</title><polygon fill="white" stroke="black" points="10,70 150,70 150,100 10,100"/><text x="20" y="90">b</text></g>
+</g></svg>
+'''
+HOSTILE_LABEL = '&lt;/script&gt;&lt;script&gt;document.body.dataset.broken=3&lt;/script&gt;'
+
+
+class Page(html.parser.HTMLParser):
+    """What a test asks for: attributes of <body>, rows of the tree, boxes of the chart, texts by id."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.body, self.rows, self.boxes, self.texts, self.scripts, self.images = {}, [], [], {}, 0, 0
+        self.stack = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        classes = (attrs.get('class') or '').split()
+        if tag == 'body':
+            self.body = attrs
+        if 'row' in classes and 'data-call' in attrs:
+            self.rows.append(attrs)
+        if tag == 'g' and 'linked' in classes:
+            self.boxes.append(attrs['id'])
+        self.scripts += tag == 'script'
+        self.images += tag == 'img'
+        if tag not in ('meta', 'input', 'img', 'polygon', 'path', 'ellipse', 'br', 'link'):
+            self.stack.append(attrs.get('id') or '.'.join(classes))
+
+    def handle_startendtag(self, tag, attrs):
+        pass
+
+    def handle_endtag(self, tag):
+        if self.stack and tag not in ('meta', 'input', 'img', 'polygon', 'path', 'ellipse', 'br', 'link'):
+            self.stack.pop()
+
+    def handle_data(self, data):
+        for name in self.stack:
+            self.texts[name] = self.texts.get(name, '') + data
+
+
+def browse(chromium, path, home):
+    command = [chromium, '--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run',
+               '--disable-background-networking', '--enable-logging=stderr', '--log-level=0', f'--user-data-dir={home}', '--dump-dom',
+               path.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=True, env={**os.environ, 'HOME': str(home)})
+    return Page(done.stdout), re.findall(r'.*CONSOLE.*', done.stderr)
+
+
+class Tests:
+    def __init__(self, make, recording, chromium, folder):
+        self.make, self.recording, self.chromium, self.folder = make, recording, chromium, folder
+        self.chart = folder / 'chart.svg'
+        self.chart.write_text(CHART % HOSTILE_LABEL)
+
+    def page(self, what, *chart):
+        path = self.folder / 'page.html'
+        subprocess.run([self.make, path, what, *chart], check=True, timeout=SECONDS)
+        page, console = browse(self.chromium, path, self.folder)
+        assert not console, console
+        assert page.body.get('data-ready') == 'true', page.body
+        assert page.body.get('data-errors') == '0', page.body
+        return page
+
+    def test_small_model_has_tree_chart_and_notes(self):
+        page = self.page('small', self.chart)
+        assert {int(row['data-call']) for row in page.rows} >= {0, 4, 9}, page.rows
+        assert page.boxes == ['call-0', 'call-1'], page.boxes
+        tree = page.texts['tree']
+        assert '__x64_sys_connect' in tree and 'tcp_v4_connect' in tree and '\u21e2 from ip_queue_xmit' in tree, tree
+        assert 'inlined' in page.texts['notes'], page.texts['notes']
+        assert 'tcp' in page.texts['title']
+
+    def test_page_without_chart_says_so(self):
+        page = self.page('small')
+        assert page.boxes == [] and 'no chart' in page.texts['chart']
+
+    def test_hostile_texts_stay_texts(self):
+        page = self.page('hostile', self.chart)
+        assert 'data-broken' not in page.body, page.body
+        assert page.scripts == 2 and page.images == 0, (page.scripts, page.images)
+        assert '</script><script>' in page.texts['tree'] and '</script><script>' in page.texts['notes']
+
+    def test_recording_has_its_calls(self):
+        page = self.page(self.recording, self.chart)
+        assert len(page.rows) > 20, len(page.rows)
+        lanes = {lane for row in page.rows for lane in row['class'].split() if lane in ('client', 'softirq', 'server')}
+        assert lanes == {'client', 'softirq', 'server'}, lanes
+        assert '__x64_sys_connect' in page.texts['tree']
+
+
+def main():
+    make, recording = sys.argv[1:]
+    chromium = shutil.which('chromium')
+    if not chromium:
+        print('1..0 # SKIP package chromium is not installed')
+        return 77
+    names = [name for name in dir(Tests) if name.startswith('test_')]
+    print(f'1..{len(names)}', flush=True)
+    failed = 0
+    with tempfile.TemporaryDirectory(prefix='kith-page-', ignore_cleanup_errors=True) as folder:
+        tests = Tests(make, recording, chromium, Path(folder))
+        for number, name in enumerate(names, 1):
+            try:
+                getattr(tests, name)()
+                print(f'ok {number} - {name}', flush=True)
+            except (AssertionError, KeyError, subprocess.SubprocessError) as error:
+                failed += 1
+                print(f'not ok {number} - {name}\n# ' + repr(error)[:2000].replace('\n', '\n# '), flush=True)
+    return 1 if failed else 0
+
+
+sys.exit(main())
