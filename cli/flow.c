@@ -8,7 +8,7 @@
 #include "cli/output.h"
 
 /* In the order in which help lists them. */
-static const struct cli_verb *const own[] = {&cli_flow_record, &cli_flow_restore, &cli_flow_info, NULL};
+static const struct cli_verb *const own[] = {&cli_flow_record, &cli_flow_restore, &cli_flow_info, &cli_flow_draw, NULL};
 
 static int run(const struct cli_verb *verb, int argc, char **argv) {
     if (argc < 2)
@@ -25,7 +25,7 @@ static int run(const struct cli_verb *verb, int argc, char **argv) {
 
 const struct cli_verb cli_flow = {
     .name = "flow",
-    .summary = "record a program's way through the kernel's network code",
+    .summary = "record and draw a program's way through the kernel's network code",
     .usage = "VERB [ARGUMENT...]",
     .details =
         "Records what the kernel does for a program's sockets: functions, packets, states of sockets. kith help flow VERB tells more.",

@@ -17,7 +17,8 @@ static const struct {
     {FLOW_SYSCALL, true, "__x64_sys_ __ia32_sys_ __arm64_sys_ __riscv_sys_ __s390x_sys_ __se_sys_ __do_sys_ ksys_ "},
     {FLOW_SOCKET, false,
      "__sys_ sock_ __sock_ sockfd_ sk_ __sk_ lock_sock __lock_sock release_sock __release_sock move_addr_ scm_ __scm_ put_cmsg copy_msghdr "
-     "skb_ __skb_ alloc_skb __alloc_skb kfree_skb __kfree_skb consume_skb datagram_ inet_create inet_bind inet_listen inet_accept "
+     "skb_ __skb_ build_skb __build_skb kmalloc_reserve alloc_skb __alloc_skb kfree_skb __kfree_skb consume_skb datagram_ inet_create "
+     "inet_bind inet_listen inet_accept "
      "inet_stream_ inet_dgram_ inet_release inet_shutdown inet_send inet_recv inet_getname inet_wait_for inet_autobind inet_ioctl "
      "inet6_create inet6_bind inet6_release inet6_send inet6_recv inet6_getname inet_sock_ "},
     {FLOW_TRANSPORT, false,
@@ -131,7 +132,7 @@ static void look_along(struct flow_build *build, struct neighbour *neighbours, b
         enum flow_layer own = layer_by_name(symbol->name, true);
         uint32_t function = build->function_of[i];
         if (own != UNKNOWN) {
-            layer = (uint8_t)own;
+            layer = own == FLOW_SYSCALL ? FLOW_SOCKET : (uint8_t)own; /* what stands beside __sys_accept4() is no system call */
             distance = 0;
         } else if (function != FLOW_NONE && layer != UNKNOWN && distance < neighbours[function].distance) {
             neighbours[function] = (struct neighbour){layer, distance};

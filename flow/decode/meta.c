@@ -73,17 +73,18 @@ static int take_notes(const json_t *meta, struct flow_texts **texts, struct flow
     return 0;
 }
 
-/* "net": [BEGIN, END], as hexadecimal texts: JSON's numbers end at 2^53. */
+/* "filter": {"net_first": ..., "net_last": ...}: the addresses of the first and the last function of net/. */
 static void take_net(const json_t *meta, struct flow_meta *ret_meta) {
-    const json_t *net = json_object_get(meta, "net");
-    const char *begin = json_string_value(json_array_get(net, 0)), *end = json_string_value(json_array_get(net, 1));
-    uint64_t first, last;
+    const json_t *filter = json_object_get(meta, "filter");
+    const char *first = json_string_value(json_object_get(filter, "net_first")),
+               *last = json_string_value(json_object_get(filter, "net_last"));
+    uint64_t begin, end;
 
-    if (!begin || !end || !flow_span_number((struct flow_span){begin, strlen(begin)}, 16, &first) ||
-        !flow_span_number((struct flow_span){end, strlen(end)}, 16, &last) || first >= last)
+    if (!first || !last || !flow_span_number((struct flow_span){first, strlen(first)}, 16, &begin) ||
+        !flow_span_number((struct flow_span){last, strlen(last)}, 16, &end) || begin > end || end == UINT64_MAX)
         return;
-    ret_meta->net_begin = first;
-    ret_meta->net_end = last;
+    ret_meta->net_begin = begin;
+    ret_meta->net_end = end + 1;
 }
 
 int flow_meta_parse(struct flow_span text, struct flow_texts **texts, struct flow_meta *ret_meta, struct kith_error *ret_error) {
