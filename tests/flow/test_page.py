@@ -29,7 +29,7 @@ class Page(html.parser.HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.body, self.rows, self.boxes, self.texts, self.scripts, self.images = {}, [], [], {}, 0, 0
+        self.body, self.rows, self.boxes, self.chosen, self.texts, self.scripts, self.images = {}, [], [], [], {}, 0, 0
         self.stack = []
         self.feed(text)
 
@@ -42,6 +42,7 @@ class Page(html.parser.HTMLParser):
             self.rows.append(attrs)
         if tag == 'g' and 'linked' in classes:
             self.boxes.append(attrs['id'])
+            self.chosen += [attrs['id']] if 'chosen' in classes else []
         self.scripts += tag == 'script'
         self.images += tag == 'img'
         if tag not in ('meta', 'input', 'img', 'polygon', 'path', 'ellipse', 'br', 'link'):
@@ -59,10 +60,10 @@ class Page(html.parser.HTMLParser):
             self.texts[name] = self.texts.get(name, '') + data
 
 
-def browse(chromium, path, home):
+def browse(chromium, path, home, fragment=''):
     command = [chromium, '--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run',
                '--disable-background-networking', '--enable-logging=stderr', '--log-level=0', f'--user-data-dir={home}', '--dump-dom',
-               path.as_uri()]
+               path.as_uri() + fragment]
     done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=True, env={**os.environ, 'HOME': str(home)})
     return Page(done.stdout), re.findall(r'.*CONSOLE.*', done.stderr)
 
@@ -73,10 +74,10 @@ class Tests:
         self.chart = folder / 'chart.svg'
         self.chart.write_text(CHART % HOSTILE_LABEL)
 
-    def page(self, what, *chart):
+    def page(self, what, *chart, fragment=''):
         path = self.folder / 'page.html'
         subprocess.run([self.make, path, what, *chart], check=True, timeout=SECONDS)
-        page, console = browse(self.chromium, path, self.folder)
+        page, console = browse(self.chromium, path, self.folder, fragment)
         assert not console, console
         assert page.body.get('data-ready') == 'true', page.body
         assert page.body.get('data-errors') == '0', page.body
@@ -90,6 +91,22 @@ class Tests:
         assert '__x64_sys_connect' in tree and 'tcp_v4_connect' in tree and '\u21e2 from ip_queue_xmit' in tree, tree
         assert 'inlined' in page.texts['notes'], page.texts['notes']
         assert 'tcp' in page.texts['title']
+
+    def test_closed_trees_tell_packets_and_states(self):
+        tags = self.page('small').texts['tag']
+        assert 'CLOSED \u2192 SYN-SENT' in tags and 'SYN-SENT \u2192 ESTABLISHED' in tags and 'SYN,ACK' in tags, tags
+
+    def test_link_to_a_function_opens_the_way_to_it(self):
+        page = self.page('small', self.chart, fragment='#ip_queue_xmit')
+        rows = {row['data-call']: row for row in page.rows}
+        assert rows['3'].get('aria-selected') == 'true' and 'hit' in rows['3']['class'], rows['3']
+        assert all(rows[call]['aria-expanded'] == 'true' for call in '012'), rows
+        assert page.texts['hits'] == '1 of 1', page.texts['hits']
+        # The nearest caller that has a box in the chart.
+        assert page.chosen == ['call-1'], page.chosen
+
+    def test_malformed_link_finds_nothing(self):
+        assert self.page('small', fragment='#%E0%A4%A').texts['hits'] == 'none'
 
     def test_page_without_chart_says_so(self):
         page = self.page('small')

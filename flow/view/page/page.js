@@ -18,6 +18,7 @@
   for (const call of model.calls) {
     call.inside = [];
     call.packets = [];
+    call.below = []; /* of a root: the marks in its tree */
   }
   for (const call of model.calls) {
     const parent = calls.get(call.parent);
@@ -26,12 +27,19 @@
     const from = calls.get(call.handed_from);
     if (from) from.packets.push(call);
   }
+  const top = [...roots];
   for (const mark of model.marks) {
     const call = calls.get(mark.call);
-    if (call && mark.type !== "socket") call.inside.push(mark);
+    if (mark.type === "socket") continue;
+    (call ? call.inside : top).push(mark);
+    let root = call;
+    while (root && calls.has(root.parent)) root = calls.get(root.parent);
+    if (root) root.below.push(mark);
   }
   const begin = (thing) => (thing.type ? thing.time_ns : thing.begin_ns);
   for (const call of model.calls) if (call.inside.some((thing) => thing.type)) call.inside.sort((a, b) => begin(a) - begin(b));
+
+  top.sort((a, b) => begin(a) - begin(b));
 
   /* Words ------------------------------------------------------------------------------------------------------------- */
   const functionOf = (call) => model.functions[call.function];
@@ -49,6 +57,13 @@
       case "lost": return mark.events + " events were lost here";
       default: return mark.type;
     }
+  };
+  /* What a closed tree is about: its packets and states, without those that repeat. */
+  const TAGS_MAX = 6;
+  const tags = (call) => {
+    const texts = call.below.map((mark) => mark.type === "packet" ? mark.flags : mark.type === "state" ? mark.before + arrow + mark.after : "")
+      .filter((text, at, all) => text !== "" && text !== all[at - 1]);
+    return texts.length > TAGS_MAX ? [...texts.slice(0, TAGS_MAX), "\u2026"] : texts;
   };
   const make = (tag, className, text) => {
     const element = document.createElement(tag);
@@ -71,11 +86,17 @@
     row.setAttribute("aria-level", String(depth + 1));
     row.style.setProperty("--depth", String(depth));
     row.dataset.call = String(call.index);
+    row.id = "row-" + call.index;
     const twist = make("span", "twist", isLeaf(call) ? "" : "\u25b8");
     twist.setAttribute("aria-hidden", "true");
     row.append(twist, make("span", "text", nameOf(call)));
     const from = calls.get(call.handed_from);
-    if (from) row.append(make("span", "flag", "\u21e2 from " + nameOf(from)));
+    if (from) {
+      const link = make("span", "flag link", "\u21e2 from " + nameOf(from));
+      link.dataset.from = String(from.index);
+      row.append(link);
+    }
+    for (const text of tags(call)) row.append(make("span", "tag", text));
     if (call.backlog) row.append(make("span", "flag", "[backlog]"));
     if (call.unfinished) row.append(make("span", "flag", "[end not recorded]"));
     if (call.unbegun) row.append(make("span", "flag", "[beginning not recorded]"));
@@ -116,15 +137,20 @@
   const choose = (call, scroll) => {
     if (hidden.has(call.lane)) setLane(call.lane, true);
     const entry = reveal(call);
-    if (chosen) chosen.row.classList.remove("chosen");
+    if (chosen) {
+      chosen.row.classList.remove("chosen");
+      chosen.row.removeAttribute("aria-selected");
+    }
     chosen = entry;
     entry.row.classList.add("chosen");
+    entry.row.setAttribute("aria-selected", "true");
+    byId("tree").setAttribute("aria-activedescendant", entry.row.id);
     if (scroll) entry.row.scrollIntoView({block: "center", inline: "nearest"});
     markChart(call);
   };
   const list = make("ul");
   list.setAttribute("role", "none");
-  for (const call of roots) list.append(makeRow(call, 0));
+  for (const thing of top) list.append(thing.type ? makeMark(thing, 0) : makeRow(thing, 0));
   byId("tree").append(list);
   const OPENED_AT_FIRST = 60;
   if (roots.length <= OPENED_AT_FIRST) for (const call of roots) setOpen(rows.get(call.index), true);
@@ -133,6 +159,8 @@
     const row = event.target.closest(".row[data-call]");
     if (!row) return;
     const entry = rows.get(Number(row.dataset.call));
+    const link = event.target.closest(".link");
+    if (link) return choose(calls.get(Number(link.dataset.from)), true);
     if (event.target.closest(".twist") || entry === chosen) setOpen(entry, !isOpen(entry));
     choose(entry.call, false);
   });
@@ -354,5 +382,17 @@
     divider.addEventListener("pointerup", () => divider.removeEventListener("pointermove", move), {once: true});
   });
   fit(true);
+  /* page.html#tcp_v4_connect: a link to a function. */
+  const follow = () => {
+    if (location.hash.length < 2) return;
+    try {
+      byId("search").value = decodeURIComponent(location.hash.slice(1));
+    } catch (malformed) {
+      byId("search").value = location.hash.slice(1);
+    }
+    search();
+  };
+  addEventListener("hashchange", follow);
+  follow();
   document.body.dataset.ready = "true";
 })();
