@@ -102,6 +102,7 @@ class Tests:
         assert rows['3'].get('aria-selected') == 'true' and 'hit' in rows['3']['class'], rows['3']
         assert all(rows[call]['aria-expanded'] == 'true' for call in '012'), rows
         assert page.texts['hits'] == '1 of 1', page.texts['hits']
+        assert '\u21e2 SYN' in page.texts['flag.link'], page.texts['flag.link']  # what it handed over to the softirq
         # The nearest caller that has a box in the chart.
         assert page.chosen == ['call-1'], page.chosen
 
@@ -110,7 +111,7 @@ class Tests:
 
     def test_page_without_chart_says_so(self):
         page = self.page('small')
-        assert page.boxes == [] and 'no chart' in page.texts['chart']
+        assert page.boxes == [] and 'without a chart' in page.texts['chart']
 
     def test_hostile_texts_stay_texts(self):
         page = self.page('hostile', self.chart)

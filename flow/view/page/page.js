@@ -77,6 +77,11 @@
   const hidden = new Set();
   let chosen = null;
 
+  const makeLink = (text, call) => {
+    const link = make("span", "flag link", text);
+    link.dataset.to = String(call.index);
+    return link;
+  };
   const isLeaf = (call) => call.inside.length === 0;
   const makeRow = (call, depth) => {
     const item = make("li");
@@ -91,11 +96,8 @@
     twist.setAttribute("aria-hidden", "true");
     row.append(twist, make("span", "text", nameOf(call)));
     const from = calls.get(call.handed_from);
-    if (from) {
-      const link = make("span", "flag link", "\u21e2 from " + nameOf(from));
-      link.dataset.from = String(from.index);
-      row.append(link);
-    }
+    if (from) row.append(makeLink("\u21e2 from " + nameOf(from), from));
+    for (const packet of call.packets) row.append(makeLink("\u21e2 " + (tags(packet)[0] || nameOf(packet)), packet));
     for (const text of tags(call)) row.append(make("span", "tag", text));
     if (call.backlog) row.append(make("span", "flag", "[backlog]"));
     if (call.unfinished) row.append(make("span", "flag", "[end not recorded]"));
@@ -106,9 +108,9 @@
     rows.set(call.index, {call, item, row, twist, depth, list: null});
     return item;
   };
-  const makeMark = (mark, depth) => {
+  const makeMark = (mark, depth, lane) => {
     const item = make("li");
-    const row = make("div", "row mark" + (mark.type === "lost" ? " lost" : ""));
+    const row = make("div", "row mark " + lane + (mark.type === "lost" ? " lost" : ""));
     row.style.setProperty("--depth", String(depth));
     row.append(make("span", "twist", "\u25c6"), make("span", "text", words(mark)));
     item.append(row);
@@ -120,7 +122,7 @@
       entry.list = make("ul");
       entry.list.setAttribute("role", "group");
       for (const thing of entry.call.inside)
-        entry.list.append(thing.type ? makeMark(thing, entry.depth + 1) : makeRow(thing, entry.depth + 1));
+        entry.list.append(thing.type ? makeMark(thing, entry.depth + 1, entry.call.lane) : makeRow(thing, entry.depth + 1));
       entry.item.append(entry.list);
     }
     if (entry.list) entry.list.hidden = !open;
@@ -150,7 +152,7 @@
   };
   const list = make("ul");
   list.setAttribute("role", "none");
-  for (const thing of top) list.append(thing.type ? makeMark(thing, 0) : makeRow(thing, 0));
+  for (const thing of top) list.append(thing.type ? makeMark(thing, 0, "") : makeRow(thing, 0));
   byId("tree").append(list);
   const OPENED_AT_FIRST = 60;
   if (roots.length <= OPENED_AT_FIRST) for (const call of roots) setOpen(rows.get(call.index), true);
@@ -160,7 +162,7 @@
     if (!row) return;
     const entry = rows.get(Number(row.dataset.call));
     const link = event.target.closest(".link");
-    if (link) return choose(calls.get(Number(link.dataset.from)), true);
+    if (link) return choose(calls.get(Number(link.dataset.to)), true);
     if (event.target.closest(".twist") || entry === chosen) setOpen(entry, !isOpen(entry));
     choose(entry.call, false);
   });
@@ -259,7 +261,7 @@
       for (const title of box.querySelectorAll("title")) title.remove(); /* the browser's own hover would lie over ours */
     }
   } else {
-    chart.append(make("p", "none", "There is no chart in this page: Graphviz was not there when it was made."));
+    chart.append(make("p", "none", "This page was made without a chart."));
   }
   const callOfBox = (target) => {
     const box = target.closest("g.node.linked");
