@@ -15,9 +15,9 @@
 #define FLOW_PAGE_CALLS_MAX 300000
 
 /*
- * `svg` is the chart as Graphviz writes it; boxes with the id "call-NUMBER" (<g id="call-7" class="node">) belong to the call of that
- * index. NULL: the page says that there is none. *ret_html is to be freed with free(); a NUL that does not count stands behind it. Errors:
- * -EINVAL (no SVG), -E2BIG (more than FLOW_PAGE_CALLS_MAX calls), -ENOMEM.
+ * `svg` is the chart as Graphviz writes it; boxes with the class "call-NUMBER" (class="call-7" of a node in DOT) belong to the call of that
+ * index, of which there may be several boxes. NULL: the page says that there is no chart. *ret_html is to be freed with free(); a NUL that
+ * does not count stands behind it. Errors: -EINVAL (no SVG), -E2BIG (more than FLOW_PAGE_CALLS_MAX calls), -ENOMEM.
  */
 int flow_view_page(const struct flow_model *model, const char *svg, size_t svg_size, char **ret_html, size_t *ret_size);
 

@@ -14,7 +14,7 @@
 #define HOSTILE "</script><script>document.body.dataset.broken='1'</script><!--<script>\"'&"
 
 static const char chart[] =
-    "<?xml version=\"1.0\"?>\n<!DOCTYPE svg>\n<svg viewBox=\"0 0 10 10\"><g id=\"call-0\" class=\"node\"/></svg>\n<!-- rest -->";
+    "<?xml version=\"1.0\"?>\n<!DOCTYPE svg>\n<svg viewBox=\"0 0 10 10\"><g class=\"node call-0\"/></svg>\n<!-- rest -->";
 
 static void freep(char **text) {
     free(*text);
@@ -64,7 +64,7 @@ static void test_page_holds_chart_tree_and_notes(void **state) {
     assert_int_equal(json_array_size(json_object_get(json, "marks")), model->mark_count);
     assert_int_equal(json_array_size(json_object_get(json, "notes")), 1);
     json_decref(json);
-    assert_int_equal(occurs(html, "<svg viewBox=\"0 0 10 10\"><g id=\"call-0\" class=\"node\"/></svg>"), 1);
+    assert_int_equal(occurs(html, "<svg viewBox=\"0 0 10 10\"><g class=\"node call-0\"/></svg>"), 1);
     assert_int_equal(occurs(html, "<?xml"), 0);
     assert_int_equal(occurs(html, "<!-- rest"), 0);
 }

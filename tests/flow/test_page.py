@@ -17,8 +17,11 @@ SECONDS = 100  # a browser's start on a slow, busy machine; it is not what it ta
 CHART = '''<?xml version="1.0"?>
 <svg width="200pt" height="120pt" viewBox="0 0 200 120" xmlns="http://www.w3.org/2000/svg">
 <g id="graph0" class="graph">
-<g id="call-0" class="node"><title>first</title><polygon fill="white" stroke="black" points="10,10 150,10 150,40 10,40"/><text x="20" y="30">%s</text></g>
-<g id="call-1" class="node"><title>second</title><polygon fill="white" stroke="black" points="10,70 150,70 150,100 10,100"/><text x="20" y="90">b</text></g>
+<g id="node1" class="node call-0"><title>first</title><polygon fill="white" stroke="black" points="10,10 150,10 150,40 10,40"/><text x="20" y="30">%s</text></g>
+<g id="node2" class="node call&#45;1"><title>second</title><polygon fill="white" stroke="black" points="10,70 150,70 150,100 10,100"/><text x="20" y="90">b</text></g>
+<g id="node3" class="node call-1"><polygon fill="white" stroke="black" points="160,70 190,70 190,100 160,100"/><text x="170" y="90">c</text></g>
+<g id="node4" class="node"><text x="0" y="110">legend</text></g>
+<g id="node5" class="node call-4000000000"><text x="0" y="115">no such call</text></g>
 </g></svg>
 '''
 HOSTILE_LABEL = '&lt;/script&gt;&lt;script&gt;document.body.dataset.broken=3&lt;/script&gt;'
@@ -86,7 +89,7 @@ class Tests:
     def test_small_model_has_tree_chart_and_notes(self):
         page = self.page('small', self.chart)
         assert {int(row['data-call']) for row in page.rows} >= {0, 4, 9}, page.rows
-        assert page.boxes == ['call-0', 'call-1'], page.boxes
+        assert page.boxes == ['node1', 'node2', 'node3'], page.boxes
         tree = page.texts['tree']
         assert '__x64_sys_connect' in tree and 'tcp_v4_connect' in tree and '\u21e2 from ip_queue_xmit' in tree, tree
         assert 'inlined' in page.texts['notes'], page.texts['notes']
@@ -103,8 +106,8 @@ class Tests:
         assert all(rows[call]['aria-expanded'] == 'true' for call in '012'), rows
         assert page.texts['hits'] == '1 of 1', page.texts['hits']
         assert '\u21e2 SYN' in page.texts['flag.link'], page.texts['flag.link']  # what it handed over to the softirq
-        # The nearest caller that has a box in the chart.
-        assert page.chosen == ['call-1'], page.chosen
+        # The nearest caller that has boxes in the chart.
+        assert page.chosen == ['node2', 'node3'], page.chosen
 
     def test_malformed_link_finds_nothing(self):
         assert self.page('small', fragment='#%E0%A4%A').texts['hits'] == 'none'

@@ -209,7 +209,7 @@
     byId("lanes").append(button);
   }
 
-  /* Chart: its boxes that stand for calls have the id "call-NUMBER". -------------------------------------------------------- */
+  /* Chart: its boxes have the class "call-NUMBER" of the call that they stand for, or in which it happened what they say. --------- */
   const chart = byId("chart");
   const svg = chart.querySelector("svg");
   const view = {x: 0, y: 0, scale: 1};
@@ -226,25 +226,30 @@
     place();
   };
   const MARGIN = 12;
-  const fit = (whole) => {
-    const across = (chart.clientWidth - 2 * MARGIN) / (natural.width || 1);
-    const down = (chart.clientHeight - 2 * MARGIN) / (natural.height || 1);
-    view.scale = Math.max(SCALE_MIN, whole ? Math.min(across, down) : across);
+  const across = () => (chart.clientWidth - 2 * MARGIN) / (natural.width || 1);
+  const down = () => (chart.clientHeight - 2 * MARGIN) / (natural.height || 1);
+  const fit = (whole, most = SCALE_MAX) => {
+    view.scale = Math.max(SCALE_MIN, Math.min(most, whole ? Math.min(across(), down()) : across()));
     view.x = Math.max(MARGIN, (chart.clientWidth - natural.width * view.scale) / 2);
     view.y = MARGIN;
     place();
   };
-  const boxes = new Map();
-  const boxOf = (call) => {
+  const boxes = new Map(); /* a call's index -> its boxes, in the order of the chart */
+  const callOfBox = (target) => {
+    const box = target.closest("g.node");
+    const name = box && [...box.classList].find((word) => /^call-[0-9]+$/.test(word));
+    return name ? calls.get(Number(name.slice("call-".length))) : undefined;
+  };
+  const boxesOf = (call) => {
     for (let at = call; at; at = calls.get(at.parent)) if (boxes.has(at.index)) return boxes.get(at.index);
-    return null;
+    return [];
   };
   function markChart(call) {
     for (const box of chart.querySelectorAll("g.node.chosen")) box.classList.remove("chosen");
-    const box = boxOf(call);
-    if (!box) return;
-    box.classList.add("chosen");
-    const at = box.getBoundingClientRect(), frame = chart.getBoundingClientRect();
+    const found = boxesOf(call);
+    if (found.length === 0) return;
+    for (const box of found) box.classList.add("chosen");
+    const at = found[0].getBoundingClientRect(), frame = chart.getBoundingClientRect();
     if (at.left < frame.left || at.right > frame.right) view.x += frame.left + frame.width / 2 - (at.left + at.width / 2);
     if (at.top < frame.top || at.bottom > frame.bottom) view.y += frame.top + frame.height / 2 - (at.top + at.height / 2);
     place();
@@ -253,20 +258,15 @@
     svg.setAttribute("width", natural.width);
     svg.setAttribute("height", natural.height);
     for (const box of svg.querySelectorAll("g.node")) {
-      const found = /^call-([0-9]+)$/.exec(box.id);
-      const call = found && calls.get(Number(found[1]));
+      const call = callOfBox(box);
       if (!call) continue;
-      boxes.set(call.index, box);
+      boxes.set(call.index, [...(boxes.get(call.index) || []), box]);
       box.classList.add("linked");
       for (const title of box.querySelectorAll("title")) title.remove(); /* the browser's own hover would lie over ours */
     }
   } else {
     chart.append(make("p", "none", "This page was made without a chart."));
   }
-  const callOfBox = (target) => {
-    const box = target.closest("g.node.linked");
-    return box ? calls.get(Number(box.id.slice("call-".length))) : null;
-  };
   let drag = null;
   const DRAG_MIN = 4;
   chart.addEventListener("pointerdown", (event) => {
@@ -340,12 +340,12 @@
   const search = () => {
     const wanted = byId("search").value.trim().toLowerCase();
     for (const entry of rows.values()) entry.row.classList.remove("hit");
-    for (const box of boxes.values()) box.classList.remove("hit");
+    for (const box of [...boxes.values()].flat()) box.classList.remove("hit");
     hits = wanted === "" ? [] : model.calls.filter((call) => nameOf(call).toLowerCase().includes(wanted));
     hit = hits.length > 0 ? 0 : -1;
     for (const call of hits.slice(0, HITS_SHOWN)) {
       reveal(call).row.classList.add("hit");
-      if (boxes.has(call.index)) boxes.get(call.index).classList.add("hit");
+      for (const box of boxes.get(call.index) || []) box.classList.add("hit");
     }
     show();
   };
@@ -383,7 +383,9 @@
     divider.addEventListener("pointermove", move);
     divider.addEventListener("pointerup", () => divider.removeEventListener("pointermove", move), {once: true});
   });
-  fit(true);
+  /* At first whole, if it can be read then; a tall one from its top. */
+  const READABLE = 0.6, LARGE = 1.6;
+  fit(Math.min(across(), down()) > READABLE || across() < down(), LARGE);
   /* page.html#tcp_v4_connect: a link to a function. */
   const follow = () => {
     if (location.hash.length < 2) return;
