@@ -11,10 +11,11 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/pager.h"
+#include "flow/view/chart.h"
 #include "flow/view/text.h"
 
-enum view { TREE, JSON, FOLDED, PERFETTO };
-enum { KEY_TREE, KEY_JSON, KEY_FOLDED, KEY_PERFETTO, KEY_ASCII, KEY_UNFOLD, KEY_COLOUR };
+enum view { TREE, JSON, FOLDED, PERFETTO, DOT, MERMAID };
+enum { KEY_TREE, KEY_JSON, KEY_FOLDED, KEY_PERFETTO, KEY_DOT, KEY_MERMAID, KEY_LEVEL, KEY_ASCII, KEY_UNFOLD, KEY_COLOUR };
 
 struct draw {
     enum view view;
@@ -22,6 +23,7 @@ struct draw {
     struct flow_select select;
     struct flow_tree_options tree;
     bool colour_given;
+    enum flow_level level; /* 0: not given */
 };
 
 static const struct cli_option options[] = {
@@ -29,6 +31,9 @@ static const struct cli_option options[] = {
     {KEY_JSON, "json", 0, NULL, "print a JSON object with all that is known"},
     {KEY_FOLDED, "folded", 0, NULL, "print stacks with the time that each took itself (ns), for flame graphs"},
     {KEY_PERFETTO, "perfetto", 0, "OUT", "write a trace that Perfetto and Chrome show; -: standard output"},
+    {KEY_DOT, "dot", 0, NULL, "print the chart for Graphviz, with places: dot -Kneato -n2 -Tsvg draws it"},
+    {KEY_MERMAID, "mermaid", 0, NULL, "print the chart for Mermaid"},
+    {KEY_LEVEL, "level", 0, "N", "chart: 1: layers, a page; 2: borders of layers (the default); 3: all of net/; 4: everything"},
     CLI_FLOW_NARROW_OPTIONS,
     {KEY_UNFOLD, "unfold", 0, NULL, "tree: helpers as well, which many call and which call nothing"},
     {KEY_ASCII, "ascii", 0, NULL, "tree: no line drawing characters"},
@@ -43,6 +48,15 @@ static int take_colour(struct draw *draw, const char *value) {
     }
     draw->tree.colour = strcmp(value, "always") == 0;
     draw->colour_given = true;
+    return 0;
+}
+
+static int take_level(struct draw *draw, const char *value) {
+    if (value[0] < '0' + FLOW_LEVEL_LAYERS || value[0] > '0' + FLOW_LEVEL_ALL || value[1] != '\0') {
+        cli_error("--level: '%s' is not a number from 1 to 4", value);
+        return CLI_USAGE;
+    }
+    draw->level = (enum flow_level)(value[0] - '0');
     return 0;
 }
 
@@ -63,6 +77,14 @@ static int take_option(void *state, int key, const char *value) {
         draw->view = PERFETTO;
         draw->file = strcmp(value, "-") == 0 ? NULL : value;
         return 0;
+    case KEY_DOT:
+        draw->view = DOT;
+        return 0;
+    case KEY_MERMAID:
+        draw->view = MERMAID;
+        return 0;
+    case KEY_LEVEL:
+        return take_level(draw, value);
     case KEY_ASCII:
         draw->tree.ascii = true;
         return 0;
@@ -93,6 +115,19 @@ static int write_fd(void *userdata, const void *data, size_t size) {
     return 0;
 }
 
+static int view_chart(const struct draw *draw, const struct flow_model *model, const struct flow_selection *selection,
+                      struct flow_out *out) {
+    _cleanup_(flow_chart_freep) struct flow_chart *chart = NULL;
+    struct kith_error error = KITH_ERROR_NONE;
+
+    int r = flow_chart_new(model, selection, draw->level ? draw->level : FLOW_LEVEL_BORDERS, &chart, &error);
+    if (r < 0) {
+        cli_error("%s", error.text);
+        return r;
+    }
+    return draw->view == DOT ? flow_view_dot(chart, out) : flow_view_mermaid(chart, out);
+}
+
 static int view(const struct draw *draw, const struct flow_model *model, const struct flow_selection *selection, struct flow_out *out) {
     switch (draw->view) {
     case TREE:
@@ -103,6 +138,9 @@ static int view(const struct draw *draw, const struct flow_model *model, const s
         return flow_view_folded(model, selection, out);
     case PERFETTO:
         return flow_view_perfetto(model, selection, out);
+    case DOT:
+    case MERMAID:
+        return view_chart(draw, model, selection, out);
     }
     return -EINVAL;
 }
