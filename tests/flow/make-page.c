@@ -2,6 +2,7 @@
  * tests/flow/make-page.c: the page of a recording, of the model of flow/view/testing.h, or of that model with hostile texts.
  *
  *     make-page OUT RECORDING|small|hostile [SVG]
+ *     make-page OUT RECORDING|small|hostile --dot LEVEL     its chart instead
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "flow/decode/decode.h"
+#include "flow/view/chart.h"
 #include "flow/view/page.h"
 #include "flow/view/testing.h"
 
@@ -55,23 +57,44 @@ static int get_model(const char *what, struct flow_model **ret_model) {
     return 0;
 }
 
-int main(int argc, char **argv) {
-    _cleanup_(flow_model_freep) struct flow_model *model = NULL;
+static int write_all(void *userdata, const void *data, size_t size) {
+    return fwrite(data, 1, size, userdata) == size ? 0 : -EIO;
+}
+
+static int write_chart(const struct flow_model *model, enum flow_level level, FILE *file) {
+    static const struct flow_select everything;
+    _cleanup_(flow_selection_deinit) struct flow_selection selection = {0};
+    _cleanup_(flow_chart_freep) struct flow_chart *chart = NULL;
+    struct flow_out out;
+    int r = flow_select(model, &everything, &selection, NULL);
+
+    if (r == 0)
+        r = flow_chart_new(model, &selection, level, &chart, NULL);
+    flow_out_init(&out, write_all, file);
+    return r == 0 ? flow_view_dot(chart, &out) : r;
+}
+
+static int write_page(const struct flow_model *model, const char *chart, FILE *file) {
     _cleanup_(freep) char *svg = NULL, *html = NULL;
     size_t svg_size = 0, size = 0;
+    int r = chart ? kith_file_read(AT_FDCWD, chart, FLOW_UNPACKED_MAX, &svg, &svg_size) : 0;
+
+    if (r == 0)
+        r = flow_view_page(model, svg, svg_size, &html, &size);
+    return r == 0 ? write_all(file, html, size) : r;
+}
+
+int main(int argc, char **argv) {
+    _cleanup_(flow_model_freep) struct flow_model *model = NULL;
 
     if (argc < 3 || get_model(argv[2], &model) < 0)
         return 2;
-    int r = argc > 3 ? kith_file_read(AT_FDCWD, argv[3], FLOW_UNPACKED_MAX, &svg, &svg_size) : 0;
-    if (r == 0)
-        r = flow_view_page(model, svg, svg_size, &html, &size);
-    if (r < 0) {
-        fprintf(stderr, "%s\n", kith_error_name(r));
-        return 1;
-    }
     FILE *file = fopen(argv[1], "we");
     if (!file)
         return 1;
-    size_t written = fwrite(html, 1, size, file);
-    return fclose(file) == 0 && written == size ? 0 : 1;
+    bool dot = argc > 4 && strcmp(argv[3], "--dot") == 0;
+    int r = dot ? write_chart(model, (enum flow_level)atoi(argv[4]), file) : write_page(model, argc > 3 ? argv[3] : NULL, file);
+    if (r < 0)
+        fprintf(stderr, "%s\n", kith_error_name(r));
+    return fclose(file) == 0 && r == 0 ? 0 : 1;
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """kith flow's page in a browser: tree and chart are there, hostile texts are texts, and nothing is logged as an error.
 
-test_page.py MAKE-PAGE RECORDING. Prints TAP; without Chromium it is skipped.
+test_page.py MAKE-PAGE RECORDING. Prints TAP; without Chromium or Graphviz it is skipped.
 """
 import html.parser
 import os
@@ -130,12 +130,32 @@ class Tests:
         assert '__x64_sys_connect' in page.texts['tree']
 
 
+    def draw(self, what, level):
+        dot, svg = self.folder / 'drawn.dot', self.folder / 'drawn.svg'
+        subprocess.run([self.make, dot, what, '--dot', str(level)], check=True, timeout=SECONDS)
+        svg.write_bytes(subprocess.run(['dot', '-Kneato', '-n2', '-Tsvg', dot], check=True, capture_output=True, timeout=SECONDS).stdout)
+        return svg
+
+    def test_chart_of_a_recording_is_linked_to_its_calls(self):
+        svg = self.draw(self.recording, 1)
+        page = self.page(self.recording, svg, fragment='#tcp_conn_request')
+        assert len(page.boxes) == len(re.findall(r'class="node call', svg.read_text())) > 50, len(page.boxes)
+        assert page.chosen and 'SYN' in page.texts['chart'], page.chosen
+
+    def test_chart_of_hostile_texts_stays_text(self):
+        page = self.page('hostile', self.draw('hostile', 4))
+        assert 'data-broken' not in page.body, page.body
+        assert page.scripts == 2 and page.images == 0 and page.boxes, (page.scripts, page.images, page.boxes)
+        assert '</script><script>' in page.texts['chart'], page.texts['chart']
+
+
 def main():
     make, recording = sys.argv[1:]
     chromium = shutil.which('chromium')
-    if not chromium:
-        print('1..0 # SKIP package chromium is not installed')
-        return 77
+    for program, package in ('chromium', 'chromium'), ('dot', 'graphviz'):
+        if not shutil.which(program):
+            print(f'1..0 # SKIP package {package} is not installed')
+            return 77
     names = [name for name in dir(Tests) if name.startswith('test_')]
     print(f'1..{len(names)}', flush=True)
     failed = 0
