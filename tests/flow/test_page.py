@@ -17,9 +17,12 @@ SECONDS = 100  # a browser's start on a slow, busy machine; it is not what it ta
 CHART = '''<?xml version="1.0"?>
 <svg width="200pt" height="120pt" viewBox="0 0 200 120" xmlns="http://www.w3.org/2000/svg">
 <g id="graph0" class="graph">
-<g id="node1" class="node call-0"><title>first</title><polygon fill="white" stroke="black" points="10,10 150,10 150,40 10,40"/><text x="20" y="30">%s</text></g>
-<g id="node2" class="node call&#45;1"><title>second</title><polygon fill="white" stroke="black" points="10,70 150,70 150,100 10,100"/><text x="20" y="90">b</text></g>
-<g id="node3" class="node call-1"><polygon fill="white" stroke="black" points="160,70 190,70 190,100 160,100"/><text x="170" y="90">c</text></g>
+<g id="node1" class="node call-0"><title>first</title>
+<polygon fill="white" stroke="black" points="10,10 150,10 150,40 10,40"/><text x="20" y="30">%s</text></g>
+<g id="node2" class="node call&#45;1"><title>second</title>
+<polygon fill="white" stroke="black" points="10,70 150,70 150,100 10,100"/><text x="20" y="90">b</text></g>
+<g id="node3" class="node call-1">
+<polygon fill="white" stroke="black" points="160,70 190,70 190,100 160,100"/><text x="170" y="90">c</text></g>
 <g id="node4" class="node"><text x="0" y="110">legend</text></g>
 <g id="node5" class="node call-4000000000"><text x="0" y="115">no such call</text></g>
 </g></svg>

@@ -49,7 +49,7 @@
   const arrow = " \u2192 ";
   const words = (mark) => {
     switch (mark.type) {
-      case "state": return mark.before + arrow + mark.after + (mark.local ? "  " + mark.local + (mark.remote ? arrow + mark.remote : "") : "");
+      case "state": return mark.before + arrow + mark.after + "  " + [mark.local, mark.remote].filter(Boolean).join(arrow);
       case "packet": return (mark.sent ? "sent " : "received ") + mark.flags + " seq " + mark.sequence + " ack " + mark.acknowledged +
         ", " + mark.octets + " octets, port " + mark.source + arrow + mark.destination;
       case "link": return "listener " + mark.socket + " has a child: " + mark.child;
@@ -61,8 +61,9 @@
   /* What a closed tree is about: its packets and states, without those that repeat. */
   const TAGS_MAX = 6;
   const tags = (call) => {
-    const texts = call.below.map((mark) => mark.type === "packet" ? mark.flags : mark.type === "state" ? mark.before + arrow + mark.after : "")
-      .filter((text, at, all) => text !== "" && text !== all[at - 1]);
+    const short = {packet: (mark) => mark.flags, state: (mark) => mark.before + arrow + mark.after};
+    const texts = call.below.filter((mark) => short[mark.type]).map((mark) => short[mark.type](mark))
+      .filter((text, at, all) => text !== all[at - 1]);
     return texts.length > TAGS_MAX ? [...texts.slice(0, TAGS_MAX), "\u2026"] : texts;
   };
   const make = (tag, className, text) => {
@@ -213,7 +214,7 @@
   const chart = byId("chart");
   const svg = chart.querySelector("svg");
   const view = {x: 0, y: 0, scale: 1};
-  const natural = svg && svg.viewBox.baseVal ? {width: svg.viewBox.baseVal.width, height: svg.viewBox.baseVal.height} : {width: 0, height: 0};
+  const natural = (svg && svg.viewBox.baseVal) || {width: 0, height: 0};
   const place = () => {
     if (svg) svg.style.transform = `translate(${view.x}px, ${view.y}px) scale(${view.scale})`;
   };
@@ -310,7 +311,8 @@
     if (about.prototype) tip.append(make("code", "", about.prototype));
     if (about.file) tip.append(make("div", "", about.file + (about.line ? ":" + about.line : "")));
     tip.append(make("div", "", lasted(call) + ", begun at " + duration(call.begin_ns) + ", processor " + call.cpu));
-    tip.append(make("div", "", call.lane + ", " + about.layer + "; calls " + below + ", occurs " + about.calls + (about.calls === 1 ? " time" : " times")));
+    const times = about.calls + (about.calls === 1 ? " time" : " times");
+    tip.append(make("div", "", call.lane + ", " + about.layer + "; calls " + below + ", occurs " + times));
     if (call.packets.length) tip.append(make("div", "", "packets handed over to the softirq: " + call.packets.length));
   };
   const TIP_AWAY = 16;
@@ -334,7 +336,8 @@
   const HITS_SHOWN = 500;
   let hits = [], hit = -1;
   const show = () => {
-    byId("hits").textContent = byId("search").value === "" ? "" : hits.length === 0 ? "none" : hit < 0 ? hits.length + " found" : hit + 1 + " of " + hits.length;
+    const asked = byId("search").value !== "";
+    byId("hits").textContent = !asked ? "" : hits.length === 0 ? "none" : hit + 1 + " of " + hits.length;
     if (hit >= 0) choose(hits[hit], true);
   };
   const search = () => {
