@@ -133,7 +133,8 @@ static void put_box(const struct dot *dot, size_t index) {
     const struct flow_box *box = &dot->chart->boxes[index];
     const struct place *place = &dot->places[index];
 
-    flow_out_printf(dot->out, "  b%zu [", index);
+    /* By this class page.h finds the call. */
+    flow_out_printf(dot->out, "  b%zu [class=\"call-%u\" ", index, box->call);
     put_place(dot, place->left, place->top, place->width, place->height);
     flow_out_puts(dot->out, " label=\"");
     put_quoted(dot->out, flow_box_text(dot->chart, box), "\\n");
