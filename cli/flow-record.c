@@ -27,7 +27,7 @@ enum { KEY_OUTPUT, KEY_VM, KEY_KERNEL, KEY_ACCEL, KEY_SECONDS, KEY_SCENARIO, KEY
 
 static const struct cli_option options[] = {
     {KEY_OUTPUT, "output", 'o', "FILE", "the recording (SCENARIO.kflow, COMMAND.kflow)"},
-    {KEY_SCENARIO, "scenario", 0, "NAME", "record one of kith's own: tcp, udp, unix-stream...; ? lists them"},
+    {KEY_SCENARIO, "scenario", 0, "NAME", "record one of kith's own: tcp, udp, unix...; ? lists them"},
     {KEY_PID, "pid", 0, "PID", "record a running process until it ends, or until Ctrl-C"},
     {KEY_PROBES, "probes-only", 0, NULL, "sockets and packets, no functions: the traced program is hardly slowed down"},
     {KEY_VM, "vm", 0, NULL, "in a guest, which needs no root and leaves this host alone"},

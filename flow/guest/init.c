@@ -27,6 +27,8 @@
 #include "flow/trace/run.h"
 
 #define REQUEST_MAX 65536
+/* The machine has one processor and 512 MB, and nothing else to do with them. */
+#define BUFFER_KB 32768
 
 static const struct {
     const char *type, *place;
@@ -73,6 +75,7 @@ static int record(char **words, int *ret_fd, struct kith_error *error) {
         .trace = {.probes_only = strcmp(words[FLOW_REQUEST_WHAT], FLOW_REQUEST_PROBES) == 0,
                   .every_task = true,
                   .is_disposable = true,
+                  .buffer_kb = BUFFER_KB,
                   .note = *words[FLOW_REQUEST_NOTE] ? words[FLOW_REQUEST_NOTE] : NULL},
         .scenario = is_scenario ? words[FLOW_REQUEST_SCENARIO] : NULL,
         .command = is_scenario ? scenario : words + FLOW_REQUEST_COMMAND,

@@ -16,6 +16,7 @@ const struct scenario scenarios[] = {
     {"udp6", AF_INET6, false, scenario_udp},
     {"udp-ancillary", AF_INET, false, scenario_udp_ancillary},
     {"udp6-ancillary", AF_INET6, false, scenario_udp_ancillary},
+    {"unix", AF_UNIX, false, scenario_unix},
     {"unix-stream", AF_UNIX, false, scenario_unix_stream},
     {"unix-dgram", AF_UNIX, false, scenario_unix_dgram},
     {"unix-seqpacket", AF_UNIX, false, scenario_unix_seqpacket},

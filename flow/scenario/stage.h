@@ -36,6 +36,7 @@ void scenario_tcp_reset(struct stage *stage);
 void scenario_tcp_backlog_full(struct stage *stage);
 void scenario_udp(struct stage *stage);
 void scenario_udp_ancillary(struct stage *stage);
+void scenario_unix(struct stage *stage); /* the next three, one after the other */
 void scenario_unix_stream(struct stage *stage);
 void scenario_unix_dgram(struct stage *stage);
 void scenario_unix_seqpacket(struct stage *stage);

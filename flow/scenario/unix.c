@@ -114,3 +114,9 @@ void scenario_unix_dgram(struct stage *stage) {
 void scenario_unix_seqpacket(struct stage *stage) {
     play(stage, SOCK_SEQPACKET);
 }
+
+void scenario_unix(struct stage *stage) {
+    play(stage, SOCK_STREAM);
+    play(stage, SOCK_DGRAM);
+    play(stage, SOCK_SEQPACKET);
+}

@@ -4,6 +4,7 @@
 
 #include "flow/btf/btf.h"
 #include "flow/trace/functions.h"
+#include "flow/trace/seen.h"
 #include "flow/trace/trace.h"
 
 struct flow_trace_cpu {
@@ -19,6 +20,7 @@ struct flow_trace {
     struct flow_functions *functions;
     struct flow_trace_cpu *cpus;
     size_t cpu_count;
+    struct flow_seen seen;
     char *notes; /* lines that META has to show */
     char *page;
     size_t page_size;

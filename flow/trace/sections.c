@@ -162,6 +162,7 @@ static int write_symbols(const struct flow_trace *trace, struct flow_writer *wri
     return r;
 }
 
+/* Of the functions that occur. */
 static int write_prototypes(const struct flow_trace *trace, struct flow_writer *writer) {
     char *text = NULL, line[1024];
     size_t size = 0;
@@ -172,7 +173,8 @@ static int write_prototypes(const struct flow_trace *trace, struct flow_writer *
     for (size_t i = 0; i < trace->functions->count; i++) {
         const struct flow_function_entry *entry = &trace->functions->entries[i];
         struct kith_text prototype = kith_text_init(line, sizeof(line));
-        if (entry->selected && flow_btf_prototype(trace->btf, entry->name, &prototype) && prototype.length < sizeof(line))
+        if (flow_seen_has(&trace->seen, entry->address) && flow_btf_prototype(trace->btf, entry->name, &prototype) &&
+            prototype.length < sizeof(line))
             fprintf(file, "%s\t%s\n", entry->name, line);
     }
     int r = fclose(file) == 0 ? add_text(writer, FLOW_PROTOTYPES, text, size) : -ENOMEM;

@@ -15,7 +15,7 @@
 #include "flow/trace/tracefs.h"
 
 /* Much more than a traced processor writes between two readings (run.c). */
-#define BUFFER_KB 8192
+#define BUFFER_KB 4096
 
 static const struct {
     const char *name, *value;
@@ -201,9 +201,22 @@ static int open_cpus(struct flow_trace *trace) {
     return r;
 }
 
+static int prepare_seen(struct flow_trace *trace) {
+    _cleanup_(freep) char *format = NULL, *header = NULL;
+    int r = flow_tracefs_read(trace->directory, "events/ftrace/funcgraph_entry/format", &format, NULL);
+
+    if (r == 0)
+        r = flow_tracefs_read(trace->directory, "events/header_page", &header, NULL);
+    if (r == 0)
+        flow_seen_init(&trace->seen, format, header);
+    return r;
+}
+
 static int open_buffers(struct flow_trace *trace, struct kith_error *error) {
     int r = prepare_page(trace);
 
+    if (r == 0)
+        r = prepare_seen(trace);
     if (r == 0)
         r = open_cpus(trace);
     return r < 0 ? kith_error_set(error, r, "ftrace: its buffers cannot be read: %s", kith_error_name(r)) : 0;
@@ -241,6 +254,8 @@ int flow_trace_set_pids(struct flow_trace *trace, const struct flow_trace_subjec
     kith_text_puts(&text, "0\n");
     if (text.length >= text.size)
         return kith_error_set(error, -E2BIG, "%zu processes are too many", subject->pid_count);
+    if (flow_trace_note(trace, "softirqs that ran in other tasks than those recorded are missing") < 0)
+        return kith_error_set(error, -ENOMEM, "no memory");
     int r = trace->probes_only ? 0 : flow_tracefs_write(trace->directory, "set_ftrace_pid", list, true);
     if (r == 0)
         r = flow_tracefs_write(trace->directory, "set_event_pid", list, true);

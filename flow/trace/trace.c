@@ -76,6 +76,8 @@ static int drain_cpu(struct flow_trace *trace, const struct flow_trace_cpu *cpu,
             return -errno;
         struct flow_piece pieces[] = {{&number, sizeof(number)}, {trace->page, (size_t)n}};
         int r = flow_writer_add(writer, FLOW_PAGE, pieces, 2);
+        if (r == 0)
+            r = flow_seen_add_page(&trace->seen, trace->page, (size_t)n);
         if (r < 0)
             return r;
     }
@@ -114,6 +116,7 @@ struct flow_trace *flow_trace_free(struct flow_trace *trace) {
     kith_close(trace->directory);
     flow_functions_free(trace->functions);
     flow_btf_free(trace->btf);
+    flow_seen_deinit(&trace->seen);
     free(trace->cpus);
     free(trace->page);
     free(trace->notes);
