@@ -8,7 +8,7 @@
 #include "flow/decode/model.h"
 #include "flow/view/select.h"
 
-extern const struct cli_verb cli_flow_record, cli_flow_restore, cli_flow_info, cli_flow_draw;
+extern const struct cli_verb cli_flow_record, cli_flow_restore, cli_flow_info, cli_flow_draw, cli_flow_diff;
 
 /* Where the static programs lie that a recording needs: in $KITH_FLOW_PROGRAMS, in the build that this program is of, or where they are
  * installed. To free(). Errors, with text: -ENOENT, -ENOMEM. */

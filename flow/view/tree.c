@@ -22,6 +22,9 @@ struct tree {
     uint8_t *visible;      /* a call: it is printed */
     uint8_t *last;         /* a call: no sibling after it is printed */
     uint32_t *folded;      /* a call: so many helpers that it called are not printed */
+    uint32_t *run;         /* a call: the first of the equal leaves that it called last; 0: none */
+    uint32_t *repeated;    /* a call: so many equal ones after it are not printed, */
+    uint64_t *repeated_ns; /* which took so long */
     uint32_t *mark;        /* a call: its first mark that was not printed yet */
     uint32_t *next_mark;   /* a mark: the next one of the same call */
     uint32_t *handed;      /* a call: the first packet that was handed from it and not said yet */
@@ -33,6 +36,28 @@ struct tree {
 
 /* Preparation --------------------------------------------------------------------------------------------------------- */
 
+/* A leaf that its caller called just before, too, and in which nothing happened, is counted there. */
+static bool repeats(struct tree *tree, uint32_t index) {
+    const struct flow_call *call = &tree->model->calls[index];
+    uint32_t *run = call->parent != FLOW_NONE ? &tree->run[call->parent] : NULL;
+    bool quiet = call->first_child == FLOW_NONE && tree->mark[index] == FLOW_NONE && tree->handed[index] == FLOW_NONE && call->flags == 0;
+
+    if (!run)
+        return false;
+    if (!quiet) {
+        *run = 0;
+        return false;
+    }
+    /* 0 is no child of any call: it has the smallest index. */
+    if (*run == 0 || tree->model->calls[*run].function != call->function) {
+        *run = index;
+        return false;
+    }
+    tree->repeated[*run]++;
+    tree->repeated_ns[*run] += call->end_ns - call->begin_ns;
+    return true;
+}
+
 static void find_visible(struct tree *tree) {
     const struct flow_model *model = tree->model;
 
@@ -40,7 +65,7 @@ static void find_visible(struct tree *tree) {
         const struct flow_call *call = &model->calls[i];
         bool helper = model->functions[call->function].helper && call->first_child == FLOW_NONE && call->parent != FLOW_NONE;
         bool folded = helper && !tree->options->unfold && tree->mark[i] == FLOW_NONE && tree->handed[i] == FLOW_NONE;
-        tree->visible[i] = tree->selection->shown[i] && !folded;
+        tree->visible[i] = tree->selection->shown[i] && !folded && (tree->options->unfold || !repeats(tree, (uint32_t)i));
         if (tree->selection->shown[i] && folded)
             tree->folded[call->parent]++;
     }
@@ -84,6 +109,9 @@ static void tree_deinit(struct tree *tree) {
     free(tree->visible);
     free(tree->last);
     free(tree->folded);
+    free(tree->run);
+    free(tree->repeated);
+    free(tree->repeated_ns);
     free(tree->mark);
     free(tree->next_mark);
     free(tree->handed);
@@ -97,13 +125,16 @@ static int tree_init(struct tree *tree) {
     tree->visible = calloc(calls, 1);
     tree->last = calloc(calls, 1);
     tree->folded = calloc(calls, sizeof(*tree->folded));
+    tree->run = calloc(calls, sizeof(*tree->run));
+    tree->repeated = calloc(calls, sizeof(*tree->repeated));
+    tree->repeated_ns = calloc(calls, sizeof(*tree->repeated_ns));
     tree->mark = calloc(calls, sizeof(*tree->mark));
     tree->next_mark = calloc(marks, sizeof(*tree->next_mark));
     tree->handed = calloc(calls, sizeof(*tree->handed));
     tree->next_handed = calloc(calls, sizeof(*tree->next_handed));
     tree->number = calloc(calls, sizeof(*tree->number));
-    if (!tree->visible || !tree->last || !tree->folded || !tree->mark || !tree->next_mark || !tree->handed || !tree->next_handed ||
-        !tree->number)
+    if (!tree->run || !tree->repeated || !tree->repeated_ns || !tree->visible || !tree->last || !tree->folded || !tree->mark ||
+        !tree->next_mark || !tree->handed || !tree->next_handed || !tree->number)
         return -ENOMEM;
     chain_marks(tree);
     find_visible(tree);
@@ -160,6 +191,10 @@ static void put_call(struct tree *tree, uint32_t index, unsigned level, bool las
         flow_out_puts(tree->out, " [");
         flow_out_name(tree->out, function->module);
         flow_out_puts(tree->out, "]");
+    }
+    if (tree->repeated[index] > 0) {
+        flow_words_duration(tree->repeated_ns[index] + call->end_ns - call->begin_ns, duration, sizeof(duration));
+        flow_out_printf(tree->out, "  %u times, %s in all", tree->repeated[index] + 1, duration);
     }
     if (tree->folded[index] > 0)
         flow_out_printf(tree->out, "  (+%u)", tree->folded[index]);

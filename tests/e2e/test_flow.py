@@ -13,7 +13,7 @@ KERNELS = '/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64
 
 def test_each_verb_of_flow_tells_its_usage(test):
     listed = test.run('help', 'flow').text
-    for verb in ('record', 'restore', 'info', 'draw'):
+    for verb in ('record', 'restore', 'info', 'draw', 'diff'):
         by_help, by_option = test.run('help', 'flow', verb), test.run('flow', verb, '--help')
         assert by_help.returncode == 0 and by_help.text == by_option.text and by_help.text.startswith(f'usage: kith flow {verb}')
         assert f'kith flow {verb} ' in listed

@@ -1,0 +1,43 @@
+/*
+ * flow/view/diff.h: what is different between two recordings: two kernels, or one before and after a setting.
+ *
+ * Functions are compared by name, without what a compiler appends to it (".isra.0"). Only what occurred is known: a function is gone when
+ * it was called in the first recording and not in the second.
+ */
+#ifndef KITH_FLOW_DIFF_H
+#define KITH_FLOW_DIFF_H
+
+#include "flow/decode/model.h"
+#include "flow/view/out.h"
+
+enum flow_difference {
+    FLOW_GONE,
+    FLOW_NEW,
+    FLOW_PROTOTYPE, /* `before` and `after` are the prototypes */
+    FLOW_MOVED,     /* no caller in common; `before` and `after` are a caller of each */
+};
+
+struct flow_diff_item {
+    const char *call; /* the outermost function below which it is so, a system call; NULL: in the whole recording */
+    const char *function;
+    enum flow_difference difference;
+    const char *before, *after; /* or NULL */
+};
+
+/* Texts are the models': these must live as long. First the whole, then each outermost function that both have; in the order of names. */
+struct flow_diff {
+    const struct flow_model *models[2];
+    struct flow_diff_item *items;
+    size_t count, room;
+};
+
+/* Errors: -ENOMEM. */
+int flow_diff_new(const struct flow_model *before, const struct flow_model *after, struct flow_diff **ret_diff);
+struct flow_diff *flow_diff_free(struct flow_diff *diff);
+KITH_DEFINE_CLEANUP(struct flow_diff *, flow_diff_free)
+
+/* Both end with both models' notes. 0, -ENOMEM, or the error of out's function. */
+int flow_view_diff(const struct flow_diff *diff, struct flow_out *out);
+int flow_view_diff_json(const struct flow_diff *diff, struct flow_out *out);
+
+#endif

@@ -1,0 +1,118 @@
+/* Differences between recordings that were made for it. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "flow/decode/decode.h"
+#include "flow/decode/testing.h"
+#include "flow/view/diff.h"
+
+/* A call of each function, the first one calling the second and so on. */
+static struct flow_model *make(const char *names, unsigned count, const char *prototypes) {
+    struct flow_model *model = NULL;
+    struct kith_error error = KITH_ERROR_NONE;
+    struct maker maker;
+    uint64_t time = 1000;
+
+    maker_init(&maker, "{\"kernel\": \"6.1\", \"scenario\": \"tcp\"}", names);
+    for (unsigned i = 0; i < count; i++)
+        maker_entry(&maker, 0, time++, 7, i, (int)i);
+    for (unsigned i = count; i-- > 0;)
+        maker_exit(&maker, 0, time++, 7, i, (int)i);
+    maker_flush(&maker);
+    maker_text(&maker, FLOW_PROTOTYPES, prototypes);
+    if (flow_model_new(&maker.recording, NULL, &model, &error) < 0)
+        fail_msg("%s", error.text);
+    maker_deinit(&maker);
+    return model;
+}
+
+static bool has(const struct flow_diff *diff, const char *call, const char *function, enum flow_difference difference) {
+    for (size_t i = 0; i < diff->count; i++) {
+        const struct flow_diff_item *item = &diff->items[i];
+        if (strcmp(item->function, function) == 0 && item->difference == difference &&
+            (call ? item->call && strcmp(item->call, call) == 0 : !item->call))
+            return true;
+    }
+    return false;
+}
+
+static int write_file(void *userdata, const void *data, size_t size) {
+    return fwrite(data, 1, size, userdata) == size ? 0 : -EIO;
+}
+
+static char *view(int (*fn)(const struct flow_diff *, struct flow_out *), const struct flow_diff *diff) {
+    struct flow_out out;
+    char *text = NULL;
+    size_t size;
+    FILE *file = open_memstream(&text, &size);
+
+    flow_out_init(&out, write_file, file);
+    assert_int_equal(fn(diff, &out), 0);
+    assert_int_equal(fclose(file), 0);
+    return text;
+}
+
+static void test_a_recording_does_not_differ_from_itself(void **state) {
+    _cleanup_(flow_model_freep) struct flow_model *model = make("a b c", 3, "a\tint (void)\n");
+    _cleanup_(flow_diff_freep) struct flow_diff *diff = NULL;
+
+    assert_int_equal(flow_diff_new(model, model, &diff), 0);
+    assert_int_equal(diff->count, 0);
+    char *text = view(flow_view_diff, diff);
+    assert_non_null(strstr(text, "no difference"));
+    free(text);
+}
+
+static void test_gone_new_moved_and_changed_functions_are_told(void **state) {
+    _cleanup_(flow_model_freep) struct flow_model *before = make("sys old via leaf", 4, "sys\tlong (void)\nleaf\tint (int)\n");
+    _cleanup_(flow_model_freep) struct flow_model *after = make("sys via fresh leaf", 4, "sys\tlong (void)\nleaf\tint (long)\n");
+    _cleanup_(flow_diff_freep) struct flow_diff *diff = NULL;
+
+    assert_int_equal(flow_diff_new(before, after, &diff), 0);
+    assert_true(has(diff, NULL, "old", FLOW_GONE));
+    assert_true(has(diff, NULL, "fresh", FLOW_NEW));
+    assert_true(has(diff, NULL, "via", FLOW_MOVED));
+    assert_true(has(diff, NULL, "leaf", FLOW_MOVED));
+    assert_true(has(diff, NULL, "leaf", FLOW_PROTOTYPE));
+    assert_true(has(diff, "sys", "old", FLOW_GONE));
+    assert_true(has(diff, "sys", "fresh", FLOW_NEW));
+    assert_int_equal(diff->count, 7);
+
+    char *text = view(flow_view_diff, diff);
+    assert_non_null(strstr(text, "  ~ via  called by old, now by sys\n"));
+    assert_non_null(strstr(text, "  ! leaf  int (int)  =>  int (long)\n"));
+    assert_non_null(strstr(text, "\nafter: A function that ends with a jump"));
+    free(text);
+    text = view(flow_view_diff_json, diff);
+    json_auto_t *json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    assert_int_equal(json_array_size(json_object_get(json, "differences")), 7);
+    assert_true(json_array_size(json_object_get(json, "notes_after")) > 0);
+    free(text);
+}
+
+static void test_what_a_compiler_appends_to_a_name_is_no_difference(void **state) {
+    _cleanup_(flow_model_freep) struct flow_model *before = make("sys a.isra.0 b", 3, "");
+    _cleanup_(flow_model_freep) struct flow_model *after = make("sys a b.constprop.1", 3, "");
+    _cleanup_(flow_diff_freep) struct flow_diff *diff = NULL;
+
+    assert_int_equal(flow_diff_new(before, after, &diff), 0);
+    assert_int_equal(diff->count, 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_recording_does_not_differ_from_itself),
+        cmocka_unit_test(test_gone_new_moved_and_changed_functions_are_told),
+        cmocka_unit_test(test_what_a_compiler_appends_to_a_name_is_no_difference),
+    };
+    return cmocka_run_group_tests_name("flow/view: differences", tests, NULL, NULL);
+}
