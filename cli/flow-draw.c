@@ -14,9 +14,10 @@
 #include "cli/output.h"
 #include "cli/pager.h"
 #include "flow/view/chart.h"
+#include "flow/view/page.h"
 #include "flow/view/text.h"
 
-enum view { TREE, JSON, FOLDED, PERFETTO, DOT, MERMAID, PICTURE };
+enum view { TREE, JSON, FOLDED, PERFETTO, DOT, MERMAID, PICTURE, PAGE };
 enum {
     KEY_TREE,
     KEY_JSON,
@@ -51,6 +52,7 @@ static const struct cli_option options[] = {
     {KEY_SVG, "svg", 0, "OUT", "draw the chart, with Graphviz"},
     {KEY_PNG, "png", 0, "OUT", NULL},
     {KEY_PDF, "pdf", 0, "OUT", NULL},
+    {KEY_HTML, "html", 0, "OUT", "write a page that needs nothing else: the chart beside a tree, with search"},
     {KEY_DOT, "dot", 0, NULL, "print the chart for Graphviz, with places: dot -Kneato -n2 -Tsvg draws it"},
     {KEY_MERMAID, "mermaid", 0, NULL, "print the chart for Mermaid"},
     {KEY_LEVEL, "level", 0, "N", "chart: 1: layers, a page; 2: borders of layers (the default); 3: all of net/; 4: everything"},
@@ -102,6 +104,10 @@ static int take_option(void *state, int key, const char *value) {
     case KEY_PDF:
         draw->view = PICTURE;
         draw->format = key == KEY_SVG ? "svg" : key == KEY_PNG ? "png" : "pdf";
+        draw->file = value;
+        return 0;
+    case KEY_HTML:
+        draw->view = PAGE;
         draw->file = value;
         return 0;
     case KEY_DOT:
@@ -168,6 +174,7 @@ static int view(const struct draw *draw, const struct flow_model *model, const s
     case DOT:
     case MERMAID:
     case PICTURE:
+    case PAGE:
         return view_chart(draw, model, selection, out);
     }
     return -EINVAL;
@@ -202,6 +209,30 @@ static int write_stream(void *userdata, const void *data, size_t size) {
     return fwrite(data, 1, size, userdata) == size ? 0 : -ENOMEM;
 }
 
+static int write_page(const char *file, const char *html, size_t size) {
+    _cleanup_(kith_closep) int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+
+    int r = fd < 0 ? -errno : write_fd(&fd, html, size);
+    return r == 0 && close(KITH_STEAL_FD(fd)) < 0 ? -errno : r;
+}
+
+/* The chart is what was asked for, the tree beside it everything. */
+static int draw_page(const struct draw *draw, const struct flow_model *model, const char *dot, size_t size, struct kith_error *ret_error) {
+    char *svg = NULL, *html = NULL;
+    size_t svg_size = 0, html_size = 0;
+
+    int r = cli_graphviz_text(dot, size, "svg", &svg, &svg_size, ret_error);
+    if (r == 0)
+        r = flow_view_page(model, svg, svg_size, &html, &html_size);
+    if (r == -E2BIG)
+        kith_error_set(ret_error, r, "a page of more than %d calls, which a browser does not cope with", FLOW_PAGE_CALLS_MAX);
+    if (r == 0)
+        r = write_page(draw->file, html, html_size);
+    free(svg);
+    free(html);
+    return r;
+}
+
 static int draw_picture(const struct draw *draw, const struct flow_model *model, const struct flow_selection *selection,
                         struct flow_out *out, struct kith_error *ret_error) {
     char *text = NULL;
@@ -215,7 +246,8 @@ static int draw_picture(const struct draw *draw, const struct flow_model *model,
     if (fclose(stream) != 0 && r == 0)
         r = -ENOMEM;
     if (r == 0)
-        r = cli_graphviz_draw(text, size, draw->format, draw->file, ret_error);
+        r = draw->view == PAGE ? draw_page(draw, model, text, size, ret_error)
+                               : cli_graphviz_draw(text, size, draw->format, draw->file, ret_error);
     free(text);
     return r;
 }
@@ -228,7 +260,7 @@ static int draw_model(struct draw *draw, const struct flow_model *model) {
 
     if (r == 0 && draw->view == TREE)
         r = draw_tree(draw, model, selection, out);
-    else if (r == 0 && draw->view == PICTURE)
+    else if (r == 0 && (draw->view == PICTURE || draw->view == PAGE))
         r = draw_picture(draw, model, selection, out, &error);
     else if (r == 0 && draw->file)
         r = draw_file(draw, model, selection, out);
@@ -263,7 +295,7 @@ static int run(const struct cli_verb *verb, int argc, char **argv) {
 const struct cli_verb cli_flow_draw = {
     .name = "flow draw",
     .summary = "show a recording",
-    .usage = "FILE [--tree | --svg OUT | --png OUT | --pdf OUT | --dot | --mermaid | --json | --folded | --perfetto OUT] [OPTION...]",
+    .usage = "FILE [--tree | --svg OUT | --png OUT | --pdf OUT | --html OUT | --dot | --mermaid | --json | --folded | --perfetto OUT] [OPTION...]",
     .details =
         "Shows the functions that were called, as a tree for each system call and for each packet that was received, with sockets' states\n"
         "and packets where they happened. What was lost, left out or cannot be seen is said at the end.",
