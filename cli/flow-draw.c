@@ -1,6 +1,7 @@
 /* cli/flow-draw.c: kith flow draw: a recording as a tree, or in a form that other programs read. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,14 +9,29 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "cli/flow.h"
+#include "cli/graphviz.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/pager.h"
 #include "flow/view/chart.h"
 #include "flow/view/text.h"
 
-enum view { TREE, JSON, FOLDED, PERFETTO, DOT, MERMAID };
-enum { KEY_TREE, KEY_JSON, KEY_FOLDED, KEY_PERFETTO, KEY_DOT, KEY_MERMAID, KEY_LEVEL, KEY_ASCII, KEY_UNFOLD, KEY_COLOUR };
+enum view { TREE, JSON, FOLDED, PERFETTO, DOT, MERMAID, PICTURE };
+enum {
+    KEY_TREE,
+    KEY_JSON,
+    KEY_FOLDED,
+    KEY_PERFETTO,
+    KEY_DOT,
+    KEY_MERMAID,
+    KEY_SVG,
+    KEY_PNG,
+    KEY_PDF,
+    KEY_LEVEL,
+    KEY_ASCII,
+    KEY_UNFOLD,
+    KEY_COLOUR
+};
 
 struct draw {
     enum view view;
@@ -24,6 +40,7 @@ struct draw {
     struct flow_tree_options tree;
     bool colour_given;
     enum flow_level level; /* 0: not given */
+    const char *format;    /* of a picture */
 };
 
 static const struct cli_option options[] = {
@@ -31,6 +48,9 @@ static const struct cli_option options[] = {
     {KEY_JSON, "json", 0, NULL, "print a JSON object with all that is known"},
     {KEY_FOLDED, "folded", 0, NULL, "print stacks with the time that each took itself (ns), for flame graphs"},
     {KEY_PERFETTO, "perfetto", 0, "OUT", "write a trace that Perfetto and Chrome show; -: standard output"},
+    {KEY_SVG, "svg", 0, "OUT", "draw the chart, with Graphviz"},
+    {KEY_PNG, "png", 0, "OUT", NULL},
+    {KEY_PDF, "pdf", 0, "OUT", NULL},
     {KEY_DOT, "dot", 0, NULL, "print the chart for Graphviz, with places: dot -Kneato -n2 -Tsvg draws it"},
     {KEY_MERMAID, "mermaid", 0, NULL, "print the chart for Mermaid"},
     {KEY_LEVEL, "level", 0, "N", "chart: 1: layers, a page; 2: borders of layers (the default); 3: all of net/; 4: everything"},
@@ -76,6 +96,13 @@ static int take_option(void *state, int key, const char *value) {
     case KEY_PERFETTO:
         draw->view = PERFETTO;
         draw->file = strcmp(value, "-") == 0 ? NULL : value;
+        return 0;
+    case KEY_SVG:
+    case KEY_PNG:
+    case KEY_PDF:
+        draw->view = PICTURE;
+        draw->format = key == KEY_SVG ? "svg" : key == KEY_PNG ? "png" : "pdf";
+        draw->file = value;
         return 0;
     case KEY_DOT:
         draw->view = DOT;
@@ -125,7 +152,7 @@ static int view_chart(const struct draw *draw, const struct flow_model *model, c
         cli_error("%s", error.text);
         return r;
     }
-    return draw->view == DOT ? flow_view_dot(chart, out) : flow_view_mermaid(chart, out);
+    return draw->view == MERMAID ? flow_view_mermaid(chart, out) : flow_view_dot(chart, out);
 }
 
 static int view(const struct draw *draw, const struct flow_model *model, const struct flow_selection *selection, struct flow_out *out) {
@@ -140,6 +167,7 @@ static int view(const struct draw *draw, const struct flow_model *model, const s
         return flow_view_perfetto(model, selection, out);
     case DOT:
     case MERMAID:
+    case PICTURE:
         return view_chart(draw, model, selection, out);
     }
     return -EINVAL;
@@ -170,6 +198,28 @@ static int draw_file(const struct draw *draw, const struct flow_model *model, co
     return r;
 }
 
+static int write_stream(void *userdata, const void *data, size_t size) {
+    return fwrite(data, 1, size, userdata) == size ? 0 : -ENOMEM;
+}
+
+static int draw_picture(const struct draw *draw, const struct flow_model *model, const struct flow_selection *selection,
+                        struct flow_out *out, struct kith_error *ret_error) {
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
+
+    if (!stream)
+        return -ENOMEM;
+    flow_out_init(out, write_stream, stream);
+    int r = view(draw, model, selection, out);
+    if (fclose(stream) != 0 && r == 0)
+        r = -ENOMEM;
+    if (r == 0)
+        r = cli_graphviz_draw(text, size, draw->format, draw->file, ret_error);
+    free(text);
+    return r;
+}
+
 static int draw_model(struct draw *draw, const struct flow_model *model) {
     _cleanup_(flow_selection_deinitp) struct flow_selection *selection = &(struct flow_selection){0};
     struct kith_error error = KITH_ERROR_NONE;
@@ -178,6 +228,8 @@ static int draw_model(struct draw *draw, const struct flow_model *model) {
 
     if (r == 0 && draw->view == TREE)
         r = draw_tree(draw, model, selection, out);
+    else if (r == 0 && draw->view == PICTURE)
+        r = draw_picture(draw, model, selection, out, &error);
     else if (r == 0 && draw->file)
         r = draw_file(draw, model, selection, out);
     else if (r == 0) {
@@ -211,7 +263,7 @@ static int run(const struct cli_verb *verb, int argc, char **argv) {
 const struct cli_verb cli_flow_draw = {
     .name = "flow draw",
     .summary = "show a recording",
-    .usage = "FILE [--tree | --json | --folded | --perfetto OUT] [OPTION...]",
+    .usage = "FILE [--tree | --svg OUT | --png OUT | --pdf OUT | --dot | --mermaid | --json | --folded | --perfetto OUT] [OPTION...]",
     .details =
         "Shows the functions that were called, as a tree for each system call and for each packet that was received, with sockets' states\n"
         "and packets where they happened. What was lost, left out or cannot be seen is said at the end.",

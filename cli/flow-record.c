@@ -185,13 +185,14 @@ static int record_host(const struct record *record, int fd, struct kith_error *e
 }
 
 /* What would work when ftrace cannot be used here: one line. */
-static int fail(const struct record *record, const struct kith_error *error) {
-    bool is_refused = error->code == -EPERM || error->code == -EACCES || error->code == -ENOENT;
-    if (record->vm || record->pid > 0 || !is_refused)
-        return cli_fail(error);
-    cli_error("%s; a guest can be used: kith flow record --vm %s%s", error->text, record->scenario ? "--scenario " : "-- ",
-              record->scenario ? record->scenario : record->words[0]);
-    return CLI_ERROR;
+static int check_host(const struct record *record, struct kith_error *error) {
+    struct kith_error why = KITH_ERROR_NONE;
+    int r = flow_trace_check(NULL, &why);
+
+    if (r == 0 || record->pid > 0)
+        return r == 0 ? 0 : kith_error_set(error, r, "%s", why.text);
+    return kith_error_set(error, r, "%s; a guest can be used: kith flow record --vm %s%s", why.text,
+                          record->scenario ? "--scenario " : "-- ", record->scenario ? record->scenario : record->words[0]);
 }
 
 static int list_scenarios(void) {
@@ -234,13 +235,15 @@ static int run(const struct cli_verb *verb, int argc, char **argv) {
     if (status != 0)
         return status;
     _cleanup_(target_deinit) struct target target = {.fd = -1};
-    int r = target_init(&target, &record, &error);
+    int r = record.vm ? 0 : check_host(&record, &error);
+    if (r == 0)
+        r = target_init(&target, &record, &error);
     if (r == 0)
         r = record.vm ? record_guest(&record, target.fd, &error) : record_host(&record, target.fd, &error);
     if (r == 0)
         r = target_finish(&target, &error);
     if (r < 0)
-        return fail(&record, &error);
+        return cli_fail(&error);
     cli_print("%s\n", target.path);
     return CLI_OK;
 }

@@ -72,6 +72,7 @@ static int record(char **words, int *ret_fd, struct kith_error *error) {
     struct flow_run run = {
         .trace = {.probes_only = strcmp(words[FLOW_REQUEST_WHAT], FLOW_REQUEST_PROBES) == 0,
                   .every_task = true,
+                  .is_disposable = true,
                   .note = *words[FLOW_REQUEST_NOTE] ? words[FLOW_REQUEST_NOTE] : NULL},
         .scenario = is_scenario ? words[FLOW_REQUEST_SCENARIO] : NULL,
         .command = is_scenario ? scenario : words + FLOW_REQUEST_COMMAND,

@@ -14,6 +14,9 @@ static const char *const calls[] = {
 static const char *const call_prefixes[] = {"__x64_sys_", "__arm64_sys_", "__riscv_sys_", "__s390x_sys_"};
 static const char *const softirq_functions[] = {"do_softirq", "__do_softirq", "handle_softirqs", "__local_bh_enable_ip", "run_ksoftirqd"};
 
+/* What the kernel calls an entry whose function is gone. */
+#define INVALID "__ftrace_invalid_address"
+
 static bool is_among(const char *name, const char *const *names, size_t count) {
     for (size_t i = 0; i < count; i++)
         if (strcmp(name, names[i]) == 0)
@@ -69,16 +72,22 @@ static bool split_symbol(char *line, uint64_t *ret_address, const char **ret_nam
     return true;
 }
 
+/* Symbols in a row that ftrace cannot record: some thousands in the entry code. */
+#define LOOKAHEAD 8192
+
 /* Both lists are in the order of addresses, so that of functions with one name each gets its own. Symbols that ftrace cannot record are
- * passed over; an entry that does not come any more has none, and the search goes on where it was. */
-static void find_addresses(struct flow_functions *functions, struct flow_function_entry *symbols, size_t count) {
+ * passed over; an entry that does not come soon has none (a function that was freed after boot), and the search goes on where it was. */
+static void find_addresses(struct flow_functions *functions, const struct flow_function_entry *symbols, size_t count) {
     size_t at = 0;
 
-    for (size_t i = 0; i < functions->count; i++) {
-        size_t j = at;
-        while (!functions->entries[i].module && j < count && strcmp(symbols[j].name, functions->entries[i].name) != 0)
+    for (size_t i = 0; i < functions->count && !functions->entries[i].module; i++) {
+        const char *name = functions->entries[i].name;
+        size_t end = count - at < LOOKAHEAD ? count : at + LOOKAHEAD, j = at;
+        if (strncmp(name, INVALID, strlen(INVALID)) == 0)
+            continue;
+        while (j < end && (symbols[j].name[0] != name[0] || strcmp(symbols[j].name, name) != 0))
             j++;
-        if (functions->entries[i].module || j == count)
+        if (j == end)
             continue;
         functions->entries[i].address = symbols[j].address;
         at = j + 1;

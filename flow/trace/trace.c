@@ -13,6 +13,12 @@
 #include "flow/trace/state.h"
 #include "flow/trace/tracefs.h"
 
+int flow_trace_check(const char *tracefs, struct kith_error *ret_error) {
+    _cleanup_(kith_closep) int directory = -1;
+
+    return flow_tracefs_open(tracefs, &directory, ret_error);
+}
+
 static int trace_new(const struct flow_trace_options *options, struct flow_trace **ret_trace) {
     struct flow_trace *trace = calloc(1, sizeof(*trace));
     if (!trace)
@@ -29,11 +35,11 @@ int flow_trace_new(const struct flow_trace_options *options, struct flow_trace *
     if (r < 0)
         return kith_error_set(ret_error, r, "no memory");
     r = flow_tracefs_open(options->tracefs, &trace->directory, ret_error);
-    if (r == 0)
+    if (r == 0 && !options->is_disposable)
         r = flow_state_save(trace->directory, trace->state_file, ret_error);
     if (r < 0)
         return r;
-    trace->saved = true;
+    trace->saved = !options->is_disposable;
     if (options->note && flow_trace_note(trace, "%s", options->note) < 0)
         return kith_error_set(ret_error, -ENOMEM, "no memory");
     r = flow_trace_set_up(trace, options, ret_error);

@@ -21,6 +21,7 @@ struct flow_trace_options {
     const char *state_file; /* NULL: FLOW_STATE_FILE */
     bool probes_only;       /* events of sockets and packets, no functions */
     bool every_task;        /* else only `pids` and their children */
+    bool is_disposable;     /* a machine that is switched off afterwards: nothing is saved and set back */
     const char *note;       /* that META shall show, or NULL */
     unsigned buffer_kb;     /* a processor's; 0: enough between two readings */
 };
@@ -37,6 +38,9 @@ struct flow_trace_subject {
     const pid_t *pids;
     size_t pid_count;
 };
+
+/* Can this host be recorded by this process? Nothing is changed. Errors, with text: those of flow_tracefs_open(). */
+int flow_trace_check(const char *tracefs, struct kith_error *ret_error);
 
 struct flow_trace;
 

@@ -16,7 +16,8 @@ static const char *const usual_places[] = {"/sys/kernel/tracing", "/sys/kernel/d
 /* "none integrity [confidentiality]" */
 static bool is_locked_down(void) {
     char *text = NULL;
-    bool locked = kith_file_read(AT_FDCWD, "/sys/kernel/security/lockdown", 4096, &text, NULL) == 0 && !strstr(text, "[none]");
+    bool locked =
+        kith_file_read(AT_FDCWD, "/sys/kernel/security/lockdown", 4096, &text, NULL) == 0 && strstr(text, "[confidentiality]") != NULL;
 
     free(text);
     return locked;
@@ -24,7 +25,8 @@ static bool is_locked_down(void) {
 
 static int explain(const char *path, int r, struct kith_error *error) {
     if (r == -EPERM)
-        return kith_error_set(error, r, "%s: the kernel refuses tracing%s", path, is_locked_down() ? ": it is locked down" : "");
+        return kith_error_set(error, r, "%s: the kernel refuses tracing%s", path,
+                              is_locked_down() ? ": it is locked down (lockdown=confidentiality)" : "");
     if (r == -EACCES)
         return kith_error_set(error, r, "%s: only root (CAP_SYS_ADMIN) may trace here", path);
     if (r == -ENOENT)
@@ -32,13 +34,24 @@ static int explain(const char *path, int r, struct kith_error *error) {
     return kith_error_set(error, r, "%s: %s", path, kith_error_name(r));
 }
 
+/* A kernel in lockdown refuses only some of its files, and not every kernel with tracefs has a function tracer. */
+static const char *const needed[] = {"current_tracer", "set_ftrace_filter", "set_event"};
+
+static int try_to_read(int directory, const char *name) {
+    char *text = NULL;
+    int r = flow_tracefs_read(directory, name, &text, NULL);
+
+    free(text);
+    return r;
+}
+
 static int try_place(const char *path, int *ret_fd) {
-    char *tracer = NULL;
     _cleanup_(kith_closep) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
-    int r = flow_tracefs_read(fd, "current_tracer", &tracer, NULL);
-    free(tracer);
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < KITH_ARRAY_SIZE(needed); i++)
+        r = try_to_read(fd, needed[i]);
     if (r < 0)
         return r;
     _cleanup_(kith_closep) int writable = openat(fd, "tracing_on", O_WRONLY | O_CLOEXEC);

@@ -1,8 +1,8 @@
 /*
  * flow/view/chart.c: model -> boxes and arrows.
  *
- * One pass over calls and marks in the order of time. stand_in[] says for each call which box stands for it: its own, or that of the nearest
- * shown call above. Packets are matched afterwards, each received one with the last one that was sent alike.
+ * One pass over calls and marks in the order of time. stand_in[] says for each call which box stands for it: its own, or that of the
+ * nearest shown call above. Packets are matched afterwards, each received one with the last one that was sent alike.
  */
 #include "flow/view/chart.h"
 
@@ -308,7 +308,8 @@ int flow_chart_new(const struct flow_model *model, const struct flow_selection *
     free(making.shown_above);
     free(making.sent);
     if (r == -E2BIG)
-        return kith_error_set(ret_error, r, "a chart of more than %d boxes: narrow it (--call, --lane, --from, --depth) or take a lower --level",
+        return kith_error_set(ret_error, r,
+                              "a chart of more than %d boxes: narrow it (--call, --lane, --from, --depth) or take a lower --level",
                               FLOW_BOXES_MAX);
     if (r < 0)
         return kith_error_set(ret_error, r, "%s", kith_error_name(r));

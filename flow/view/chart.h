@@ -1,8 +1,8 @@
 /*
  * flow/view/chart.h: what a chart shows, before it is drawn: boxes in lanes, in the order of time, and the arrows between them.
  *
- * A box is a call, or at the lowest level of detail a chain of calls of one layer; or it says what happened: a state, a packet, a child of a
- * listener. A call that is not shown is stood for by the nearest shown one that leads to it.
+ * A box is a call, or at the lowest level of detail a chain of calls of one layer; or it says what happened: a state, a packet, a child of
+ * a listener. A call that is not shown is stood for by the nearest shown one that leads to it.
  */
 #ifndef KITH_FLOW_CHART_H
 #define KITH_FLOW_CHART_H

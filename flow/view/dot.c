@@ -16,7 +16,7 @@
 #define GAP 4.0
 #define SIDE 8.0
 #define INDENT 11.0
-#define INDENTS_MAX 12
+#define INDENTS_MAX 24
 #define CHARACTER 4.7 /* of 8 points, on average */
 #define BOX_MIN 60.0
 #define LANE_GAP 26.0
@@ -38,14 +38,15 @@ struct dot {
 static const struct {
     const char *fill, *line;
 } colours[FLOW_LAYERS_] = {
-    [FLOW_SYSCALL] = {"#ffffff", "#222222"}, [FLOW_SOCKET] = {"#d6e6fa", "#2b5f9e"}, [FLOW_TRANSPORT] = {"#d9f0d3", "#35763a"},
-    [FLOW_IP] = {"#fdeec2", "#8a6a10"},      [FLOW_DEVICE] = {"#f9dccf", "#a0492a"}, [FLOW_RECEIVE] = {"#e7ddf5", "#6a4a9c"},
+    [FLOW_SYSCALL] = {"#ffffff", "#222222"},   [FLOW_SOCKET] = {"#d6e6fa", "#2b5f9e"}, [FLOW_TRANSPORT] = {"#d9f0d3", "#35763a"},
+    [FLOW_IP] = {"#fdeec2", "#8a6a10"},        [FLOW_DEVICE] = {"#f9dccf", "#a0492a"}, [FLOW_RECEIVE] = {"#e7ddf5", "#6a4a9c"},
     [FLOW_ELSEWHERE] = {"#eeeeee", "#666666"},
 };
 
-static const char *const lane_titles[FLOW_LANES_] = {
-    [FLOW_CLIENT] = "client (process)", [FLOW_SOFTIRQ] = "softirq: what was received", [FLOW_SERVER] = "server (process)",
-    [FLOW_OTHER] = "others"};
+static const char *const lane_titles[FLOW_LANES_] = {[FLOW_CLIENT] = "client (process)",
+                                                     [FLOW_SOFTIRQ] = "softirq: what was received",
+                                                     [FLOW_SERVER] = "server (process)",
+                                                     [FLOW_OTHER] = "others"};
 
 /* Places --------------------------------------------------------------------------------------------------------------- */
 
@@ -122,7 +123,8 @@ static void put_place(const struct dot *dot, double left, double top, double wid
 static void put_lane(const struct dot *dot, enum flow_lane lane) {
     flow_out_printf(dot->out, "  lane%d [shape=box style=filled fillcolor=\"#f7f7f5\" color=\"#dddddd\" label=\"\" ", lane);
     put_place(dot, dot->lane_left[lane], 0, dot->lane_width[lane], dot->height);
-    flow_out_printf(dot->out, "]\n  title%d [shape=plaintext style=\"\" fontsize=11 fontname=\"Helvetica-Bold\" label=\"%s\" ", lane, lane_titles[lane]);
+    flow_out_printf(dot->out, "]\n  title%d [shape=plaintext style=\"\" fontsize=11 fontname=\"Helvetica-Bold\" label=\"%s\" ", lane,
+                    lane_titles[lane]);
     put_place(dot, dot->lane_left[lane], 4, dot->lane_width[lane], 20);
     flow_out_puts(dot->out, "]\n");
 }
@@ -262,7 +264,8 @@ static void put_legend(const struct dot *dot) {
     static const char *const words[] = {
         [FLOW_ARROW_CALL] = "Grey line: called (recorded).",
         [FLOW_ARROW_HANDED] = "Dashed violet line: the packet's way up ran when this call let softirqs run (inferred).",
-        [FLOW_ARROW_PACKET] = "Red line: one segment, where it was sent and where it was received (ports, flags and sequence number agree).",
+        [FLOW_ARROW_PACKET] =
+            "Red line: one segment, where it was sent and where it was received (ports, flags and sequence number agree).",
     };
     const struct flow_chart *chart = dot->chart;
     double top = put_layers(dot, dot->height + 8);

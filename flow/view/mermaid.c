@@ -14,10 +14,11 @@ static void put_label(struct flow_out *out, const char *text) {
 }
 
 static void put_box(const struct flow_chart *chart, size_t index, struct flow_out *out) {
-    static const char *const shapes[][2] = {
-        [FLOW_BOX_CALL] = {"[\"", "\"]"}, [FLOW_BOX_STATE] = {"([\"", "\"])"}, [FLOW_BOX_PACKET] = {"[/\"", "\"/]"},
-        [FLOW_BOX_RECEIVED] = {"[\\\"", "\"\\]"},
-        [FLOW_BOX_LINK] = {"([\"", "\"])"}};
+    static const char *const shapes[][2] = {[FLOW_BOX_CALL] = {"[\"", "\"]"},
+                                            [FLOW_BOX_STATE] = {"([\"", "\"])"},
+                                            [FLOW_BOX_PACKET] = {"[/\"", "\"/]"},
+                                            [FLOW_BOX_RECEIVED] = {"[\\\"", "\"\\]"},
+                                            [FLOW_BOX_LINK] = {"([\"", "\"])"}};
     const struct flow_box *box = &chart->boxes[index];
 
     flow_out_printf(out, "    b%zu%s", index, shapes[box->kind][0]);

@@ -1,0 +1,76 @@
+#!/usr/bin/python3
+"""kith flow: recordings as files, and what is said when a guest cannot be had. What records is tested in guests (tests/flow)."""
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import harness
+
+SAMPLE = Path(__file__).resolve().parent.parent / 'flow' / 'tcp.kflow'
+KERNELS = '/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64/linux'
+
+
+def test_each_verb_of_flow_tells_its_usage(test):
+    listed = test.run('help', 'flow').text
+    for verb in ('record', 'restore', 'info'):
+        by_help, by_option = test.run('help', 'flow', verb), test.run('flow', verb, '--help')
+        assert by_help.returncode == 0 and by_help.text == by_option.text and by_help.text.startswith(f'usage: kith flow {verb}')
+        assert f'kith flow {verb} ' in listed
+    for words in (['flow'], ['flow', 'frob'], ['flow', '--frob'], ['help', 'flow', 'frob'], ['help', 'rep', 'req']):
+        assert test.run(*words).returncode == 2, words
+
+
+def test_info_says_what_a_recording_is_of(test):
+    result = test.run('flow', 'info', str(SAMPLE))
+    lines = dict(line.split(None, 1) for line in result.text.splitlines())
+    assert result.returncode == 0 and lines['kernel'].startswith('6.1.') and lines['scenario'] == 'tcp', result
+    whole = json.loads(test.run('flow', 'info', '--json', str(SAMPLE)).text)
+    assert whole['whole'] is True and whole['lost'] == 0 and whole['pages'] > 10
+    assert sorted(whole['meta']['roles'].values()) == ['client', 'server']
+
+
+def test_a_recording_that_was_cut_is_read_and_said_to_be(test):
+    octets = SAMPLE.read_bytes()
+    Path(test.path('cut')).write_bytes(octets[:len(octets) // 2])
+    result = test.run('flow', 'info', test.path('cut'))
+    assert result.returncode == 0 and result.text.startswith('the recording ends early'), result
+
+
+def test_what_is_no_recording_is_an_error(test):
+    for content, text in ((b'', 'no recording'), (b'#!/bin/sh\n' * 10, 'no recording'), (b'KITHFLOW\2' + bytes(60), 'format 2'),
+                          (b'KITHFLOW\1' + bytes(7) + b'\xff' * 60, 'broken')):
+        Path(test.path('file')).write_bytes(content)
+        result = test.run('flow', 'info', test.path('file'))
+        assert result.returncode == 1 and text in result.error and result.error.count('\n') == 1, (content, result)
+    assert 'No such file' in test.run('flow', 'info', test.path('none')).error
+
+
+def test_one_thing_is_recorded_at_a_time(test):
+    for words in ([], ['--scenario', 'tcp', '--pid', '1'], ['--pid', '1', '--', 'true'], ['--vm', '--pid', '1'],
+                  ['--kernel', 'x', '--scenario', 'tcp'], ['--pid', 'x']):
+        result = test.run('flow', 'record', *words)
+        assert result.returncode == 2 and result.text == '', (words, result)
+
+
+def test_what_cannot_run_in_a_guest_is_said_before_one_is_started(test):
+    if not os.path.exists(KERNELS):
+        raise harness.Skip('no kernel: the package debian-installer-12-netboot-amd64 has one')
+    for words, text in ((['--kernel', test.path('none'), '--scenario', 'tcp'], 'No such file'),
+                        (['--kernel', __file__, '--scenario', 'tcp'], 'no Linux kernel'),
+                        (['--kernel', KERNELS, '--', '/usr/bin/python3'], '-static'),
+                        (['--kernel', KERNELS, '--', 'no-such-command-at-all'], 'no such command')):
+        result = test.run('flow', 'record', '--vm', '-o', test.path('x.kflow'), *words)
+        assert result.returncode == 1 and text in result.error and result.error.count('\n') == 1, (words, result)
+    assert os.listdir(test.path('')) == [], os.listdir(test.path(''))
+
+
+def test_a_host_without_qemu_is_told_which_package_has_it(test):
+    if not os.path.exists(KERNELS):
+        raise harness.Skip('no kernel: the package debian-installer-12-netboot-amd64 has one')
+    result = subprocess.run([harness.kith_path, 'flow', 'record', '--vm', '--scenario', 'tcp', '-o', test.path('x.kflow')],
+                            env={'PATH': test.path('')}, capture_output=True, text=True, timeout=harness.LIMIT, check=False)
+    assert result.returncode == 1 and 'qemu-system-x86' in result.stderr and result.stderr.count('\n') == 1, result
+
+
+harness.main(__file__)

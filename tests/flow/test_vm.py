@@ -1,0 +1,60 @@
+#!/usr/bin/python3
+"""kith flow record --vm: recordings from a guest, made by an ordinary user, and guests that come to nothing."""
+import json
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'e2e'))
+import harness  # noqa: E402
+
+KERNEL = '/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64/linux'
+SCENARIO = os.environ['KITH_FLOW_SCENARIO']
+harness.LIMIT = 120
+
+
+def record(test, *words):
+    """Into the file x; returns the result, and what it is of."""
+    result = test.run('flow', 'record', '--vm', '--kernel', KERNEL, '-o', test.path('x'), *words)
+    if result.returncode != 0:
+        return result, None
+    assert result.text == test.path('x') + '\n' and os.listdir(test.path('')) == ['x'], result
+    return result, json.loads(test.run('flow', 'info', '--json', test.path('x')).text)
+
+
+def test_a_connection_is_recorded_whole(test):
+    result, info = record(test, '--scenario', 'tcp')
+    assert result.returncode == 0 and info['whole'] and info['lost'] == 0, result
+    assert info['meta']['scenario'] == 'tcp' and sorted(info['meta']['roles'].values()) == ['client', 'server']
+    assert info['meta']['filter']['functions'] > 3000 and info['events'] == 11
+
+
+def test_probes_alone_take_a_fraction(test):
+    result, info = record(test, '--probes-only', '--scenario', 'tcp')
+    assert result.returncode == 0 and info['whole'] and info['meta']['probes_only'] and 0 < info['pages'] < 10, (result, info)
+
+
+def test_a_static_command_is_recorded(test):
+    result, info = record(test, '--', SCENARIO, 'udp')
+    assert result.returncode == 0 and info['whole'] and info['meta']['command'] == ['/bin/kith-flow-scenario', 'udp'], (result, info)
+
+
+def test_a_scenario_that_does_not_exist_is_an_error(test):
+    result, _ = record(test, '--scenario', 'frob')
+    assert result.returncode == 1 and result.error.count('\n') == 1 and 'scenario' in result.error, result
+    assert os.listdir(test.path('')) == []
+
+
+def test_a_guest_that_takes_too_long_is_stopped(test):
+    result, _ = record(test, '--seconds', '1', '--scenario', 'tcp')
+    assert result.returncode == 1 and 'not done after 1 s' in result.error and os.listdir(test.path('')) == [], result
+
+
+def test_a_guest_that_dies_leaves_its_last_words(test):
+    # An ELF file with nothing in it: QEMU refuses it.
+    Path(test.path('vmlinux')).write_bytes(b'\x7fELF\2\1\1' + bytes(200))
+    result = test.run('flow', 'record', '--vm', '--kernel', test.path('vmlinux'), '-o', test.path('x'), '--scenario', 'tcp')
+    assert result.returncode == 1 and 'without a recording' in result.error and result.error.count('\n') == 1, result
+
+
+harness.main(__file__)
