@@ -28,6 +28,7 @@ enum {
     KEY_SVG,
     KEY_PNG,
     KEY_PDF,
+    KEY_HTML,
     KEY_LEVEL,
     KEY_ASCII,
     KEY_UNFOLD,
