@@ -1,6 +1,6 @@
 /*
- * fuzz-pattern.c: a socket's pattern, of any type but PUB and XPUB (fuzz-pubsub.c), and four peers whose link is ours: they come, go, have no
- * room, ask, answer well and badly, refuse, subscribe; and an application that sends and takes at any time. Whatever the history is,
+ * fuzz-pattern.c: a socket's pattern, of any type but PUB and XPUB (fuzz-pubsub.c), and four peers whose link is ours: they come, go, have
+ * no room, ask, answer well and badly, refuse, subscribe; and an application that sends and takes at any time. Whatever the history is,
  *  - what the pattern did not take stays the sender's, as it was;
  *  - a message that was taken is written once at most, to the peer that it is for, by routing id, by number, or as a reply;
  *  - what the application takes was sent by a peer, once, in that peer's order; a reply by the peer that was asked;
