@@ -13,14 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fuzz.h"
-#include "pattern/pattern.h"
-
-#define CHECK(condition)                                                                                                                   \
-    do {                                                                                                                                   \
-        if (!(condition))                                                                                                                  \
-            abort();                                                                                                                       \
-    } while (0)
+#include "patterns.h"
 
 #define PEERS 4
 #define SEND_HWM 2
@@ -44,7 +37,6 @@ struct peer {
 struct world {
     struct kith_session_host host;
     struct kith_profile *profile;
-    struct kith_place *place;
     struct kith_pattern *pattern;
     struct peer peers[PEERS];
     unsigned lives;
@@ -60,24 +52,12 @@ struct world {
 
 static struct world *world;
 
-struct input {
-    const uint8_t *data;
-    size_t size;
-};
-
-static uint8_t next(struct input *input) {
-    if (input->size == 0)
-        return 0;
-    input->size--;
-    return *input->data++;
-}
-
 static bool is(const struct kith_pattern_ops *ops) {
     return world->pattern->ops == ops;
 }
 
 static struct peer *peer_of(const struct kith_session *session) {
-    return (struct peer *)(void *)session->pipe;
+    return session_owner(session);
 }
 
 static struct peer *peer_of_life(unsigned life) {
@@ -106,7 +86,9 @@ static kith_msg *make(struct input *input, uint32_t number) {
     CHECK(kith_msg_new(&msg) == 0);
     unsigned shape = next(input);
     for (unsigned frames = world->pattern->ops->single && shape < 240 ? 0 : shape % 4; frames > 0; frames--) {
-        uint8_t octets[2] = {next(input), next(input)};
+        uint8_t octets[2];
+        octets[0] = next(input); /* one by one: the order in an initializer is the compiler's */
+        octets[1] = next(input);
         CHECK(kith_msg_add(msg, octets, octets[0] % 3) == 0);
     }
     CHECK(kith_msg_add(msg, &number, sizeof(number)) == 0);
@@ -136,15 +118,6 @@ static int link_command(struct kith_session *session, enum kith_session_command 
     return peer_of(session)->full ? -EAGAIN : 0;
 }
 
-static void link_nothing(struct kith_session *session) {
-}
-
-static void link_refuse(struct kith_session *session, const char *reason) {
-}
-
-static void link_set_reading(struct kith_session *session, bool reading) {
-}
-
 static const struct kith_link peer_link = {.name = "fuzz",
                                            .write = link_write,
                                            .command = link_command,
@@ -163,29 +136,17 @@ static void on_event(const struct kith_event *event, void *userdata) {
 
 static const struct kith_session_ops session_ops = {.writable = on_writable, .event = on_event};
 
-static bool take_none(struct kith_pattern *pattern, kith_msg *msg) {
-    return false;
-}
-
-static void received(struct kith_pattern *pattern) {
-}
-
-static const struct kith_pattern_host pattern_host = {.take = take_none, .received = received};
-
-static void relieved(void *owner) {
-}
-
 /* The application ----------------------------------------------------------------------------------------------------------------- */
 
 /* The peer that a message of this type is for: it has to be one that is there now. */
-static unsigned address(kith_msg **msg, struct input *input) {
+static unsigned address(kith_msg *msg, struct input *input) {
     struct peer *peer = &world->peers[next(input) % PEERS];
     if (is(&kith_pattern_rep))
         return world->asked;
     if (is(&kith_pattern_server) || is(&kith_pattern_peer))
-        kith_msg_set_routing_id(*msg, peer->session ? peer->session->number : 12345);
+        kith_msg_set_routing_id(msg, peer->session ? peer->session->number : 12345);
     else if (peer->session && (is(&kith_pattern_router) || is(&kith_pattern_stream)))
-        CHECK(kith_msg_prepend(*msg, peer->session->routing_id, peer->session->routing_id_size) == 0);
+        CHECK(kith_msg_prepend(msg, peer->session->routing_id, peer->session->routing_id_size) == 0);
     else
         return 0;
     return peer->session ? peer->life : 0;
@@ -196,7 +157,7 @@ static void application_sends(struct input *input) {
     kith_msg *msg = make(input, number);
     if (is(&kith_pattern_radio))
         CHECK(kith_msg_set_group(msg, "g") == 0);
-    world->to[number] = address(&msg, input);
+    world->to[number] = address(msg, input);
     bool relaxed = world->profile->numbers[KITH_OPTION_REQ_RELAXED] != 0;
     bool turn = is(&kith_pattern_req) ? !world->asking || relaxed : is(&kith_pattern_rep) ? world->asking : true;
     size_t count = kith_msg_count(msg);
@@ -252,46 +213,39 @@ static void application_takes(void) {
     kith_msg_free(msg);
 }
 
+/* A topic of at most two octets, or a group. */
+struct word {
+    enum kith_session_command command;
+    uint8_t octets[2];
+    size_t size;
+};
+
+static struct word next_word(struct input *input) {
+    struct word word = {.command = KITH_COMMAND_SUBSCRIBE + next(input) % 4};
+    word.size = next(input) % 3;
+    word.octets[0] = word.command >= KITH_COMMAND_JOIN ? 'g' : next(input) % 3;
+    word.octets[1] = word.octets[0];
+    return word;
+}
+
 static void application_asks(struct input *input) {
-    uint8_t octets[2] = {next(input) % 3, next(input) % 3};
-    enum kith_session_command command = KITH_COMMAND_SUBSCRIBE + next(input) % 4;
-    (void)kith_pattern_ask(world->pattern, command, command >= KITH_COMMAND_JOIN ? "gg" : (const char *)octets, octets[0]);
+    struct word word = next_word(input);
+    (void)kith_pattern_ask(world->pattern, word.command, word.octets, word.size);
 }
 
 /* Peers --------------------------------------------------------------------------------------------------------------------------- */
 
 static void peer_free(struct peer *peer) {
-    struct kith_session *session = peer->session;
-    (void)kith_msg_queue_free(&session->queue);
-    session->account->owner = NULL;
-    kith_account_unref(session->account);
-    (void)kith_session_set_routing_id(session, NULL, 0);
-    free(session->place);
-    free(session);
+    session_free(peer->session);
     kith_msg_free(peer->last);
     *peer = (struct peer){0};
 }
 
 static void peer_comes(struct peer *peer, struct input *input) {
-    *peer = (struct peer){.session = calloc(1, sizeof(struct kith_session)), .life = ++world->lives};
+    *peer = (struct peer){.session = session_new(&world->host, &peer_link, peer), .life = ++world->lives};
     struct kith_session *session = peer->session;
-    CHECK(session);
     uint8_t how = next(input), id = how & 3;
-    session->refs = 1;
-    session->state = KITH_SESSION_READY;
-    session->host = &world->host;
-    session->profile = world->profile;
-    session->link = &peer_link;
-    session->pipe = (struct kith_pipe *)(void *)peer; /* any place for it will do */
     session->accepted = how & 4;
-    session->place = malloc(sizeof(struct kith_place) + 2);
-    CHECK(session->place);
-    strcpy(session->place->text, "p");
-    kith_list_init(&session->host_link);
-    kith_list_init(&session->pattern_link);
-    kith_list_init(&session->queue);
-    CHECK(kith_account_new(session, relieved, &session->account) == 0);
-    session->account->message_limit = session->account->octet_limit = 10;
     CHECK(kith_session_set_routing_id(session, &id, how & 8 ? 1 : 0) == 0);
     if (!session->accepted)
         (void)kith_pattern_expect(world->pattern, session);
@@ -329,10 +283,8 @@ static void peer_says(struct peer *peer, struct input *input, bool answers) {
 }
 
 static void peer_commands(struct peer *peer, struct input *input) {
-    uint8_t octets[2] = {next(input) % 3, next(input) % 3};
-    enum kith_session_command command = KITH_COMMAND_SUBSCRIBE + next(input) % 4;
-    kith_pattern_command(world->pattern, peer->session, command, command >= KITH_COMMAND_JOIN ? (const uint8_t *)"gg" : octets,
-                         octets[0] % 3);
+    struct word word = next_word(input);
+    kith_pattern_command(world->pattern, peer->session, word.command, word.octets, word.size);
 }
 
 static void step(struct input *input) {
