@@ -38,8 +38,8 @@ static void dispose(const struct kith_receipt *receipt) {
 }
 
 /* The kernel found no buffer, and each time that costs a request anew: so there are more from now on, up to a limit; unless one socket
- * alone had them all, whose peer writes as fast as we read: more buffers would only be memory that is cold (measured: half of the speed of
- * ten subscribers on a core of their own). Without any the watch waits for one. */
+ * alone had them all, whose peer writes as fast as we read: more would only be memory that is touched in turn, and cold. Without any the
+ * watch waits for one. */
 static unsigned out_of_buffers(struct uring *state, struct kith_watch *watch) {
     bool fill = state->grown || (state->fed == watch->id && !state->fed_others);
     int r = fill ? kith_ring_buffers_fill(&state->buffers) : kith_ring_buffers_grow(&state->buffers);
