@@ -11,15 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fuzz.h"
-#include "pattern/pattern.h"
+#include "patterns.h"
 #include "topic/topics.h"
-
-#define CHECK(condition)                                                                                                                   \
-    do {                                                                                                                                   \
-        if (!(condition))                                                                                                                  \
-            abort();                                                                                                                       \
-    } while (0)
 
 #define PEERS 4
 #define TOPIC_MAX 5
@@ -49,24 +42,11 @@ struct peer {
 struct world {
     struct kith_session_host host;
     struct kith_profile *profile;
-    struct kith_place *place;
     struct kith_pattern *pattern;
     struct peer peers[PEERS];
     struct set shown; /* what the application believes that there is */
     bool manual;
 };
-
-struct input {
-    const uint8_t *data;
-    size_t size;
-};
-
-static uint8_t next(struct input *input) {
-    if (input->size == 0)
-        return 0;
-    input->size--;
-    return *input->data++;
-}
 
 /* Few octets and lengths, so that topics meet. */
 static struct topic next_topic(struct input *input) {
@@ -136,7 +116,7 @@ static void peer_asks(struct peer *peer, bool subscribe, const uint8_t *octets, 
 /* The session's surroundings --------------------------------------------------------------------------------------------- */
 
 static struct peer *peer_of(struct kith_session *session) {
-    return (struct peer *)(void *)session->pipe;
+    return session_owner(session);
 }
 
 static int link_write(struct kith_session *session, const kith_msg *msg) {
@@ -147,17 +127,8 @@ static int link_write(struct kith_session *session, const kith_msg *msg) {
     return 0;
 }
 
-static void link_refuse(struct kith_session *session, const char *reason) {
-}
-
-static void link_set_reading(struct kith_session *session, bool reading) {
-}
-
-static void link_flush(struct kith_session *session) {
-}
-
 static const struct kith_link peer_link = {
-    .name = "fuzz", .write = link_write, .refuse = link_refuse, .set_reading = link_set_reading, .flush = link_flush};
+    .name = "fuzz", .write = link_write, .refuse = link_refuse, .set_reading = link_set_reading, .flush = link_nothing};
 
 static void on_writable(struct kith_session *session, void *userdata) {
     struct world *world = userdata;
@@ -177,18 +148,6 @@ static void on_event(const struct kith_event *event, void *userdata) {
 }
 
 static const struct kith_session_ops session_ops = {.writable = on_writable, .event = on_event};
-
-static bool take_none(struct kith_pattern *pattern, kith_msg *msg) {
-    return false;
-}
-
-static void received(struct kith_pattern *pattern) {
-}
-
-static const struct kith_pattern_host pattern_host = {.take = take_none, .received = received};
-
-static void relieved(void *owner) {
-}
 
 /* The application -------------------------------------------------------------------------------------------------------------- */
 
@@ -228,35 +187,13 @@ static void application_takes_all(struct world *world) {
 /* Steps -------------------------------------------------------------------------------------------------------------------- */
 
 static void peer_comes(struct world *world, struct peer *peer) {
-    *peer = (struct peer){.session = calloc(1, sizeof(struct kith_session))};
-    struct kith_session *session = peer->session;
-    CHECK(session);
-    session->refs = 1;
-    session->state = KITH_SESSION_READY;
-    session->host = &world->host;
-    session->profile = world->profile;
-    session->link = &peer_link;
-    session->pipe = (struct kith_pipe *)(void *)peer;                           /* any place for it will do */
-    session->peer_is_libzmq = world->manual || peer - world->peers < PEERS / 2; /* what the application asks for is not counted */
-    session->place = malloc(sizeof(struct kith_place) + 2);
-    CHECK(session->place);
-    strcpy(session->place->text, "p");
-    kith_list_init(&session->host_link);
-    kith_list_init(&session->pattern_link);
-    kith_list_init(&session->queue);
-    CHECK(kith_account_new(session, relieved, &session->account) == 0);
-    session->account->message_limit = session->account->octet_limit = 10;
-    CHECK(kith_pattern_attach(world->pattern, session) == 0);
+    *peer = (struct peer){.session = session_new(&world->host, &peer_link, peer)};
+    peer->session->peer_is_libzmq = world->manual || peer - world->peers < PEERS / 2; /* what the application asks for is not counted */
+    CHECK(kith_pattern_attach(world->pattern, peer->session) == 0);
 }
 
 static void peer_free(struct peer *peer) {
-    struct kith_session *session = peer->session;
-    (void)kith_msg_queue_free(&session->queue);
-    session->account->owner = NULL;
-    kith_account_unref(session->account);
-    free(session->place);
-    free(session);
-    peer->session = NULL;
+    session_free(KITH_STEAL(peer->session));
 }
 
 static void peer_goes(struct world *world, struct peer *peer, bool let_go) {

@@ -37,12 +37,14 @@ static void dispose(const struct kith_receipt *receipt) {
     (void)kith_cmsg_adopt_fds(receipt->control, receipt->control_size, NULL, 0, NULL, NULL);
 }
 
-/* The kernel found no buffer, and each time that costs a request anew: so there are more from now on, up to a limit. Without any the watch
- * waits for one. */
+/* The kernel found no buffer, and each time that costs a request anew: so there are more from now on, up to a limit; unless one socket
+ * alone had them all, whose peer writes as fast as we read: more would only be memory that is touched in turn, and cold. Without any the
+ * watch waits for one. */
 static unsigned out_of_buffers(struct uring *state, struct kith_watch *watch) {
-    int r = state->grown ? kith_ring_buffers_fill(&state->buffers) : kith_ring_buffers_grow(&state->buffers);
+    bool fill = state->grown || (state->fed == watch->id && !state->fed_others);
+    int r = fill ? kith_ring_buffers_fill(&state->buffers) : kith_ring_buffers_grow(&state->buffers);
 
-    state->grown = true;
+    state->grown |= !fill;
     if (r == 0)
         return 0;
     if (r == -ENOBUFS) {
@@ -75,6 +77,8 @@ static unsigned received(struct uring *state, const struct io_uring_cqe *complet
         if (!watch || receipt.result == 0)
             dispose(&receipt);
         receipt.buffer = slab;
+        state->fed_others |= state->fed != 0 && state->fed != id;
+        state->fed = id;
         if (receipt.result == 0) /* the end, which needs no buffer: nothing of this one may be looked at later */
             receipt = (struct kith_receipt){0};
         if (watch)
@@ -177,7 +181,8 @@ unsigned uring_note(struct uring *state) {
     unsigned first = state->batch_end;
 
     state->noting = true;
-    state->grown = false;
+    state->grown = state->fed_others = false;
+    state->fed = 0;
     state->batch_end = *state->ring.cq.khead + io_uring_cq_ready(&state->ring);
     for (unsigned i = first; i != state->batch_end; i++) {
         const struct io_uring_cqe *completion = completion_at(state, i);

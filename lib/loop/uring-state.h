@@ -57,6 +57,8 @@ struct uring {
     bool flush_wanted;  /* meanwhile */
     bool completing;    /* inside complete(): what has come since belongs to the next batch */
     bool grown;         /* the ring of buffers, for this batch */
+    bool fed_others;    /* in this batch buffers went to more than one socket */
+    uint64_t fed;       /* whom the last one went to; 0: nobody yet */
     unsigned batch_end; /* the completions before this one belong to the last wait */
     struct kith_batch_size batch;
     struct kith_ring_buffers buffers;

@@ -92,13 +92,24 @@ static int frame_copy(struct kith_frame *frame, const void *data, size_t size) {
     return 0;
 }
 
-static int msg_add(kith_msg *msg, const void *data, size_t size) {
-    int r = msg_reserve(msg, 0, 1);
-    if (r >= 0)
-        r = frame_copy(kith_msg_at(msg, msg->count), data, size);
+/* A frame with a copy, and room for it in front or behind. The copy comes first: the octets may be those of a frame of this message, whose
+ * place goes when the array grows. */
+static int frame_make(kith_msg *msg, size_t front, size_t back, const void *data, size_t size, struct kith_frame *ret_frame) {
+    int r = frame_copy(ret_frame, data, size);
     if (r < 0)
         return r;
-    msg->count++;
+    r = msg_reserve(msg, front, back);
+    if (r < 0)
+        kith_slice_unref(&ret_frame->slice);
+    return r;
+}
+
+static int msg_add(kith_msg *msg, const void *data, size_t size) {
+    struct kith_frame frame;
+    int r = frame_make(msg, 0, 1, data, size, &frame);
+    if (r < 0)
+        return r;
+    *kith_msg_at(msg, msg->count++) = frame;
     msg->size += size;
     return 0;
 }
@@ -126,13 +137,11 @@ int kith_msg_add_slice(kith_msg *msg, struct kith_slice slice) {
 }
 
 int kith_msg_prepend(kith_msg *msg, const void *data, size_t size) {
-    int r = msg_reserve(msg, 1, 0);
+    struct kith_frame frame;
+    int r = frame_make(msg, 1, 0, data, size, &frame);
     if (r < 0)
         return r;
-    r = frame_copy(&msg->frames[msg->first - 1], data, size);
-    if (r < 0)
-        return r;
-    msg->first--;
+    msg->frames[--msg->first] = frame;
     msg->count++;
     msg->size += size;
     return 0;

@@ -67,6 +67,26 @@ static void test_envelopes_are_put_in_front_and_taken_off(void **state) {
     kith_msg_free(msg);
 }
 
+/* Short ones lie in the array that grows meanwhile. */
+static void test_a_frame_may_be_a_copy_of_one_that_the_message_has(void **state) {
+    const size_t sizes[] = {0, 5, KITH_FRAME_SMALL, KITH_FRAME_SMALL + 1};
+    uint8_t octets[KITH_FRAME_SMALL + 1];
+    memset(octets, 'x', sizeof(octets));
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(sizes); i++) {
+        kith_msg *msg = msg_new();
+        assert_int_equal(kith_msg_add(msg, octets, sizes[i]), 0);
+        for (size_t count = 1; count < 100; count++) {
+            size_t size;
+            const uint8_t *frame = kith_msg_frame(msg, count / 2, &size);
+            assert_int_equal(count % 2 ? kith_msg_add(msg, frame, size) : kith_msg_prepend(msg, frame, size), 0);
+        }
+        for (size_t j = 0; j < 100; j++)
+            assert_frame(msg, j, octets, sizes[i]);
+        assert_int_equal(kith_msg_size(msg), 100 * sizes[i]);
+        kith_msg_free(msg);
+    }
+}
+
 static void test_frames_move_behind_and_in_front_of_others(void **state) {
     kith_msg *envelope = msg_new(), *body = msg_new();
     char large[500];
@@ -216,6 +236,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_frames_of_all_sizes_come_out_as_they_went_in),
         cmocka_unit_test(test_envelopes_are_put_in_front_and_taken_off),
+        cmocka_unit_test(test_a_frame_may_be_a_copy_of_one_that_the_message_has),
         cmocka_unit_test(test_frames_move_behind_and_in_front_of_others),
         cmocka_unit_test(test_a_slice_is_shared_and_outlives_its_giver),
         cmocka_unit_test(test_memory_never_runs_ahead_of_what_arrived),

@@ -40,6 +40,13 @@ static void req_sent(struct kith_pattern *pattern, struct kith_session *session)
     req->asked = session;
 }
 
+/* Of the requests that wait in a peer's queue only the last is of interest: those before it were given up (req-relaxed). */
+static void req_forget_given_up(struct kith_session *session) {
+    kith_list_foreach_safe (&session->queue, node)
+        if (node->next != &session->queue)
+            kith_msg_free(kith_list_entry(node, kith_msg, link));
+}
+
 static void req_detach(struct kith_pattern *pattern, struct kith_session *session) {
     struct req *req = (struct req *)pattern;
     if (req->asked != session)
@@ -51,6 +58,7 @@ static void req_detach(struct kith_pattern *pattern, struct kith_session *sessio
     /* The request had not left yet: it goes to the next peer. */
     req->asked = NULL;
     req->state = REQ_PENDING;
+    req_forget_given_up(session);
     kith_pattern_reclaim(pattern, session);
     kith_pattern_pump(pattern, req_sent);
 }

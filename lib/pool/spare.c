@@ -24,6 +24,7 @@ _Static_assert(KITH_SPARE_HEADER + (KITH_SPARE_FIRST << (KITH_SPARE_CLASSES - 1)
 #endif
 
 #define BATCH_OCTETS (KEPT_OCTETS / 2)
+_Static_assert(KEPT_OCTETS == 0 || BATCH_OCTETS >= KITH_SPARE_MAX, "an empty shelf has room for a block of any size");
 /* Full batches of one class that lie in the depot. */
 #define DEPOT_MAX 4
 

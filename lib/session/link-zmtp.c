@@ -2,7 +2,8 @@
  * session/link-zmtp.c: ZMTP over a stream connection: octets of one writer -> messages with their origin or a named refusal, and messages
  * -> octets in the connection's write queue.
  *
- * In: a batch goes through the engine event by event. Upcalls may close the session: after each, the connection is looked at again.
+ * In: a batch goes through the engine event by event, except for messages of one short frame, which need none. Upcalls may close the
+ * session: after each, the connection is looked at again.
  * Out: small frames are copied behind one another, header and body at once, straight into the write queue; large ones go by reference. What
  * the engine has to say goes between messages, never inside one.
  */

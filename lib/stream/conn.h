@@ -70,7 +70,7 @@ struct kith_conn {
     int fd;
     int failure;    /* negative errno that `closed` tells once read_end is true; 0: none */
     uint32_t asked; /* octets of the send that is under way */
-    uint32_t quiet; /* a queue that is not empty and shorter than this may be written to without further thought: see write.c */
+    uint32_t quiet; /* a queue that is shorter than this may be written to without further thought: see write.c */
     uint8_t state;  /* enum conn_state */
     uint8_t family;
     bool identity : 1;   /* SO_PASSCRED is on */

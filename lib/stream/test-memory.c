@@ -233,6 +233,30 @@ static void test_who_was_refused_for_the_crowd_is_told_when_there_is_room(void *
     close(other_peer);
 }
 
+/* The first of its writes, though it had room for more before the others came. */
+static void test_who_waits_for_its_peer_is_refused_at_once_when_there_is_a_crowd(void **state) {
+    struct world *world = bounded(state, (struct kith_loop_options){.write_memory = MIB});
+    struct end waiting = {0}, other = {0};
+    static uint8_t octets[900 * 1024];
+    int waiting_peer = end_over_pair(world, &waiting, NULL, &end_ops);
+    int other_peer = end_over_pair(world, &other, &(struct kith_conn_options){.high_mark = 4 * MIB}, &end_ops);
+    assert_int_equal(setsockopt(kith_conn_fd(waiting.conn), SOL_SOCKET, SO_SNDBUF, &(int){4096}, sizeof(int)), 0);
+    while (kith_conn_queued(waiting.conn) < 32 * 1024) {
+        assert_int_equal(kith_conn_write(waiting.conn, octets, 1024), 0);
+        assert_true(kith_loop_step(world->loop, 0) >= 0);
+    }
+    assert_int_equal(kith_conn_write(waiting.conn, octets, 1024), 0); /* after another one */
+    while (kith_conn_write(other.conn, octets, sizeof(octets)) == 0)
+        continue;
+    size_t queued = kith_conn_queued(waiting.conn);
+    assert_int_equal(kith_conn_write(waiting.conn, octets, 1024), -EAGAIN);
+    assert_int_equal(kith_conn_queued(waiting.conn), queued);
+    end_deinit(&waiting);
+    end_deinit(&other);
+    close(waiting_peer);
+    close(other_peer);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         WORLD_TEST(test_reading_stops_when_the_application_keeps_everything),
@@ -242,6 +266,7 @@ int main(void) {
         WORLD_TEST(test_a_connection_closed_while_it_waits_for_memory_is_not_called),
         WORLD_TEST(test_clients_that_never_read_take_no_more_than_their_share),
         WORLD_TEST(test_who_was_refused_for_the_crowd_is_told_when_there_is_room),
+        WORLD_TEST(test_who_waits_for_its_peer_is_refused_at_once_when_there_is_a_crowd),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

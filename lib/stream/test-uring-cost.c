@@ -1,6 +1,7 @@
 /*
- * What a busy server costs with io_uring: one system call a step, however many connections have received and answered in it. The linker
- * puts the functions below in front of the libraries' (--wrap), wherever libkith calls them: they count.
+ * What a busy server costs with io_uring: one system call a step, however many connections have received and answered in it; and memory for
+ * what is received that grows only where that helps. The linker puts the functions below in front of the libraries' (--wrap), wherever
+ * libkith calls them: they count.
  */
 #include "stream/testing.h"
 
@@ -77,9 +78,77 @@ static void test_a_step_of_many_requests_and_replies_is_one_system_call(void **s
     kith_loop_free(party.loop);
 }
 
+/* The kernel takes the ring's buffers in turn: which ones octets come in tells how many it has. */
+#define BUFFERS_FIRST 4
+#define BUFFERS_SEEN 64
+
+struct readers {
+    const kith_buffer *seen[BUFFERS_SEEN];
+    size_t seen_count;
+    uint64_t octets;
+};
+
+static void remember_buffer(kith_conn *conn, struct kith_batch *batch, void *userdata) {
+    struct readers *readers = userdata;
+    size_t i = 0;
+    while (i < readers->seen_count && readers->seen[i] != batch->slice.buffer)
+        i++;
+    if (i == readers->seen_count && i < BUFFERS_SEEN)
+        readers->seen[readers->seen_count++] = batch->slice.buffer;
+    readers->octets += batch->slice.size;
+}
+
+/* More than fits into the first buffers, at once. Returns the octets that the socket took. */
+static uint64_t pour_in(int fd) {
+    static const char octets[BUFFERS_FIRST * KITH_SLAB_SIZE * 2];
+    ssize_t n = __real_send(fd, octets, sizeof(octets), MSG_DONTWAIT | MSG_NOSIGNAL);
+    assert_true(n > (ssize_t)(BUFFERS_FIRST * KITH_SLAB_SIZE));
+    return (uint64_t)n;
+}
+
+/* Fills so many sockets again and again, and reads them. Returns how many buffers their octets came in. */
+static size_t buffers_for(size_t sockets) {
+    static const struct kith_conn_ops ops = {.data = remember_buffer};
+    enum { SOCKETS_MAX = 4, FILLINGS = 20 };
+    const int size = BUFFERS_FIRST * KITH_SLAB_SIZE * 2;
+    struct readers readers = {0};
+    kith_conn *conns[SOCKETS_MAX];
+    kith_loop *loop = NULL;
+    int fds[SOCKETS_MAX][2];
+    assert_int_equal(kith_loop_new_with(&(struct kith_loop_options){.backend = "uring"}, &loop, NULL), 0);
+    for (size_t i = 0; i < sockets; i++) {
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds[i]), 0);
+        assert_int_equal(setsockopt(fds[i][1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)), 0);
+        assert_int_equal(kith_conn_new_fd(loop, fds[i][0], NULL, &ops, &readers, &conns[i]), 0);
+    }
+    for (int filling = 0; filling < FILLINGS; filling++) {
+        uint64_t end = readers.octets;
+        for (size_t i = 0; i < sockets; i++)
+            end += pour_in(fds[i][1]);
+        while (readers.octets < end)
+            assert_true(kith_loop_step(loop, 10000) > 0);
+    }
+    for (size_t i = 0; i < sockets; i++) {
+        kith_conn_free(conns[i]);
+        __real_close(fds[i][1]);
+    }
+    kith_loop_free(loop);
+    return readers.seen_count;
+}
+
+static void test_one_busy_socket_does_not_make_the_ring_of_buffers_grow(void **state) {
+    assert_in_range(buffers_for(1), 1, BUFFERS_FIRST);
+}
+
+static void test_sockets_that_take_buffers_from_each_other_make_it_grow(void **state) {
+    assert_in_range(buffers_for(4), BUFFERS_FIRST + 1, BUFFERS_SEEN);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_step_of_many_requests_and_replies_is_one_system_call),
+        cmocka_unit_test(test_one_busy_socket_does_not_make_the_ring_of_buffers_grow),
+        cmocka_unit_test(test_sockets_that_take_buffers_from_each_other_make_it_grow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,7 +3,8 @@
  *
  * A write that follows another one only makes the queue longer, until there is enough to send or too much to take. That length is `quiet`.
  * It is 0 again whenever anything else happens: the queue meets the kernel, or is dropped, or nothing more may be written. So while it is
- * not, the connection is open, and either the end of the step sends the queue or the kernel will say when it has room.
+ * not, the connection is open, and either the end of the step sends the queue or the kernel will say when it has room. That all connections
+ * together hold too much is not this connection's doing, so that is asked each time.
  */
 #include <errno.h>
 #include <limits.h>
@@ -17,7 +18,10 @@
 #define FLUSH_SIZE ((size_t)64 * 1024)
 
 static bool is_quiet(const kith_conn *conn) {
-    return conn->queue.octets < conn->quiet && kith_watch_active(&conn->watch);
+    if (conn->queue.octets >= conn->quiet || !kith_watch_active(&conn->watch))
+        return false;
+    const struct kith_charge *unsent = kith_loop_unsent(conn->loop);
+    return unsent->used < unsent->limit;
 }
 
 static int may_write(kith_conn *conn) {
@@ -55,9 +59,8 @@ static __attribute__((noinline)) void look_after(kith_conn *conn, bool again) {
 }
 
 static void written(kith_conn *conn, size_t octets_before) {
-    struct kith_charge *unsent = kith_loop_unsent(conn->loop);
-    unsent->used += conn->queue.octets - octets_before;
-    if (!is_quiet(conn) || unsent->used >= unsent->limit)
+    kith_loop_unsent(conn->loop)->used += conn->queue.octets - octets_before;
+    if (!is_quiet(conn))
         look_after(conn, octets_before > 0);
 }
 
