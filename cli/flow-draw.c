@@ -296,7 +296,8 @@ static int run(const struct cli_verb *verb, int argc, char **argv) {
 const struct cli_verb cli_flow_draw = {
     .name = "flow draw",
     .summary = "show a recording",
-    .usage = "FILE [--tree | --svg OUT | --png OUT | --pdf OUT | --html OUT | --dot | --mermaid | --json | --folded | --perfetto OUT] [OPTION...]",
+    .usage = "FILE [--tree | --svg OUT | --png OUT | --pdf OUT | --html OUT | --dot | --mermaid | --json | --folded | --perfetto OUT] "
+             "[OPTION...]",
     .details =
         "Shows the functions that were called, as a tree for each system call and for each packet that was received, with sockets' states\n"
         "and packets where they happened. What was lost, left out or cannot be seen is said at the end.",

@@ -33,8 +33,8 @@ static int text_file(const char *text, size_t size) {
 /* file: NULL: to the descriptor `output`. */
 static int start(int input, const char *format, const char *file, int output, pid_t *ret_pid) {
     char type[16];
-    char *const argv[] = {(char[]){"dot"}, (char[]){"-Kneato"}, (char[]){"-n2"}, type, file ? (char[]){"-o"} : NULL, (char *)(uintptr_t)file,
-                          NULL};
+    char *const argv[] = {
+        (char[]){"dot"}, (char[]){"-Kneato"}, (char[]){"-n2"}, type, file ? (char[]){"-o"} : NULL, (char *)(uintptr_t)file, NULL};
     posix_spawn_file_actions_t actions;
 
     snprintf(type, sizeof(type), "-T%s", format);
@@ -54,7 +54,8 @@ static int draw(const char *dot, size_t size, const char *format, const char *fi
 
     int r = input < 0 ? input : start(input, format, file, output, &pid);
     if (r == -ENOENT)
-        return kith_error_set(ret_error, r, "dot: there is no such program; the package graphviz has it (or take --dot, and draw it elsewhere)");
+        return kith_error_set(ret_error, r,
+                              "dot: there is no such program; the package graphviz has it (or take --dot, and draw it elsewhere)");
     if (r < 0)
         return kith_error_set(ret_error, r, "dot: %s", kith_error_name(r));
     while (waitpid(pid, &status, 0) < 0)

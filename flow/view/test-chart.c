@@ -1,4 +1,5 @@
-/* The chart of a TCP connection that a real kernel recorded (tests/flow/tcp.kflow): what it shows, in which lane, and what its arrows say. */
+/* The chart of a TCP connection that a real kernel recorded (tests/flow/tcp.kflow): what it shows, in which lane, and what its arrows say.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
