@@ -35,14 +35,17 @@ enum {
     KEY_COLOUR
 };
 
+/* The most detailed one that is a page. */
+#define LEVEL_PAGE (-1)
+
 struct draw {
     enum view view;
     const char *file; /* NULL: standard output */
     struct flow_select select;
     struct flow_tree_options tree;
     bool colour_given;
-    enum flow_level level; /* 0: not given */
-    const char *format;    /* of a picture */
+    int level;          /* enum flow_level, or LEVEL_PAGE */
+    const char *format; /* of a picture */
 };
 
 static const struct cli_option options[] = {
@@ -56,7 +59,10 @@ static const struct cli_option options[] = {
     {KEY_HTML, "html", 0, "OUT", "write a page that needs nothing else: the chart beside a tree, with search"},
     {KEY_DOT, "dot", 0, NULL, "print the chart for Graphviz, with places: dot -Kneato -n2 -Tsvg draws it"},
     {KEY_MERMAID, "mermaid", 0, NULL, "print the chart for Mermaid"},
-    {KEY_LEVEL, "level", 0, "N", "chart: 1: layers, a page; 2: borders of layers (the default); 3: all of net/; 4: everything"},
+    {KEY_LEVEL, "level", 0, "N",
+     "chart: 0: system calls, packets, states; 1: layers; 2: borders of layers; 3: all of net/; 4: everything; page: the most of 0 to 2 "
+     "that "
+     "is a page (the default)"},
     CLI_FLOW_NARROW_OPTIONS,
     {KEY_UNFOLD, "unfold", 0, NULL, "tree: helpers as well, which many call and which call nothing"},
     {KEY_ASCII, "ascii", 0, NULL, "tree: no line drawing characters"},
@@ -75,11 +81,15 @@ static int take_colour(struct draw *draw, const char *value) {
 }
 
 static int take_level(struct draw *draw, const char *value) {
-    if (value[0] < '0' + FLOW_LEVEL_LAYERS || value[0] > '0' + FLOW_LEVEL_ALL || value[1] != '\0') {
-        cli_error("--level: '%s' is not a number from 1 to 4", value);
+    if (strcmp(value, "page") == 0) {
+        draw->level = LEVEL_PAGE;
+        return 0;
+    }
+    if (value[0] < '0' + FLOW_LEVEL_OUTLINE || value[0] > '0' + FLOW_LEVEL_ALL || value[1] != '\0') {
+        cli_error("--level: '%s' is neither a number from 0 to 4 nor page", value);
         return CLI_USAGE;
     }
-    draw->level = (enum flow_level)(value[0] - '0');
+    draw->level = value[0] - '0';
     return 0;
 }
 
@@ -154,7 +164,8 @@ static int view_chart(const struct draw *draw, const struct flow_model *model, c
     _cleanup_(flow_chart_freep) struct flow_chart *chart = NULL;
     struct kith_error error = KITH_ERROR_NONE;
 
-    int r = flow_chart_new(model, selection, draw->level ? draw->level : FLOW_LEVEL_BORDERS, &chart, &error);
+    int r = draw->level == LEVEL_PAGE ? flow_chart_new_page(model, selection, &chart, &error)
+                                      : flow_chart_new(model, selection, (enum flow_level)draw->level, &chart, &error);
     if (r < 0) {
         cli_error("%s", error.text);
         return r;
@@ -280,7 +291,7 @@ static int draw_model(struct draw *draw, const struct flow_model *model) {
 static int run(const struct cli_verb *verb, int argc, char **argv) {
     _cleanup_(flow_model_freep) struct flow_model *model = NULL;
     struct kith_error error = KITH_ERROR_NONE;
-    struct draw draw = {0};
+    struct draw draw = {.level = LEVEL_PAGE};
     char **words;
     int count, status = cli_options_parse(verb, argc, argv, take_option, &draw, &words, &count);
 

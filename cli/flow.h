@@ -29,7 +29,7 @@ enum {
     CLI_FLOW_SOCKET,
 };
 #define CLI_FLOW_NARROW_OPTIONS                                                                                                            \
-    {CLI_FLOW_CALL, "call", 0, "NAME", "only what this system call (or function) did: connect"},                                           \
+    {CLI_FLOW_CALL, "call", 0, "NAME[:N]", "only what this call (or function) did: connect; send:2: the second one"},                      \
         {CLI_FLOW_LANE, "lane", 0, "LANE", "only client, softirq, server or other"},                                                       \
         {CLI_FLOW_FROM, "from", 0, "FUNCTION", "only below this function"},                                                                \
         {CLI_FLOW_TO, "to", 0, "FUNCTION", "only ways that lead to this function"},                                                        \

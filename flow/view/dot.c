@@ -17,7 +17,8 @@
 #define SIDE 8.0
 #define INDENT 11.0
 #define INDENTS_MAX 24
-#define CHARACTER 4.7 /* of 8 points, on average */
+#define CHARACTER 4.7       /* of 8 points, on average */
+#define TITLE_CHARACTER 9.0 /* of 13 points, bold */
 #define BOX_MIN 60.0
 #define LANE_GAP 26.0
 #define HEADER 34.0
@@ -69,6 +70,29 @@ static double indent_of(const struct flow_box *box) {
     return SIDE + depth * INDENT;
 }
 
+/* An outline is to be a page. */
+static double gap_of(const struct flow_chart *chart) {
+    return chart->level == FLOW_LEVEL_OUTLINE ? GAP / 2 : GAP;
+}
+
+static double height_of(const struct flow_chart *chart, const struct flow_box *box) {
+    return box->lines * LINE + gap_of(chart);
+}
+
+/* Below a box: what begins anew stands apart. */
+static double gap_below(const struct flow_chart *chart, size_t index) {
+    bool apart = index + 1 < chart->box_count && chart->boxes[index + 1].parent == FLOW_NONE;
+    return gap_of(chart) * (apart ? 3 : 1);
+}
+
+double flow_chart_height(const struct flow_chart *chart) {
+    double height = HEADER;
+
+    for (size_t i = 0; i < chart->box_count; i++)
+        height += height_of(chart, &chart->boxes[i]) + gap_below(chart, i);
+    return height + GAP;
+}
+
 /* Columns as wide as their boxes, rows as high. */
 static void place_boxes(struct dot *dot) {
     const struct flow_chart *chart = dot->chart;
@@ -79,11 +103,9 @@ static void place_boxes(struct dot *dot) {
         struct place *place = &dot->places[i];
         place->width = (double)longest_line(flow_box_text(chart, box)) * CHARACTER + 10;
         place->width = place->width < BOX_MIN ? BOX_MIN : place->width;
-        place->height = box->lines * LINE + 4;
+        place->height = height_of(chart, box);
         place->top = top;
-        top += place->height + GAP;
-        if (i + 1 < chart->box_count && chart->boxes[i + 1].parent == FLOW_NONE)
-            top += 3 * GAP;
+        top += place->height + gap_below(chart, i);
         double width = indent_of(box) + place->width + SIDE;
         dot->lane_width[box->lane] = width > dot->lane_width[box->lane] ? width : dot->lane_width[box->lane];
     }
@@ -98,7 +120,7 @@ static void place_boxes(struct dot *dot) {
     for (size_t i = 0; i < chart->box_count; i++)
         dot->places[i].left = dot->lane_left[chart->boxes[i].lane] + indent_of(&chart->boxes[i]);
     dot->width = left > LANE_GAP ? left - LANE_GAP : left;
-    dot->height = top + GAP;
+    dot->height = flow_chart_height(chart);
 }
 
 /* Text -------------------------------------------------------------------------------------------------------------------- */
@@ -217,20 +239,31 @@ static void put_arrow(const struct dot *dot, const struct flow_arrow *arrow) {
     case FLOW_ARROW_PACKET:
         put_across(dot, arrow, "color=\"#b3261e\" penwidth=1.4 arrowsize=0.8");
         break;
+    case FLOW_ARROW_SOCKET:
+        put_across(dot, arrow, "color=\"#333333\" penwidth=1.4 style=dotted arrowsize=0.8");
+        break;
+    case FLOW_ARROWS_:
+        break;
     }
 }
 
 /* What surrounds the chart ------------------------------------------------------------------------------------------------ */
 
+/* At the left side, as wide as it is: a chart may be narrower. */
 static void put_title(const struct dot *dot) {
     const struct flow_model *model = dot->chart->model;
+    const char *part = dot->chart->what, *what = model->scenario ? model->scenario : model->command ? model->command : "recording";
+    const char *kernel = model->kernel ? model->kernel : "?";
+    size_t size = longest_line(what) + longest_line(kernel) + longest_line(part) + strlen(":  - Linux ");
 
     flow_out_printf(dot->out, "  title [shape=plaintext style=\"\" fontsize=13 fontname=\"Helvetica-Bold\" label=\"");
-    put_quoted(dot->out, model->scenario ? model->scenario : model->command ? model->command : "recording", " ");
+    put_quoted(dot->out, what, " ");
+    flow_out_puts(dot->out, *part ? ": " : "");
+    put_quoted(dot->out, part, " ");
     flow_out_puts(dot->out, " \u2013 Linux ");
-    put_quoted(dot->out, model->kernel ? model->kernel : "?", " ");
-    flow_out_puts(dot->out, "\" ");
-    put_place(dot, 0, -26, dot->width, 20);
+    put_quoted(dot->out, kernel, " ");
+    flow_out_puts(dot->out, "\\l\" ");
+    put_place(dot, 0, -26, (double)size * TITLE_CHARACTER, 20);
     flow_out_puts(dot->out, "]\n");
 }
 
@@ -266,6 +299,8 @@ static void put_legend(const struct dot *dot) {
         [FLOW_ARROW_HANDED] = "Dashed violet line: the packet's way up ran when this call let softirqs run (inferred).",
         [FLOW_ARROW_PACKET] =
             "Red line: one segment, where it was sent and where it was received (ports, flags and sequence number agree).",
+        [FLOW_ARROW_SOCKET] =
+            "Dotted line: the child that the handshake made of its listener is the one that accept() gave out (recorded).",
     };
     const struct flow_chart *chart = dot->chart;
     double top = put_layers(dot, dot->height + 8);

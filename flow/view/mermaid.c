@@ -27,8 +27,10 @@ static void put_box(const struct flow_chart *chart, size_t index, struct flow_ou
 }
 
 static void put_arrow(const struct flow_arrow *arrow, struct flow_out *out) {
-    static const char *const lines[] = {
-        [FLOW_ARROW_CALL] = "-->", [FLOW_ARROW_HANDED] = "-. softirq .->", [FLOW_ARROW_PACKET] = "== segment ==>"};
+    static const char *const lines[FLOW_ARROWS_] = {[FLOW_ARROW_CALL] = "-->",
+                                                    [FLOW_ARROW_HANDED] = "-. softirq .->",
+                                                    [FLOW_ARROW_PACKET] = "== segment ==>",
+                                                    [FLOW_ARROW_SOCKET] = "-. same socket .->"};
     flow_out_printf(out, "  b%u %s b%u\n", arrow->from, lines[arrow->kind], arrow->to);
 }
 
