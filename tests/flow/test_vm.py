@@ -29,6 +29,14 @@ def test_a_connection_is_recorded_whole(test):
     assert info['meta']['filter']['functions'] > 3000 and info['events'] == 11
 
 
+def test_a_request_and_its_reply_are_recorded_in_both_lanes(test):
+    result, info = record(test, '--scenario', 'zeromq')
+    assert result.returncode == 0 and info['whole'] and info['lost'] == 0, result
+    for lane, call in ('client', 'connect'), ('server', 'accept4'), ('server', 'sendto'), ('client', 'recvfrom'):
+        tree = test.run('flow', 'draw', test.path('x'), '--lane', lane, '--call', call, '--depth', '1').text
+        assert f'__x64_sys_{call}\n' in tree, (lane, call, tree)
+
+
 def test_probes_alone_take_a_fraction(test):
     result, info = record(test, '--probes-only', '--scenario', 'tcp')
     assert result.returncode == 0 and info['whole'] and info['meta']['probes_only'] and 0 < info['pages'] < 10, (result, info)
