@@ -279,6 +279,8 @@ void flow_image_version(const uint8_t *kernel, size_t size, char *version, size_
         version[length] = found[length];
     }
     version[length] = '\0';
+    if (*version == '.') /* it names a folder */
+        *version = '\0';
 }
 
 /* Finding -------------------------------------------------------------------------------------------------------------- */
