@@ -166,7 +166,9 @@ static void test_a_file_that_is_no_module_is_an_error(void **state) {
 static void test_a_package_is_told_by_its_first_octets(void **state) {
     assert_true(flow_package_is((const uint8_t *)"!<arch>\ndebian-binary", 21));
     assert_false(flow_package_is((const uint8_t *)"!<arch>", 7));
-    assert_false(flow_package_is((const uint8_t *)"\x7f" "ELF12345", 9));
+    assert_false(flow_package_is((const uint8_t *)"\x7f"
+                                                  "ELF12345",
+                                 9));
 }
 
 int main(void) {
