@@ -52,7 +52,7 @@ static int add_program(struct flow_cpio *cpio, const char *path, const char *nam
 }
 
 static int add_request(struct flow_cpio *cpio, const struct flow_guest_options *options, const char *name, struct kith_error *error) {
-    bool is_emulated = !options->accelerator || strcmp(options->accelerator, "tcg") == 0;
+    bool is_emulated = !options->accelerator || strcmp(options->accelerator, FLOW_MACHINE_EMULATION) == 0;
     char *text = NULL;
     size_t size = 0, count = FLOW_REQUEST_COMMAND + 1;
     FILE *file = open_memstream(&text, &size);
@@ -167,12 +167,14 @@ static int write_machine(const struct flow_guest_options *options, const struct 
 
 int flow_guest_record(const struct flow_guest_options *options, int fd, struct kith_error *ret_error) {
     _cleanup_(flow_machine_deinit) struct flow_machine machine = FLOW_MACHINE_NONE;
-    int r = flow_machine_init(&machine, ret_error);
+    const char *accelerator = options->accelerator ? options->accelerator : FLOW_MACHINE_EMULATION;
+    int r = flow_machine_check(accelerator, ret_error);
 
+    if (r == 0)
+        r = flow_machine_init(&machine, ret_error);
     if (r == 0)
         r = write_machine(options, &machine, ret_error);
     if (r == 0)
-        r = flow_machine_run(&machine, options->accelerator ? options->accelerator : "tcg",
-                             options->seconds ? options->seconds : FLOW_GUEST_SECONDS, ret_error);
+        r = flow_machine_run(&machine, accelerator, options->seconds ? options->seconds : FLOW_GUEST_SECONDS, ret_error);
     return r < 0 ? r : take(&machine, fd, ret_error);
 }

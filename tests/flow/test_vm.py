@@ -60,6 +60,29 @@ def test_a_guest_that_takes_too_long_is_stopped(test):
     assert result.returncode == 1 and 'not done after 1 s' in result.error and os.listdir(test.path('')) == [], result
 
 
+def test_another_user_records_where_only_that_user_can_write(test):
+    harness.need_root()
+    folder = Path(test.path('own'))
+    folder.mkdir(mode=0o700)
+    os.chown(folder, harness.NOBODY, harness.NOBODY)
+    result = test.run('flow', 'record', '--vm', '-o', folder / 'x', '--scenario', 'udp', uid=harness.NOBODY)
+    assert (result.returncode, result.text, result.error) == (0, f'{folder}/x\n', ''), result
+    assert (folder / 'x').stat().st_uid == harness.NOBODY and os.listdir(folder) == ['x']
+    result = test.run('flow', 'record', '--vm', '-o', test.path('x'), '--scenario', 'udp', uid=harness.NOBODY)
+    assert result.returncode == 1 and test.path('x') in result.error and result.error.count('\n') == 1, result
+
+
+def test_kvm_is_used_or_the_way_without_it_is_told(test):
+    result, _ = record(test, '--accel', 'kvm', '--scenario', 'udp')
+    if os.access('/dev/kvm', os.R_OK | os.W_OK):
+        assert result.returncode == 0, result
+    else:
+        assert result.returncode == 1 and '/dev/kvm' in result.error and 'without --accel kvm' in result.error, result
+        assert result.error.count('\n') == 1 and os.listdir(test.path('')) == [], result
+    result, _ = record(test, '--accel', 'frob', '--scenario', 'udp')
+    assert result.returncode == 1 and 'tcg and kvm' in result.error and os.listdir(test.path('')) == [], result
+
+
 # What is looked for in a kernel: files of tracefs, a driver, the header of BTF, the note that QEMU enters at.
 ABLE = b'set_ftrace_filter set_graph_function kprobe_events serial8250 \x9f\xeb\1\0\x18' + bytes(7) + b'\x12\0\0\0Xen\0'
 
