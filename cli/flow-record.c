@@ -13,17 +13,20 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "flow/guest/guest.h"
+#include "flow/guest/module.h"
 #include "flow/trace/run.h"
 
 struct record {
     const char *output, *scenario, *kernel, *accelerator;
     int64_t pid, seconds; /* 0: not given */
     bool vm, probes_only;
+    const char *modules[FLOW_MODULES_MAX + 1];
+    size_t module_count;
     char **words;
     int word_count;
 };
 
-enum { KEY_OUTPUT, KEY_VM, KEY_KERNEL, KEY_ACCEL, KEY_SECONDS, KEY_SCENARIO, KEY_PID, KEY_PROBES };
+enum { KEY_OUTPUT, KEY_VM, KEY_KERNEL, KEY_MODULE, KEY_ACCEL, KEY_SECONDS, KEY_SCENARIO, KEY_PID, KEY_PROBES };
 
 static const struct cli_option options[] = {
     {KEY_OUTPUT, "output", 'o', "FILE", "the recording (SCENARIO.kflow, COMMAND.kflow)"},
@@ -31,7 +34,8 @@ static const struct cli_option options[] = {
     {KEY_PID, "pid", 0, "PID", "record a running process until it ends, or until Ctrl-C"},
     {KEY_PROBES, "probes-only", 0, NULL, "sockets and packets, no functions: the traced program is hardly slowed down"},
     {KEY_VM, "vm", 0, NULL, "in a guest, which needs no root and leaves this host alone"},
-    {KEY_KERNEL, "kernel", 0, "FILE", "the guest's kernel, vmlinuz or vmlinux (one that is found here)"},
+    {KEY_KERNEL, "kernel", 0, "FILE", "the guest's kernel, vmlinuz, vmlinux or a package of one, .deb (one that is found here)"},
+    {KEY_MODULE, "module", 0, "NAME", "load this module of that kernel before; may be given several times"},
     {KEY_ACCEL, "accel", 0, "NAME", "QEMU's accelerator: tcg, which every host has, or kvm (tcg)"},
     {KEY_SECONDS, "seconds", 0, "N", "longest time that the guest may take (120)"},
     {0},
@@ -57,6 +61,13 @@ static int take_option(void *state, int key, const char *value) {
     case KEY_KERNEL:
         record->kernel = value;
         return 0;
+    case KEY_MODULE:
+        if (record->module_count == FLOW_MODULES_MAX) {
+            cli_error("--module: more than %d", FLOW_MODULES_MAX);
+            return CLI_USAGE;
+        }
+        record->modules[record->module_count++] = value;
+        return 0;
     case KEY_ACCEL:
         record->accelerator = value;
         return 0;
@@ -69,8 +80,8 @@ static int check(const struct cli_verb *verb, const struct record *record) {
     int subjects = (record->scenario != NULL) + (record->pid > 0) + (record->word_count > 0);
     if (subjects != 1)
         return cli_usage(verb, "one thing is recorded: --scenario NAME, --pid PID or -- COMMAND");
-    if (!record->vm && (record->kernel || record->accelerator || record->seconds))
-        return cli_usage(verb, "--kernel, --accel and --seconds are for a guest: --vm");
+    if (!record->vm && (record->kernel || record->module_count > 0 || record->accelerator || record->seconds))
+        return cli_usage(verb, "--kernel, --module, --accel and --seconds are for a guest: --vm");
     if (record->vm && record->pid > 0)
         return cli_usage(verb, "--pid: no process of this host runs in a guest");
     return 0;
@@ -152,6 +163,7 @@ static int record_guest(const struct record *record, int fd, struct kith_error *
         return r;
     struct flow_guest_options guest = {
         .kernel = record->kernel,
+        .modules = record->modules,
         .init = init,
         .program = program,
         .scenario = record->scenario,

@@ -14,7 +14,7 @@
 #include "base/fd.h"
 #include "flow/guest/cpio.h"
 #include "flow/guest/frame.h"
-#include "flow/guest/image.h"
+#include "flow/guest/kernel.h"
 #include "flow/guest/machine.h"
 #include "flow/guest/request.h"
 
@@ -28,22 +28,6 @@ static int read_file(const char *path, char **ret_data, size_t *ret_size, struct
     int r = kith_file_read(AT_FDCWD, path, FILE_MAX_SIZE, ret_data, ret_size);
 
     return r < 0 ? kith_error_set(error, r, "%s: %s", path, kith_error_name(r)) : 0;
-}
-
-/* The kernel, unpacked ------------------------------------------------------------------------------------------------- */
-
-static int write_kernel(const struct flow_guest_options *options, int fd, struct kith_error *error) {
-    _cleanup_(freep) char *found = NULL, *image = NULL;
-    _cleanup_(freep) uint8_t *kernel = NULL;
-    size_t image_size, size;
-    int r = options->kernel ? 0 : flow_image_find(&found, error);
-    const char *path = options->kernel ? options->kernel : found;
-
-    if (r == 0)
-        r = read_file(path, &image, &image_size, error);
-    if (r == 0)
-        r = flow_image_unpack(path, (const uint8_t *)image, image_size, &kernel, &size, error);
-    return r < 0 ? r : flow_machine_write(fd, kernel, size, error);
 }
 
 /* Its file system ------------------------------------------------------------------------------------------------------ */
@@ -68,7 +52,7 @@ static int add_program(struct flow_cpio *cpio, const char *path, const char *nam
 }
 
 static int add_request(struct flow_cpio *cpio, const struct flow_guest_options *options, const char *name, struct kith_error *error) {
-    bool is_emulated = !options->accelerator || strcmp(options->accelerator, "tcg") == 0;
+    bool is_emulated = !options->accelerator || strcmp(options->accelerator, FLOW_MACHINE_EMULATION) == 0;
     char *text = NULL;
     size_t size = 0, count = FLOW_REQUEST_COMMAND + 1;
     FILE *file = open_memstream(&text, &size);
@@ -92,8 +76,19 @@ static int add_request(struct flow_cpio *cpio, const struct flow_guest_options *
                                            : kith_error_set(error, -E2BIG, "the command has more than %d words", FLOW_REQUEST_WORDS_MAX);
 }
 
-static int fill(struct flow_cpio *cpio, const struct flow_guest_options *options, struct kith_error *error) {
-    static const char *const folders[] = {"bin", "dev", "proc", "sys", "run", "tmp"};
+/* Their names say in which order they are loaded. */
+static void add_modules(struct flow_cpio *cpio, const struct flow_modules *modules) {
+    char name[64];
+
+    for (size_t i = 0; i < modules->count; i++) {
+        snprintf(name, sizeof(name), FLOW_REQUEST_MODULE, (unsigned)i);
+        flow_cpio_add_file(cpio, name, 0644, modules->modules[i].data, modules->modules[i].size);
+    }
+}
+
+static int fill(struct flow_cpio *cpio, const struct flow_guest_options *options, const struct flow_modules *modules,
+                struct kith_error *error) {
+    static const char *const folders[] = {"bin", "dev", "modules", "proc", "sys", "run", "tmp"};
     const char *base = strrchr(options->program, '/');
     char name[128];
 
@@ -106,14 +101,16 @@ static int fill(struct flow_cpio *cpio, const struct flow_guest_options *options
         r = add_program(cpio, options->program, options->scenario ? FLOW_REQUEST_SCENARIO_PROGRAM : name, error);
     if (r == 0)
         r = add_request(cpio, options, name, error);
+    add_modules(cpio, modules);
     if (r == 0 && flow_cpio_finish(cpio) < 0)
         r = kith_error_set(error, cpio->error, "the guest's file system cannot be made: %s", kith_error_name(cpio->error));
     return r;
 }
 
-static int write_file_system(const struct flow_guest_options *options, int fd, struct kith_error *error) {
+static int write_file_system(const struct flow_guest_options *options, const struct flow_modules *modules, int fd,
+                             struct kith_error *error) {
     _cleanup_(flow_cpio_deinit) struct flow_cpio cpio = {0};
-    int r = fill(&cpio, options, error);
+    int r = fill(&cpio, options, modules, error);
 
     return r < 0 ? r : flow_machine_write(fd, cpio.data, cpio.size, error);
 }
@@ -158,16 +155,26 @@ static int take(const struct flow_machine *machine, int fd, struct kith_error *e
     return flow_machine_write(fd, frame.data, frame.size, error);
 }
 
-int flow_guest_record(const struct flow_guest_options *options, int fd, struct kith_error *ret_error) {
-    _cleanup_(flow_machine_deinit) struct flow_machine machine = FLOW_MACHINE_NONE;
-    int r = flow_machine_init(&machine, ret_error);
+/* What QEMU gets is in its own files: this memory is free again before it starts. */
+static int write_machine(const struct flow_guest_options *options, const struct flow_machine *machine, struct kith_error *error) {
+    _cleanup_(flow_kernel_deinit) struct flow_kernel kernel = FLOW_KERNEL_NONE;
+    int r = flow_kernel_load(&kernel, options->kernel, options->modules, error);
 
     if (r == 0)
-        r = write_kernel(options, machine.kernel, ret_error);
+        r = flow_machine_write(machine->kernel, kernel.image, kernel.size, error);
+    return r < 0 ? r : write_file_system(options, &kernel.modules, machine->file_system, error);
+}
+
+int flow_guest_record(const struct flow_guest_options *options, int fd, struct kith_error *ret_error) {
+    _cleanup_(flow_machine_deinit) struct flow_machine machine = FLOW_MACHINE_NONE;
+    const char *accelerator = options->accelerator ? options->accelerator : FLOW_MACHINE_EMULATION;
+    int r = flow_machine_check(accelerator, ret_error);
+
     if (r == 0)
-        r = write_file_system(options, machine.file_system, ret_error);
+        r = flow_machine_init(&machine, ret_error);
     if (r == 0)
-        r = flow_machine_run(&machine, options->accelerator ? options->accelerator : "tcg",
-                             options->seconds ? options->seconds : FLOW_GUEST_SECONDS, ret_error);
+        r = write_machine(options, &machine, ret_error);
+    if (r == 0)
+        r = flow_machine_run(&machine, accelerator, options->seconds ? options->seconds : FLOW_GUEST_SECONDS, ret_error);
     return r < 0 ? r : take(&machine, fd, ret_error);
 }

@@ -13,12 +13,13 @@
 #define FLOW_GUEST_SECONDS 120
 
 struct flow_guest_options {
-    const char *kernel;      /* vmlinuz or vmlinux; NULL: one that is found here */
-    const char *init;        /* kith-flow-guest */
-    const char *program;     /* what is recorded: kith-flow-scenario, or a static program */
-    const char *scenario;    /* NULL: `program` with `words` behind it */
-    char *const *words;      /* ended by NULL */
-    const char *accelerator; /* NULL: "tcg", software emulation */
+    const char *kernel;         /* vmlinuz, vmlinux or a package; NULL: one that is found here */
+    const char *const *modules; /* of it, to be loaded: names, ended by NULL; or NULL */
+    const char *init;           /* kith-flow-guest */
+    const char *program;        /* what is recorded: kith-flow-scenario, or a static program */
+    const char *scenario;       /* NULL: `program` with `words` behind it */
+    char *const *words;         /* ended by NULL */
+    const char *accelerator;    /* NULL: "tcg", software emulation */
     bool probes_only;
     unsigned seconds; /* 0: FLOW_GUEST_SECONDS */
 };

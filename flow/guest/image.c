@@ -4,6 +4,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <glob.h>
+#include <lz4.h>
 #include <lzma.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -112,6 +113,31 @@ static int unzstd(const uint8_t *data, size_t size, struct output *out) {
     return r;
 }
 
+/* The form of lz4 -l, which has no library: blocks of 8 MB, each behind its packed size. The kernel's own unpacked size comes last. */
+#define LZ4_MAGIC_SIZE 4
+#define LZ4_BLOCK ((size_t)8 * 1024 * 1024)
+
+static int unlz4(const uint8_t *data, size_t size, struct output *out) {
+    uint32_t length;
+
+    for (size_t at = LZ4_MAGIC_SIZE; size - at > sizeof(length); at += length) {
+        memcpy(&length, data + at, sizeof(length));
+        length = le32toh(length);
+        at += sizeof(length);
+        uint8_t *grown = out->size + LZ4_BLOCK > KERNEL_MAX ? NULL : realloc(out->data, out->size + LZ4_BLOCK);
+        if (!grown)
+            return -ENOMEM;
+        out->data = grown;
+        if (length > size - at)
+            return -EBADMSG;
+        int n = LZ4_decompress_safe((const char *)data + at, (char *)out->data + out->size, (int)length, LZ4_BLOCK);
+        if (n < 0)
+            return -EBADMSG;
+        out->size += (size_t)n;
+    }
+    return 0;
+}
+
 static const struct {
     char magic[6];
     size_t size;
@@ -123,6 +149,7 @@ static const struct {
      5, unxz},
     {"\x5d\0\0", 3, unxz},
     {"\x28\xb5\x2f\xfd", 4, unzstd},
+    {"\x02\x21\x4c\x18", LZ4_MAGIC_SIZE, unlz4},
 };
 
 static int unpack(const uint8_t *data, size_t size, struct output *out) {
@@ -155,16 +182,20 @@ static int find_payload(const uint8_t *image, size_t size, const uint8_t **ret_d
     return 0;
 }
 
+static int copy(const uint8_t *data, size_t size, struct output *out) {
+    out->data = malloc(size);
+    if (!out->data)
+        return -ENOMEM;
+    memcpy(out->data, data, out->size = size);
+    return 0;
+}
+
 static int extract(const uint8_t *image, size_t size, struct output *out) {
     const uint8_t *payload = NULL;
     size_t length = 0;
 
-    if (is_elf(image, size)) {
-        out->data = malloc(size);
-        if (out->data)
-            memcpy(out->data, image, out->size = size);
-        return out->data ? 0 : -ENOMEM;
-    }
+    if (is_elf(image, size))
+        return copy(image, size, out);
     int r = find_payload(image, size, &payload, &length);
     if (r == 0)
         r = unpack(payload, length, out);
@@ -179,14 +210,77 @@ int flow_image_unpack(const char *name, const uint8_t *image, size_t size, uint8
     if (r < 0) {
         free(out.data);
         return kith_error_set(ret_error, r, "%s: %s", name,
-                              r == -EINVAL            ? "this is no Linux kernel for x86 (vmlinuz or vmlinux)"
-                              : r == -EPROTONOSUPPORT ? "the kernel is packed in a way that is not known here (gzip, xz, lzma, zstd are)"
-                              : r == -EBADMSG         ? "the kernel's image is broken"
-                                                      : kith_error_name(r));
+                              r == -EINVAL ? "this is no Linux kernel for x86 (vmlinuz or vmlinux)"
+                              : r == -EPROTONOSUPPORT
+                                  ? "the kernel is packed in a way that is not known here (gzip, xz, lzma, lz4, zstd are)"
+                              : r == -EBADMSG ? "the kernel's image is broken"
+                                              : kith_error_name(r));
     }
     *ret_kernel = out.data;
     *ret_size = out.size;
     return 0;
+}
+
+int flow_image_unpack_data(const uint8_t *data, size_t size, uint8_t **ret_data, size_t *ret_size) {
+    struct output out = {0};
+    int r = is_elf(data, size) ? copy(data, size, &out) : unpack(data, size, &out);
+
+    if (r < 0) {
+        free(out.data);
+        return r;
+    }
+    *ret_data = out.data;
+    *ret_size = out.size;
+    return 0;
+}
+
+/* What a kernel needs ---------------------------------------------------------------------------------------------------- */
+
+#define OCTETS(text) text, sizeof(text) - 1
+
+/* Octets that are in every kernel that has it: names of files in tracefs, of a driver, and the header of BTF (magic, version, flags, its
+ * size, and where types begin). */
+static const struct {
+    const char *octets;
+    size_t size;
+    const char *what;
+} needs[] = {
+    {OCTETS("set_ftrace_filter"), "ftrace (CONFIG_DYNAMIC_FTRACE)"},
+    {OCTETS("set_graph_function"), "tracer of calls (CONFIG_FUNCTION_GRAPH_TRACER)"},
+    {OCTETS("kprobe_events"), "probes (CONFIG_KPROBE_EVENTS)"},
+    {OCTETS("\x9f\xeb\1\0\x18\0\0\0\0\0\0\0"), "type information (CONFIG_DEBUG_INFO_BTF)"},
+    {OCTETS("serial8250"), "driver for the serial ports over which results come (CONFIG_SERIAL_8250)"},
+};
+
+int flow_image_check(const char *name, const uint8_t *kernel, size_t size, struct kith_error *ret_error) {
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(needs); i++)
+        if (!memmem(kernel, size, needs[i].octets, needs[i].size))
+            return kith_error_set(ret_error, -EOPNOTSUPP,
+                                  "%s: this kernel cannot be recorded: it has no %s; --kernel names another, all of Debian's will do", name,
+                                  needs[i].what);
+    return 0;
+}
+
+/* An ELF note (type 18, owner "Xen") says where QEMU may enter: XEN_ELFNOTE_PHYS32_ENTRY. */
+bool flow_image_is_entered_directly(const uint8_t *kernel, size_t size) {
+    static const char note[] = "\x12\0\0\0Xen";
+
+    return memmem(kernel, size, note, sizeof(note)) != NULL;
+}
+
+void flow_image_version(const uint8_t *kernel, size_t size, char *version, size_t room) {
+    static const char before[] = "Linux version ";
+    const char *found = memmem(kernel, size, before, sizeof(before) - 1), *end = (const char *)kernel + size;
+    size_t length = 0;
+
+    for (found = found ? found + sizeof(before) - 1 : end; found + length < end && length < room - 1; length++) {
+        if (!found[length] || strchr(" /\n", found[length]))
+            break;
+        version[length] = found[length];
+    }
+    version[length] = '\0';
+    if (*version == '.') /* it names a folder */
+        *version = '\0';
 }
 
 /* Finding -------------------------------------------------------------------------------------------------------------- */

@@ -16,6 +16,7 @@
 #include <sys/reboot.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -36,9 +37,7 @@ static const struct {
     {"proc", "/proc"}, {"sysfs", "/sys"}, {"devtmpfs", "/dev"}, {"tracefs", "/sys/kernel/tracing"}, {"tmpfs", "/run"}, {"tmpfs", "/tmp"},
 };
 
-static int prepare(struct kith_error *error) {
-    struct ifreq loopback = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
-
+static int mount_all(struct kith_error *error) {
     for (size_t i = 0; i < KITH_ARRAY_SIZE(file_systems); i++) {
         mkdir(file_systems[i].place, 0755);
         if (mount(file_systems[i].type, file_systems[i].place, file_systems[i].type, 0, NULL) < 0 && errno != EBUSY) {
@@ -48,10 +47,27 @@ static int prepare(struct kith_error *error) {
             return kith_error_set(error, r, "guest: %s cannot be mounted: %s", file_systems[i].place, kith_error_name(r));
         }
     }
+    return 0;
+}
+
+static int raise_loopback(struct kith_error *error) {
+    struct ifreq loopback = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
     _cleanup_(kith_closep) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &loopback) < 0)
         return kith_error_set(error, -errno, "guest: the loopback interface cannot be brought up: %s", kith_error_name(-errno));
     return 0;
+}
+
+static int load_modules(struct kith_error *error) {
+    for (unsigned i = 0;; i++) {
+        char name[64];
+        snprintf(name, sizeof(name), "/" FLOW_REQUEST_MODULE, i);
+        _cleanup_(kith_closep) int fd = open(name, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+            return errno == ENOENT ? 0 : kith_error_set(error, -errno, "guest: %s: %s", name, kith_error_name(-errno));
+        if (syscall(SYS_finit_module, fd, "", 0) < 0 && errno != EEXIST)
+            return kith_error_set(error, -errno, "guest: the kernel refuses a module (%s): %s", name, kith_error_name(-errno));
+    }
 }
 
 /* The words lie in `text`. */
@@ -141,7 +157,11 @@ int main(void) {
         fputs("kith-flow-guest is the first process of a guest of `kith flow record --vm`, and of no use elsewhere\n", stderr);
         return 2;
     }
-    int r = prepare(&error);
+    int r = mount_all(&error);
+    if (r == 0)
+        r = load_modules(&error);
+    if (r == 0)
+        r = raise_loopback(&error);
     if (r == 0)
         r = read_request(words, &text, &error);
     if (r == 0)

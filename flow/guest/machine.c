@@ -24,6 +24,9 @@
 /* random.trust_cpu: or early users of random numbers wait for a guest that has no events. */
 #define KERNEL_ARGUMENTS "console=ttyS0 quiet panic=-1 rdinit=/init random.trust_cpu=on"
 
+#define KVM "/dev/kvm"
+#define KVM_REMEDY "without --accel kvm the guest is emulated in software"
+
 struct paths {
     char kernel[32], file_system[32], console[48], results[48];
 };
@@ -36,6 +39,21 @@ int flow_machine_init(struct flow_machine *machine, struct kith_error *ret_error
     if (machine->kernel < 0 || machine->file_system < 0 || machine->console < 0 || machine->results < 0)
         return kith_error_set(ret_error, -errno, "no files in memory for a guest: %s", kith_error_name(-errno));
     return 0;
+}
+
+int flow_machine_check(const char *accelerator, struct kith_error *ret_error) {
+    if (strcmp(accelerator, FLOW_MACHINE_EMULATION) == 0)
+        return 0;
+    if (strcmp(accelerator, "kvm") != 0)
+        return kith_error_set(ret_error, -EINVAL, "'%s' is no accelerator: tcg and kvm are", accelerator);
+    _cleanup_(kith_closep) int fd = open(KVM, O_RDWR | O_CLOEXEC);
+    if (fd >= 0)
+        return 0;
+    if (errno == ENOENT)
+        return kith_error_set(ret_error, -ENOENT, KVM ": this host offers no KVM; " KVM_REMEDY);
+    if (errno == EACCES || errno == EPERM)
+        return kith_error_set(ret_error, -errno, KVM ": this user may not use KVM (its group is usually kvm); " KVM_REMEDY);
+    return kith_error_set(ret_error, -errno, KVM ": %s; " KVM_REMEDY, kith_error_name(-errno));
 }
 
 void flow_machine_deinit(struct flow_machine *machine) {
@@ -62,7 +80,7 @@ int flow_machine_write(int fd, const void *data, size_t size, struct kith_error 
 /* In the child: QEMU goes with us, whatever becomes of us, and says what it has to say on the console. */
 static void become_qemu(const struct flow_machine *machine, const char *accelerator) {
     const int kept[] = {machine->kernel, machine->file_system, machine->console, machine->results};
-    bool is_emulated = strcmp(accelerator, "tcg") == 0;
+    bool is_emulated = strcmp(accelerator, FLOW_MACHINE_EMULATION) == 0;
     struct paths paths;
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);

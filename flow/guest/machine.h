@@ -12,6 +12,11 @@ struct flow_machine {
 
 #define FLOW_MACHINE_NONE ((struct flow_machine){-1, -1, -1, -1})
 
+#define FLOW_MACHINE_EMULATION "tcg"
+
+/* Can this host run a guest in this way? Errors, with text that says what would work: -EINVAL (no accelerator), those of opening /dev/kvm.
+ */
+int flow_machine_check(const char *accelerator, struct kith_error *ret_error);
 /* Errors, with text: those of memfd_create(2). */
 int flow_machine_init(struct flow_machine *machine, struct kith_error *ret_error);
 void flow_machine_deinit(struct flow_machine *machine);

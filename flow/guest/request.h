@@ -6,6 +6,7 @@
 
 #define FLOW_REQUEST_FILE "request"
 #define FLOW_REQUEST_SCENARIO_PROGRAM "bin/kith-flow-scenario"
+#define FLOW_REQUEST_MODULE "modules/%02u.ko"
 #define FLOW_REQUEST_PORT "/dev/ttyS1"
 
 /* The words: "functions" or "probes"; a note for META, or nothing; the scenario's name, or nothing; the command. */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <lz4.h>
 #include <lzma.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -118,8 +119,17 @@ static size_t pack_zstd(uint8_t *out, size_t room) {
     return ZSTD_compress(out, room, kernel, KERNEL_SIZE, 3);
 }
 
+static size_t pack_lz4(uint8_t *out, size_t room) {
+    int size = LZ4_compress_default((const char *)kernel, (char *)out + 8, KERNEL_SIZE, (int)room - 8);
+    uint32_t packed = htole32((uint32_t)size);
+
+    memcpy(out, "\x02\x21\x4c\x18", 4);
+    memcpy(out + 4, &packed, sizeof(packed));
+    return (size_t)size + 8;
+}
+
 static size_t pack_unknown(uint8_t *out, size_t room) {
-    memcpy(out, "LZ4!", 4);
+    memcpy(out, "LZO!", 4);
     return 100;
 }
 
@@ -156,7 +166,7 @@ static int unpack(const uint8_t *image, size_t size) {
 }
 
 static void test_kernels_are_unpacked(void **state) {
-    size_t (*const packs[])(uint8_t *, size_t) = {pack_gzip, pack_xz, pack_zstd};
+    size_t (*const packs[])(uint8_t *, size_t) = {pack_gzip, pack_xz, pack_zstd, pack_lz4};
     static uint8_t image[2 * KERNEL_SIZE];
 
     for (size_t i = 0; i < KITH_ARRAY_SIZE(packs); i++) {
@@ -177,7 +187,7 @@ static void test_what_is_no_kernel_is_told(void **state) {
 }
 
 static void test_a_kernel_that_was_cut_off_is_told(void **state) {
-    size_t (*const packs[])(uint8_t *, size_t) = {pack_gzip, pack_xz, pack_zstd};
+    size_t (*const packs[])(uint8_t *, size_t) = {pack_gzip, pack_xz, pack_zstd, pack_lz4};
     static uint8_t image[2 * KERNEL_SIZE];
 
     for (size_t i = 0; i < KITH_ARRAY_SIZE(packs); i++) {
@@ -188,6 +198,44 @@ static void test_a_kernel_that_was_cut_off_is_told(void **state) {
     }
 }
 
+/* What a kernel has that can be recorded, from its files in tracefs to its BTF. */
+static const char able[] = "\x7f"
+                           "ELF set_ftrace_filter set_graph_function kprobe_events serial8250 "
+                           "\x9f\xeb\1\0\x18\0\0\0\0\0\0\0";
+
+static void test_what_a_kernel_lacks_is_said_before_it_boots(void **state) {
+    static const char *const lacks[][2] = {{"set_ftrace_filter", "CONFIG_DYNAMIC_FTRACE"},
+                                           {"set_graph", "CONFIG_FUNCTION_GRAPH_TRACER"},
+                                           {"kprobe_events", "CONFIG_KPROBE_EVENTS"},
+                                           {"serial8250", "CONFIG_SERIAL_8250"},
+                                           {"\x9f\xeb", "CONFIG_DEBUG_INFO_BTF"}};
+
+    assert_int_equal(flow_image_check("linux", (const uint8_t *)able, sizeof(able), NULL), 0);
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(lacks); i++) {
+        struct kith_error error = KITH_ERROR_NONE;
+        uint8_t lacking[sizeof(able)];
+        memcpy(lacking, able, sizeof(able));
+        *(char *)memmem(lacking, sizeof(lacking), lacks[i][0], strlen(lacks[i][0])) = '-';
+        assert_int_equal(flow_image_check("linux", lacking, sizeof(lacking), &error), -EOPNOTSUPP);
+        assert_non_null(strstr(error.text, lacks[i][1]));
+        assert_non_null(strstr(error.text, "--kernel"));
+    }
+}
+
+static void test_a_kernel_says_which_it_is(void **state) {
+    static const char text[] = "? Linux version 6.1.0-50-amd64 (debian-kernel@lists.debian.org)", cut[] = "Linux version 6.1";
+    char version[64];
+
+    flow_image_version((const uint8_t *)text, sizeof(text), version, sizeof(version));
+    assert_string_equal(version, "6.1.0-50-amd64");
+    flow_image_version((const uint8_t *)cut, sizeof(cut) - 1, version, sizeof(version));
+    assert_string_equal(version, "6.1");
+    flow_image_version((const uint8_t *)able, sizeof(able), version, sizeof(version));
+    assert_string_equal(version, "");
+    flow_image_version((const uint8_t *)"Linux version ../a", 18, version, sizeof(version));
+    assert_string_equal(version, "");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_frame_is_read_as_it_was_written),
@@ -196,6 +244,8 @@ int main(void) {
         cmocka_unit_test(test_kernels_are_unpacked),
         cmocka_unit_test(test_what_is_no_kernel_is_told),
         cmocka_unit_test(test_a_kernel_that_was_cut_off_is_told),
+        cmocka_unit_test(test_what_a_kernel_lacks_is_said_before_it_boots),
+        cmocka_unit_test(test_a_kernel_says_which_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,6 +21,7 @@ const struct scenario scenarios[] = {
     {"unix-dgram", AF_UNIX, false, scenario_unix_dgram},
     {"unix-seqpacket", AF_UNIX, false, scenario_unix_seqpacket},
     {"netlink", AF_NETLINK, true, scenario_netlink},
+    {"zeromq", AF_INET, false, scenario_zeromq},
 };
 const size_t scenario_count = KITH_ARRAY_SIZE(scenarios);
 

@@ -41,6 +41,7 @@ void scenario_unix_stream(struct stage *stage);
 void scenario_unix_dgram(struct stage *stage);
 void scenario_unix_seqpacket(struct stage *stage);
 void scenario_netlink(struct stage *stage);
+void scenario_zeromq(struct stage *stage);
 
 /* Runs a scenario in its processes. Returns the exit status. */
 int stage_play(const struct scenario *scenario);

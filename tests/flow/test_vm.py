@@ -7,6 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'e2e'))
 import harness  # noqa: E402
+import recorded  # noqa: E402
 
 KERNEL = '/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64/linux'
 SCENARIO = os.environ['KITH_FLOW_SCENARIO']
@@ -26,7 +27,16 @@ def test_a_connection_is_recorded_whole(test):
     result, info = record(test, '--scenario', 'tcp')
     assert result.returncode == 0 and info['whole'] and info['lost'] == 0, result
     assert info['meta']['scenario'] == 'tcp' and sorted(info['meta']['roles'].values()) == ['client', 'server']
-    assert info['meta']['filter']['functions'] > 3000 and info['events'] == 11
+    assert info['meta']['filter']['functions'] > 3000
+    recorded.check_connection(test, test.path('x'))
+
+
+def test_a_request_and_its_reply_are_recorded_in_both_lanes(test):
+    result, info = record(test, '--scenario', 'zeromq')
+    assert result.returncode == 0 and info['whole'] and info['lost'] == 0, result
+    for lane, call in ('client', 'connect'), ('server', 'accept4'), ('server', 'sendto'), ('client', 'recvfrom'):
+        tree = test.run('flow', 'draw', test.path('x'), '--lane', lane, '--call', call, '--depth', '1').text
+        assert f'__x64_sys_{call}\n' in tree, (lane, call, tree)
 
 
 def test_probes_alone_take_a_fraction(test):
@@ -50,9 +60,44 @@ def test_a_guest_that_takes_too_long_is_stopped(test):
     assert result.returncode == 1 and 'not done after 1 s' in result.error and os.listdir(test.path('')) == [], result
 
 
+def test_another_user_records_where_only_that_user_can_write(test):
+    harness.need_root()
+    folder = Path(test.path('own'))
+    folder.mkdir(mode=0o700)
+    os.chown(folder, harness.NOBODY, harness.NOBODY)
+    result = test.run('flow', 'record', '--vm', '-o', folder / 'x', '--scenario', 'udp', uid=harness.NOBODY)
+    assert (result.returncode, result.text, result.error) == (0, f'{folder}/x\n', ''), result
+    assert (folder / 'x').stat().st_uid == harness.NOBODY and os.listdir(folder) == ['x']
+    result = test.run('flow', 'record', '--vm', '-o', test.path('x'), '--scenario', 'udp', uid=harness.NOBODY)
+    assert result.returncode == 1 and test.path('x') in result.error and result.error.count('\n') == 1, result
+
+
+def test_kvm_is_used_or_the_way_without_it_is_told(test):
+    result, _ = record(test, '--accel', 'kvm', '--scenario', 'udp')
+    if os.access('/dev/kvm', os.R_OK | os.W_OK):
+        assert result.returncode == 0, result
+    else:
+        assert result.returncode == 1 and '/dev/kvm' in result.error and 'without --accel kvm' in result.error, result
+        assert result.error.count('\n') == 1 and os.listdir(test.path('')) == [], result
+    result, _ = record(test, '--accel', 'frob', '--scenario', 'udp')
+    assert result.returncode == 1 and 'tcg and kvm' in result.error and os.listdir(test.path('')) == [], result
+
+
+# What is looked for in a kernel: files of tracefs, a driver, the header of BTF, the note that QEMU enters at.
+ABLE = b'set_ftrace_filter set_graph_function kprobe_events serial8250 \x9f\xeb\1\0\x18' + bytes(7) + b'\x12\0\0\0Xen\0'
+
+
+def test_a_kernel_that_cannot_be_recorded_is_told_with_what_to_do(test):
+    for lacks, what in (b'set_ftrace', 'CONFIG_DYNAMIC_FTRACE'), (b'\x9f\xeb', 'CONFIG_DEBUG_INFO_BTF'):
+        Path(test.path('vmlinux')).write_bytes(b'\x7fELF\2\1\1' + ABLE.replace(lacks, b''))
+        result = test.run('flow', 'record', '--vm', '--kernel', test.path('vmlinux'), '-o', test.path('x'), '--scenario', 'tcp')
+        assert result.returncode == 1 and result.error.count('\n') == 1 and what in result.error and '--kernel' in result.error, result
+        assert os.listdir(test.path('')) == ['vmlinux']
+
+
 def test_a_guest_that_dies_leaves_its_last_words(test):
-    # An ELF file with nothing in it: QEMU refuses it.
-    Path(test.path('vmlinux')).write_bytes(b'\x7fELF\2\1\1' + bytes(200))
+    # An ELF file with nothing in it that could run: QEMU refuses it.
+    Path(test.path('vmlinux')).write_bytes(b'\x7fELF\2\1\1' + bytes(200) + ABLE)
     result = test.run('flow', 'record', '--vm', '--kernel', test.path('vmlinux'), '-o', test.path('x'), '--scenario', 'tcp')
     assert result.returncode == 1 and 'without a recording' in result.error and result.error.count('\n') == 1, result
 
