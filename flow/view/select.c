@@ -29,17 +29,32 @@ static bool is_word(const char *words, const char *word, size_t size) {
     return false;
 }
 
-bool flow_select_is_call(const char *name, const char *word) {
+/* Of a system call: "sendto" of __x64_sys_sendto. */
+static const char *own_name(const char *name) {
     const char *call = strncmp(name, "__", 2) == 0 ? strstr(name, "_sys_") : NULL;
 
-    if (call)
-        call += strlen("_sys_");
-    if (strcmp(name, word) == 0 || (call && strcmp(call, word) == 0))
+    return call ? call + strlen("_sys_") : name;
+}
+
+bool flow_select_is_call(const char *name, const char *word) {
+    const char *own = own_name(name);
+
+    if (strcmp(name, word) == 0 || (own != name && strcmp(own, word) == 0))
         return true;
     for (size_t i = 0; i < KITH_ARRAY_SIZE(families); i++)
         if (strcmp(word, families[i].word) == 0)
-            return is_word(families[i].names, call ? call : name, strlen(call ? call : name));
+            return is_word(families[i].names, own, strlen(own));
     return false;
+}
+
+void flow_select_word(const char *name, char *word, size_t room) {
+    struct kith_text text = kith_text_init(word, room);
+    const char *own = own_name(name);
+
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(families); i++)
+        if (is_word(families[i].names, own, strlen(own)))
+            own = families[i].word;
+    kith_text_printf(&text, "%s", own);
 }
 
 /* A function each: is it meant? Nothing found is an error. */

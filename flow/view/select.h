@@ -40,5 +40,7 @@ bool flow_selection_has_mark(const struct flow_selection *selection, const struc
 /* Is the function `name` the one that is meant by `word`: the same, its system call ("connect": __x64_sys_connect), or what C libraries
  * make of it ("send": sendto, sendmsg, sendmmsg; "close": sock_close, which is put off until the call returns)? */
 bool flow_select_is_call(const char *name, const char *word);
+/* The word for a function, cut to `room`: "send" for __x64_sys_sendto; its name when it is no system call. */
+void flow_select_word(const char *name, char *word, size_t room);
 
 #endif
