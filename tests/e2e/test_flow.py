@@ -13,7 +13,7 @@ KERNELS = '/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64
 
 def test_each_verb_of_flow_tells_its_usage(test):
     listed = test.run('help', 'flow').text
-    for verb in ('record', 'restore', 'info', 'draw', 'diff'):
+    for verb in ('record', 'restore', 'info', 'draw', 'diff', 'gallery'):
         by_help, by_option = test.run('help', 'flow', verb), test.run('flow', verb, '--help')
         assert by_help.returncode == 0 and by_help.text == by_option.text and by_help.text.startswith(f'usage: kith flow {verb}')
         assert f'kith flow {verb} ' in listed
@@ -60,7 +60,9 @@ def test_draw_shows_a_recording_in_each_of_its_forms(test):
 def test_draw_says_what_it_cannot_show(test):
     for words, status, text in (([str(SAMPLE), '--call', 'frob'], 1, 'frob'), ([str(SAMPLE), '--lane', 'left'], 1, 'client, softirq'),
                                 ([str(SAMPLE), '--socket', 'x'], 2, 'hexadecimal'), ([str(SAMPLE), '--depth', '0'], 2, '--depth'),
-                                ([str(SAMPLE), '--colour', 'red'], 2, 'always'), ([], 2, 'which recording'),
+                                ([str(SAMPLE), '--colour', 'red'], 2, 'always'), ([str(SAMPLE), '--dot', '--level', '5'], 2, 'nor page'),
+                                ([str(SAMPLE), '--call', 'connect:2'], 1, 'only 1'), ([str(SAMPLE), '--call', 'connect:x'], 2, '--call'),
+                                ([], 2, 'which recording'),
                                 ([str(SAMPLE), '--perfetto', test.path('no/such')], 1, 'No such file'), ([__file__], 1, 'no recording')):
         result = test.run('flow', 'draw', *words)
         assert result.returncode == status and text in result.error and result.text == '', (words, result)
