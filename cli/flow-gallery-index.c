@@ -19,7 +19,8 @@ static const char head[] =
     "article img{width:100%;height:14em;object-fit:cover;object-position:top left;border:1px solid #eee}\n"
     "p{margin:.4em 0}.lost{color:#8c1d18;font-weight:bold}</style></head><body>\n"
     "<h1>Ways through the kernel</h1>\n"
-    "<p>Recorded by <b>kith flow gallery</b>. Each picture is as it was recorded on that kernel; what cannot be seen is said below it.</p>\n";
+    "<p>Recorded by <b>kith flow gallery</b>. Each picture is as it was recorded on that kernel; what cannot be seen is said below "
+    "it.</p>\n";
 
 static void put_text(FILE *file, const char *text) {
     for (; *text; text++) {

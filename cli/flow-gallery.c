@@ -44,7 +44,8 @@ struct gallery {
 enum { KEY_KERNEL, KEY_SCENARIO, KEY_AGAIN, KEY_ACCEL, KEY_SECONDS };
 
 static const struct cli_option options[] = {
-    {KEY_KERNEL, "kernel", 0, "FILE", "this kernel (several times: these), vmlinuz, vmlinux or .deb; without it every one that is found here"},
+    {KEY_KERNEL, "kernel", 0, "FILE",
+     "this kernel (several times: these), vmlinuz, vmlinux or .deb; without it every one that is found here"},
     {KEY_SCENARIO, "scenario", 0, "NAME", "this scenario (several times: these); without it all"},
     {KEY_AGAIN, "again", 0, NULL, "record anew what was recorded already"},
     {KEY_ACCEL, "accel", 0, "NAME", "QEMU's accelerator: tcg, which every host has, or kvm (tcg)"},
