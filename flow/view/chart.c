@@ -102,11 +102,17 @@ static uint32_t add_box(struct making *making, const struct flow_box *box, const
 
 /* Calls ------------------------------------------------------------------------------------------------------------------ */
 
-static bool is_shown(const struct making *making, const struct flow_call *call, uint32_t above) {
+static enum flow_tag tag_of(const struct making *making, uint32_t call) {
+    return making->selection->tags ? (enum flow_tag)making->selection->tags[call] : FLOW_TAG_BOTH;
+}
+
+/* Where the ways of two recordings part is always shown. */
+static bool is_shown(const struct making *making, uint32_t index, uint32_t above) {
     const struct flow_model *model = making->chart->model;
+    const struct flow_call *call = &model->calls[index];
     const struct flow_function *function = &model->functions[call->function];
 
-    if (call->parent == FLOW_NONE || above == FLOW_NONE)
+    if (call->parent == FLOW_NONE || above == FLOW_NONE || tag_of(making, index) != tag_of(making, call->parent))
         return true;
     switch (making->chart->level) {
     case FLOW_LEVEL_OUTLINE:
@@ -137,7 +143,7 @@ static bool join_chain(struct making *making, uint32_t index, uint32_t above) {
         box + 1 != chart->box_count || making->chain == (outline ? OUTLINE_CHAIN_MAX : CHAIN_MAX))
         return false;
     if ((!outline && chart->boxes[box].layer != model->functions[call->function].layer) ||
-        chart->boxes[box].backlog != !!(call->flags & FLOW_BACKLOG))
+        chart->boxes[box].backlog != !!(call->flags & FLOW_BACKLOG) || chart->boxes[box].tag != tag_of(making, index))
         return false;
     chart->texts_size--; /* the end of its text, which is the last */
     if (!put_text(making, outline ? " \u203a " : "\n") || (chart->texts_size--, !put_text(making, model->functions[call->function].name)))
@@ -158,7 +164,7 @@ static void add_call(struct making *making, uint32_t index) {
 
     making->shown_above[index] = above;
     making->stand_in[index] = parent;
-    if (!making->selection->shown[index] || !is_shown(making, call, above))
+    if (!making->selection->shown[index] || !is_shown(making, index, above))
         return;
     making->shown_above[index] = index;
     if (join_chain(making, index, above))
@@ -170,6 +176,7 @@ static void add_call(struct making *making, uint32_t index) {
                            .parent = parent,
                            .depth = parent == FLOW_NONE ? 0 : chart->boxes[parent].depth + 1,
                            .backlog = call->flags & FLOW_BACKLOG,
+                           .tag = tag_of(making, index),
                            .time_ns = call->begin_ns};
     uint32_t made = add_box(making, &box, model->functions[call->function].name);
     making->stand_in[index] = made;
@@ -208,6 +215,7 @@ static uint32_t add_happening(struct making *making, const struct flow_mark *mar
     struct flow_box box = {.kind = kind,
                            .lane = chart->model->calls[mark->call].lane,
                            .call = mark->call,
+                           .tag = tag_of(making, mark->call),
                            .parent = parent,
                            .depth = parent == FLOW_NONE ? 0 : chart->boxes[parent].depth + 1,
                            .time_ns = mark->time_ns};
@@ -332,6 +340,7 @@ int flow_chart_new(const struct flow_model *model, const struct flow_selection *
     if (chart && making.stand_in && making.shown_above && making.sent && making.children) {
         chart->model = model;
         chart->level = level;
+        chart->compares = selection->tags != NULL;
         memcpy(chart->what, selection->what, sizeof(chart->what));
         r = make(&making);
     }

@@ -38,12 +38,13 @@ struct flow_box {
     enum flow_box_kind kind;
     enum flow_lane lane;
     enum flow_layer layer;
-    uint32_t call;    /* the first one that it stands for */
-    uint32_t parent;  /* the box that called it, or in which it happened; FLOW_NONE */
-    unsigned depth;   /* below the box that began it */
-    unsigned lines;   /* of its text */
-    size_t text;      /* in flow_chart.texts, lines separated by '\n' */
-    bool backlog;     /* work that had been put off */
+    uint32_t call;   /* the first one that it stands for */
+    uint32_t parent; /* the box that called it, or in which it happened; FLOW_NONE */
+    unsigned depth;  /* below the box that began it */
+    unsigned lines;  /* of its text */
+    size_t text;     /* in flow_chart.texts, lines separated by '\n' */
+    bool backlog;    /* work that had been put off */
+    enum flow_tag tag;
     uint64_t time_ns; /* when it began */
 };
 
@@ -69,6 +70,7 @@ struct flow_chart {
     char *texts;
     size_t box_count, arrow_count, texts_size;
     bool has_lane[FLOW_LANES_], has_layer[FLOW_LAYERS_], has_arrow[FLOW_ARROWS_], has_backlog;
+    bool compares; /* boxes have tags */
 };
 
 /* Errors, with text: -E2BIG (more than FLOW_BOXES_MAX boxes), -ENOMEM. */

@@ -44,6 +44,15 @@ static const struct {
     [FLOW_ELSEWHERE] = {"#eeeeee", "#666666"},
 };
 
+/* Of charts of two recordings; they differ in grey and for who sees no red or green. */
+static const struct {
+    const char *fill, *line, *sign, *words;
+} tags[] = {
+    [FLOW_TAG_BOTH] = {"#ffffff", "#888888", "", "both"},
+    [FLOW_TAG_BEFORE] = {"#fbd9b5", "#b35900", "\u2212 ", "only before"},
+    [FLOW_TAG_AFTER] = {"#cfe3f7", "#1f5fa8", "+ ", "only after"},
+};
+
 static const char *const lane_titles[FLOW_LANES_] = {[FLOW_CLIENT] = "client (process)",
                                                      [FLOW_SOFTIRQ] = "softirq: what was received",
                                                      [FLOW_SERVER] = "server (process)",
@@ -101,7 +110,7 @@ static void place_boxes(struct dot *dot) {
     for (size_t i = 0; i < chart->box_count; i++) {
         const struct flow_box *box = &chart->boxes[i];
         struct place *place = &dot->places[i];
-        place->width = (double)longest_line(flow_box_text(chart, box)) * CHARACTER + 10;
+        place->width = (double)(longest_line(flow_box_text(chart, box)) + 2 * (box->tag != FLOW_TAG_BOTH)) * CHARACTER + 10;
         place->width = place->width < BOX_MIN ? BOX_MIN : place->width;
         place->height = height_of(chart, box);
         place->top = top;
@@ -158,12 +167,14 @@ static void put_box(const struct dot *dot, size_t index) {
     /* By this class page.h finds the call. */
     flow_out_printf(dot->out, "  b%zu [class=\"call-%u\" ", index, box->call);
     put_place(dot, place->left, place->top, place->width, place->height);
-    flow_out_puts(dot->out, " label=\"");
+    flow_out_printf(dot->out, " label=\"%s", tags[box->tag].sign);
     put_quoted(dot->out, flow_box_text(dot->chart, box), "\\n");
     flow_out_puts(dot->out, "\" ");
     switch (box->kind) {
     case FLOW_BOX_CALL:
-        flow_out_printf(dot->out, "fillcolor=\"%s\" color=\"%s\"%s%s]\n", colours[box->layer].fill, colours[box->layer].line,
+        flow_out_printf(dot->out, "fillcolor=\"%s\" color=\"%s\"%s%s]\n",
+                        dot->chart->compares ? tags[box->tag].fill : colours[box->layer].fill,
+                        dot->chart->compares ? tags[box->tag].line : colours[box->layer].line,
                         box->backlog ? " style=\"filled,dashed\"" : "", box->parent == FLOW_NONE ? " penwidth=1.8" : "");
         break;
     case FLOW_BOX_STATE:
@@ -267,19 +278,25 @@ static void put_title(const struct dot *dot) {
     flow_out_puts(dot->out, "]\n");
 }
 
-static double put_layers(const struct dot *dot, double top) {
+/* One box of the legend; returns where the next one begins. */
+static double put_sample(const struct dot *dot, unsigned number, double left, double top, const char *words, const char *fill,
+                         const char *line) {
+    double width = (double)longest_line(words) * CHARACTER + 14;
+
+    flow_out_printf(dot->out, "  legend%u [label=\"%s\" fillcolor=\"%s\" color=\"%s\" ", number, words, fill, line);
+    put_place(dot, left, top, width, 14);
+    flow_out_puts(dot->out, "]\n");
+    return left + width + 6;
+}
+
+static double put_samples(const struct dot *dot, double top) {
     double left = 0;
 
-    for (unsigned layer = 0; layer < FLOW_LAYERS_; layer++) {
-        if (!dot->chart->has_layer[layer])
-            continue;
-        double width = (double)strlen(flow_layer_name(layer)) * CHARACTER + 14;
-        flow_out_printf(dot->out, "  legend%u [label=\"%s\" fillcolor=\"%s\" color=\"%s\" ", layer, flow_layer_name(layer),
-                        colours[layer].fill, colours[layer].line);
-        put_place(dot, left, top, width, 14);
-        flow_out_puts(dot->out, "]\n");
-        left += width + 6;
-    }
+    for (unsigned tag = 0; tag < KITH_ARRAY_SIZE(tags) && dot->chart->compares; tag++)
+        left = put_sample(dot, tag, left, top, tags[tag].words, tags[tag].fill, tags[tag].line);
+    for (unsigned layer = 0; layer < FLOW_LAYERS_ && !dot->chart->compares; layer++)
+        if (dot->chart->has_layer[layer])
+            left = put_sample(dot, layer, left, top, flow_layer_name(layer), colours[layer].fill, colours[layer].line);
     return top + 20;
 }
 
@@ -303,7 +320,7 @@ static void put_legend(const struct dot *dot) {
             "Dotted line: the child that the handshake made of its listener is the one that accept() gave out (recorded).",
     };
     const struct flow_chart *chart = dot->chart;
-    double top = put_layers(dot, dot->height + 8);
+    double top = put_samples(dot, dot->height + 8);
     unsigned number = 0;
 
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)

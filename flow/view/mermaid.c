@@ -21,7 +21,10 @@ static void put_box(const struct flow_chart *chart, size_t index, struct flow_ou
                                             [FLOW_BOX_LINK] = {"([\"", "\"])"}};
     const struct flow_box *box = &chart->boxes[index];
 
-    flow_out_printf(out, "    b%zu%s", index, shapes[box->kind][0]);
+    flow_out_printf(out, "    b%zu%s%s", index, shapes[box->kind][0],
+                    box->tag == FLOW_TAG_BEFORE  ? "\u2212 "
+                    : box->tag == FLOW_TAG_AFTER ? "+ "
+                                                 : "");
     put_label(out, flow_box_text(chart, box));
     flow_out_printf(out, "%s\n", shapes[box->kind][1]);
 }

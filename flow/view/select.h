@@ -22,11 +22,15 @@ struct flow_select {
     uint64_t socket;  /* only call trees that worked on this socket, or on its children; 0: any */
 };
 
+/* Of two recordings in one model: which of them has a call. */
+enum flow_tag { FLOW_TAG_BOTH, FLOW_TAG_BEFORE, FLOW_TAG_AFTER };
+
 struct flow_selection {
     uint8_t *shown; /* a call each: 1 or 0 */
     size_t count;   /* of those that are */
     bool all;
-    char what[96]; /* in words, for titles; "": everything */
+    char what[96];       /* in words, for titles; "": everything */
+    const uint8_t *tags; /* a call each, enum flow_tag; NULL: the model is of one recording */
 };
 
 /* Errors, with text: -EINVAL (no such lane), -ENOENT (no such function, socket or call in the recording), -ENOMEM. */

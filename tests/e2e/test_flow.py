@@ -8,6 +8,7 @@ from pathlib import Path
 import harness
 
 SAMPLE = Path(__file__).resolve().parent.parent / 'flow' / 'tcp.kflow'
+CLOUD = SAMPLE.with_name('tcp-cloud.kflow')
 KERNELS = '/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64/linux'
 
 
@@ -66,6 +67,36 @@ def test_draw_says_what_it_cannot_show(test):
                                 ([str(SAMPLE), '--perfetto', test.path('no/such')], 1, 'No such file'), ([__file__], 1, 'no recording')):
         result = test.run('flow', 'draw', *words)
         assert result.returncode == status and text in result.error and result.text == '', (words, result)
+
+
+def test_diff_tells_and_draws_what_two_kernels_do_otherwise(test):
+    text = test.run('flow', 'diff', str(SAMPLE), str(CLOUD))
+    assert text.returncode == 0 and '> tcp_v4_connect\n  - secure_tcp_seq\n' in text.text and '\n  ! tcp_v4_syn_recv_sock  ' in text.text, text
+    whole = json.loads(test.run('flow', 'diff', str(SAMPLE), str(CLOUD), '--json').text)
+    assert {'gone', 'new', 'prototype'} <= {item['difference'] for item in whole['differences']}
+    assert any(way['function'] == 'secure_tcp_seq_and_ts_off' and way['below'][-1] == 'tcp_v4_connect' for way in whole['ways'])
+    dot = test.run('flow', 'diff', str(SAMPLE), str(CLOUD), '--dot', '--call', 'connect').text
+    assert '"+ secure_tcp_seq_and_ts_off"' in dot and 'only before' in dot
+    result = test.run('flow', 'diff', str(SAMPLE), str(CLOUD), '--svg', test.path('x.svg'), '--call', 'accept')
+    assert result.returncode == 0 and Path(test.path('x.svg')).read_text().rstrip().endswith('</svg>'), result
+    same = test.run('flow', 'diff', str(SAMPLE), str(SAMPLE)).text
+    assert 'no function differs' in same and '\n  + ' not in same and '\n  - ' not in same
+
+
+def test_diff_says_what_it_cannot_compare(test):
+    for words, status, text in (([str(SAMPLE)], 2, 'which two'), ([str(SAMPLE), test.path('none')], 1, 'No such file'),
+                                ([str(SAMPLE), __file__], 1, 'BTF'), ([str(SAMPLE), __file__, '--dot'], 2, 'no chart'),
+                                ([str(SAMPLE), str(CLOUD), '--call', 'connect'], 2, 'only a chart')):
+        result = test.run('flow', 'diff', *words)
+        assert result.returncode == status and text in result.error and result.text == '', (words, result)
+
+
+def test_diff_with_types_tells_what_another_kernel_has_otherwise(test):
+    types = '/sys/kernel/btf/vmlinux'
+    if not os.access(types, os.R_OK):
+        raise harness.Skip(f'{types} cannot be read')
+    result = test.run('flow', 'diff', str(SAMPLE), types)
+    assert result.returncode == 0 and f'types of {types}' in result.text and 'cannot be judged' in result.text, result
 
 
 def test_one_thing_is_recorded_at_a_time(test):
