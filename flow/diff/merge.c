@@ -100,10 +100,10 @@ static int pair_middle(struct merging *merging, size_t a, size_t a_end, size_t b
     for (size_t i = height; i-- > 0;) {
         for (size_t j = width; j-- > 0;) {
             uint32_t down = i + 1 < height ? cells[(i + 1) * width + j] : 0, right = j + 1 < width ? cells[i * width + j + 1] : 0;
-            cells[i * width + j] = i + 1 == height || j + 1 == width       ? 0
-                                   : is_same(merging, a + i, b + j)        ? cells[(i + 1) * width + j + 1] + 1
-                                   : down > right                          ? down
-                                                                           : right;
+            cells[i * width + j] = i + 1 == height || j + 1 == width ? 0
+                                   : is_same(merging, a + i, b + j)  ? cells[(i + 1) * width + j + 1] + 1
+                                   : down > right                    ? down
+                                                                     : right;
         }
     }
     for (size_t i = 0, j = 0; i + 1 < height && j + 1 < width;) {
