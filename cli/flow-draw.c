@@ -8,16 +8,16 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "cli/flow-chart.h"
 #include "cli/flow.h"
 #include "cli/graphviz.h"
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/pager.h"
-#include "flow/view/chart.h"
 #include "flow/view/page.h"
 #include "flow/view/text.h"
 
-enum view { TREE, JSON, FOLDED, PERFETTO, DOT, MERMAID, PICTURE, PAGE };
+enum view { TREE, JSON, FOLDED, PERFETTO, CHART, PAGE };
 enum {
     KEY_TREE,
     KEY_JSON,
@@ -41,8 +41,8 @@ struct draw {
     struct flow_select select;
     struct flow_tree_options tree;
     bool colour_given;
-    enum flow_level level; /* 0: not given */
-    const char *format;    /* of a picture */
+    int level;               /* enum flow_level, or CLI_FLOW_LEVEL_PAGE */
+    enum cli_flow_form form; /* of a chart */
 };
 
 static const struct cli_option options[] = {
@@ -56,7 +56,10 @@ static const struct cli_option options[] = {
     {KEY_HTML, "html", 0, "OUT", "write a page that needs nothing else: the chart beside a tree, with search"},
     {KEY_DOT, "dot", 0, NULL, "print the chart for Graphviz, with places: dot -Kneato -n2 -Tsvg draws it"},
     {KEY_MERMAID, "mermaid", 0, NULL, "print the chart for Mermaid"},
-    {KEY_LEVEL, "level", 0, "N", "chart: 1: layers, a page; 2: borders of layers (the default); 3: all of net/; 4: everything"},
+    {KEY_LEVEL, "level", 0, "N",
+     "chart: 0: system calls, packets, states; 1: layers; 2: borders of layers; 3: all of net/; 4: everything; page: the most of 0 to 2 "
+     "that "
+     "is a page (the default)"},
     CLI_FLOW_NARROW_OPTIONS,
     {KEY_UNFOLD, "unfold", 0, NULL, "tree: helpers as well, which many call and which call nothing"},
     {KEY_ASCII, "ascii", 0, NULL, "tree: no line drawing characters"},
@@ -74,12 +77,10 @@ static int take_colour(struct draw *draw, const char *value) {
     return 0;
 }
 
-static int take_level(struct draw *draw, const char *value) {
-    if (value[0] < '0' + FLOW_LEVEL_LAYERS || value[0] > '0' + FLOW_LEVEL_ALL || value[1] != '\0') {
-        cli_error("--level: '%s' is not a number from 1 to 4", value);
-        return CLI_USAGE;
-    }
-    draw->level = (enum flow_level)(value[0] - '0');
+static int take_chart(struct draw *draw, enum cli_flow_form form, const char *file) {
+    draw->view = CHART;
+    draw->form = form;
+    draw->file = file;
     return 0;
 }
 
@@ -101,24 +102,21 @@ static int take_option(void *state, int key, const char *value) {
         draw->file = strcmp(value, "-") == 0 ? NULL : value;
         return 0;
     case KEY_SVG:
+        return take_chart(draw, CLI_FLOW_SVG, value);
     case KEY_PNG:
+        return take_chart(draw, CLI_FLOW_PNG, value);
     case KEY_PDF:
-        draw->view = PICTURE;
-        draw->format = key == KEY_SVG ? "svg" : key == KEY_PNG ? "png" : "pdf";
-        draw->file = value;
-        return 0;
+        return take_chart(draw, CLI_FLOW_PDF, value);
+    case KEY_DOT:
+        return take_chart(draw, CLI_FLOW_DOT, NULL);
+    case KEY_MERMAID:
+        return take_chart(draw, CLI_FLOW_MERMAID, NULL);
     case KEY_HTML:
         draw->view = PAGE;
         draw->file = value;
         return 0;
-    case KEY_DOT:
-        draw->view = DOT;
-        return 0;
-    case KEY_MERMAID:
-        draw->view = MERMAID;
-        return 0;
     case KEY_LEVEL:
-        return take_level(draw, value);
+        return cli_flow_level(value, &draw->level);
     case KEY_ASCII:
         draw->tree.ascii = true;
         return 0;
@@ -149,19 +147,6 @@ static int write_fd(void *userdata, const void *data, size_t size) {
     return 0;
 }
 
-static int view_chart(const struct draw *draw, const struct flow_model *model, const struct flow_selection *selection,
-                      struct flow_out *out) {
-    _cleanup_(flow_chart_freep) struct flow_chart *chart = NULL;
-    struct kith_error error = KITH_ERROR_NONE;
-
-    int r = flow_chart_new(model, selection, draw->level ? draw->level : FLOW_LEVEL_BORDERS, &chart, &error);
-    if (r < 0) {
-        cli_error("%s", error.text);
-        return r;
-    }
-    return draw->view == MERMAID ? flow_view_mermaid(chart, out) : flow_view_dot(chart, out);
-}
-
 static int view(const struct draw *draw, const struct flow_model *model, const struct flow_selection *selection, struct flow_out *out) {
     switch (draw->view) {
     case TREE:
@@ -172,11 +157,9 @@ static int view(const struct draw *draw, const struct flow_model *model, const s
         return flow_view_folded(model, selection, out);
     case PERFETTO:
         return flow_view_perfetto(model, selection, out);
-    case DOT:
-    case MERMAID:
-    case PICTURE:
+    case CHART:
     case PAGE:
-        return view_chart(draw, model, selection, out);
+        break;
     }
     return -EINVAL;
 }
@@ -206,10 +189,6 @@ static int draw_file(const struct draw *draw, const struct flow_model *model, co
     return r;
 }
 
-static int write_stream(void *userdata, const void *data, size_t size) {
-    return fwrite(data, 1, size, userdata) == size ? 0 : -ENOMEM;
-}
-
 static int write_page(const char *file, const char *html, size_t size) {
     _cleanup_(kith_closep) int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 
@@ -217,39 +196,23 @@ static int write_page(const char *file, const char *html, size_t size) {
     return r == 0 && close(KITH_STEAL_FD(fd)) < 0 ? -errno : r;
 }
 
-/* The chart is what was asked for, the tree beside it everything. */
-static int draw_page(const struct draw *draw, const struct flow_model *model, const char *dot, size_t size, struct kith_error *ret_error) {
-    char *svg = NULL, *html = NULL;
-    size_t svg_size = 0, html_size = 0;
+static int draw_page(const struct draw *draw, const struct flow_model *model, const struct flow_selection *selection,
+                     struct kith_error *ret_error) {
+    char *dot = NULL, *svg = NULL, *html = NULL;
+    size_t dot_size = 0, svg_size = 0, html_size = 0;
 
-    int r = cli_graphviz_text(dot, size, "svg", &svg, &svg_size, ret_error);
+    int r = cli_flow_chart_text(model, selection, draw->level, CLI_FLOW_DOT, &dot, &dot_size, ret_error);
     if (r == 0)
-        r = flow_view_page(model, svg, svg_size, &html, &html_size);
-    if (r == -E2BIG)
+        r = cli_graphviz_text(dot, dot_size, "svg", &svg, &svg_size, ret_error);
+    if (r == 0)
+        r = flow_view_page(model, selection, svg, svg_size, &html, &html_size);
+    if (r == -E2BIG && html == NULL && svg != NULL)
         kith_error_set(ret_error, r, "a page of more than %d calls, which a browser does not cope with", FLOW_PAGE_CALLS_MAX);
     if (r == 0)
         r = write_page(draw->file, html, html_size);
+    free(dot);
     free(svg);
     free(html);
-    return r;
-}
-
-static int draw_picture(const struct draw *draw, const struct flow_model *model, const struct flow_selection *selection,
-                        struct flow_out *out, struct kith_error *ret_error) {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *stream = open_memstream(&text, &size);
-
-    if (!stream)
-        return -ENOMEM;
-    flow_out_init(out, write_stream, stream);
-    int r = view(draw, model, selection, out);
-    if (fclose(stream) != 0 && r == 0)
-        r = -ENOMEM;
-    if (r == 0)
-        r = draw->view == PAGE ? draw_page(draw, model, text, size, ret_error)
-                               : cli_graphviz_draw(text, size, draw->format, draw->file, ret_error);
-    free(text);
     return r;
 }
 
@@ -261,8 +224,10 @@ static int draw_model(struct draw *draw, const struct flow_model *model) {
 
     if (r == 0 && draw->view == TREE)
         r = draw_tree(draw, model, selection, out);
-    else if (r == 0 && (draw->view == PICTURE || draw->view == PAGE))
-        r = draw_picture(draw, model, selection, out, &error);
+    else if (r == 0 && draw->view == CHART)
+        r = cli_flow_chart(model, selection, draw->level, draw->form, draw->file, &error);
+    else if (r == 0 && draw->view == PAGE)
+        r = draw_page(draw, model, selection, &error);
     else if (r == 0 && draw->file)
         r = draw_file(draw, model, selection, out);
     else if (r == 0) {
@@ -280,7 +245,7 @@ static int draw_model(struct draw *draw, const struct flow_model *model) {
 static int run(const struct cli_verb *verb, int argc, char **argv) {
     _cleanup_(flow_model_freep) struct flow_model *model = NULL;
     struct kith_error error = KITH_ERROR_NONE;
-    struct draw draw = {0};
+    struct draw draw = {.level = CLI_FLOW_LEVEL_PAGE};
     char **words;
     int count, status = cli_options_parse(verb, argc, argv, take_option, &draw, &words, &count);
 

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -46,13 +47,26 @@ static int take_socket(struct flow_select *select, const char *value) {
     return 0;
 }
 
+/* "send", or "send:2": the second. The text is the command line's, which is ours to change. */
+static int take_call(struct flow_select *select, const char *value) {
+    const char *colon = strrchr(value, ':');
+    int64_t nth = 0;
+
+    if (colon && cli_number("--call", colon + 1, 1, UINT32_MAX, &nth) != 0)
+        return CLI_USAGE;
+    if (colon)
+        *(char *)(uintptr_t)colon = '\0';
+    select->call = value;
+    select->nth = (unsigned)nth;
+    return 0;
+}
+
 int cli_flow_narrow(struct flow_select *select, int key, const char *value) {
     int64_t depth;
 
     switch (key) {
     case CLI_FLOW_CALL:
-        select->call = value;
-        return 0;
+        return take_call(select, value);
     case CLI_FLOW_LANE:
         select->lane = value;
         return 0;

@@ -208,31 +208,13 @@ static int check_host(const struct record *record, struct kith_error *error) {
 }
 
 static int list_scenarios(void) {
-    _cleanup_(freep) char *program = NULL;
+    _cleanup_(freep) char *text = NULL;
     struct kith_error error = KITH_ERROR_NONE;
-    char line[128];
-    FILE *file;
 
-    if (cli_flow_find_program(CLI_FLOW_SCENARIO, &program, &error) < 0)
+    if (cli_flow_list_scenarios(&text, &error) < 0)
         return cli_fail(&error);
-    int pipes[2];
-    if (pipe2(pipes, O_CLOEXEC) < 0)
-        return CLI_ERROR;
-    pid_t pid = fork();
-    if (pid == 0) {
-        dup2(pipes[1], STDOUT_FILENO);
-        execl(program, program, (char *)NULL);
-        _exit(127);
-    }
-    close(pipes[1]);
-    file = fdopen(pipes[0], "r");
-    while (file && fgets(line, sizeof(line), file))
-        cli_print("%s", line);
-    if (file)
-        fclose(file);
-    if (pid > 0)
-        waitpid(pid, NULL, 0);
-    return pid > 0 && file ? CLI_OK : CLI_ERROR;
+    cli_print("%s", text);
+    return CLI_OK;
 }
 
 static int run(const struct cli_verb *verb, int argc, char **argv) {

@@ -8,7 +8,8 @@
 #include "cli/output.h"
 
 /* In the order in which help lists them. */
-static const struct cli_verb *const own[] = {&cli_flow_record, &cli_flow_restore, &cli_flow_info, &cli_flow_draw, &cli_flow_diff, NULL};
+static const struct cli_verb *const own[] = {
+    &cli_flow_record, &cli_flow_restore, &cli_flow_info, &cli_flow_draw, &cli_flow_diff, &cli_flow_gallery, NULL};
 
 static int run(const struct cli_verb *verb, int argc, char **argv) {
     if (argc < 2)

@@ -2,13 +2,14 @@
  * fuzz-flow-decode.c: a recording whose sections are anybody's: pages, formats, symbols, META. It decodes into a model that is sound, and
  * all views of it end; or it is refused with a reason.
  *
- * The input is a row of sections: an octet with the type, two with the size (little-endian), the octets. Formats of Linux 6.1 stand in
- * front of them, so that pages alone mean something.
+ * The input is a row of sections: maker_sections(). Formats of Linux 6.1 stand in front of them, so that pages alone mean something.
  */
+#include <errno.h>
 #include <stdio.h>
 
 #include "flow/decode/decode.h"
 #include "flow/decode/testing.h"
+#include "flow/view/chart.h"
 #include "flow/view/text.h"
 #include "fuzz.h"
 
@@ -17,6 +18,15 @@
 static int count_octets(void *userdata, const void *data, size_t size) {
     *(size_t *)userdata += size;
     return 0;
+}
+
+/* One of too many boxes is refused. */
+static int draw(const struct flow_model *model, const struct flow_selection *selection, struct flow_out *out) {
+    _cleanup_(flow_chart_freep) struct flow_chart *chart = NULL;
+    int r = model->call_count % 2 ? flow_chart_new_page(model, selection, &chart, NULL)
+                                  : flow_chart_new(model, selection, (enum flow_level)(model->call_count % 5), &chart, NULL);
+
+    return r == -E2BIG ? 0 : r < 0 ? r : flow_view_dot(chart, out) | flow_view_mermaid(chart, out);
 }
 
 static void view(const struct flow_model *model, const struct flow_select *select) {
@@ -32,6 +42,7 @@ static void view(const struct flow_model *model, const struct flow_select *selec
     r |= flow_view_folded(model, selection, &out);
     r |= flow_view_json(model, selection, &out);
     r |= flow_view_perfetto(model, selection, &out);
+    r |= draw(model, selection, &out);
     if (r < 0 || octets == 0) {
         fprintf(stderr, "a view failed: %d\n", r);
         abort();
@@ -49,17 +60,6 @@ static void view_all(const struct flow_model *model) {
     view(model, &(struct flow_select){.call = name, .socket = model->mark_count > 0 ? model->marks[0].socket : 0});
 }
 
-static void add_sections(struct maker *maker, const uint8_t *data, size_t size) {
-    while (size >= 3) {
-        size_t length = data[1] | (size_t)data[2] << 8;
-        if (length > size - 3)
-            length = size - 3;
-        maker_section(maker, data[0] % FLOW_SECTION_TYPES_, data + 3, length);
-        data += 3 + length;
-        size -= 3 + length;
-    }
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct flow_decode_options options = {.events_max = EVENTS_MAX};
     struct flow_model *model = NULL;
@@ -69,7 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     maker_init(&maker, "{}",
                "__x64_sys_connect tcp_v4_connect net_rx_action __netif_receive_skb release_sock tcp_v4_do_rcv run_timer_softirq");
     size_t own = maker.recording.count;
-    add_sections(&maker, data, size);
+    maker_sections(&maker, data, size);
     maker.recording.whole = size % 2;
     if (size % 3 == 0) /* its own META, header and symbols count, which come first otherwise */
         maker.recording.sections += own, maker.recording.count -= own;

@@ -59,7 +59,7 @@ static int print_nothing(enum libbpf_print_level level, const char *format, va_l
 
 int flow_btf_open(const char *path, struct flow_btf **ret_btf, struct kith_error *ret_error) {
     libbpf_set_print(print_nothing);
-    return take(btf__parse_raw(path), path, ret_btf, ret_error);
+    return take(btf__parse(path, NULL), path, ret_btf, ret_error);
 }
 
 int flow_btf_from_memory(const void *data, size_t size, struct flow_btf **ret_btf, struct kith_error *ret_error) {
@@ -79,28 +79,39 @@ struct flow_btf *flow_btf_free(struct flow_btf *btf) {
 }
 
 /* "tcp_v4_rcv.isra.0" is tcp_v4_rcv with arguments that the compiler left out: it is no function of BTF's. */
-static const struct flow_btf_function *find(const struct flow_btf *btf, const char *name) {
-    struct flow_btf_function key = {.name = name};
+size_t flow_btf_find_all(const struct flow_btf *btf, const char *name, size_t *ret_begin) {
+    size_t low = 0, high = btf->count;
 
-    return bsearch(&key, btf->functions, btf->count, sizeof(*btf->functions), by_name);
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(btf->functions[middle].name, name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    *ret_begin = low;
+    while (low < btf->count && strcmp(btf->functions[low].name, name) == 0)
+        low++;
+    return low;
 }
 
-const struct btf_type *flow_btf_find_proto(const struct flow_btf *btf, const char *name, const char **ret_name) {
-    const struct flow_btf_function *function = find(btf, name);
-
-    if (!function)
-        return NULL;
+const struct btf_type *flow_btf_proto_of(const struct flow_btf *btf, const struct flow_btf_function *function) {
     const struct btf_type *type = btf__type_by_id(btf->types, function->type);
     const struct btf_type *proto = type ? btf__type_by_id(btf->types, type->type) : NULL;
-    if (!proto || !btf_is_func_proto(proto))
-        return NULL;
-    if (ret_name)
-        *ret_name = function->name;
-    return proto;
+
+    return proto && btf_is_func_proto(proto) ? proto : NULL;
+}
+
+const struct btf_type *flow_btf_find_proto(const struct flow_btf *btf, const char *name) {
+    size_t begin, end = flow_btf_find_all(btf, name, &begin);
+
+    return begin < end ? flow_btf_proto_of(btf, &btf->functions[begin]) : NULL;
 }
 
 bool flow_btf_has_function(const struct flow_btf *btf, const char *name) {
-    return find(btf, name) != NULL;
+    size_t begin;
+
+    return flow_btf_find_all(btf, name, &begin) > begin;
 }
 
 size_t flow_btf_function_count(const struct flow_btf *btf) {

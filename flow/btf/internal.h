@@ -17,7 +17,11 @@ struct flow_btf {
     size_t count;
 };
 
-/* NULL: not there. */
-const struct btf_type *flow_btf_find_proto(const struct flow_btf *btf, const char *name, const char **ret_name);
+/* The functions of this name: *ret_begin up to what is returned. */
+size_t flow_btf_find_all(const struct flow_btf *btf, const char *name, size_t *ret_begin);
+/* NULL: not there, or the types are broken. */
+const struct btf_type *flow_btf_proto_of(const struct flow_btf *btf, const struct flow_btf_function *function);
+/* Of the first of this name. */
+const struct btf_type *flow_btf_find_proto(const struct flow_btf *btf, const char *name);
 
 #endif

@@ -130,17 +130,21 @@ static void write_proto_arguments(const struct flow_btf *btf, const struct btf_t
     kith_text_putc(text, ')');
 }
 
-bool flow_btf_prototype(const struct flow_btf *btf, const char *name, struct kith_text *text) {
-    const struct btf_type *proto = flow_btf_find_proto(btf, name, &name);
-
-    if (!proto)
-        return false;
+static void write_prototype(const struct flow_btf *btf, const struct btf_type *proto, const char *name, struct kith_text *text) {
     write_declaration(btf, proto->type, NULL, 0, text);
     bool sticks = text->length > 0 && text->length < text->size && text->text[text->length - 1] == '*';
     kith_text_puts(text, sticks ? "" : " ");
     kith_text_puts(text, name);
     write_proto_arguments(btf, proto, 0, text);
-    return true;
+}
+
+bool flow_btf_prototype(const struct flow_btf *btf, const char *name, size_t nth, struct kith_text *text) {
+    size_t begin, end = flow_btf_find_all(btf, name, &begin);
+    const struct btf_type *proto = begin + nth < end ? flow_btf_proto_of(btf, &btf->functions[begin + nth]) : NULL;
+
+    if (proto)
+        write_prototype(btf, proto, name, text);
+    return proto != NULL;
 }
 
 /* What network code, and nothing else, is about. */
@@ -200,7 +204,7 @@ static bool is_network_type(const struct flow_btf *btf, unsigned id) {
 }
 
 bool flow_btf_is_network(const struct flow_btf *btf, const char *name) {
-    const struct btf_type *proto = flow_btf_find_proto(btf, name, NULL);
+    const struct btf_type *proto = flow_btf_find_proto(btf, name);
 
     if (!proto)
         return false;

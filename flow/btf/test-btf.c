@@ -73,7 +73,7 @@ static void expect_prototype(const struct flow_btf *btf, const char *name, const
     char memory[256];
     struct kith_text text = kith_text_init(memory, sizeof(memory));
 
-    assert_true(flow_btf_prototype(btf, name, &text));
+    assert_true(flow_btf_prototype(btf, name, 0, &text));
     assert_string_equal(memory, prototype);
 }
 
@@ -83,7 +83,7 @@ static void test_prototypes_are_written_as_c_does(void **state) {
 
     expect_prototype(btf, "tcp_v4_rcv", "int tcp_v4_rcv(const struct sock *sk, void (*done)(int), char * const name, int sizes[4], ...)");
     expect_prototype(btf, "plain", "void *plain(void)");
-    assert_false(flow_btf_prototype(btf, "tcp_v4_rcv.isra.0", &text));
+    assert_false(flow_btf_prototype(btf, "tcp_v4_rcv.isra.0", 0, &text));
     flow_btf_free(btf);
 }
 

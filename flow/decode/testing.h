@@ -169,6 +169,18 @@ static inline void maker_deinit(struct maker *maker) {
     free(maker->symbols);
 }
 
+/* Sections of anybody: an octet with the type, two with the size (little-endian), the octets. */
+static inline void maker_sections(struct maker *maker, const uint8_t *data, size_t size) {
+    while (size >= 3) {
+        size_t length = data[1] | (size_t)data[2] << 8;
+        if (length > size - 3)
+            length = size - 3;
+        maker_section(maker, data[0] % FLOW_SECTION_TYPES_, data + 3, length);
+        data += 3 + length;
+        size -= 3 + length;
+    }
+}
+
 /* NULL, or what is wrong with a model: model.h's invariants. */
 static inline const char *model_check(const struct flow_model *model) {
     for (size_t i = 0; i < model->call_count; i++) {

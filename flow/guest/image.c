@@ -285,30 +285,53 @@ void flow_image_version(const uint8_t *kernel, size_t size, char *version, size_
 
 /* Finding -------------------------------------------------------------------------------------------------------------- */
 
-/* In order of preference. */
+/* The best one last. */
 static const char *const places[] = {
-    "/boot/vmlinuz-*",
     "/usr/lib/debian-installer/images/*/amd64/text/debian-installer/amd64/linux",
+    "/boot/vmlinuz-*",
 };
 
-int flow_image_find(char **ret_path, struct kith_error *ret_error) {
-    char *path = NULL;
+static int by_version(const void *a, const void *b) {
+    const char *const *left = a, *const *right = b;
+    return strverscmp(*left, *right);
+}
 
-    for (size_t i = 0; i < KITH_ARRAY_SIZE(places) && !path; i++) {
+int flow_image_find_all(char ***ret_paths, struct kith_error *ret_error) {
+    char **paths = calloc(1, sizeof(*paths));
+    size_t count = 0;
+
+    for (size_t i = 0; paths && i < KITH_ARRAY_SIZE(places); i++) {
         glob_t found = {0};
-        if (glob(places[i], GLOB_NOSORT, NULL, &found) == 0) {
-            const char *best = NULL;
-            for (size_t j = 0; j < found.gl_pathc; j++)
-                if (access(found.gl_pathv[j], R_OK) == 0 && (!best || strverscmp(found.gl_pathv[j], best) > 0))
-                    best = found.gl_pathv[j];
-            path = best ? strdup(best) : NULL;
-        }
+        size_t first = count;
+        char **more =
+            glob(places[i], GLOB_NOSORT, NULL, &found) == 0 ? reallocarray(paths, count + found.gl_pathc + 1, sizeof(*paths)) : NULL;
+        paths = more ? more : paths;
+        for (size_t j = 0; more && j < found.gl_pathc; j++)
+            if (access(found.gl_pathv[j], R_OK) == 0 && (paths[count] = strdup(found.gl_pathv[j])))
+                count++;
+        paths[count] = NULL;
+        qsort(paths + first, count - first, sizeof(*paths), by_version);
         globfree(&found);
     }
-    if (!path)
-        return kith_error_set(
-            ret_error, -ENOENT,
-            "no kernel can be read in /boot; --kernel names one, and the package debian-installer-12-netboot-amd64 has one");
-    *ret_path = path;
+    if (count > 0) {
+        *ret_paths = paths;
+        return 0;
+    }
+    free(paths);
+    return kith_error_set(ret_error, -ENOENT,
+                          "no kernel can be read in /boot; --kernel names one, and the package debian-installer-12-netboot-amd64 has one");
+}
+
+int flow_image_find(char **ret_path, struct kith_error *ret_error) {
+    char **paths = NULL;
+    size_t count = 0;
+    int r = flow_image_find_all(&paths, ret_error);
+
+    if (r < 0)
+        return r;
+    while (paths[count + 1])
+        free(paths[count++]);
+    *ret_path = paths[count];
+    free(paths);
     return 0;
 }

@@ -26,5 +26,8 @@ void flow_image_version(const uint8_t *kernel, size_t size, char *version, size_
 /* Finds a kernel here: the newest in /boot that can be read, or Debian's installer's. Into a new string, to free(). Errors, with text:
  * -ENOENT. */
 int flow_image_find(char **ret_path, struct kith_error *ret_error);
+/* All of them, the one that flow_image_find() takes last, ended by NULL. To free(), each and the list. Errors, with text: -ENOENT, -ENOMEM.
+ */
+int flow_image_find_all(char ***ret_paths, struct kith_error *ret_error);
 
 #endif

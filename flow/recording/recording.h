@@ -42,6 +42,7 @@
 
 #include "base/cleanup.h"
 
+#define FLOW_MAGIC "KITHFLOW"
 #define FLOW_FORMAT_MAJOR 1
 #define FLOW_FORMAT_MINOR 0
 

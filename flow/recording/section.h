@@ -4,7 +4,6 @@
 
 #include "flow/recording/recording.h"
 
-#define FLOW_MAGIC "KITHFLOW"
 #define FLOW_MAGIC_SIZE 8
 #define FLOW_FILE_HEADER 16
 #define FLOW_SECTION_HEADER 16

@@ -173,7 +173,7 @@ static int write_prototypes(const struct flow_trace *trace, struct flow_writer *
     for (size_t i = 0; i < trace->functions->count; i++) {
         const struct flow_function_entry *entry = &trace->functions->entries[i];
         struct kith_text prototype = kith_text_init(line, sizeof(line));
-        if (flow_seen_has(&trace->seen, entry->address) && flow_btf_prototype(trace->btf, entry->name, &prototype) &&
+        if (flow_seen_has(&trace->seen, entry->address) && flow_btf_prototype(trace->btf, entry->name, 0, &prototype) &&
             prototype.length < sizeof(line))
             fprintf(file, "%s\t%s\n", entry->name, line);
     }

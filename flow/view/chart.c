@@ -18,8 +18,10 @@
 #define TEXT_MAX 160
 /* Names in one box of a chain. */
 #define CHAIN_MAX 5
+#define OUTLINE_CHAIN_MAX 3 /* on a line */
 
-struct sent {
+/* Something that an arrow begins at when its other end is seen: a packet that was sent, a socket that was made. */
+struct open_end {
     uint32_t mark, box;
 };
 
@@ -31,8 +33,8 @@ struct making {
     uint32_t newest[FLOW_LANES_];      /* a lane each: its last box */
     uint32_t newest_call[FLOW_LANES_]; /* the last call that box stands for as part of a chain */
     unsigned chain;                    /* names in the last box */
-    struct sent *sent;
-    size_t sent_count;
+    struct open_end *sent, *children;
+    size_t sent_count, child_count;
     size_t box_room, arrow_room, texts_room;
     int error;
 };
@@ -100,13 +102,21 @@ static uint32_t add_box(struct making *making, const struct flow_box *box, const
 
 /* Calls ------------------------------------------------------------------------------------------------------------------ */
 
-static bool is_shown(const struct making *making, const struct flow_call *call, uint32_t above) {
+static enum flow_tag tag_of(const struct making *making, uint32_t call) {
+    return making->selection->tags ? (enum flow_tag)making->selection->tags[call] : FLOW_TAG_BOTH;
+}
+
+/* Where the ways of two recordings part is always shown. */
+static bool is_shown(const struct making *making, uint32_t index, uint32_t above) {
     const struct flow_model *model = making->chart->model;
+    const struct flow_call *call = &model->calls[index];
     const struct flow_function *function = &model->functions[call->function];
 
-    if (call->parent == FLOW_NONE || above == FLOW_NONE)
+    if (call->parent == FLOW_NONE || above == FLOW_NONE || tag_of(making, index) != tag_of(making, call->parent))
         return true;
     switch (making->chart->level) {
+    case FLOW_LEVEL_OUTLINE:
+        return function->landmark && function->layer == FLOW_TRANSPORT;
     case FLOW_LEVEL_LAYERS:
         return function->landmark;
     case FLOW_LEVEL_BORDERS:
@@ -120,22 +130,25 @@ static bool is_shown(const struct making *making, const struct flow_call *call, 
     return true;
 }
 
-/* At the lowest level a call goes into its caller's box, when it is of the same layer and nothing has come between. */
+/* At the lowest levels a call goes into its caller's box, when nothing has come between; except in outlines only when it is of the same
+ * layer. */
 static bool join_chain(struct making *making, uint32_t index, uint32_t above) {
     struct flow_chart *chart = making->chart;
     const struct flow_model *model = chart->model;
     const struct flow_call *call = &model->calls[index];
     uint32_t box = making->newest[call->lane];
+    bool outline = chart->level == FLOW_LEVEL_OUTLINE;
 
-    if (chart->level != FLOW_LEVEL_LAYERS || above == FLOW_NONE || box == FLOW_NONE || making->newest_call[call->lane] != above ||
-        box + 1 != chart->box_count || making->chain == CHAIN_MAX)
+    if (chart->level > FLOW_LEVEL_LAYERS || above == FLOW_NONE || box == FLOW_NONE || making->newest_call[call->lane] != above ||
+        box + 1 != chart->box_count || making->chain == (outline ? OUTLINE_CHAIN_MAX : CHAIN_MAX))
         return false;
-    if (chart->boxes[box].layer != model->functions[call->function].layer || chart->boxes[box].backlog != !!(call->flags & FLOW_BACKLOG))
+    if ((!outline && chart->boxes[box].layer != model->functions[call->function].layer) ||
+        chart->boxes[box].backlog != !!(call->flags & FLOW_BACKLOG) || chart->boxes[box].tag != tag_of(making, index))
         return false;
     chart->texts_size--; /* the end of its text, which is the last */
-    if (!put_text(making, "\n") || (chart->texts_size--, !put_text(making, model->functions[call->function].name)))
+    if (!put_text(making, outline ? " \u203a " : "\n") || (chart->texts_size--, !put_text(making, model->functions[call->function].name)))
         return false;
-    chart->boxes[box].lines++;
+    chart->boxes[box].lines += !outline;
     making->stand_in[index] = box;
     making->newest_call[call->lane] = index;
     making->chain++;
@@ -151,7 +164,7 @@ static void add_call(struct making *making, uint32_t index) {
 
     making->shown_above[index] = above;
     making->stand_in[index] = parent;
-    if (!making->selection->shown[index] || !is_shown(making, call, above))
+    if (!making->selection->shown[index] || !is_shown(making, index, above))
         return;
     making->shown_above[index] = index;
     if (join_chain(making, index, above))
@@ -163,6 +176,7 @@ static void add_call(struct making *making, uint32_t index) {
                            .parent = parent,
                            .depth = parent == FLOW_NONE ? 0 : chart->boxes[parent].depth + 1,
                            .backlog = call->flags & FLOW_BACKLOG,
+                           .tag = tag_of(making, index),
                            .time_ns = call->begin_ns};
     uint32_t made = add_box(making, &box, model->functions[call->function].name);
     making->stand_in[index] = made;
@@ -195,18 +209,22 @@ static const char *role_of(const struct flow_model *model, uint64_t socket) {
     return role;
 }
 
-static void add_happening(struct making *making, const struct flow_mark *mark, enum flow_box_kind kind, const char *text) {
+static uint32_t add_happening(struct making *making, const struct flow_mark *mark, enum flow_box_kind kind, const char *text) {
     struct flow_chart *chart = making->chart;
     uint32_t parent = making->stand_in[mark->call];
     struct flow_box box = {.kind = kind,
                            .lane = chart->model->calls[mark->call].lane,
                            .call = mark->call,
+                           .tag = tag_of(making, mark->call),
                            .parent = parent,
                            .depth = parent == FLOW_NONE ? 0 : chart->boxes[parent].depth + 1,
                            .time_ns = mark->time_ns};
-    uint32_t made = add_box(making, &box, text);
-    if (kind == FLOW_BOX_PACKET && made != FLOW_NONE)
-        making->sent[making->sent_count++] = (struct sent){.mark = (uint32_t)(mark - chart->model->marks), .box = made};
+    return add_box(making, &box, text);
+}
+
+static void open_at(const struct making *making, struct open_end *ends, size_t *count, const struct flow_mark *mark, uint32_t box) {
+    if (box != FLOW_NONE)
+        ends[(*count)++] = (struct open_end){.mark = (uint32_t)(mark - making->chart->model->marks), .box = box};
 }
 
 static bool is_same_segment(const struct flow_mark *a, const struct flow_mark *b) {
@@ -238,7 +256,26 @@ static void add_packet(struct making *making, const struct flow_mark *mark) {
     kith_text_printf(&words, "%s%s  seq %" PRIu32, mark->packet.sent ? "" : "received: ", flags, mark->packet.sequence);
     if (mark->packet.octets > 0)
         kith_text_printf(&words, ", %" PRIu32 " octets", mark->packet.octets);
-    add_happening(making, mark, mark->packet.sent ? FLOW_BOX_PACKET : FLOW_BOX_RECEIVED, text);
+    uint32_t box = add_happening(making, mark, mark->packet.sent ? FLOW_BOX_PACKET : FLOW_BOX_RECEIVED, text);
+    if (mark->packet.sent)
+        open_at(making, making->sent, &making->sent_count, mark, box);
+}
+
+static void add_child(struct making *making, const struct flow_mark *mark) {
+    uint32_t box = add_happening(making, mark, FLOW_BOX_LINK, "listener \u2192 child: a new socket");
+    open_at(making, making->children, &making->child_count, mark, box);
+}
+
+static void add_accept(struct making *making, const struct flow_mark *mark) {
+    uint32_t box = add_happening(making, mark, FLOW_BOX_LINK, "accept() gives the child out");
+
+    for (size_t i = making->child_count; i-- > 0;) {
+        if (making->chart->model->marks[making->children[i].mark].link.child != mark->socket)
+            continue;
+        add_arrow(making, FLOW_ARROW_SOCKET, making->children[i].box, box);
+        making->children[i] = making->children[--making->child_count]; /* its address may be another socket's later */
+        return;
+    }
 }
 
 static void add_mark(struct making *making, const struct flow_mark *mark) {
@@ -252,13 +289,13 @@ static void add_mark(struct making *making, const struct flow_mark *mark) {
     case FLOW_MARK_STATE:
         kith_text_printf(&words, "%s: %s \u2192 %s", role_of(model, mark->socket), flow_state_name(mark->state.before),
                          flow_state_name(mark->state.after));
-        add_happening(making, mark, FLOW_BOX_STATE, text);
+        (void)add_happening(making, mark, FLOW_BOX_STATE, text);
         return;
     case FLOW_MARK_LINK:
-        add_happening(making, mark, FLOW_BOX_LINK, "the listener has a child now");
+        add_child(making, mark);
         return;
     case FLOW_MARK_ACCEPT:
-        add_happening(making, mark, FLOW_BOX_LINK, "accept() takes the child");
+        add_accept(making, mark);
         return;
     case FLOW_MARK_PACKET:
         add_packet(making, mark);
@@ -297,16 +334,20 @@ int flow_chart_new(const struct flow_model *model, const struct flow_selection *
     making.stand_in = malloc((model->call_count + 1) * sizeof(*making.stand_in));
     making.shown_above = malloc((model->call_count + 1) * sizeof(*making.shown_above));
     making.sent = calloc(model->mark_count + 1, sizeof(*making.sent));
+    making.children = calloc(model->mark_count + 1, sizeof(*making.children));
     for (size_t i = 0; i < FLOW_LANES_; i++)
         making.newest[i] = making.newest_call[i] = FLOW_NONE;
-    if (chart && making.stand_in && making.shown_above && making.sent) {
+    if (chart && making.stand_in && making.shown_above && making.sent && making.children) {
         chart->model = model;
         chart->level = level;
+        chart->compares = selection->tags != NULL;
+        memcpy(chart->what, selection->what, sizeof(chart->what));
         r = make(&making);
     }
     free(making.stand_in);
     free(making.shown_above);
     free(making.sent);
+    free(making.children);
     if (r == -E2BIG)
         return kith_error_set(ret_error, r,
                               "a chart of more than %d boxes: narrow it (--call, --lane, --from, --depth) or take a lower --level",
@@ -315,6 +356,21 @@ int flow_chart_new(const struct flow_model *model, const struct flow_selection *
         return kith_error_set(ret_error, r, "%s", kith_error_name(r));
     *ret_chart = KITH_STEAL(chart);
     return 0;
+}
+
+int flow_chart_new_page(const struct flow_model *model, const struct flow_selection *selection, struct flow_chart **ret_chart,
+                        struct kith_error *ret_error) {
+    int r = -E2BIG;
+
+    for (int level = FLOW_LEVEL_BORDERS; level >= FLOW_LEVEL_OUTLINE && r == -E2BIG; level--) {
+        _cleanup_(flow_chart_freep) struct flow_chart *chart = NULL;
+        r = flow_chart_new(model, selection, (enum flow_level)level, &chart, ret_error);
+        if (r == 0 && level > FLOW_LEVEL_OUTLINE && flow_chart_height(chart) > FLOW_PAGE_HEIGHT)
+            r = -E2BIG;
+        if (r == 0)
+            *ret_chart = KITH_STEAL(chart);
+    }
+    return r;
 }
 
 struct flow_chart *flow_chart_free(struct flow_chart *chart) {

@@ -17,7 +17,8 @@
 #define SIDE 8.0
 #define INDENT 11.0
 #define INDENTS_MAX 24
-#define CHARACTER 4.7 /* of 8 points, on average */
+#define CHARACTER 4.7       /* of 8 points, on average */
+#define TITLE_CHARACTER 9.0 /* of 13 points, bold */
 #define BOX_MIN 60.0
 #define LANE_GAP 26.0
 #define HEADER 34.0
@@ -41,6 +42,15 @@ static const struct {
     [FLOW_SYSCALL] = {"#ffffff", "#222222"},   [FLOW_SOCKET] = {"#d6e6fa", "#2b5f9e"}, [FLOW_TRANSPORT] = {"#d9f0d3", "#35763a"},
     [FLOW_IP] = {"#fdeec2", "#8a6a10"},        [FLOW_DEVICE] = {"#f9dccf", "#a0492a"}, [FLOW_RECEIVE] = {"#e7ddf5", "#6a4a9c"},
     [FLOW_ELSEWHERE] = {"#eeeeee", "#666666"},
+};
+
+/* Of charts of two recordings; they differ in grey and for who sees no red or green. */
+static const struct {
+    const char *fill, *line, *sign, *words;
+} tags[] = {
+    [FLOW_TAG_BOTH] = {"#ffffff", "#888888", "", "both"},
+    [FLOW_TAG_BEFORE] = {"#fbd9b5", "#b35900", "\u2212 ", "only before"},
+    [FLOW_TAG_AFTER] = {"#cfe3f7", "#1f5fa8", "+ ", "only after"},
 };
 
 static const char *const lane_titles[FLOW_LANES_] = {[FLOW_CLIENT] = "client (process)",
@@ -69,6 +79,29 @@ static double indent_of(const struct flow_box *box) {
     return SIDE + depth * INDENT;
 }
 
+/* An outline is to be a page. */
+static double gap_of(const struct flow_chart *chart) {
+    return chart->level == FLOW_LEVEL_OUTLINE ? GAP / 2 : GAP;
+}
+
+static double height_of(const struct flow_chart *chart, const struct flow_box *box) {
+    return box->lines * LINE + gap_of(chart);
+}
+
+/* Below a box: what begins anew stands apart. */
+static double gap_below(const struct flow_chart *chart, size_t index) {
+    bool apart = index + 1 < chart->box_count && chart->boxes[index + 1].parent == FLOW_NONE;
+    return gap_of(chart) * (apart ? 3 : 1);
+}
+
+double flow_chart_height(const struct flow_chart *chart) {
+    double height = HEADER;
+
+    for (size_t i = 0; i < chart->box_count; i++)
+        height += height_of(chart, &chart->boxes[i]) + gap_below(chart, i);
+    return height + GAP;
+}
+
 /* Columns as wide as their boxes, rows as high. */
 static void place_boxes(struct dot *dot) {
     const struct flow_chart *chart = dot->chart;
@@ -77,13 +110,11 @@ static void place_boxes(struct dot *dot) {
     for (size_t i = 0; i < chart->box_count; i++) {
         const struct flow_box *box = &chart->boxes[i];
         struct place *place = &dot->places[i];
-        place->width = (double)longest_line(flow_box_text(chart, box)) * CHARACTER + 10;
+        place->width = (double)(longest_line(flow_box_text(chart, box)) + 2 * (box->tag != FLOW_TAG_BOTH)) * CHARACTER + 10;
         place->width = place->width < BOX_MIN ? BOX_MIN : place->width;
-        place->height = box->lines * LINE + 4;
+        place->height = height_of(chart, box);
         place->top = top;
-        top += place->height + GAP;
-        if (i + 1 < chart->box_count && chart->boxes[i + 1].parent == FLOW_NONE)
-            top += 3 * GAP;
+        top += place->height + gap_below(chart, i);
         double width = indent_of(box) + place->width + SIDE;
         dot->lane_width[box->lane] = width > dot->lane_width[box->lane] ? width : dot->lane_width[box->lane];
     }
@@ -98,7 +129,7 @@ static void place_boxes(struct dot *dot) {
     for (size_t i = 0; i < chart->box_count; i++)
         dot->places[i].left = dot->lane_left[chart->boxes[i].lane] + indent_of(&chart->boxes[i]);
     dot->width = left > LANE_GAP ? left - LANE_GAP : left;
-    dot->height = top + GAP;
+    dot->height = flow_chart_height(chart);
 }
 
 /* Text -------------------------------------------------------------------------------------------------------------------- */
@@ -136,12 +167,14 @@ static void put_box(const struct dot *dot, size_t index) {
     /* By this class page.h finds the call. */
     flow_out_printf(dot->out, "  b%zu [class=\"call-%u\" ", index, box->call);
     put_place(dot, place->left, place->top, place->width, place->height);
-    flow_out_puts(dot->out, " label=\"");
+    flow_out_printf(dot->out, " label=\"%s", tags[box->tag].sign);
     put_quoted(dot->out, flow_box_text(dot->chart, box), "\\n");
     flow_out_puts(dot->out, "\" ");
     switch (box->kind) {
     case FLOW_BOX_CALL:
-        flow_out_printf(dot->out, "fillcolor=\"%s\" color=\"%s\"%s%s]\n", colours[box->layer].fill, colours[box->layer].line,
+        flow_out_printf(dot->out, "fillcolor=\"%s\" color=\"%s\"%s%s]\n",
+                        dot->chart->compares ? tags[box->tag].fill : colours[box->layer].fill,
+                        dot->chart->compares ? tags[box->tag].line : colours[box->layer].line,
                         box->backlog ? " style=\"filled,dashed\"" : "", box->parent == FLOW_NONE ? " penwidth=1.8" : "");
         break;
     case FLOW_BOX_STATE:
@@ -217,36 +250,53 @@ static void put_arrow(const struct dot *dot, const struct flow_arrow *arrow) {
     case FLOW_ARROW_PACKET:
         put_across(dot, arrow, "color=\"#b3261e\" penwidth=1.4 arrowsize=0.8");
         break;
+    case FLOW_ARROW_SOCKET:
+        put_across(dot, arrow, "color=\"#333333\" penwidth=1.4 style=dotted arrowsize=0.8");
+        break;
+    case FLOW_ARROWS_:
+        break;
     }
 }
 
 /* What surrounds the chart ------------------------------------------------------------------------------------------------ */
 
+/* At the left side, as wide as it is: a chart may be narrower. */
 static void put_title(const struct dot *dot) {
     const struct flow_model *model = dot->chart->model;
+    const char *part = dot->chart->what, *what = model->scenario ? model->scenario : model->command ? model->command : "recording";
+    const char *kernel = model->kernel ? model->kernel : "?";
+    size_t size = longest_line(what) + longest_line(kernel) + longest_line(part) + strlen(":  - Linux ");
 
     flow_out_printf(dot->out, "  title [shape=plaintext style=\"\" fontsize=13 fontname=\"Helvetica-Bold\" label=\"");
-    put_quoted(dot->out, model->scenario ? model->scenario : model->command ? model->command : "recording", " ");
+    put_quoted(dot->out, what, " ");
+    flow_out_puts(dot->out, *part ? ": " : "");
+    put_quoted(dot->out, part, " ");
     flow_out_puts(dot->out, " \u2013 Linux ");
-    put_quoted(dot->out, model->kernel ? model->kernel : "?", " ");
-    flow_out_puts(dot->out, "\" ");
-    put_place(dot, 0, -26, dot->width, 20);
+    put_quoted(dot->out, kernel, " ");
+    flow_out_puts(dot->out, "\\l\" ");
+    put_place(dot, 0, -26, (double)size * TITLE_CHARACTER, 20);
     flow_out_puts(dot->out, "]\n");
 }
 
-static double put_layers(const struct dot *dot, double top) {
+/* One box of the legend; returns where the next one begins. */
+static double put_sample(const struct dot *dot, unsigned number, double left, double top, const char *words, const char *fill,
+                         const char *line) {
+    double width = (double)longest_line(words) * CHARACTER + 14;
+
+    flow_out_printf(dot->out, "  legend%u [label=\"%s\" fillcolor=\"%s\" color=\"%s\" ", number, words, fill, line);
+    put_place(dot, left, top, width, 14);
+    flow_out_puts(dot->out, "]\n");
+    return left + width + 6;
+}
+
+static double put_samples(const struct dot *dot, double top) {
     double left = 0;
 
-    for (unsigned layer = 0; layer < FLOW_LAYERS_; layer++) {
-        if (!dot->chart->has_layer[layer])
-            continue;
-        double width = (double)strlen(flow_layer_name(layer)) * CHARACTER + 14;
-        flow_out_printf(dot->out, "  legend%u [label=\"%s\" fillcolor=\"%s\" color=\"%s\" ", layer, flow_layer_name(layer),
-                        colours[layer].fill, colours[layer].line);
-        put_place(dot, left, top, width, 14);
-        flow_out_puts(dot->out, "]\n");
-        left += width + 6;
-    }
+    for (unsigned tag = 0; tag < KITH_ARRAY_SIZE(tags) && dot->chart->compares; tag++)
+        left = put_sample(dot, tag, left, top, tags[tag].words, tags[tag].fill, tags[tag].line);
+    for (unsigned layer = 0; layer < FLOW_LAYERS_ && !dot->chart->compares; layer++)
+        if (dot->chart->has_layer[layer])
+            left = put_sample(dot, layer, left, top, flow_layer_name(layer), colours[layer].fill, colours[layer].line);
     return top + 20;
 }
 
@@ -266,9 +316,11 @@ static void put_legend(const struct dot *dot) {
         [FLOW_ARROW_HANDED] = "Dashed violet line: the packet's way up ran when this call let softirqs run (inferred).",
         [FLOW_ARROW_PACKET] =
             "Red line: one segment, where it was sent and where it was received (ports, flags and sequence number agree).",
+        [FLOW_ARROW_SOCKET] =
+            "Dotted line: the child that the handshake made of its listener is the one that accept() gave out (recorded).",
     };
     const struct flow_chart *chart = dot->chart;
-    double top = put_layers(dot, dot->height + 8);
+    double top = put_samples(dot, dot->height + 8);
     unsigned number = 0;
 
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)

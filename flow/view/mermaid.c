@@ -21,14 +21,19 @@ static void put_box(const struct flow_chart *chart, size_t index, struct flow_ou
                                             [FLOW_BOX_LINK] = {"([\"", "\"])"}};
     const struct flow_box *box = &chart->boxes[index];
 
-    flow_out_printf(out, "    b%zu%s", index, shapes[box->kind][0]);
+    flow_out_printf(out, "    b%zu%s%s", index, shapes[box->kind][0],
+                    box->tag == FLOW_TAG_BEFORE  ? "\u2212 "
+                    : box->tag == FLOW_TAG_AFTER ? "+ "
+                                                 : "");
     put_label(out, flow_box_text(chart, box));
     flow_out_printf(out, "%s\n", shapes[box->kind][1]);
 }
 
 static void put_arrow(const struct flow_arrow *arrow, struct flow_out *out) {
-    static const char *const lines[] = {
-        [FLOW_ARROW_CALL] = "-->", [FLOW_ARROW_HANDED] = "-. softirq .->", [FLOW_ARROW_PACKET] = "== segment ==>"};
+    static const char *const lines[FLOW_ARROWS_] = {[FLOW_ARROW_CALL] = "-->",
+                                                    [FLOW_ARROW_HANDED] = "-. softirq .->",
+                                                    [FLOW_ARROW_PACKET] = "== segment ==>",
+                                                    [FLOW_ARROW_SOCKET] = "-. same socket .->"};
     flow_out_printf(out, "  b%u %s b%u\n", arrow->from, lines[arrow->kind], arrow->to);
 }
 

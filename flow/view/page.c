@@ -54,16 +54,11 @@ static int put_json(void *userdata, const void *data, size_t size) {
     return out->error;
 }
 
-static int put_model(const struct flow_model *model, struct flow_out *out) {
-    static const struct flow_select everything;
-    _cleanup_(flow_selection_deinit) struct flow_selection selection = {0};
+static int put_model(const struct flow_model *model, const struct flow_selection *selection, struct flow_out *out) {
     struct flow_out json;
-    int r = flow_select(model, &everything, &selection, NULL);
 
-    if (r < 0)
-        return r;
     flow_out_init(&json, put_json, out);
-    return flow_view_json(model, &selection, &json);
+    return flow_view_json(model, selection, &json);
 }
 
 /* Without the XML declaration and document type, which HTML does not know. */
@@ -91,11 +86,12 @@ static void put_head(struct flow_out *out) {
     flow_out_puts(out, "</style>\n</head>\n<body>\n");
 }
 
-int flow_view_page(const struct flow_model *model, const char *svg, size_t svg_size, char **ret_html, size_t *ret_size) {
+int flow_view_page(const struct flow_model *model, const struct flow_selection *selection, const char *svg, size_t svg_size,
+                   char **ret_html, size_t *ret_size) {
     _cleanup_(page_deinit) struct page page = {0};
     struct flow_out out;
 
-    if (model->call_count > FLOW_PAGE_CALLS_MAX)
+    if (selection->count > FLOW_PAGE_CALLS_MAX)
         return -E2BIG;
     int r = svg ? find_svg(svg, svg_size, &svg, &svg_size) : 0;
     if (r < 0)
@@ -107,7 +103,7 @@ int flow_view_page(const struct flow_model *model, const char *svg, size_t svg_s
         flow_out_put(&out, svg, svg_size);
     flow_out_puts(&out, flow_page_end);
     flow_out_puts(&out, "<script type=\"application/json\" id=\"model\">");
-    r = put_model(model, &out);
+    r = put_model(model, selection, &out);
     if (r < 0)
         return r;
     flow_out_puts(&out, "</script>\n<script>");

@@ -10,15 +10,18 @@
 #include <stddef.h>
 
 #include "flow/decode/model.h"
+#include "flow/view/select.h"
 
 /* A file of 60 MB, whose tree Chromium has up 3.4 s after its script began (2 cores): more is to be narrowed first. */
 #define FLOW_PAGE_CALLS_MAX 300000
 
 /*
- * `svg` is the chart as Graphviz writes it; boxes with the class "call-NUMBER" (class="call-7" of a node in DOT) belong to the call of that
- * index, of which there may be several boxes. NULL: the page says that there is no chart. *ret_html is to be freed with free(); a NUL that
- * does not count stands behind it. Errors: -EINVAL (no SVG), -E2BIG (more than FLOW_PAGE_CALLS_MAX calls), -ENOMEM.
+ * What is selected is in the tree. `svg` is the chart as Graphviz writes it; boxes with the class "call-NUMBER" (class="call-7" of a node
+ * in DOT) belong to the call of that index, of which there may be several boxes. NULL: the page says that there is no chart. *ret_html is
+ * to be freed with free(); a NUL that does not count stands behind it. Errors: -EINVAL (no SVG), -E2BIG (more than FLOW_PAGE_CALLS_MAX
+ * calls), -ENOMEM.
  */
-int flow_view_page(const struct flow_model *model, const char *svg, size_t svg_size, char **ret_html, size_t *ret_size);
+int flow_view_page(const struct flow_model *model, const struct flow_selection *selection, const char *svg, size_t svg_size,
+                   char **ret_html, size_t *ret_size);
 
 #endif

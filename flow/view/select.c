@@ -4,16 +4,57 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "flow/view/select.h"
 
 static uint32_t caller_of(const struct flow_call *call) {
     return call->parent != FLOW_NONE ? call->parent : call->handed_from;
 }
 
-bool flow_select_is_call(const char *name, const char *word) {
-    const char *call = strstr(name, "_sys_");
+/* Calls of a C library, and the system calls or functions that they become. */
+static const struct {
+    const char *word, *names;
+} families[] = {
+    {"send", " sendto sendmsg sendmmsg "},
+    {"recv", " recvfrom recvmsg recvmmsg "},
+    {"accept", " accept accept4 "},
+    {"close", " close sock_close "},
+    {"poll", " poll ppoll "},
+};
 
-    return strcmp(name, word) == 0 || (strncmp(name, "__", 2) == 0 && call && strcmp(call + strlen("_sys_"), word) == 0);
+static bool is_word(const char *words, const char *word, size_t size) {
+    for (const char *at = words; (at = strstr(at, word)); at++)
+        if (at > words && at[-1] == ' ' && at[size] == ' ')
+            return true;
+    return false;
+}
+
+/* Of a system call: "sendto" of __x64_sys_sendto. */
+static const char *own_name(const char *name) {
+    const char *call = strncmp(name, "__", 2) == 0 ? strstr(name, "_sys_") : NULL;
+
+    return call ? call + strlen("_sys_") : name;
+}
+
+bool flow_select_is_call(const char *name, const char *word) {
+    const char *own = own_name(name);
+
+    if (strcmp(name, word) == 0 || (own != name && strcmp(own, word) == 0))
+        return true;
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(families); i++)
+        if (strcmp(word, families[i].word) == 0)
+            return is_word(families[i].names, own, strlen(own));
+    return false;
+}
+
+void flow_select_word(const char *name, char *word, size_t room) {
+    struct kith_text text = kith_text_init(word, room);
+    const char *own = own_name(name);
+
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(families); i++)
+        if (is_word(families[i].names, own, strlen(own)))
+            own = families[i].word;
+    kith_text_printf(&text, "%s", own);
 }
 
 /* A function each: is it meant? Nothing found is an error. */
@@ -30,16 +71,21 @@ static int find_functions(const struct flow_model *model, const char *word, bool
     return 0;
 }
 
-/* Keeps what is below (`down`) or above of calls of the functions that are meant, these included. */
-static void keep_related(const struct flow_model *model, const uint8_t *meant, bool down, uint8_t *related, uint8_t *shown) {
-    size_t count = model->call_count;
+enum { RELATED = 1, PASSED_BY = 2 };
+
+/* Keeps what is below (`down`) or above of calls of the functions that are meant, these included. `nth`: of the outermost of them only this
+ * one. Returns how many of these there are. */
+static size_t keep_related(const struct flow_model *model, const uint8_t *meant, bool down, unsigned nth, uint8_t *related,
+                           uint8_t *shown) {
+    size_t count = model->call_count, outermost = 0;
 
     memset(related, 0, count);
     for (size_t k = 0; k < count; k++) {
         size_t i = down ? k : count - 1 - k;
         const struct flow_call *call = &model->calls[i];
         uint32_t caller = caller_of(call);
-        related[i] |= meant[call->function];
+        if (meant[call->function] && (!down || caller == FLOW_NONE || !related[caller]))
+            related[i] |= ++outermost == nth || nth == 0 ? RELATED : PASSED_BY;
         if (caller == FLOW_NONE)
             continue;
         if (down)
@@ -48,7 +94,8 @@ static void keep_related(const struct flow_model *model, const uint8_t *meant, b
             related[caller] |= related[i];
     }
     for (size_t i = 0; i < count; i++)
-        shown[i] &= related[i];
+        shown[i] &= related[i] == RELATED;
+    return outermost;
 }
 
 static bool is_meant_socket(const uint64_t *sockets, size_t count, uint64_t socket) {
@@ -120,7 +167,8 @@ static int narrow(const struct flow_model *model, const struct flow_select *sele
     const struct {
         const char *word;
         bool calls, down;
-    } words[] = {{select->call, true, true}, {select->from, false, true}, {select->to, false, false}};
+        unsigned nth;
+    } words[] = {{select->call, true, true, select->nth}, {select->from, false, true, 0}, {select->to, false, false, 0}};
     uint8_t *meant = calloc(room, 1), *related = calloc(room, 1);
     int r = meant && related ? 0 : -ENOMEM;
 
@@ -128,8 +176,11 @@ static int narrow(const struct flow_model *model, const struct flow_select *sele
         if (!words[i].word)
             continue;
         r = find_functions(model, words[i].word, words[i].calls, meant, ret_error);
-        if (r == 0)
-            keep_related(model, meant, words[i].down, related, shown);
+        if (r < 0)
+            break;
+        size_t found = keep_related(model, meant, words[i].down, words[i].nth, related, shown);
+        if (words[i].nth > found)
+            r = kith_error_set(ret_error, -ENOENT, "%s:%u: the recording has only %zu calls of it", words[i].word, words[i].nth, found);
     }
     if (r == 0 && select->socket != 0)
         r = keep_socket(model, select->socket, related, shown, ret_error);
@@ -142,11 +193,25 @@ static int narrow(const struct flow_model *model, const struct flow_select *sele
     return r;
 }
 
+static void put_what(const struct flow_select *select, struct flow_selection *selection) {
+    struct kith_text text = kith_text_init(selection->what, sizeof(selection->what));
+    const char *const words[][2] = {{"", select->call}, {"from ", select->from}, {"to ", select->to}, {"", select->lane}};
+
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(words); i++) {
+        if (!words[i][1])
+            continue;
+        kith_text_printf(&text, "%s%s%s", selection->what[0] ? ", " : "", words[i][0], words[i][1]);
+        if (i == 0 && select->nth > 0)
+            kith_text_printf(&text, " (%u)", select->nth);
+    }
+}
+
 int flow_select(const struct flow_model *model, const struct flow_select *select, struct flow_selection *ret_selection,
                 struct kith_error *ret_error) {
     struct flow_selection selection = {.shown = malloc(model->call_count + 1)};
     int r = -ENOMEM;
 
+    put_what(select, &selection);
     selection.all = !select->call && !select->from && !select->to && !select->lane && select->depth == 0 && select->socket == 0;
     if (selection.shown) {
         memset(selection.shown, 1, model->call_count);

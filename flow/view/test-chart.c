@@ -98,7 +98,7 @@ static void test_connect_goes_down_to_the_device_and_up_in_the_softirq(void **st
     at = find(chart, FLOW_SOFTIRQ, "tcp_add_backlog", at);
     uint32_t backlog = find(chart, FLOW_CLIENT, "tcp_v4_do_rcv", at);
     at = find(chart, FLOW_CLIENT, "client: SYN-SENT \u2192 ESTABLISHED", backlog);
-    at = find(chart, FLOW_SOFTIRQ, "the listener has a child now", at);
+    at = find(chart, FLOW_SOFTIRQ, "listener \u2192 child: a new socket", at);
     find(chart, FLOW_SOFTIRQ, "child: SYN-RECEIVED \u2192 ESTABLISHED", at);
 
     assert_true(chart->boxes[backlog].backlog);
@@ -108,8 +108,52 @@ static void test_connect_goes_down_to_the_device_and_up_in_the_softirq(void **st
     assert_true(chart->box_count < 45);                          /* a page */
 }
 
+static struct flow_chart *page_of(struct flow_select select) {
+    _cleanup_(flow_selection_deinitp) struct flow_selection *selection = &(struct flow_selection){0};
+    struct kith_error error = KITH_ERROR_NONE;
+    struct flow_chart *chart = NULL;
+
+    if (flow_select(model, &select, selection, &error) < 0 || flow_chart_new_page(model, selection, &chart, &error) < 0)
+        fail_msg("%s", error.text);
+    assert_true(flow_chart_height(chart) <= FLOW_PAGE_HEIGHT);
+    return chart;
+}
+
+static void test_a_page_has_as_much_as_goes_on_it(void **state) {
+    static const struct {
+        struct flow_select select;
+        enum flow_level level;
+    } pages[] = {
+        {{0}, FLOW_LEVEL_OUTLINE},
+        {{.call = "connect"}, FLOW_LEVEL_LAYERS},
+        {{.call = "send", .nth = 2}, FLOW_LEVEL_LAYERS},
+        {{.call = "close", .nth = 1}, FLOW_LEVEL_LAYERS},
+        {{.call = "bind"}, FLOW_LEVEL_BORDERS},
+    };
+
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(pages); i++) {
+        _cleanup_(flow_chart_freep) struct flow_chart *chart = page_of(pages[i].select);
+        assert_int_equal(chart->level, pages[i].level);
+    }
+}
+
+static void test_the_life_of_a_connection_is_a_page(void **state) {
+    _cleanup_(flow_chart_freep) struct flow_chart *chart = page_of((struct flow_select){0});
+
+    uint32_t at = find(chart, FLOW_SERVER, "__x64_sys_bind", 0);
+    at = find(chart, FLOW_SERVER, "listener: CLOSED \u2192 LISTEN", at);
+    at = find(chart, FLOW_CLIENT, "__x64_sys_connect \u203a tcp_v4_connect", at);
+    at = find(chart, FLOW_SOFTIRQ, "tcp_conn_request", at);
+    uint32_t made = find(chart, FLOW_SOFTIRQ, "listener \u2192 child", at);
+    uint32_t given = find(chart, FLOW_SERVER, "accept() gives the child out", made);
+    at = find(chart, FLOW_CLIENT, "FIN,ACK", given);
+    at = find(chart, FLOW_SOFTIRQ, "child: ESTABLISHED \u2192 CLOSE-WAIT", at);
+    find(chart, FLOW_SERVER, "child: LAST-ACK \u2192 CLOSED", at);
+    assert_true(has_arrow(chart, FLOW_ARROW_SOCKET, made, given));
+}
+
 static void test_every_arrow_of_a_call_was_recorded(void **state) {
-    for (enum flow_level level = FLOW_LEVEL_LAYERS; level <= FLOW_LEVEL_ALL; level++) {
+    for (enum flow_level level = FLOW_LEVEL_OUTLINE; level <= FLOW_LEVEL_ALL; level++) {
         _cleanup_(flow_chart_freep) struct flow_chart *chart = chart_of(model, NULL, level);
         for (size_t i = 0; i < chart->arrow_count; i++) {
             const struct flow_arrow *arrow = &chart->arrows[i];
@@ -127,7 +171,7 @@ static void test_every_arrow_of_a_call_was_recorded(void **state) {
 static void test_levels_show_more_and_the_last_one_everything(void **state) {
     size_t before = 0, calls = 0;
 
-    for (enum flow_level level = FLOW_LEVEL_LAYERS; level <= FLOW_LEVEL_ALL; level++) {
+    for (enum flow_level level = FLOW_LEVEL_OUTLINE; level <= FLOW_LEVEL_ALL; level++) {
         _cleanup_(flow_chart_freep) struct flow_chart *chart = chart_of(model, NULL, level);
         assert_true(chart->box_count > before);
         before = chart->box_count;
@@ -178,6 +222,8 @@ static void test_names_of_anybodys_stay_inside_of_their_quotes(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_connect_goes_down_to_the_device_and_up_in_the_softirq),
+        cmocka_unit_test(test_a_page_has_as_much_as_goes_on_it),
+        cmocka_unit_test(test_the_life_of_a_connection_is_a_page),
         cmocka_unit_test(test_every_arrow_of_a_call_was_recorded),
         cmocka_unit_test(test_levels_show_more_and_the_last_one_everything),
         cmocka_unit_test(test_texts_end_with_what_was_not_seen),

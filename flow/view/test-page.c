@@ -46,13 +46,19 @@ static json_t *model_in(const char *html) {
     return json;
 }
 
-static char *make(const struct flow_model *model, const char *svg, size_t size) {
+static char *make_narrowed(const struct flow_model *model, const char *call, const char *svg, size_t size) {
+    _cleanup_(flow_selection_deinitp) struct flow_selection *selection = &(struct flow_selection){0};
     char *html = NULL;
     size_t length = 0;
 
-    assert_int_equal(flow_view_page(model, svg, size, &html, &length), 0);
+    assert_int_equal(flow_select(model, &(struct flow_select){.call = call}, selection, NULL), 0);
+    assert_int_equal(flow_view_page(model, selection, svg, size, &html, &length), 0);
     assert_int_equal(strlen(html), length);
     return html;
+}
+
+static char *make(const struct flow_model *model, const char *svg, size_t size) {
+    return make_narrowed(model, NULL, svg, size);
 }
 
 static void test_page_holds_chart_tree_and_notes(void **state) {
@@ -107,6 +113,18 @@ static void test_page_loads_nothing(void **state) {
     assert_int_equal(occurs(html, "script-src 'sha256-"), 1);
 }
 
+static void test_page_has_what_was_selected(void **state) {
+    _cleanup_(flow_model_freep) struct flow_model *model = test_model_new();
+    _cleanup_(freep) char *html = make_narrowed(model, "accept", NULL, 0);
+    json_auto_t *json = model_in(html);
+    json_t *calls = json_object_get(json, "calls");
+
+    assert_int_equal(json_array_size(calls), 2);
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(calls, 0), "index")), 9);
+}
+
+static const struct flow_selection nothing;
+
 static void test_chart_that_is_no_svg_is_an_error(void **state) {
     _cleanup_(flow_model_freep) struct flow_model *model = test_model_new();
     static const char *const texts[] = {"", "digraph {}", "<svg>", "</svg><svg>", "<svg></sv"};
@@ -114,17 +132,18 @@ static void test_chart_that_is_no_svg_is_an_error(void **state) {
     for (size_t i = 0; i < KITH_ARRAY_SIZE(texts); i++) {
         char *html = NULL;
         size_t size = 0;
-        assert_int_equal(flow_view_page(model, texts[i], strlen(texts[i]), &html, &size), -EINVAL);
+        assert_int_equal(flow_view_page(model, &nothing, texts[i], strlen(texts[i]), &html, &size), -EINVAL);
         assert_null(html);
     }
 }
 
 static void test_more_calls_than_a_browser_copes_with_are_an_error(void **state) {
     struct flow_model model = {.call_count = FLOW_PAGE_CALLS_MAX + 1};
+    struct flow_selection selection = {.count = FLOW_PAGE_CALLS_MAX + 1};
     char *html = NULL;
     size_t size = 0;
 
-    assert_int_equal(flow_view_page(&model, NULL, 0, &html, &size), -E2BIG);
+    assert_int_equal(flow_view_page(&model, &selection, NULL, 0, &html, &size), -E2BIG);
 }
 
 static void test_recording_without_calls_makes_a_page(void **state) {
@@ -142,6 +161,7 @@ int main(void) {
         cmocka_unit_test(test_texts_of_the_recording_cannot_leave_the_json),
         cmocka_unit_test(test_names_that_are_no_utf8_are_told_as_octets),
         cmocka_unit_test(test_page_loads_nothing),
+        cmocka_unit_test(test_page_has_what_was_selected),
         cmocka_unit_test(test_chart_that_is_no_svg_is_an_error),
         cmocka_unit_test(test_more_calls_than_a_browser_copes_with_are_an_error),
         cmocka_unit_test(test_recording_without_calls_makes_a_page),

@@ -151,6 +151,49 @@ static void test_depth_and_lane_narrow(void **state) {
     assert_null(strstr(text, "inet_listen"));
 }
 
+static void test_one_of_several_calls_is_shown_by_its_number(void **state) {
+    _cleanup_(freep) char *both = view(view_tree, model, (struct flow_select){.call = "send"});
+    _cleanup_(freep) char *first = view(view_tree, model, (struct flow_select){.call = "send", .nth = 1});
+    _cleanup_(freep) char *second = view(view_tree, model, (struct flow_select){.call = "send", .nth = 2});
+
+    assert_true(strncmp(strstr(first, "\n\n") + 2, "client", 6) == 0);
+    assert_true(strncmp(strstr(second, "\n\n") + 2, "server", 6) == 0);
+    assert_non_null(strstr(both, "\n\nclient"));
+    assert_non_null(strstr(both, "\n\nserver"));
+}
+
+static size_t count_of(const char *text, const char *word) {
+    size_t count = 0;
+
+    for (const char *at = text; (at = strstr(at, word)); at++)
+        count++;
+    return count;
+}
+
+static void test_all_ways_to_a_function_are_shown(void **state) {
+    _cleanup_(freep) char *whole = view(view_tree, model, (struct flow_select){0});
+    _cleanup_(freep) char *ways = view(view_tree, model, (struct flow_select){.to = "ip_queue_xmit"});
+
+    assert_true(count_of(whole, " ip_queue_xmit\n") > 3);
+    assert_int_equal(count_of(ways, " ip_queue_xmit\n"), count_of(whole, " ip_queue_xmit\n"));
+}
+
+static void test_calls_have_the_names_of_the_c_library(void **state) {
+    static const char *const pairs[][2] = {{"send", "__x64_sys_sendto"},    {"send", "__x64_sys_sendmsg"}, {"recv", "__x64_sys_recvfrom"},
+                                           {"close", "sock_close"},         {"close", "__x64_sys_close"},  {"accept", "__x64_sys_accept4"},
+                                           {"connect", "__x64_sys_connect"}};
+    static const char *const others[][2] = {{"send", "__x64_sys_sendfile64"},
+                                            {"send", "sock_sendmsg"},
+                                            {"accept", "inet_accept"},
+                                            {"recv", "tcp_recvmsg"},
+                                            {"nd", "__x64_sys_sendto"}};
+
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(pairs); i++)
+        assert_true(flow_select_is_call(pairs[i][1], pairs[i][0]));
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(others); i++)
+        assert_false(flow_select_is_call(others[i][1], others[i][0]));
+}
+
 static void test_a_listener_brings_its_children(void **state) {
     uint64_t listener = 0;
 
@@ -164,8 +207,12 @@ static void test_a_listener_brings_its_children(void **state) {
 }
 
 static void test_what_is_not_there_is_an_error(void **state) {
-    const struct flow_select wrong[] = {
-        {.call = "nothing"}, {.from = "nothing"}, {.socket = 1}, {.lane = "left"}, {.from = "tcp_v4_connect", .to = "inet_csk_accept"}};
+    const struct flow_select wrong[] = {{.call = "nothing"},
+                                        {.from = "nothing"},
+                                        {.socket = 1},
+                                        {.lane = "left"},
+                                        {.from = "tcp_v4_connect", .to = "inet_csk_accept"},
+                                        {.call = "connect", .nth = 2}};
 
     for (size_t i = 0; i < KITH_ARRAY_SIZE(wrong); i++) {
         struct flow_selection selection = {0};
@@ -258,6 +305,9 @@ int main(void) {
         cmocka_unit_test(test_a_call_brings_the_packets_that_it_caused),
         cmocka_unit_test(test_a_way_is_shown_from_its_beginning_to_its_end_only),
         cmocka_unit_test(test_depth_and_lane_narrow),
+        cmocka_unit_test(test_one_of_several_calls_is_shown_by_its_number),
+        cmocka_unit_test(test_all_ways_to_a_function_are_shown),
+        cmocka_unit_test(test_calls_have_the_names_of_the_c_library),
         cmocka_unit_test(test_a_listener_brings_its_children),
         cmocka_unit_test(test_what_is_not_there_is_an_error),
         cmocka_unit_test(test_json_has_every_call_and_mark),

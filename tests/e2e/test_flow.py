@@ -2,18 +2,20 @@
 """kith flow: recordings as files, and what is said when a guest cannot be had. What records is tested in guests (tests/flow)."""
 import json
 import os
+import struct
 import subprocess
 from pathlib import Path
 
 import harness
 
 SAMPLE = Path(__file__).resolve().parent.parent / 'flow' / 'tcp.kflow'
+CLOUD = SAMPLE.with_name('tcp-cloud.kflow')
 KERNELS = '/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64/linux'
 
 
 def test_each_verb_of_flow_tells_its_usage(test):
     listed = test.run('help', 'flow').text
-    for verb in ('record', 'restore', 'info', 'draw', 'diff'):
+    for verb in ('record', 'restore', 'info', 'draw', 'diff', 'gallery'):
         by_help, by_option = test.run('help', 'flow', verb), test.run('flow', verb, '--help')
         assert by_help.returncode == 0 and by_help.text == by_option.text and by_help.text.startswith(f'usage: kith flow {verb}')
         assert f'kith flow {verb} ' in listed
@@ -60,10 +62,59 @@ def test_draw_shows_a_recording_in_each_of_its_forms(test):
 def test_draw_says_what_it_cannot_show(test):
     for words, status, text in (([str(SAMPLE), '--call', 'frob'], 1, 'frob'), ([str(SAMPLE), '--lane', 'left'], 1, 'client, softirq'),
                                 ([str(SAMPLE), '--socket', 'x'], 2, 'hexadecimal'), ([str(SAMPLE), '--depth', '0'], 2, '--depth'),
-                                ([str(SAMPLE), '--colour', 'red'], 2, 'always'), ([], 2, 'which recording'),
+                                ([str(SAMPLE), '--colour', 'red'], 2, 'always'), ([str(SAMPLE), '--dot', '--level', '5'], 2, 'nor page'),
+                                ([str(SAMPLE), '--call', 'connect:2'], 1, 'only 1'), ([str(SAMPLE), '--call', 'connect:x'], 2, '--call'),
+                                ([], 2, 'which recording'),
                                 ([str(SAMPLE), '--perfetto', test.path('no/such')], 1, 'No such file'), ([__file__], 1, 'no recording')):
         result = test.run('flow', 'draw', *words)
         assert result.returncode == status and text in result.error and result.text == '', (words, result)
+
+
+def test_diff_tells_and_draws_what_two_kernels_do_otherwise(test):
+    text = test.run('flow', 'diff', str(SAMPLE), str(CLOUD))
+    assert text.returncode == 0 and '> tcp_v4_connect\n  - secure_tcp_seq\n' in text.text and '\n  ! tcp_v4_syn_recv_sock  ' in text.text, text
+    whole = json.loads(test.run('flow', 'diff', str(SAMPLE), str(CLOUD), '--json').text)
+    assert {'gone', 'new', 'prototype'} <= {item['difference'] for item in whole['differences']}
+    assert any(way['function'] == 'secure_tcp_seq_and_ts_off' and way['below'][-1] == 'tcp_v4_connect' for way in whole['ways'])
+    dot = test.run('flow', 'diff', str(SAMPLE), str(CLOUD), '--dot', '--call', 'connect').text
+    assert '"+ secure_tcp_seq_and_ts_off"' in dot and 'only before' in dot
+    result = test.run('flow', 'diff', str(SAMPLE), str(CLOUD), '--svg', test.path('x.svg'), '--call', 'accept')
+    assert result.returncode == 0 and Path(test.path('x.svg')).read_text().rstrip().endswith('</svg>'), result
+    same = test.run('flow', 'diff', str(SAMPLE), str(SAMPLE)).text
+    assert 'no function differs' in same and '\n  + ' not in same and '\n  - ' not in same
+
+
+def test_diff_says_what_it_cannot_compare(test):
+    for words, status, text in (([str(SAMPLE)], 2, 'which two'), ([str(SAMPLE), test.path('none')], 1, 'No such file'),
+                                ([str(SAMPLE), __file__], 1, 'BTF'), ([str(SAMPLE), __file__, '--dot'], 2, 'no chart'),
+                                ([str(SAMPLE), str(CLOUD), '--call', 'connect'], 2, 'only a chart')):
+        result = test.run('flow', 'diff', *words)
+        assert result.returncode == status and text in result.error and result.text == '', (words, result)
+
+
+def types(*functions):
+    """BTF of a kernel whose functions are all int NAME(int x): Documentation/bpf/btf.rst."""
+    strings, octets = b'\0', b''
+
+    def name(text):
+        nonlocal strings
+        strings += text.encode() + b'\0'
+        return len(strings) - len(text) - 1
+
+    octets += struct.pack('<IIII', name('int'), 1 << 24, 4, 1 << 24 | 32)  # 1: an integer of four octets
+    octets += struct.pack('<IIIII', 0, 13 << 24 | 1, 1, name('x'), 1)  # 2: int (int x)
+    for function in functions:
+        octets += struct.pack('<III', name(function), 12 << 24, 2)
+    return struct.pack('<HBBIIIII', 0xeb9f, 1, 0, 24, 0, len(octets), len(octets), len(strings)) + octets + strings
+
+
+def test_diff_with_types_tells_what_another_kernel_has_otherwise(test):
+    Path(test.path('types')).write_bytes(types('tcp_v4_connect', 'tcp_connect'))
+    result = test.run('flow', 'diff', str(SAMPLE), test.path('types'))
+    assert result.returncode == 0 and 'cannot be judged' in result.text, result
+    assert '\n  - tcp_v4_rcv\n' in result.text and '=>  int tcp_v4_connect(int x)\n' in result.text, result
+    whole = json.loads(test.run('flow', 'diff', str(SAMPLE), test.path('types'), '--json').text)
+    assert whole['types']['compared'] == len(whole['differences']) and whole['ways'] == []
 
 
 def test_one_thing_is_recorded_at_a_time(test):

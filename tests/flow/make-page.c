@@ -1,7 +1,7 @@
 /*
  * tests/flow/make-page.c: the page of a recording, of the model of flow/view/testing.h, or of that model with hostile texts.
  *
- *     make-page OUT RECORDING|small|hostile [SVG]
+ *     make-page OUT RECORDING|small|hostile [SVG | --call NAME]
  *     make-page OUT RECORDING|small|hostile --dot LEVEL     its chart instead
  */
 #include <errno.h>
@@ -74,13 +74,16 @@ static int write_chart(const struct flow_model *model, enum flow_level level, FI
     return r == 0 ? flow_view_dot(chart, &out) : r;
 }
 
-static int write_page(const struct flow_model *model, const char *chart, FILE *file) {
+static int write_page(const struct flow_model *model, const char *chart, const char *call, FILE *file) {
+    _cleanup_(flow_selection_deinit) struct flow_selection selection = {0};
     _cleanup_(freep) char *svg = NULL, *html = NULL;
     size_t svg_size = 0, size = 0;
     int r = chart ? kith_file_read(AT_FDCWD, chart, FLOW_UNPACKED_MAX, &svg, &svg_size) : 0;
 
     if (r == 0)
-        r = flow_view_page(model, svg, svg_size, &html, &size);
+        r = flow_select(model, &(struct flow_select){.call = call}, &selection, NULL);
+    if (r == 0)
+        r = flow_view_page(model, &selection, svg, svg_size, &html, &size);
     return r == 0 ? write_all(file, html, size) : r;
 }
 
@@ -93,7 +96,9 @@ int main(int argc, char **argv) {
     if (!file)
         return 1;
     bool dot = argc > 4 && strcmp(argv[3], "--dot") == 0;
-    int r = dot ? write_chart(model, (enum flow_level)atoi(argv[4]), file) : write_page(model, argc > 3 ? argv[3] : NULL, file);
+    bool narrowed = argc > 4 && strcmp(argv[3], "--call") == 0;
+    int r = dot ? write_chart(model, (enum flow_level)atoi(argv[4]), file)
+                : write_page(model, argc > 3 && !narrowed ? argv[3] : NULL, narrowed ? argv[4] : NULL, file);
     if (r < 0)
         fprintf(stderr, "%s\n", kith_error_name(r));
     return fclose(file) == 0 && r == 0 ? 0 : 1;

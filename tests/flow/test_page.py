@@ -119,6 +119,11 @@ class Tests:
         page = self.page('small')
         assert page.boxes == [] and 'without a chart' in page.texts['chart']
 
+    def test_narrowed_page_has_what_was_asked_for_alone(self):
+        page = self.page(self.recording, '--call', 'connect')
+        tree = page.texts['tree']
+        assert '__x64_sys_connect' in tree and '__netif_receive_skb' in tree and '__x64_sys_bind' not in tree and 'sock_close' not in tree
+
     def test_hostile_texts_stay_texts(self):
         page = self.page('hostile', self.chart)
         assert 'data-broken' not in page.body, page.body
