@@ -13,10 +13,19 @@ static const struct {
     const char *name;
     enum flow_event_kind kind;
 } kinds[] = {
-    {"funcgraph_entry", FLOW_EVENT_ENTRY}, {"funcgraph_exit", FLOW_EVENT_EXIT}, {"state", FLOW_EVENT_STATE},
-    {"packet", FLOW_EVENT_PACKET},         {"sent", FLOW_EVENT_SENT},           {"link", FLOW_EVENT_LINK},
-    {"accept", FLOW_EVENT_ACCEPT},         {"connect", FLOW_EVENT_SOCKET},      {"sendmsg", FLOW_EVENT_SOCKET},
-    {"recvmsg", FLOW_EVENT_SOCKET},        {"close", FLOW_EVENT_SOCKET},
+    {"funcgraph_entry", FLOW_EVENT_ENTRY},
+    {"funcgraph_exit", FLOW_EVENT_EXIT},
+    {"state", FLOW_EVENT_STATE},
+    {"packet", FLOW_EVENT_PACKET},
+    {"sent", FLOW_EVENT_SENT},
+    {"link", FLOW_EVENT_LINK},
+    {"accept", FLOW_EVENT_ACCEPT},
+    {"connect", FLOW_EVENT_SOCKET},
+    {"sendmsg", FLOW_EVENT_SOCKET},
+    {"recvmsg", FLOW_EVENT_SOCKET},
+    {"close", FLOW_EVENT_SOCKET},
+    {"datagram", FLOW_EVENT_DATAGRAM},
+    {"datagram_sent", FLOW_EVENT_DATAGRAM_SENT},
 };
 
 static const char *const field_names[FLOW_FIELDS_] = {

@@ -63,6 +63,18 @@ static void fill_sent(struct flow_mark *mark, const struct flow_format *format, 
             mark->packet.octets--;
 }
 
+#define UDP_HEADER 8
+
+static void fill_datagram(struct flow_mark *mark, const struct flow_format *format, const uint8_t *data) {
+    uint32_t octets = (uint32_t)flow_format_get(format, data, FLOW_FIELD_OCTETS);
+
+    mark->type = FLOW_MARK_DATAGRAM;
+    mark->packet.sent = format->kind == FLOW_EVENT_DATAGRAM_SENT;
+    mark->packet.source = __builtin_bswap16((uint16_t)flow_format_get(format, data, FLOW_FIELD_SPORT));
+    mark->packet.destination = __builtin_bswap16((uint16_t)flow_format_get(format, data, FLOW_FIELD_DPORT));
+    mark->packet.octets = octets > UDP_HEADER ? octets - UDP_HEADER : 0;
+}
+
 /* False: it says nothing (accept() that failed, another processor's link). */
 static bool fill(struct flow_mark *mark, const struct flow_format *format, const uint8_t *data) {
     mark->socket = flow_format_get(format, data, FLOW_FIELD_SK);
@@ -75,6 +87,10 @@ static bool fill(struct flow_mark *mark, const struct flow_format *format, const
         return true;
     case FLOW_EVENT_SENT:
         fill_sent(mark, format, data);
+        return true;
+    case FLOW_EVENT_DATAGRAM:
+    case FLOW_EVENT_DATAGRAM_SENT:
+        fill_datagram(mark, format, data);
         return true;
     case FLOW_EVENT_LINK:
         mark->type = FLOW_MARK_LINK;

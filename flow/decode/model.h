@@ -75,12 +75,13 @@ struct flow_call {
 };
 
 enum flow_mark_type {
-    FLOW_MARK_STATE,  /* a socket's state changed */
-    FLOW_MARK_PACKET, /* a segment or datagram was received, or sent where that was recorded */
-    FLOW_MARK_LINK,   /* a listener and its child */
-    FLOW_MARK_ACCEPT, /* accept() gave that child out */
-    FLOW_MARK_SOCKET, /* a call worked on this socket (connect, sendmsg, recvmsg, close) */
-    FLOW_MARK_LOST,   /* events were lost here */
+    FLOW_MARK_STATE,    /* a socket's state changed */
+    FLOW_MARK_PACKET,   /* a segment or datagram was received, or sent where that was recorded */
+    FLOW_MARK_DATAGRAM, /* UDP: `packet`, without flags and numbers */
+    FLOW_MARK_LINK,     /* a listener and its child */
+    FLOW_MARK_ACCEPT,   /* accept() gave that child out */
+    FLOW_MARK_SOCKET,   /* a call worked on this socket (connect, sendmsg, recvmsg, close) */
+    FLOW_MARK_LOST,     /* events were lost here */
 };
 
 struct flow_address {

@@ -27,9 +27,15 @@
  *
  *     state    sk old new family sport dport (host order) saddr daddr (IPv4) s6a s6b d6a d6b (IPv6, two halves)
  *     packet   sport dport seq ack (network order) off (data offset << 4) flags octets (with the TCP header): a segment was received
- *     sent     sk skb seq (host order) end (the sequence number behind it) flags sport (host order) dport (network order): one is being
- * sent link     sk (the listener) child own (false: another processor was first) accept   child (0: accept() failed) connect  sk sendmsg sk
- * size recvmsg  sk size (of the buffer) close    sk
+ *     sent     sk skb seq (host order) end (the sequence number behind it) flags sport (host order) dport (network order): it is being sent
+ *     datagram       sport dport (network order) octets (with the UDP header): a datagram was received
+ *     datagram_sent  sk sport dport (network order) octets (with the UDP header): one is being sent
+ *     link     sk (the listener) child own (false: another processor was first)
+ *     accept   child (0: accept() failed)
+ *     connect  sk
+ *     sendmsg  sk size
+ *     recvmsg  sk size (of the buffer)
+ *     close    sk
  */
 #ifndef KITH_FLOW_RECORDING_H
 #define KITH_FLOW_RECORDING_H

@@ -1,5 +1,8 @@
-/* kith-flow-scenario NAME: does one thing with sockets, for `kith flow record --scenario`. Without a name: says what there is. */
+/* kith-flow-scenario NAME: does one thing with sockets, for `kith flow record --scenario`. Without a name: says what there is. "rounds N"
+ * measures.
+ */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -25,7 +28,11 @@ const struct scenario scenarios[] = {
 };
 const size_t scenario_count = KITH_ARRAY_SIZE(scenarios);
 
+#define ROUNDS "rounds"
+
 int main(int argc, char **argv) {
+    if (argc == 3 && strcmp(argv[1], ROUNDS) == 0 && atoi(argv[2]) > 0)
+        return stage_play_rounds((unsigned)atoi(argv[2]));
     for (size_t i = 0; i < scenario_count; i++) {
         if (argc == 1)
             puts(scenarios[i].name);

@@ -46,6 +46,9 @@ void scenario_zeromq(struct stage *stage);
 /* Runs a scenario in its processes. Returns the exit status. */
 int stage_play(const struct scenario *scenario);
 
+/* So many connections, one after the other, in this process; prints how long they took. Returns the exit status. */
+int stage_play_rounds(unsigned rounds);
+
 /* The other process is told that this one has come so far, with a number; and waited for. */
 void stage_tell(struct stage *stage, uint16_t number);
 uint16_t stage_hear(struct stage *stage);

@@ -16,6 +16,12 @@
     "sk=$arg1:x64 skb=$arg2:x64 seq=+{sk_buff:cb+tcp_skb_cb:seq}($arg2):u32 end=+{sk_buff:cb+tcp_skb_cb:end_seq}($arg2):u32 "              \
     "flags=+{sk_buff:cb+tcp_skb_cb:tcp_flags}($arg2):x8 sport=+{sock:__sk_common.skc_num}($arg1):u16 "                                     \
     "dport=+{sock:__sk_common.skc_dport}($arg1):x16"
+/* The UDP header is at skb->data when it is received; before it is written, the flow has the ports (a struct flowi4 and a flowi6 have them
+ * at different places), and what was gathered for it (struct inet_cork) has the size. Both with the header's 8 octets. */
+#define DATAGRAM "sport=+0(+{sk_buff:data}($arg1)):x16 dport=+2(+{sk_buff:data}($arg1)):x16 octets=+{sk_buff:len}($arg1):u32"
+#define DATAGRAM_SENT(flow)                                                                                                                \
+    "sk=+{sk_buff:sk}($arg1):x64 sport=+{" flow ":uli.ports.sport}($arg2):x16 dport=+{" flow ":uli.ports.dport}($arg2):x16 "               \
+    "octets=+{inet_cork:length}($arg3):u32"
 #define STATE                                                                                                                              \
     "sk=$skaddr:x64 old=$oldstate:s32 new=$newstate:s32 family=$family:u16 sport=$sport:u16 dport=$dport:u16 "                             \
     "saddr=+{sock:__sk_common.skc_rcv_saddr}($skaddr):x32 daddr=+{sock:__sk_common.skc_daddr}($skaddr):x32 "                               \
@@ -31,6 +37,10 @@ const struct flow_probe flow_probes[] = {
     {"packet", "tcp_v4_rcv", 'p', RECEIVED},
     {"packet", "tcp_v6_rcv", 'p', RECEIVED},
     {"sent", "__tcp_transmit_skb", 'p', SENT},
+    {"datagram", "udp_rcv", 'p', DATAGRAM},
+    {"datagram", "udpv6_rcv", 'p', DATAGRAM},
+    {"datagram_sent", "udp_send_skb", 'p', DATAGRAM_SENT("flowi4")},
+    {"datagram_sent", "udp_v6_send_skb", 'p', DATAGRAM_SENT("flowi6")},
     {"link", "inet_csk_complete_hashdance", 'p', "sk=$arg1:x64 child=$arg2:x64 own=$arg4:u8"},
     {"accept", "inet_csk_accept", 'r', "child=$retval:x64"},
     {"connect", "tcp_v4_connect", 'p', OF_SOCK},

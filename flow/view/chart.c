@@ -227,8 +227,10 @@ static void open_at(const struct making *making, struct open_end *ends, size_t *
         ends[(*count)++] = (struct open_end){.mark = (uint32_t)(mark - making->chart->model->marks), .box = box};
 }
 
+/* Datagrams have no number: the same ports and size must do. */
 static bool is_same_segment(const struct flow_mark *a, const struct flow_mark *b) {
-    return a->packet.flags == b->packet.flags && a->packet.source == b->packet.source && a->packet.destination == b->packet.destination &&
+    return a->type == b->type && (a->type == FLOW_MARK_PACKET || a->packet.octets == b->packet.octets) &&
+           a->packet.flags == b->packet.flags && a->packet.source == b->packet.source && a->packet.destination == b->packet.destination &&
            a->packet.sequence == b->packet.sequence;
 }
 
@@ -253,7 +255,10 @@ static void add_packet(struct making *making, const struct flow_mark *mark) {
         return;
     struct kith_text words = kith_text_init(text, sizeof(text));
     flow_words_flags(mark->packet.flags, flags, sizeof(flags));
-    kith_text_printf(&words, "%s%s  seq %" PRIu32, mark->packet.sent ? "" : "received: ", flags, mark->packet.sequence);
+    if (mark->type == FLOW_MARK_DATAGRAM)
+        kith_text_printf(&words, "%sdatagram", mark->packet.sent ? "" : "received: ");
+    else
+        kith_text_printf(&words, "%s%s  seq %" PRIu32, mark->packet.sent ? "" : "received: ", flags, mark->packet.sequence);
     if (mark->packet.octets > 0)
         kith_text_printf(&words, ", %" PRIu32 " octets", mark->packet.octets);
     uint32_t box = add_happening(making, mark, mark->packet.sent ? FLOW_BOX_PACKET : FLOW_BOX_RECEIVED, text);
@@ -298,6 +303,7 @@ static void add_mark(struct making *making, const struct flow_mark *mark) {
         add_accept(making, mark);
         return;
     case FLOW_MARK_PACKET:
+    case FLOW_MARK_DATAGRAM:
         add_packet(making, mark);
         return;
     case FLOW_MARK_SOCKET:

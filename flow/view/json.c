@@ -57,6 +57,9 @@ static json_t *mark_details(const struct flow_mark *mark) {
                          (int)mark->packet.source, "destination", (int)mark->packet.destination, "sequence",
                          (json_int_t)mark->packet.sequence, "acknowledged", (json_int_t)mark->packet.acknowledged, "octets",
                          (json_int_t)mark->packet.octets);
+    case FLOW_MARK_DATAGRAM:
+        return json_pack("{s:s, s:b, s:i, s:i, s:I}", "type", "datagram", "sent", mark->packet.sent, "source", (int)mark->packet.source,
+                         "destination", (int)mark->packet.destination, "octets", (json_int_t)mark->packet.octets);
     case FLOW_MARK_LINK:
         return json_pack("{s:s, s:o}", "type", "link", "child", address_text(mark->link.child));
     case FLOW_MARK_LOST:

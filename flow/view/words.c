@@ -76,6 +76,10 @@ void flow_words_mark(const struct flow_mark *mark, char text[FLOW_WORDS_MAX]) {
     case FLOW_MARK_PACKET:
         put_packet(&words, mark);
         break;
+    case FLOW_MARK_DATAGRAM:
+        kith_text_printf(&words, "%s datagram  %u -> %u, %" PRIu32 " octets", mark->packet.sent ? "sent" : "received", mark->packet.source,
+                         mark->packet.destination, mark->packet.octets);
+        break;
     case FLOW_MARK_LINK:
         kith_text_printf(&words, "listener %" PRIx64 " has a child: %" PRIx64, mark->socket, mark->link.child);
         break;

@@ -39,6 +39,18 @@ def test_a_request_and_its_reply_are_recorded_in_both_lanes(test):
         assert f'__x64_sys_{call}\n' in tree, (lane, call, tree)
 
 
+def test_datagrams_are_seen_sent_and_received(test):
+    for scenario in 'udp', 'udp6':
+        result, _ = record(test, '--probes-only', '--scenario', scenario)
+        assert result.returncode == 0, result
+        model = recorded.model_of(test, test.path('x'))
+        marks = [mark for mark in model['marks'] if mark['type'] == 'datagram']
+        assert [(mark['sent'], mark['octets']) for mark in marks] == 3 * [(True, 4), (False, 4)], marks
+        ports = [(mark['source'], mark['destination']) for mark in marks]
+        assert ports[0] == ports[1] == ports[4] == ports[5] == ports[2][::-1] == ports[3][::-1] and 0 not in ports[0], ports
+        os.unlink(test.path('x'))
+
+
 def test_probes_alone_take_a_fraction(test):
     result, info = record(test, '--probes-only', '--scenario', 'tcp')
     assert result.returncode == 0 and info['whole'] and info['meta']['probes_only'] and 0 < info['pages'] < 10, (result, info)
