@@ -33,8 +33,8 @@ static void fill_state(struct flow_mark *mark, const struct flow_format *format,
     mark->state.remote = address(format, data, family, remote);
 }
 
-/* Numbers in network order were read as little-endian ones. */
-static void fill_received(struct flow_mark *mark, const struct flow_format *format, const uint8_t *data) {
+/* Of a whole segment. Numbers in network order were read as little-endian ones. */
+static void fill_segment(struct flow_mark *mark, const struct flow_format *format, const uint8_t *data) {
     uint32_t header = (uint32_t)(flow_format_get(format, data, FLOW_FIELD_OFF) >> 4) * 4;
 
     mark->type = FLOW_MARK_PACKET;
@@ -83,7 +83,9 @@ static bool fill(struct flow_mark *mark, const struct flow_format *format, const
         fill_state(mark, format, data);
         return true;
     case FLOW_EVENT_PACKET:
-        fill_received(mark, format, data);
+    case FLOW_EVENT_ANSWER:
+        fill_segment(mark, format, data);
+        mark->packet.sent = format->kind == FLOW_EVENT_ANSWER;
         return true;
     case FLOW_EVENT_SENT:
         fill_sent(mark, format, data);

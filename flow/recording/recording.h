@@ -27,6 +27,7 @@
  *
  *     state    sk old new family sport dport (host order) saddr daddr (IPv4) s6a s6b d6a d6b (IPv6, two halves)
  *     packet   sport dport seq ack (network order) off (data offset << 4) flags octets (with the TCP header): a segment was received
+ *     answer   the same fields: a SYN-ACK was made and is being sent
  *     sent     sk skb seq (host order) end (the sequence number behind it) flags sport (host order) dport (network order): it is being sent
  *     datagram       sport dport (network order) octets (with the UDP header): a datagram was received
  *     datagram_sent  sk sport dport (network order) octets (with the UDP header): one is being sent

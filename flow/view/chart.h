@@ -69,7 +69,7 @@ struct flow_chart {
     struct flow_arrow *arrows;
     char *texts;
     size_t box_count, arrow_count, texts_size;
-    bool has_lane[FLOW_LANES_], has_layer[FLOW_LAYERS_], has_arrow[FLOW_ARROWS_], has_backlog;
+    bool has_lane[FLOW_LANES_], has_layer[FLOW_LAYERS_], has_arrow[FLOW_ARROWS_], has_backlog, has_received;
     bool compares; /* boxes have tags */
 };
 

@@ -328,6 +328,8 @@ static void put_legend(const struct dot *dot) {
             top = put_line(dot, number++, top, words[i]);
     if (chart->has_backlog)
         top = put_line(dot, number++, top, "Dashed box: put off while the socket was locked, done by release_sock() (backlog).");
+    if (chart->has_received)
+        top = put_line(dot, number++, top, "Dotted red box: received, and not seen being sent.");
     for (size_t i = 0; i < chart->model->note_count; i++)
         top = put_line(dot, number++, top, chart->model->notes[i].text);
 }
