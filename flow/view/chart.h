@@ -51,7 +51,7 @@ struct flow_box {
 enum flow_arrow_kind {
     FLOW_ARROW_CALL,   /* recorded: one called the other */
     FLOW_ARROW_HANDED, /* inferred: the packet's way up ran where this call had raised the softirq, or let it run */
-    FLOW_ARROW_PACKET, /* matched: a segment that was sent and one that was received have the same ports, flags and numbers */
+    FLOW_ARROW_PACKET, /* matched: what was sent and what was received have the same ports, flags and numbers, or ports and size */
     FLOW_ARROW_SOCKET, /* recorded: the listener's child that one made, and accept() gave out */
     FLOW_ARROWS_
 };

@@ -315,7 +315,7 @@ static void put_legend(const struct dot *dot) {
         [FLOW_ARROW_CALL] = "Grey line: called (recorded).",
         [FLOW_ARROW_HANDED] = "Dashed violet line: the packet's way up ran when this call let softirqs run (inferred).",
         [FLOW_ARROW_PACKET] =
-            "Red line: one segment, where it was sent and where it was received (ports, flags and sequence number agree).",
+            "Red line: one packet, where it was sent and where it was received (ports, and flags and sequence number, or the size, agree).",
         [FLOW_ARROW_SOCKET] =
             "Dotted line: the child that the handshake made of its listener is the one that accept() gave out (recorded).",
     };
