@@ -54,6 +54,8 @@ enum flow_field_name {
     FLOW_FIELD_OFF,
     FLOW_FIELD_FLAGS,
     FLOW_FIELD_OCTETS,
+    FLOW_FIELD_HEAD,
+    FLOW_FIELD_REST,
     FLOW_FIELDS_
 };
 

@@ -1,4 +1,5 @@
 /* flow/decode/marks.c: dynamic events -> marks. What a field of them means: flow/recording/recording.h. */
+#include <assert.h>
 #include <endian.h>
 #include <errno.h>
 #include <sys/socket.h>
@@ -33,11 +34,35 @@ static void fill_state(struct flow_mark *mark, const struct flow_format *format,
     mark->state.remote = address(format, data, family, remote);
 }
 
+/* As it is on the wire: RFC 9293. */
+static void fill_from_header(struct flow_mark *mark, const struct flow_format *format, const uint8_t *data) {
+    struct {
+        uint16_t source, destination;
+        uint32_t sequence, acknowledged;
+        uint8_t offset, flags, rest[2];
+    } header;
+    uint64_t words[2] = {htole64(flow_format_get(format, data, FLOW_FIELD_HEAD)), htole64(flow_format_get(format, data, FLOW_FIELD_REST))};
+
+    static_assert(sizeof(header) == sizeof(words), "two words of the header");
+    memcpy(&header, words, sizeof(header));
+    mark->packet.source = be16toh(header.source);
+    mark->packet.destination = be16toh(header.destination);
+    mark->packet.sequence = be32toh(header.sequence);
+    mark->packet.acknowledged = be32toh(header.acknowledged);
+    mark->packet.flags = header.flags;
+    mark->packet.octets = (uint32_t)flow_format_get(format, data, FLOW_FIELD_OCTETS);
+    mark->packet.octets -= (header.offset >> 4) * 4U <= mark->packet.octets ? (header.offset >> 4) * 4U : 0;
+}
+
 /* Numbers in network order were read as little-endian ones. */
 static void fill_received(struct flow_mark *mark, const struct flow_format *format, const uint8_t *data) {
     uint32_t header = (uint32_t)(flow_format_get(format, data, FLOW_FIELD_OFF) >> 4) * 4;
 
     mark->type = FLOW_MARK_PACKET;
+    if (format->fields[FLOW_FIELD_HEAD].size > 0) {
+        fill_from_header(mark, format, data);
+        return;
+    }
     mark->packet.source = __builtin_bswap16((uint16_t)flow_format_get(format, data, FLOW_FIELD_SPORT));
     mark->packet.destination = __builtin_bswap16((uint16_t)flow_format_get(format, data, FLOW_FIELD_DPORT));
     mark->packet.sequence = __builtin_bswap32((uint32_t)flow_format_get(format, data, FLOW_FIELD_SEQ));
@@ -67,11 +92,14 @@ static void fill_sent(struct flow_mark *mark, const struct flow_format *format, 
 
 static void fill_datagram(struct flow_mark *mark, const struct flow_format *format, const uint8_t *data) {
     uint32_t octets = (uint32_t)flow_format_get(format, data, FLOW_FIELD_OCTETS);
+    uint64_t head = flow_format_get(format, data, FLOW_FIELD_HEAD);
 
     mark->type = FLOW_MARK_DATAGRAM;
     mark->packet.sent = format->kind == FLOW_EVENT_DATAGRAM_SENT;
-    mark->packet.source = __builtin_bswap16((uint16_t)flow_format_get(format, data, FLOW_FIELD_SPORT));
-    mark->packet.destination = __builtin_bswap16((uint16_t)flow_format_get(format, data, FLOW_FIELD_DPORT));
+    if (mark->packet.sent)
+        head = flow_format_get(format, data, FLOW_FIELD_SPORT) | flow_format_get(format, data, FLOW_FIELD_DPORT) << 16;
+    mark->packet.source = __builtin_bswap16((uint16_t)head);
+    mark->packet.destination = __builtin_bswap16((uint16_t)(head >> 16));
     mark->packet.octets = octets > UDP_HEADER ? octets - UDP_HEADER : 0;
 }
 
