@@ -18,6 +18,7 @@ static const struct {
     {"state", FLOW_EVENT_STATE},
     {"packet", FLOW_EVENT_PACKET},
     {"sent", FLOW_EVENT_SENT},
+    {"answer", FLOW_EVENT_ANSWER},
     {"link", FLOW_EVENT_LINK},
     {"accept", FLOW_EVENT_ACCEPT},
     {"connect", FLOW_EVENT_SOCKET},

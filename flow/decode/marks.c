@@ -54,8 +54,8 @@ static void fill_from_header(struct flow_mark *mark, const struct flow_format *f
     mark->packet.octets -= (header.offset >> 4) * 4U <= mark->packet.octets ? (header.offset >> 4) * 4U : 0;
 }
 
-/* Numbers in network order were read as little-endian ones. */
-static void fill_received(struct flow_mark *mark, const struct flow_format *format, const uint8_t *data) {
+/* Of a whole segment. Numbers in network order were read as little-endian ones. */
+static void fill_segment(struct flow_mark *mark, const struct flow_format *format, const uint8_t *data) {
     uint32_t header = (uint32_t)(flow_format_get(format, data, FLOW_FIELD_OFF) >> 4) * 4;
 
     mark->type = FLOW_MARK_PACKET;
@@ -96,7 +96,7 @@ static void fill_datagram(struct flow_mark *mark, const struct flow_format *form
 
     mark->type = FLOW_MARK_DATAGRAM;
     mark->packet.sent = format->kind == FLOW_EVENT_DATAGRAM_SENT;
-    if (mark->packet.sent)
+    if (format->fields[FLOW_FIELD_HEAD].size == 0)
         head = flow_format_get(format, data, FLOW_FIELD_SPORT) | flow_format_get(format, data, FLOW_FIELD_DPORT) << 16;
     mark->packet.source = __builtin_bswap16((uint16_t)head);
     mark->packet.destination = __builtin_bswap16((uint16_t)(head >> 16));
@@ -111,7 +111,9 @@ static bool fill(struct flow_mark *mark, const struct flow_format *format, const
         fill_state(mark, format, data);
         return true;
     case FLOW_EVENT_PACKET:
-        fill_received(mark, format, data);
+    case FLOW_EVENT_ANSWER:
+        fill_segment(mark, format, data);
+        mark->packet.sent = format->kind == FLOW_EVENT_ANSWER;
         return true;
     case FLOW_EVENT_SENT:
         fill_sent(mark, format, data);

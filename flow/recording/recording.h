@@ -27,6 +27,7 @@
  * in network order.
  *
  *     packet   head rest (the first 16 octets of its header) octets (with the TCP header): a segment was received
+ *     answer   the same fields: a SYN-ACK was made and is being sent
  *     sent     sk skb seq (host order) end (the sequence number behind it) flags sport (host order) dport (network order): it is being sent
  *     datagram       head (its header) octets (with the UDP header): a datagram was received
  *     datagram_sent  sk sport dport (network order) octets (with the UDP header): one is being sent

@@ -9,8 +9,8 @@
 /* Each word that is fetched costs a third of a microsecond where a whole probe costs two: headers are fetched in words of eight octets.
  *
  * The TCP header is at skb->data when it is received, and not yet written when __tcp_transmit_skb() begins: then the control block of the
- * segment (skb->cb) says what will be in it. */
-#define RECEIVED "head=+0(+{sk_buff:data}($arg1)):x64 rest=+8(+{sk_buff:data}($arg1)):x64 octets=+{sk_buff:len}($arg1):u32"
+ * segment (skb->cb) says what will be in it. A SYN-ACK is made whole by a function of its own, because there is no socket yet. */
+#define TCP_HEADER(skb) "head=+0(+{sk_buff:data}(" skb ")):x64 rest=+8(+{sk_buff:data}(" skb ")):x64 octets=+{sk_buff:len}(" skb "):u32"
 #define SENT                                                                                                                               \
     "sk=$arg1:x64 skb=$arg2:x64 seq=+{sk_buff:cb+tcp_skb_cb:seq}($arg2):u32 end=+{sk_buff:cb+tcp_skb_cb:end_seq}($arg2):u32 "              \
     "flags=+{sk_buff:cb+tcp_skb_cb:tcp_flags}($arg2):x8 sport=+{sock:__sk_common.skc_num}($arg1):u16 "                                     \
@@ -28,9 +28,10 @@
 
 const struct flow_probe flow_probes[] = {
     {"inet_sock_set_state", "sock/inet_sock_set_state", 't', ""},
-    {"packet", "tcp_v4_rcv", 'p', RECEIVED},
-    {"packet", "tcp_v6_rcv", 'p', RECEIVED},
+    {"packet", "tcp_v4_rcv", 'p', TCP_HEADER("$arg1")},
+    {"packet", "tcp_v6_rcv", 'p', TCP_HEADER("$arg1")},
     {"sent", "__tcp_transmit_skb", 'p', SENT},
+    {"answer", "tcp_make_synack", 'r', TCP_HEADER("$retval")},
     {"datagram", "udp_rcv", 'p', DATAGRAM},
     {"datagram", "udpv6_rcv", 'p', DATAGRAM},
     {"datagram_sent", "udp_send_skb", 'p', DATAGRAM_SENT("flowi4")},

@@ -95,6 +95,7 @@ static uint32_t add_box(struct making *making, const struct flow_box *box, const
     chart->has_lane[box->lane] = true;
     chart->has_layer[box->layer] |= box->kind == FLOW_BOX_CALL;
     chart->has_backlog |= box->backlog;
+    chart->has_received |= box->kind == FLOW_BOX_RECEIVED;
     making->newest[box->lane] = index;
     making->newest_call[box->lane] = FLOW_NONE;
     return index;

@@ -51,7 +51,7 @@ struct flow_box {
 enum flow_arrow_kind {
     FLOW_ARROW_CALL,   /* recorded: one called the other */
     FLOW_ARROW_HANDED, /* inferred: the packet's way up ran where this call had raised the softirq, or let it run */
-    FLOW_ARROW_PACKET, /* matched: a segment that was sent and one that was received have the same ports, flags and numbers */
+    FLOW_ARROW_PACKET, /* matched: what was sent and what was received have the same ports, flags and numbers, or ports and size */
     FLOW_ARROW_SOCKET, /* recorded: the listener's child that one made, and accept() gave out */
     FLOW_ARROWS_
 };
@@ -69,7 +69,7 @@ struct flow_chart {
     struct flow_arrow *arrows;
     char *texts;
     size_t box_count, arrow_count, texts_size;
-    bool has_lane[FLOW_LANES_], has_layer[FLOW_LAYERS_], has_arrow[FLOW_ARROWS_], has_backlog;
+    bool has_lane[FLOW_LANES_], has_layer[FLOW_LAYERS_], has_arrow[FLOW_ARROWS_], has_backlog, has_received;
     bool compares; /* boxes have tags */
 };
 

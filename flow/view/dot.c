@@ -315,7 +315,7 @@ static void put_legend(const struct dot *dot) {
         [FLOW_ARROW_CALL] = "Grey line: called (recorded).",
         [FLOW_ARROW_HANDED] = "Dashed violet line: the packet's way up ran when this call let softirqs run (inferred).",
         [FLOW_ARROW_PACKET] =
-            "Red line: one segment, where it was sent and where it was received (ports, flags and sequence number agree).",
+            "Red line: one packet, where it was sent and where it was received (ports, and flags and sequence number, or the size, agree).",
         [FLOW_ARROW_SOCKET] =
             "Dotted line: the child that the handshake made of its listener is the one that accept() gave out (recorded).",
     };
@@ -328,6 +328,8 @@ static void put_legend(const struct dot *dot) {
             top = put_line(dot, number++, top, words[i]);
     if (chart->has_backlog)
         top = put_line(dot, number++, top, "Dashed box: put off while the socket was locked, done by release_sock() (backlog).");
+    if (chart->has_received)
+        top = put_line(dot, number++, top, "Dotted red box: received, and not seen being sent.");
     for (size_t i = 0; i < chart->model->note_count; i++)
         top = put_line(dot, number++, top, chart->model->notes[i].text);
 }

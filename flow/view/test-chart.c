@@ -94,8 +94,9 @@ static void test_connect_goes_down_to_the_device_and_up_in_the_softirq(void **st
     uint32_t up = find(chart, FLOW_SOFTIRQ, "__netif_receive_skb", device);
     uint32_t received = find(chart, FLOW_SOFTIRQ, "tcp_v4_rcv", up);
     assert_non_null(strstr(flow_box_text(chart, &chart->boxes[received]), "tcp_conn_request"));
-    at = find(chart, FLOW_SOFTIRQ, "received: SYN,ACK", received);
-    at = find(chart, FLOW_SOFTIRQ, "tcp_add_backlog", at);
+    uint32_t answer = find(chart, FLOW_SOFTIRQ, "SYN,ACK  seq", received);
+    at = find(chart, FLOW_SOFTIRQ, "tcp_add_backlog", answer);
+    assert_true(has_arrow(chart, FLOW_ARROW_PACKET, answer, at));
     uint32_t backlog = find(chart, FLOW_CLIENT, "tcp_v4_do_rcv", at);
     at = find(chart, FLOW_CLIENT, "client: SYN-SENT \u2192 ESTABLISHED", backlog);
     at = find(chart, FLOW_SOFTIRQ, "listener \u2192 child: a new socket", at);

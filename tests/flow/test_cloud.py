@@ -22,9 +22,8 @@ def ask(*words):
     return subprocess.run(words, check=True, capture_output=True, text=True, timeout=DOWNLOAD_SECONDS, cwd=FOLDER).stdout
 
 
-def package():
-    """The package's file, of the version that apt has today."""
-    FOLDER.mkdir(exist_ok=True)
+def find_package():
+    """The package's file, of the version that apt knows."""
     name = re.search(r'^ +Depends: (linux-image-\S+)', ask('apt-cache', 'depends', META_PACKAGE), re.M).group(1)
     version = re.search(r'^Version: (\S+)', ask('apt-cache', 'show', '--no-all-versions', name), re.M).group(1)
     path = FOLDER / f'{name}_{version.replace(":", "%3a")}_amd64.deb'
@@ -33,6 +32,15 @@ def package():
             old.unlink()
         ask('apt-get', 'download', f'{name}={version}')
     return str(path)
+
+
+def package():
+    FOLDER.mkdir(exist_ok=True)
+    try:
+        return find_package()
+    except (subprocess.CalledProcessError, AttributeError):  # apt knows of no package, or of one that is not there any more
+        ask('apt-get', 'update')
+        return find_package()
 
 
 def test_a_connection_is_recorded_on_the_cloud_kernel(test):
