@@ -80,7 +80,7 @@ static void fill_datagram(struct flow_mark *mark, const struct flow_format *form
 
     mark->type = FLOW_MARK_DATAGRAM;
     mark->packet.sent = format->kind == FLOW_EVENT_DATAGRAM_SENT;
-    if (mark->packet.sent)
+    if (format->fields[FLOW_FIELD_HEAD].size == 0)
         head = flow_format_get(format, data, FLOW_FIELD_SPORT) | flow_format_get(format, data, FLOW_FIELD_DPORT) << 16;
     mark->packet.source = __builtin_bswap16((uint16_t)head);
     mark->packet.destination = __builtin_bswap16((uint16_t)(head >> 16));
