@@ -28,11 +28,16 @@ const struct scenario scenarios[] = {
 };
 const size_t scenario_count = KITH_ARRAY_SIZE(scenarios);
 
-#define ROUNDS "rounds"
+/* What is measured, and is no scenario. */
+static const struct {
+    const char *name;
+    int (*play)(unsigned times);
+} measured[] = {{"rounds", stage_play_rounds}, {"runs", stage_play_runs}};
 
 int main(int argc, char **argv) {
-    if (argc == 3 && strcmp(argv[1], ROUNDS) == 0 && atoi(argv[2]) > 0)
-        return stage_play_rounds((unsigned)atoi(argv[2]));
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(measured); i++)
+        if (argc == 3 && strcmp(argv[1], measured[i].name) == 0 && atoi(argv[2]) > 0)
+            return measured[i].play((unsigned)atoi(argv[2]));
     for (size_t i = 0; i < scenario_count; i++) {
         if (argc == 1)
             puts(scenarios[i].name);

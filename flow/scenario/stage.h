@@ -48,6 +48,8 @@ int stage_play(const struct scenario *scenario);
 
 /* So many connections, one after the other, in this process; prints how long they took. Returns the exit status. */
 int stage_play_rounds(unsigned rounds);
+/* So many runs of this program with scenario tcp, one after the other; prints how long they took. Returns the exit status. */
+int stage_play_runs(unsigned runs);
 
 /* The other process is told that this one has come so far, with a number; and waited for. */
 void stage_tell(struct stage *stage, uint16_t number);
