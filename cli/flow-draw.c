@@ -57,7 +57,8 @@ static const struct cli_option options[] = {
     {KEY_DOT, "dot", 0, NULL, "print the chart for Graphviz, with places: dot -Kneato -n2 -Tsvg draws it"},
     {KEY_MERMAID, "mermaid", 0, NULL, "print the chart for Mermaid"},
     {KEY_LEVEL, "level", 0, "N",
-     "chart: 0: system calls, packets, states; 1: layers; 2: borders of layers; 3: all of net/; 4: everything; page: the most of 0 to 2 "
+     "chart: 0: system calls, packets, states; 1: layers; 2: borders of source files; 3: all of net/; 4: everything; page: the most of 0 "
+     "to 2 "
      "that "
      "is a page (the default)"},
     CLI_FLOW_NARROW_OPTIONS,

@@ -2,8 +2,8 @@
  * flow/decode/files.c: in which source file a function is.
  *
  * By its name, from the table of Linux 6.1. net/ is one range of addresses, in which a file's functions lie together: so of several files
- * with a function of that name it is the one of a neighbour, and a name that the table does not have is in the file of both neighbours, when
- * that is one. What remains open has no file.
+ * with a function of that name it is the one of a neighbour, and a name that the table does not have is in the file of both neighbours,
+ * when that is one. What remains open has no file.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -22,7 +22,8 @@ static bool is_of_net(uint16_t file) {
 }
 
 /* In net/ only net/'s files count. */
-static void find_candidates(const struct flow_build *build, const struct flow_symbol *symbol, struct flow_source_candidates *ret_candidates) {
+static void find_candidates(const struct flow_build *build, const struct flow_symbol *symbol,
+                            struct flow_source_candidates *ret_candidates) {
     bool inside = flow_build_is_inside(build, symbol->address, symbol->module.size > 0);
     size_t kept = 0;
 

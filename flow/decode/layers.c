@@ -43,19 +43,20 @@ static const struct {
     enum flow_layer layer;
     const char *beginnings;
 } file_rows[] = {
-    {FLOW_SOCKET,
-     "net/socket.c net/compat.c net/core/ net/ipv4/af_inet.c net/ipv6/af_inet6.c net/ipv4/datagram.c net/ipv6/datagram.c "
-     "net/ipv6/ipv6_sockglue.c net/ipv4/ip_sockglue.c "},
+    {FLOW_SOCKET, "net/socket.c net/compat.c net/core/ net/ipv4/af_inet.c net/ipv6/af_inet6.c net/ipv4/datagram.c net/ipv6/datagram.c "
+                  "net/ipv6/ipv6_sockglue.c net/ipv4/ip_sockglue.c "},
     {FLOW_TRANSPORT,
      "net/ipv4/tcp net/ipv6/tcp net/ipv4/udp net/ipv6/udp net/ipv4/inet_connection_sock.c net/ipv6/inet6_connection_sock.c "
      "net/ipv4/inet_hashtables.c net/ipv6/inet6_hashtables.c net/ipv4/inet_timewait_sock.c net/ipv4/inet_diag.c net/ipv4/raw "
      "net/ipv6/raw net/ipv4/ping.c net/ipv6/ping.c net/ipv4/syncookies.c net/ipv6/syncookies.c net/core/secure_seq.c "
      "net/core/request_sock.c net/core/stream.c net/unix/ net/netlink/ net/packet/ net/sctp/ net/dccp/ net/mptcp/ net/tls/ net/vmw_vsock/ "
      "net/rds/ net/tipc/ net/smc/ net/rxrpc/ net/sunrpc/ net/xdp/ "},
-    {FLOW_IP, "net/ipv4/ net/ipv6/ net/netfilter/ net/bridge/netfilter/ net/xfrm/ net/mpls/ net/core/dst net/core/fib net/core/lwt net/l3mdev/ "},
+    {FLOW_IP,
+     "net/ipv4/ net/ipv6/ net/netfilter/ net/bridge/netfilter/ net/xfrm/ net/mpls/ net/core/dst net/core/fib net/core/lwt net/l3mdev/ "},
     {FLOW_DEVICE,
      "net/core/dev net/core/neighbour.c net/core/link_watch.c net/core/netpoll.c net/core/net-sysfs.c net/core/netdev net/core/rtnetlink.c "
-     "net/core/selftests.c net/core/failover.c net/core/flow net/ipv4/arp.c net/sched/ net/ethernet/ net/bridge/ net/8021q/ net/802/ net/llc/ "
+     "net/core/selftests.c net/core/failover.c net/core/flow net/ipv4/arp.c net/sched/ net/ethernet/ net/bridge/ net/8021q/ net/802/ "
+     "net/llc/ "
      "net/dsa/ net/devres.c net/wireless/ net/mac80211/ net/ethtool/ net/switchdev/ net/dcb/ net/devlink/ drivers/net/ "},
     {FLOW_RECEIVE, "net/core/gro net/ipv4/gro "},
 };

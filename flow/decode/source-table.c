@@ -16,7 +16,8 @@ static struct flow_span plain_name(struct flow_span name) {
         if (name.size <= size || memcmp(name.text, fronts[i], size) != 0)
             continue;
         struct flow_span rest = {name.text + size, name.size - size};
-        bool is_call = (rest.size > 4 && memcmp(rest.text, "sys_", 4) == 0) || (rest.size > 11 && memcmp(rest.text, "compat_sys_", 11) == 0);
+        bool is_call =
+            (rest.size > 4 && memcmp(rest.text, "sys_", 4) == 0) || (rest.size > 11 && memcmp(rest.text, "compat_sys_", 11) == 0);
         return is_call ? rest : name;
     }
     return name;

@@ -1,6 +1,6 @@
 /*
- * flow/decode/source-table.h: which files define a function, in Linux 6.1: flow/decode/source-table.txt, which tools/make-source-table made.
- * Files of another version differ little; a name that moved is told wrong.
+ * flow/decode/source-table.h: which files define a function, in Linux 6.1: flow/decode/source-table.txt, which tools/make-source-table
+ * made. Files of another version differ little; a name that moved is told wrong.
  */
 #ifndef KITH_FLOW_SOURCE_TABLE_H
 #define KITH_FLOW_SOURCE_TABLE_H

@@ -35,8 +35,8 @@ static void read_layout(struct fixture *fixture) {
         if (line[0] == '#' || !strsep(&line, " "))
             continue;
         while ((word = strsep(&line, " ")))
-            assert_int_equal(
-                flow_table_insert(&fixture->files, UPPER_HALF | strtoull(word, NULL, 16), (uint32_t)(file - fixture->layout)), 0);
+            assert_int_equal(flow_table_insert(&fixture->files, UPPER_HALF | strtoull(word, NULL, 16), (uint32_t)(file - fixture->layout)),
+                             0);
     }
     assert_true(fixture->files.count > 6000);
 }
@@ -188,12 +188,18 @@ static void test_layers_follow_from_the_files(void **state) {
         const char *beginning;
         enum flow_layer layer;
     } rows[] = {
-        {"net/ipv4/tcp", FLOW_TRANSPORT},    {"net/ipv4/inet_connection_sock.c", FLOW_TRANSPORT},
-        {"net/ipv4/ip_output.c", FLOW_IP},   {"net/ipv4/route.c", FLOW_IP},
-        {"net/socket.c", FLOW_SOCKET},       {"net/core/sock.c", FLOW_SOCKET},
-        {"net/core/skbuff.c", FLOW_SOCKET},  {"net/ipv4/af_inet.c", FLOW_SOCKET},
-        {"net/sched/", FLOW_DEVICE},         {"net/core/neighbour.c", FLOW_DEVICE},
-        {"drivers/net/loopback.c", FLOW_DEVICE}, {"kernel/", FLOW_ELSEWHERE},
+        {"net/ipv4/tcp", FLOW_TRANSPORT},
+        {"net/ipv4/inet_connection_sock.c", FLOW_TRANSPORT},
+        {"net/ipv4/ip_output.c", FLOW_IP},
+        {"net/ipv4/route.c", FLOW_IP},
+        {"net/socket.c", FLOW_SOCKET},
+        {"net/core/sock.c", FLOW_SOCKET},
+        {"net/core/skbuff.c", FLOW_SOCKET},
+        {"net/ipv4/af_inet.c", FLOW_SOCKET},
+        {"net/sched/", FLOW_DEVICE},
+        {"net/core/neighbour.c", FLOW_DEVICE},
+        {"drivers/net/loopback.c", FLOW_DEVICE},
+        {"kernel/", FLOW_ELSEWHERE},
         {"mm/", FLOW_ELSEWHERE},
     };
     const struct fixture *fixture = *state;
