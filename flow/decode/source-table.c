@@ -4,8 +4,7 @@
 #include "base/cleanup.h"
 #include "flow/decode/source-table.h"
 
-/* __x64_sys_connect is sys_connect there, __ia32_compat_sys_x is compat_sys_x; tcp_ack.isra.0 is tcp_ack. */
-static struct flow_span plain_name(struct flow_span name) {
+struct flow_span flow_source_plain_name(struct flow_span name) {
     static const char *const fronts[] = {"__x64_", "__ia32_", "__arm64_", "__riscv_", "__s390x_", "__se_", "__do_"};
     const char *dot = memchr(name.text, '.', name.size);
 
@@ -42,7 +41,7 @@ void flow_source_find(struct flow_span name, struct flow_source_candidates *ret_
     const char *low = flow_source_names, *end = flow_source_names + flow_source_names_size, *high = end;
     struct flow_source_candidates candidates = {.count = 0};
 
-    name = plain_name(name);
+    name = flow_source_plain_name(name);
     while (low < high) { /* both are beginnings of lines */
         const char *middle = line_begin(low + (high - low) / 2);
         if (compare_line(middle, name) < 0)

@@ -30,4 +30,7 @@ struct flow_source_candidates {
  * FLOW_SOURCE_CANDIDATES_MAX count as none. */
 void flow_source_find(struct flow_span name, struct flow_source_candidates *ret_candidates);
 
+/* A symbol's name as the source has it: __x64_sys_connect is sys_connect, tcp_ack.isra.0 is tcp_ack. */
+struct flow_span flow_source_plain_name(struct flow_span name);
+
 #endif
