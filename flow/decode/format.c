@@ -15,7 +15,7 @@ static const struct {
 } kinds[] = {
     {"funcgraph_entry", FLOW_EVENT_ENTRY},
     {"funcgraph_exit", FLOW_EVENT_EXIT},
-    {"state", FLOW_EVENT_STATE},
+    {"inet_sock_set_state", FLOW_EVENT_STATE},
     {"packet", FLOW_EVENT_PACKET},
     {"sent", FLOW_EVENT_SENT},
     {"answer", FLOW_EVENT_ANSWER},
@@ -31,11 +31,20 @@ static const struct {
 
 static const char *const field_names[FLOW_FIELDS_] = {
     [FLOW_FIELD_PID] = "common_pid", [FLOW_FIELD_FUNC] = "func",     [FLOW_FIELD_DEPTH] = "depth", [FLOW_FIELD_PROBE_IP] = "__probe_ip",
-    [FLOW_FIELD_SK] = "sk",          [FLOW_FIELD_CHILD] = "child",   [FLOW_FIELD_OWN] = "own",     [FLOW_FIELD_OLD] = "old",
-    [FLOW_FIELD_NEW] = "new",        [FLOW_FIELD_FAMILY] = "family", [FLOW_FIELD_SPORT] = "sport", [FLOW_FIELD_DPORT] = "dport",
-    [FLOW_FIELD_SADDR] = "saddr",    [FLOW_FIELD_DADDR] = "daddr",   [FLOW_FIELD_S6A] = "s6a",     [FLOW_FIELD_S6B] = "s6b",
-    [FLOW_FIELD_D6A] = "d6a",        [FLOW_FIELD_D6B] = "d6b",       [FLOW_FIELD_SEQ] = "seq",     [FLOW_FIELD_ACK] = "ack",
-    [FLOW_FIELD_END] = "end",        [FLOW_FIELD_OFF] = "off",       [FLOW_FIELD_FLAGS] = "flags", [FLOW_FIELD_OCTETS] = "octets",
+    [FLOW_FIELD_SK] = "sk",          [FLOW_FIELD_CHILD] = "child",   [FLOW_FIELD_OWN] = "own",     [FLOW_FIELD_OLD] = "oldstate",
+    [FLOW_FIELD_NEW] = "newstate",   [FLOW_FIELD_FAMILY] = "family", [FLOW_FIELD_SPORT] = "sport", [FLOW_FIELD_DPORT] = "dport",
+    [FLOW_FIELD_SADDR] = "saddr",    [FLOW_FIELD_DADDR] = "daddr",   [FLOW_FIELD_SEQ] = "seq",     [FLOW_FIELD_END] = "end",
+    [FLOW_FIELD_FLAGS] = "flags",    [FLOW_FIELD_OCTETS] = "octets", [FLOW_FIELD_HEAD] = "head",   [FLOW_FIELD_REST] = "rest",
+};
+
+/* Fields that the kernel's own event calls otherwise, and its IPv6 addresses, which are two numbers here. */
+static const struct {
+    const char *name;
+    enum flow_field_name field, second;
+} other_names[] = {
+    {"skaddr", FLOW_FIELD_SK, FLOW_FIELDS_},
+    {"saddr_v6", FLOW_FIELD_S6A, FLOW_FIELD_S6B},
+    {"daddr_v6", FLOW_FIELD_D6A, FLOW_FIELD_D6B},
 };
 
 bool flow_span_number(struct flow_span span, unsigned base, uint64_t *ret_number) {
@@ -92,18 +101,30 @@ static enum flow_event_kind kind_of(struct flow_span name) {
     return FLOW_EVENT_OTHER;
 }
 
+static void set_field(struct flow_format *format, enum flow_field_name field, uint64_t offset, uint64_t size) {
+    if (size != 1 && size != 2 && size != 4 && size != 8)
+        return;
+    format->fields[field] = (struct flow_field){.offset = (uint16_t)offset, .size = (uint8_t)size};
+    if (offset + size > format->size)
+        format->size = (uint32_t)(offset + size);
+}
+
 static void take_field(struct flow_format *format, struct flow_span line) {
     struct flow_span name;
     uint64_t offset, size;
 
-    if (!flow_format_field(line, &name, &offset, &size) || offset > OFFSET_MAX || (size != 1 && size != 2 && size != 4 && size != 8))
+    if (!flow_format_field(line, &name, &offset, &size) || offset > OFFSET_MAX)
         return;
-    for (size_t i = 0; i < FLOW_FIELDS_; i++) {
-        if (!flow_span_is(name, field_names[i]))
+    for (size_t i = 0; i < FLOW_FIELDS_; i++)
+        if (field_names[i] && flow_span_is(name, field_names[i]))
+            set_field(format, (enum flow_field_name)i, offset, size);
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(other_names); i++) {
+        bool is_pair = other_names[i].second != FLOW_FIELDS_;
+        if (!flow_span_is(name, other_names[i].name) || (is_pair && size != 16))
             continue;
-        format->fields[i] = (struct flow_field){.offset = (uint16_t)offset, .size = (uint8_t)size};
-        if (offset + size > format->size)
-            format->size = (uint32_t)(offset + size);
+        set_field(format, other_names[i].field, offset, is_pair ? 8 : size);
+        if (is_pair)
+            set_field(format, other_names[i].second, offset + 8, 8);
     }
 }
 

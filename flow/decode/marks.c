@@ -1,4 +1,5 @@
 /* flow/decode/marks.c: dynamic events -> marks. What a field of them means: flow/recording/recording.h. */
+#include <assert.h>
 #include <endian.h>
 #include <errno.h>
 #include <sys/socket.h>
@@ -33,18 +34,26 @@ static void fill_state(struct flow_mark *mark, const struct flow_format *format,
     mark->state.remote = address(format, data, family, remote);
 }
 
-/* Of a whole segment. Numbers in network order were read as little-endian ones. */
+/* Of a whole segment, made or received, as it is on the wire: RFC 9293. */
 static void fill_segment(struct flow_mark *mark, const struct flow_format *format, const uint8_t *data) {
-    uint32_t header = (uint32_t)(flow_format_get(format, data, FLOW_FIELD_OFF) >> 4) * 4;
+    struct {
+        uint16_t source, destination;
+        uint32_t sequence, acknowledged;
+        uint8_t offset, flags, rest[2];
+    } header;
+    uint64_t words[2] = {htole64(flow_format_get(format, data, FLOW_FIELD_HEAD)), htole64(flow_format_get(format, data, FLOW_FIELD_REST))};
 
+    static_assert(sizeof(header) == sizeof(words), "two words of the header");
+    memcpy(&header, words, sizeof(header));
     mark->type = FLOW_MARK_PACKET;
-    mark->packet.source = __builtin_bswap16((uint16_t)flow_format_get(format, data, FLOW_FIELD_SPORT));
-    mark->packet.destination = __builtin_bswap16((uint16_t)flow_format_get(format, data, FLOW_FIELD_DPORT));
-    mark->packet.sequence = __builtin_bswap32((uint32_t)flow_format_get(format, data, FLOW_FIELD_SEQ));
-    mark->packet.acknowledged = __builtin_bswap32((uint32_t)flow_format_get(format, data, FLOW_FIELD_ACK));
-    mark->packet.flags = (uint8_t)flow_format_get(format, data, FLOW_FIELD_FLAGS);
+    mark->packet.sent = format->kind == FLOW_EVENT_ANSWER;
+    mark->packet.source = be16toh(header.source);
+    mark->packet.destination = be16toh(header.destination);
+    mark->packet.sequence = be32toh(header.sequence);
+    mark->packet.acknowledged = be32toh(header.acknowledged);
+    mark->packet.flags = header.flags;
     mark->packet.octets = (uint32_t)flow_format_get(format, data, FLOW_FIELD_OCTETS);
-    mark->packet.octets -= header <= mark->packet.octets ? header : 0;
+    mark->packet.octets -= (header.offset >> 4) * 4U <= mark->packet.octets ? (header.offset >> 4) * 4U : 0;
 }
 
 /* The sequence number behind it counts SYN and FIN as well. */
@@ -67,11 +76,14 @@ static void fill_sent(struct flow_mark *mark, const struct flow_format *format, 
 
 static void fill_datagram(struct flow_mark *mark, const struct flow_format *format, const uint8_t *data) {
     uint32_t octets = (uint32_t)flow_format_get(format, data, FLOW_FIELD_OCTETS);
+    uint64_t head = flow_format_get(format, data, FLOW_FIELD_HEAD);
 
     mark->type = FLOW_MARK_DATAGRAM;
     mark->packet.sent = format->kind == FLOW_EVENT_DATAGRAM_SENT;
-    mark->packet.source = __builtin_bswap16((uint16_t)flow_format_get(format, data, FLOW_FIELD_SPORT));
-    mark->packet.destination = __builtin_bswap16((uint16_t)flow_format_get(format, data, FLOW_FIELD_DPORT));
+    if (format->fields[FLOW_FIELD_HEAD].size == 0)
+        head = flow_format_get(format, data, FLOW_FIELD_SPORT) | flow_format_get(format, data, FLOW_FIELD_DPORT) << 16;
+    mark->packet.source = __builtin_bswap16((uint16_t)head);
+    mark->packet.destination = __builtin_bswap16((uint16_t)(head >> 16));
     mark->packet.octets = octets > UDP_HEADER ? octets - UDP_HEADER : 0;
 }
 
@@ -85,7 +97,6 @@ static bool fill(struct flow_mark *mark, const struct flow_format *format, const
     case FLOW_EVENT_PACKET:
     case FLOW_EVENT_ANSWER:
         fill_segment(mark, format, data);
-        mark->packet.sent = format->kind == FLOW_EVENT_ANSWER;
         return true;
     case FLOW_EVENT_SENT:
         fill_sent(mark, format, data);

@@ -22,14 +22,14 @@
  * or "server"), and, when they are known, "scenario", "command" (an array of words), "pids" (what was recorded; absent: every task),
  * "notes" (texts that must be shown).
  *
- * Events are ftrace's funcgraph_entry and funcgraph_exit, and the dynamic events of the group "kith". A socket is the kernel's address of
- * its struct sock. Octets of a packet and addresses are as they lie in memory, read as a little-endian number: in network order.
+ * Events are ftrace's funcgraph_entry and funcgraph_exit, sock's inet_sock_set_state, and the dynamic events of the group "kith". A socket
+ * is the kernel's address of its struct sock. Octets of a packet and addresses are as they lie in memory, read as a little-endian number:
+ * in network order.
  *
- *     state    sk old new family sport dport (host order) saddr daddr (IPv4) s6a s6b d6a d6b (IPv6, two halves)
- *     packet   sport dport seq ack (network order) off (data offset << 4) flags octets (with the TCP header): a segment was received
+ *     packet   head rest (the first 16 octets of its header) octets (with the TCP header): a segment was received
  *     answer   the same fields: a SYN-ACK was made and is being sent
  *     sent     sk skb seq (host order) end (the sequence number behind it) flags sport (host order) dport (network order): it is being sent
- *     datagram       sport dport (network order) octets (with the UDP header): a datagram was received
+ *     datagram       head (its header) octets (with the UDP header): a datagram was received
  *     datagram_sent  sk sport dport (network order) octets (with the UDP header): one is being sent
  *     link     sk (the listener) child own (false: another processor was first)
  *     accept   child (0: accept() failed)
@@ -37,6 +37,9 @@
  *     sendmsg  sk size
  *     recvmsg  sk size (of the buffer)
  *     close    sk
+ *
+ * Older recordings have the event state (sk old new family sport dport saddr daddr s6a s6b d6a d6b) and packets whose header is taken apart
+ * (sport dport seq ack off flags).
  */
 #ifndef KITH_FLOW_RECORDING_H
 #define KITH_FLOW_RECORDING_H

@@ -2,6 +2,7 @@
 #ifndef KITH_FLOW_PROBES_H
 #define KITH_FLOW_PROBES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/text.h"
@@ -12,8 +13,9 @@
 struct flow_probe {
     const char *event;  /* several probes may make the same event: then with the same fields */
     const char *target; /* a function, or SYSTEM/EVENT */
-    char type;          /* as in dynamic_events: 'p' at a function's entry, 'r' at its return, 'e' at another event */
+    char type;          /* as in dynamic_events: 'p' at a function's entry, 'r' at its return; 't': the kernel's own event, as it is */
     const char *fields; /* with {SUM} for an offset: numbers and STRUCTURE:MEMBER from BTF, with "+" between */
+    bool of_calls;      /* says which socket a call works on: without functions there are no calls */
 };
 
 extern const struct flow_probe flow_probes[];

@@ -126,7 +126,10 @@ static int write_formats(const struct flow_trace *trace, struct flow_writer *wri
         if (strcmp(flow_probes[i].event, last) == 0)
             continue;
         last = flow_probes[i].event;
-        snprintf(name, sizeof(name), "events/kith/%s/format", last);
+        if (flow_probes[i].type == 't')
+            snprintf(name, sizeof(name), "events/%s/format", flow_probes[i].target);
+        else
+            snprintf(name, sizeof(name), "events/kith/%s/format", last);
         r = write_file(trace, name, FLOW_EVENT, writer);
         r = r == -ENOENT ? 0 : r; /* said in a note */
     }

@@ -134,10 +134,18 @@ static int set_filter(struct flow_trace *trace, struct kith_error *error) {
 static int add_probe(struct flow_trace *trace, const struct flow_probe *probe) {
     char line[FLOW_PROBE_TEXT_MAX];
     struct kith_text text = kith_text_init(line, sizeof(line));
-    int r = flow_probe_write(probe, trace->btf, &text);
+    int r = 0;
 
-    if (r == 0)
-        r = flow_tracefs_write(trace->directory, "dynamic_events", line, false);
+    if (probe->of_calls && trace->probes_only)
+        return 0;
+    if (probe->type == 't') {
+        kith_text_printf(&text, "events/%s/enable", probe->target);
+        r = flow_tracefs_write(trace->directory, line, "1", false);
+    } else {
+        r = flow_probe_write(probe, trace->btf, &text);
+        if (r == 0)
+            r = flow_tracefs_write(trace->directory, "dynamic_events", line, false);
+    }
     return r < 0 ? flow_trace_note(trace, "no event '%s' from %s on this kernel: %s", probe->event, probe->target, kith_error_name(r)) : 0;
 }
 

@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "flow/trace/probes.h"
 #include "flow/trace/tracefs.h"
 
 #define FIRST_LINE "kith-flow-state 1\n"
@@ -183,12 +184,24 @@ static int restore_line(int directory, char *line) {
     return flow_tracefs_write(directory, setting->name, value, setting->form == LIST);
 }
 
+/* The kernel's own that we use: nobody had enabled one when we began. */
+static void disable_events(int directory) {
+    char name[128];
+
+    for (size_t i = 0; i < flow_probe_count; i++) {
+        snprintf(name, sizeof(name), "events/%s/enable", flow_probes[i].target);
+        if (flow_probes[i].type == 't')
+            flow_tracefs_write(directory, name, "0", false);
+    }
+}
+
 /* Dynamic events of ours; others' stay. */
 static int remove_events(int directory) {
     _cleanup_(freep) char *text = NULL;
     int first = 0;
 
     flow_tracefs_write(directory, "events/kith/enable", "0", false); /* absent when there are none */
+    disable_events(directory);
     int r = flow_tracefs_read(directory, "dynamic_events", &text, NULL);
     if (r < 0)
         return r == -ENOENT ? 0 : r;
