@@ -14,6 +14,7 @@
 #include "cli/options.h"
 #include "cli/output.h"
 #include "cli/pager.h"
+#include "flow/source/source.h"
 #include "flow/view/page.h"
 #include "flow/view/text.h"
 
@@ -30,6 +31,7 @@ enum {
     KEY_PDF,
     KEY_HTML,
     KEY_LEVEL,
+    KEY_SOURCE,
     KEY_ASCII,
     KEY_UNFOLD,
     KEY_COLOUR
@@ -37,7 +39,8 @@ enum {
 
 struct draw {
     enum view view;
-    const char *file; /* NULL: standard output */
+    const char *source; /* a kernel's, or NULL */
+    const char *file;   /* NULL: standard output */
     struct flow_select select;
     struct flow_tree_options tree;
     bool colour_given;
@@ -57,9 +60,11 @@ static const struct cli_option options[] = {
     {KEY_DOT, "dot", 0, NULL, "print the chart for Graphviz, with places: dot -Kneato -n2 -Tsvg draws it"},
     {KEY_MERMAID, "mermaid", 0, NULL, "print the chart for Mermaid"},
     {KEY_LEVEL, "level", 0, "N",
-     "chart: 0: system calls, packets, states; 1: layers; 2: borders of layers; 3: all of net/; 4: everything; page: the most of 0 to 2 "
+     "chart: 0: system calls, packets, states; 1: layers; 2: borders of source files; 3: all of net/; 4: everything; page: the most of 0 "
+     "to 2 "
      "that "
      "is a page (the default)"},
+    {KEY_SOURCE, "source", 0, "DIR", "lines of functions (page, JSON), from this source tree of the kernel"},
     CLI_FLOW_NARROW_OPTIONS,
     {KEY_UNFOLD, "unfold", 0, NULL, "tree: helpers as well, which many call and which call nothing"},
     {KEY_ASCII, "ascii", 0, NULL, "tree: no line drawing characters"},
@@ -117,6 +122,9 @@ static int take_option(void *state, int key, const char *value) {
         return 0;
     case KEY_LEVEL:
         return cli_flow_level(value, &draw->level);
+    case KEY_SOURCE:
+        draw->source = value;
+        return 0;
     case KEY_ASCII:
         draw->tree.ascii = true;
         return 0;
@@ -254,6 +262,8 @@ static int run(const struct cli_verb *verb, int argc, char **argv) {
     if (count != 1)
         return cli_usage(verb, "which recording?");
     if (cli_flow_load(words[0], &model, &error) < 0)
+        return cli_fail(&error);
+    if (draw.source && flow_source_add_lines(model, draw.source, &error) < 0)
         return cli_fail(&error);
     return draw_model(&draw, model);
 }

@@ -6,6 +6,7 @@
  *     order.c   calls that began before the recording did: put in front of what they called
  *     softirq.c packets' ways up are cut out into roots of their own
  *     lanes.c   tasks -> lanes
+ *     files.c   functions -> source files
  *     layers.c  functions -> layers, landmarks, helpers
  *     notes.c   what must be said below every view
  */
@@ -68,6 +69,11 @@ int flow_build_move_calls(struct flow_build *build, const uint32_t *place, const
 /* Children, depths, backlog. */
 int flow_build_link(struct flow_build *build);
 void flow_build_lanes(struct flow_build *build);
+/* Where net/ is, when the recorder did not say. */
+void flow_build_find_net(struct flow_build *build);
+/* A module that is recorded at all is one of the network's. */
+bool flow_build_is_inside(const struct flow_build *build, uint64_t address, bool module);
+int flow_build_files(struct flow_build *build);
 int flow_build_layers(struct flow_build *build);
 int flow_build_notes(struct flow_build *build);
 /* The text may be NULL: no memory. */

@@ -202,9 +202,11 @@ static int read_pages(struct flow_build *build, const struct flow_recording *rec
 
 /* What follows from the calls. */
 static int conclude(struct flow_build *build, const struct flow_recording *recording) {
-    int (*const steps[])(struct flow_build *) = {flow_build_order, flow_build_cut_softirq, flow_build_link, flow_build_layers};
+    int (*const steps[])(struct flow_build *) = {flow_build_order, flow_build_cut_softirq, flow_build_link, flow_build_files,
+                                                 flow_build_layers};
     int r = 0;
 
+    flow_build_find_net(build);
     for (size_t i = 0; r == 0 && i < KITH_ARRAY_SIZE(steps); i++)
         r = steps[i](build);
     if (r < 0)

@@ -1,8 +1,9 @@
 /*
  * flow/decode/layers.c: in which layer a function is, and which ones matter.
  *
- * net/ is one range of addresses, and its files follow each other in it: a function whose name says nothing is in the layer of its
- * neighbours. The names are beginnings; the longest that fits counts.
+ * The source file decides where it is known (files.c), except for system calls, and for the way up from the device, which is in one file
+ * with the way down: these are told by their names. Without a file the name decides, and where that says nothing the neighbours do: net/ is
+ * one range of addresses, and its files follow each other in it. Names and files are beginnings; the longest that fits counts.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -36,6 +37,28 @@ static const struct {
      "__netif_receive netif_receive netif_rx __netif_rx enqueue_to_backlog process_backlog net_rx_action napi_ __napi_ gro_ dev_gro "
      "inet_gro "
      "tcp4_gro tcp6_gro get_rps deliver_ "},
+};
+
+static const struct {
+    enum flow_layer layer;
+    const char *beginnings;
+} file_rows[] = {
+    {FLOW_SOCKET, "net/socket.c net/compat.c net/core/ net/ipv4/af_inet.c net/ipv6/af_inet6.c net/ipv4/datagram.c net/ipv6/datagram.c "
+                  "net/ipv6/ipv6_sockglue.c net/ipv4/ip_sockglue.c "},
+    {FLOW_TRANSPORT,
+     "net/ipv4/tcp net/ipv6/tcp net/ipv4/udp net/ipv6/udp net/ipv4/inet_connection_sock.c net/ipv6/inet6_connection_sock.c "
+     "net/ipv4/inet_hashtables.c net/ipv6/inet6_hashtables.c net/ipv4/inet_timewait_sock.c net/ipv4/inet_diag.c net/ipv4/raw "
+     "net/ipv6/raw net/ipv4/ping.c net/ipv6/ping.c net/ipv4/syncookies.c net/ipv6/syncookies.c net/core/secure_seq.c "
+     "net/core/request_sock.c net/core/stream.c net/unix/ net/netlink/ net/packet/ net/sctp/ net/dccp/ net/mptcp/ net/tls/ net/vmw_vsock/ "
+     "net/rds/ net/tipc/ net/smc/ net/rxrpc/ net/sunrpc/ net/xdp/ "},
+    {FLOW_IP,
+     "net/ipv4/ net/ipv6/ net/netfilter/ net/bridge/netfilter/ net/xfrm/ net/mpls/ net/core/dst net/core/fib net/core/lwt net/l3mdev/ "},
+    {FLOW_DEVICE,
+     "net/core/dev net/core/neighbour.c net/core/link_watch.c net/core/netpoll.c net/core/net-sysfs.c net/core/netdev net/core/rtnetlink.c "
+     "net/core/selftests.c net/core/failover.c net/core/flow net/ipv4/arp.c net/sched/ net/ethernet/ net/bridge/ net/8021q/ net/802/ "
+     "net/llc/ "
+     "net/dsa/ net/devres.c net/wireless/ net/mac80211/ net/ethtool/ net/switchdev/ net/dcb/ net/devlink/ drivers/net/ "},
+    {FLOW_RECEIVE, "net/core/gro net/ipv4/gro "},
 };
 
 /* What a chart of a connection is read by. */
@@ -92,7 +115,7 @@ static enum flow_layer layer_by_name(struct flow_span name, bool inside) {
     return layer;
 }
 
-static void find_net(struct flow_build *build) {
+void flow_build_find_net(struct flow_build *build) {
     struct flow_meta *meta = &build->meta;
 
     if (meta->net_end != 0)
@@ -107,9 +130,23 @@ static void find_net(struct flow_build *build) {
     }
 }
 
-/* A module that is recorded at all is one of the network's. */
-static bool is_inside(const struct flow_build *build, uint64_t address, bool module) {
+bool flow_build_is_inside(const struct flow_build *build, uint64_t address, bool module) {
     return module || (address >= build->meta.net_begin && address < build->meta.net_end);
+}
+
+static enum flow_layer layer_by_file(const char *file) {
+    struct flow_span span = {file, strlen(file)};
+    enum flow_layer layer = FLOW_ELSEWHERE;
+    size_t best = 0;
+
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(file_rows); i++) {
+        size_t size = longest(file_rows[i].beginnings, span);
+        if (size > best) {
+            best = size;
+            layer = file_rows[i].layer;
+        }
+    }
+    return layer;
 }
 
 struct neighbour {
@@ -127,7 +164,7 @@ static void look_along(struct flow_build *build, struct neighbour *neighbours, b
     for (size_t k = 0; k < count; k++, distance += distance < UINT32_MAX) {
         size_t i = down ? count - 1 - k : k;
         const struct flow_symbol *symbol = &build->symbols.items[i];
-        if (symbol->module.size > 0 || !is_inside(build, symbol->address, false))
+        if (symbol->module.size > 0 || !flow_build_is_inside(build, symbol->address, false))
             continue;
         enum flow_layer own = layer_by_name(symbol->name, true);
         uint32_t function = build->function_of[i];
@@ -175,7 +212,6 @@ int flow_build_layers(struct flow_build *build) {
 
     if (!neighbours)
         return -ENOMEM;
-    find_net(build);
     for (size_t i = 0; i < model->function_count; i++)
         neighbours[i] = (struct neighbour){FLOW_ELSEWHERE, UINT32_MAX};
     look_along(build, neighbours, false);
@@ -183,8 +219,10 @@ int flow_build_layers(struct flow_build *build) {
     for (size_t i = 0; i < model->function_count; i++) {
         struct flow_function *function = &model->functions[i];
         struct flow_span name = {function->name, strlen(function->name)};
-        bool inside = is_inside(build, function->address, function->module != NULL);
+        bool inside = flow_build_is_inside(build, function->address, function->module != NULL);
         enum flow_layer layer = layer_by_name(name, inside);
+        if (function->file && layer != FLOW_SYSCALL && layer != FLOW_RECEIVE)
+            layer = layer_by_file(function->file);
         function->layer = layer != UNKNOWN ? layer : inside ? neighbours[i].layer : FLOW_ELSEWHERE;
         function->landmark = is_listed(landmarks, name);
     }

@@ -41,7 +41,7 @@ struct flow_function {
     const char *name;      /* of the model's memory, as all texts here */
     const char *module;    /* NULL: the kernel itself */
     const char *prototype; /* from BTF, or NULL */
-    const char *file;      /* "net/ipv4/tcp_output.c", where it is known, or NULL */
+    const char *file;      /* "net/ipv4/tcp_output.c", where it is known, or NULL; of the program, or of the model's memory */
     unsigned line;         /* 0: unknown */
     uint64_t address;
     enum flow_layer layer;

@@ -108,6 +108,13 @@ static enum flow_tag tag_of(const struct making *making, uint32_t call) {
 }
 
 /* Where the ways of two recordings part is always shown. */
+/* From one source file into another; where they are not known, from one layer into another. */
+static bool crosses_border(const struct flow_function *from, const struct flow_function *to) {
+    if (!from->file || !to->file)
+        return from->layer != to->layer;
+    return strcmp(from->file, to->file) != 0;
+}
+
 static bool is_shown(const struct making *making, uint32_t index, uint32_t above) {
     const struct flow_model *model = making->chart->model;
     const struct flow_call *call = &model->calls[index];
@@ -122,7 +129,7 @@ static bool is_shown(const struct making *making, uint32_t index, uint32_t above
         return function->landmark;
     case FLOW_LEVEL_BORDERS:
         return function->landmark || (function->layer != FLOW_ELSEWHERE && !function->helper &&
-                                      function->layer != model->functions[model->calls[above].function].layer);
+                                      crosses_border(&model->functions[model->calls[above].function], function));
     case FLOW_LEVEL_NET:
         return function->layer != FLOW_ELSEWHERE;
     case FLOW_LEVEL_ALL:

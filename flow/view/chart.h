@@ -21,7 +21,7 @@
 enum flow_level {
     FLOW_LEVEL_OUTLINE, /* system calls, packets, states; the transport's landmarks, a chain a line: the life of a connection on a page */
     FLOW_LEVEL_LAYERS,  /* chains of landmarks, a box a layer: a system call on a page */
-    FLOW_LEVEL_BORDERS, /* landmarks, and calls that cross from one layer into another */
+    FLOW_LEVEL_BORDERS, /* landmarks, and calls that cross from one source file into another */
     FLOW_LEVEL_NET,     /* all but what is outside of net/ */
     FLOW_LEVEL_ALL,
 };

@@ -16,6 +16,7 @@
 #include "flow/decode/decode.h"
 #include "flow/decode/testing.h"
 #include "flow/view/chart.h"
+#include "flow/view/testing.h"
 
 #define UNPACKED_MAX ((size_t)64 << 20)
 
@@ -169,6 +170,22 @@ static void test_every_arrow_of_a_call_was_recorded(void **state) {
     }
 }
 
+/* tcp_v4_connect() and tcp_connect() are of one layer, and of two files. */
+static void test_a_call_into_another_source_file_is_shown_at_level_2(void **state) {
+    _cleanup_(flow_model_freep) struct flow_model *small = test_model_new();
+
+    for (unsigned same = 0; same < 2; same++) {
+        size_t found = 0;
+        small->functions[2].landmark = false;
+        if (same)
+            small->functions[2].file = small->functions[1].file;
+        _cleanup_(flow_chart_freep) struct flow_chart *chart = chart_of(small, NULL, FLOW_LEVEL_BORDERS);
+        for (size_t i = 0; i < chart->box_count; i++)
+            found += strcmp(flow_box_text(chart, &chart->boxes[i]), "tcp_connect") == 0;
+        assert_int_equal(found, !same);
+    }
+}
+
 static void test_levels_show_more_and_the_last_one_everything(void **state) {
     size_t before = 0, calls = 0;
 
@@ -226,6 +243,7 @@ int main(void) {
         cmocka_unit_test(test_a_page_has_as_much_as_goes_on_it),
         cmocka_unit_test(test_the_life_of_a_connection_is_a_page),
         cmocka_unit_test(test_every_arrow_of_a_call_was_recorded),
+        cmocka_unit_test(test_a_call_into_another_source_file_is_shown_at_level_2),
         cmocka_unit_test(test_levels_show_more_and_the_last_one_everything),
         cmocka_unit_test(test_texts_end_with_what_was_not_seen),
         cmocka_unit_test(test_names_of_anybodys_stay_inside_of_their_quotes),

@@ -192,6 +192,8 @@ static void put_call(struct tree *tree, uint32_t index, unsigned level, bool las
         flow_out_name(tree->out, function->module);
         flow_out_puts(tree->out, "]");
     }
+    if (function->file && function->line > 0)
+        flow_out_printf(tree->out, "  %s:%u", function->file, function->line);
     if (tree->repeated[index] > 0) {
         flow_words_duration(tree->repeated_ns[index] + call->end_ns - call->begin_ns, duration, sizeof(duration));
         flow_out_printf(tree->out, "  %u times, %s in all", tree->repeated[index] + 1, duration);
