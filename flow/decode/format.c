@@ -15,7 +15,7 @@ static const struct {
 } kinds[] = {
     {"funcgraph_entry", FLOW_EVENT_ENTRY},
     {"funcgraph_exit", FLOW_EVENT_EXIT},
-    {"state", FLOW_EVENT_STATE},
+    {"inet_sock_set_state", FLOW_EVENT_STATE},
     {"packet", FLOW_EVENT_PACKET},
     {"sent", FLOW_EVENT_SENT},
     {"answer", FLOW_EVENT_ANSWER},
@@ -27,26 +27,24 @@ static const struct {
     {"close", FLOW_EVENT_SOCKET},
     {"datagram", FLOW_EVENT_DATAGRAM},
     {"datagram_sent", FLOW_EVENT_DATAGRAM_SENT},
-    {"inet_sock_set_state", FLOW_EVENT_STATE},
 };
 
 static const char *const field_names[FLOW_FIELDS_] = {
     [FLOW_FIELD_PID] = "common_pid", [FLOW_FIELD_FUNC] = "func",     [FLOW_FIELD_DEPTH] = "depth", [FLOW_FIELD_PROBE_IP] = "__probe_ip",
-    [FLOW_FIELD_SK] = "sk",          [FLOW_FIELD_CHILD] = "child",   [FLOW_FIELD_OWN] = "own",     [FLOW_FIELD_OLD] = "old",
-    [FLOW_FIELD_NEW] = "new",        [FLOW_FIELD_FAMILY] = "family", [FLOW_FIELD_SPORT] = "sport", [FLOW_FIELD_DPORT] = "dport",
-    [FLOW_FIELD_SADDR] = "saddr",    [FLOW_FIELD_DADDR] = "daddr",   [FLOW_FIELD_S6A] = "s6a",     [FLOW_FIELD_S6B] = "s6b",
-    [FLOW_FIELD_D6A] = "d6a",        [FLOW_FIELD_D6B] = "d6b",       [FLOW_FIELD_SEQ] = "seq",     [FLOW_FIELD_ACK] = "ack",
-    [FLOW_FIELD_END] = "end",        [FLOW_FIELD_OFF] = "off",       [FLOW_FIELD_FLAGS] = "flags", [FLOW_FIELD_OCTETS] = "octets",
-    [FLOW_FIELD_HEAD] = "head",      [FLOW_FIELD_REST] = "rest",
+    [FLOW_FIELD_SK] = "sk",          [FLOW_FIELD_CHILD] = "child",   [FLOW_FIELD_OWN] = "own",     [FLOW_FIELD_OLD] = "oldstate",
+    [FLOW_FIELD_NEW] = "newstate",   [FLOW_FIELD_FAMILY] = "family", [FLOW_FIELD_SPORT] = "sport", [FLOW_FIELD_DPORT] = "dport",
+    [FLOW_FIELD_SADDR] = "saddr",    [FLOW_FIELD_DADDR] = "daddr",   [FLOW_FIELD_SEQ] = "seq",     [FLOW_FIELD_END] = "end",
+    [FLOW_FIELD_FLAGS] = "flags",    [FLOW_FIELD_OCTETS] = "octets", [FLOW_FIELD_HEAD] = "head",   [FLOW_FIELD_REST] = "rest",
 };
 
-/* Fields of inet_sock_set_state, the kernel's own event; IPv6 addresses are two numbers here. */
+/* Fields that the kernel's own event calls otherwise, and its IPv6 addresses, which are two numbers here. */
 static const struct {
     const char *name;
     enum flow_field_name field, second;
 } other_names[] = {
-    {"skaddr", FLOW_FIELD_SK, FLOW_FIELDS_},      {"oldstate", FLOW_FIELD_OLD, FLOW_FIELDS_},   {"newstate", FLOW_FIELD_NEW, FLOW_FIELDS_},
-    {"saddr_v6", FLOW_FIELD_S6A, FLOW_FIELD_S6B}, {"daddr_v6", FLOW_FIELD_D6A, FLOW_FIELD_D6B},
+    {"skaddr", FLOW_FIELD_SK, FLOW_FIELDS_},
+    {"saddr_v6", FLOW_FIELD_S6A, FLOW_FIELD_S6B},
+    {"daddr_v6", FLOW_FIELD_D6A, FLOW_FIELD_D6B},
 };
 
 bool flow_span_number(struct flow_span span, unsigned base, uint64_t *ret_number) {
@@ -118,7 +116,7 @@ static void take_field(struct flow_format *format, struct flow_span line) {
     if (!flow_format_field(line, &name, &offset, &size) || offset > OFFSET_MAX)
         return;
     for (size_t i = 0; i < FLOW_FIELDS_; i++)
-        if (flow_span_is(name, field_names[i]))
+        if (field_names[i] && flow_span_is(name, field_names[i]))
             set_field(format, (enum flow_field_name)i, offset, size);
     for (size_t i = 0; i < KITH_ARRAY_SIZE(other_names); i++) {
         bool is_pair = other_names[i].second != FLOW_FIELDS_;

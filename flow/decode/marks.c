@@ -34,8 +34,8 @@ static void fill_state(struct flow_mark *mark, const struct flow_format *format,
     mark->state.remote = address(format, data, family, remote);
 }
 
-/* As it is on the wire: RFC 9293. */
-static void fill_from_header(struct flow_mark *mark, const struct flow_format *format, const uint8_t *data) {
+/* Of a whole segment, made or received, as it is on the wire: RFC 9293. */
+static void fill_segment(struct flow_mark *mark, const struct flow_format *format, const uint8_t *data) {
     struct {
         uint16_t source, destination;
         uint32_t sequence, acknowledged;
@@ -45,6 +45,8 @@ static void fill_from_header(struct flow_mark *mark, const struct flow_format *f
 
     static_assert(sizeof(header) == sizeof(words), "two words of the header");
     memcpy(&header, words, sizeof(header));
+    mark->type = FLOW_MARK_PACKET;
+    mark->packet.sent = format->kind == FLOW_EVENT_ANSWER;
     mark->packet.source = be16toh(header.source);
     mark->packet.destination = be16toh(header.destination);
     mark->packet.sequence = be32toh(header.sequence);
@@ -52,24 +54,6 @@ static void fill_from_header(struct flow_mark *mark, const struct flow_format *f
     mark->packet.flags = header.flags;
     mark->packet.octets = (uint32_t)flow_format_get(format, data, FLOW_FIELD_OCTETS);
     mark->packet.octets -= (header.offset >> 4) * 4U <= mark->packet.octets ? (header.offset >> 4) * 4U : 0;
-}
-
-/* Of a whole segment. Numbers in network order were read as little-endian ones. */
-static void fill_segment(struct flow_mark *mark, const struct flow_format *format, const uint8_t *data) {
-    uint32_t header = (uint32_t)(flow_format_get(format, data, FLOW_FIELD_OFF) >> 4) * 4;
-
-    mark->type = FLOW_MARK_PACKET;
-    if (format->fields[FLOW_FIELD_HEAD].size > 0) {
-        fill_from_header(mark, format, data);
-        return;
-    }
-    mark->packet.source = __builtin_bswap16((uint16_t)flow_format_get(format, data, FLOW_FIELD_SPORT));
-    mark->packet.destination = __builtin_bswap16((uint16_t)flow_format_get(format, data, FLOW_FIELD_DPORT));
-    mark->packet.sequence = __builtin_bswap32((uint32_t)flow_format_get(format, data, FLOW_FIELD_SEQ));
-    mark->packet.acknowledged = __builtin_bswap32((uint32_t)flow_format_get(format, data, FLOW_FIELD_ACK));
-    mark->packet.flags = (uint8_t)flow_format_get(format, data, FLOW_FIELD_FLAGS);
-    mark->packet.octets = (uint32_t)flow_format_get(format, data, FLOW_FIELD_OCTETS);
-    mark->packet.octets -= header <= mark->packet.octets ? header : 0;
 }
 
 /* The sequence number behind it counts SYN and FIN as well. */
@@ -113,7 +97,6 @@ static bool fill(struct flow_mark *mark, const struct flow_format *format, const
     case FLOW_EVENT_PACKET:
     case FLOW_EVENT_ANSWER:
         fill_segment(mark, format, data);
-        mark->packet.sent = format->kind == FLOW_EVENT_ANSWER;
         return true;
     case FLOW_EVENT_SENT:
         fill_sent(mark, format, data);

@@ -204,7 +204,7 @@ static void test_a_format_is_read_as_libtraceevent_reads_it(void **state) {
         for (size_t k = 0; k < KITH_ARRAY_SIZE(names); k++) {
             const struct tep_format_field *field = tep_find_field(event, texts[k]);
             if (!field && names[k] == FLOW_FIELD_SK)
-                field = tep_find_field(event, "skaddr"); /* in the kernel's own event */
+                field = tep_find_field(event, "skaddr");
             assert_int_equal(format.fields[names[k]].size, field ? field->size : 0);
             if (field)
                 assert_int_equal(format.fields[names[k]].offset, field->offset);
