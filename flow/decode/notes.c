@@ -46,9 +46,8 @@ static int note_cuts(struct flow_build *build) {
         return 0;
     return flow_build_note(build, false,
                            flow_texts_printf(&build->texts,
-                                             "Left out: %" PRIu64
-                                             " calls that lead a softirq to its packets (net_rx_action, process_backlog), %" PRIu64
-                                             " of timers, tasklets and RCU.",
+                                             "Left out: %" PRIu64 " calls that lead a softirq to its packets or to none (net_rx_action, "
+                                             "process_backlog, __local_bh_enable_ip), %" PRIu64 " of timers, tasklets and RCU.",
                                              build->cut_frames, build->cut_noise));
 }
 

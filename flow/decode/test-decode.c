@@ -10,10 +10,10 @@
 #include "flow/decode/decode.h"
 #include "flow/decode/testing.h"
 
-enum { CONNECT, QUEUE, SOFTIRQ, RECEIVE, RCV, TIMER, RELEASE, DO_RCV, LEAF, ACCEPT };
+enum { CONNECT, QUEUE, SOFTIRQ, RECEIVE, RCV, TIMER, RELEASE, DO_RCV, LEAF, ACCEPT, ENABLE };
 #define NAMES                                                                                                                              \
     "__x64_sys_connect __dev_queue_xmit net_rx_action __netif_receive_skb ip_rcv run_timer_softirq release_sock tcp_v4_do_rcv tcp_ack "    \
-    "inet_csk_accept"
+    "inet_csk_accept __local_bh_enable_ip"
 #define META "{\"kernel\": \"6.1\", \"roles\": {\"7\": \"client\", \"8\": \"server\"}}"
 
 static struct flow_model *decode(struct maker *maker) {
@@ -194,6 +194,27 @@ static void test_each_packet_is_a_root_in_the_softirq_lane(void **state) {
     assert_true(has_note(model, "2 of timers", false));
 }
 
+static void test_softirqs_that_could_have_run_and_did_not_are_left_out(void **state) {
+    struct maker *maker = *state;
+    maker_entry(maker, 0, 1000, 7, ENABLE, 0); /* nothing in it: gone */
+    maker_exit(maker, 0, 1010, 7, ENABLE, 0);
+    maker_entry(maker, 0, 1020, 7, ENABLE, 0); /* a packet in it */
+    maker_entry(maker, 0, 1030, 7, RECEIVE, 1);
+    maker_exit(maker, 0, 1040, 7, RECEIVE, 1);
+    maker_exit(maker, 0, 1050, 7, ENABLE, 0);
+    maker_entry(maker, 0, 1060, 7, CONNECT, 0); /* part of a call */
+    maker_entry(maker, 0, 1070, 7, ENABLE, 1);
+    maker_exit(maker, 0, 1080, 7, ENABLE, 1);
+    maker_exit(maker, 0, 1090, 7, CONNECT, 0);
+    _cleanup_(flow_model_freep) struct flow_model *model = decode(maker);
+    static const char *const kept[] = {"__local_bh_enable_ip", "__netif_receive_skb", "__x64_sys_connect", "__local_bh_enable_ip"};
+
+    assert_int_equal(model->call_count, KITH_ARRAY_SIZE(kept));
+    for (uint32_t i = 0; i < model->call_count; i++)
+        assert_string_equal(name_of(model, i), kept[i]);
+    assert_true(has_note(model, "Left out: 1 calls that lead a softirq", false));
+}
+
 static void test_a_probe_belongs_to_the_function_that_it_is_at(void **state) {
     struct maker *maker = *state;
     make_softirq(maker);
@@ -335,6 +356,7 @@ int main(void) {
         TEST(test_a_call_without_its_end_ends_with_its_caller_or_the_next_call),
         TEST(test_calls_that_began_before_the_recording_hold_what_they_called),
         TEST(test_each_packet_is_a_root_in_the_softirq_lane),
+        TEST(test_softirqs_that_could_have_run_and_did_not_are_left_out),
         TEST(test_a_probe_belongs_to_the_function_that_it_is_at),
         TEST(test_work_below_release_sock_was_put_off),
         TEST(test_without_roles_who_connects_is_the_client),

@@ -114,6 +114,8 @@ static int read_once(const char *path, struct contents *contents, struct kith_er
         ;
     if (WIFEXITED(status) && WEXITSTATUS(status) == EXEC_FAILED)
         return kith_error_set(error, -ENOENT, "%s: dpkg-deb, which reads packages, cannot be started; the package dpkg has it", path);
+    if (r == -EBADMSG)
+        return kith_error_set(error, r, "%s: the package is broken", path);
     return r < 0 ? kith_error_set(error, r, "%s: the package cannot be read: %s", path, kith_error_name(r)) : 0;
 }
 

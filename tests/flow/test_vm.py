@@ -107,6 +107,13 @@ def test_a_kernel_that_cannot_be_recorded_is_told_with_what_to_do(test):
         assert os.listdir(test.path('')) == ['vmlinux']
 
 
+def test_a_package_that_is_broken_is_told(test):
+    Path(test.path('linux.deb')).write_bytes(b'!<arch>\ndebian-binary   ')
+    result = test.run('flow', 'record', '--vm', '--kernel', test.path('linux.deb'), '-o', test.path('x'), '--scenario', 'tcp')
+    assert (result.returncode, result.error) == (1, f'kith: {test.path("linux.deb")}: the package is broken\n'), result
+    assert os.listdir(test.path('')) == ['linux.deb']
+
+
 def test_a_guest_that_dies_leaves_its_last_words(test):
     # An ELF file with nothing in it that could run: QEMU refuses it.
     Path(test.path('vmlinux')).write_bytes(b'\x7fELF\2\1\1' + bytes(200) + ABLE)
