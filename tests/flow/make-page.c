@@ -75,15 +75,13 @@ static int write_chart(const struct flow_model *model, enum flow_level level, FI
 }
 
 static int write_page(const struct flow_model *model, const char *chart, const char *call, FILE *file) {
-    _cleanup_(flow_selection_deinit) struct flow_selection selection = {0};
+    const struct flow_page_first first = {.select = {.call = call}, .level = FLOW_LEVEL_ALL};
     _cleanup_(freep) char *svg = NULL, *html = NULL;
     size_t svg_size = 0, size = 0;
     int r = chart ? kith_file_read(AT_FDCWD, chart, FLOW_UNPACKED_MAX, &svg, &svg_size) : 0;
 
     if (r == 0)
-        r = flow_select(model, &(struct flow_select){.call = call}, &selection, NULL);
-    if (r == 0)
-        r = flow_view_page(model, &selection, svg, svg_size, &html, &size);
+        r = flow_view_page(model, &first, svg, svg_size, &html, &size);
     return r == 0 ? write_all(file, html, size) : r;
 }
 
