@@ -13,7 +13,7 @@
 #include "flow/view/chart.h"
 #include "flow/view/select.h"
 
-/* A file of 60 MB, whose tree Chromium has up 3.4 s after its script began (2 cores): more is to be narrowed first. */
+/* A file of 60 MB, whose tree Chromium has up 3.8 s after its script began (2 cores, busy): more is to be narrowed first. */
 #define FLOW_PAGE_CALLS_MAX 300000
 
 /* What the tree shows at first; the page has controls for each of these. */

@@ -94,6 +94,7 @@
   /* Tree: a list is made when it is opened for the first time. ------------------------------------------------------------ */
   const rows = new Map();
   let chosen = null;
+  let found = new Set(); /* what the search has found */
 
   const makeLink = (text, call) => {
     const link = make("span", "flag link", text);
@@ -103,7 +104,7 @@
   const isLeaf = (call) => call.inside.length === 0;
   const makeRow = (call, depth) => {
     const item = make("li");
-    const row = make("div", "row " + call.lane + (depth === 0 ? " root" : ""));
+    const row = make("div", "row " + call.lane + (depth === 0 ? " root" : "") + (found.has(call) ? " hit" : ""));
     item.setAttribute("role", "none");
     row.setAttribute("role", "treeitem");
     row.setAttribute("aria-level", String(depth + 1));
@@ -414,7 +415,7 @@
   for (const side of [byId("tree"), chart]) side.addEventListener("pointerleave", () => { tip.hidden = true; });
 
   /* Search ------------------------------------------------------------------------------------------------------------ */
-  const HITS_SHOWN = 500;
+  const HITS_OPENED = 50; /* of many the others are opened when they are turned to */
   let hits = [], hit = -1;
   const show = () => {
     const asked = byId("search").value !== "";
@@ -423,14 +424,12 @@
   };
   function search() {
     const text = byId("search").value.trim().toLowerCase();
-    for (const entry of rows.values()) entry.row.classList.remove("hit");
-    for (const box of [...boxes.values()].flat()) box.classList.remove("hit");
     hits = text === "" ? [] : model.calls.filter((call) => call.shown && nameOf(call).toLowerCase().includes(text));
     hit = hits.length > 0 ? 0 : -1;
-    for (const call of hits.slice(0, HITS_SHOWN)) {
-      reveal(call).row.classList.add("hit");
-      for (const box of boxes.get(call.index) || []) box.classList.add("hit");
-    }
+    found = new Set(hits);
+    for (const entry of rows.values()) entry.row.classList.toggle("hit", found.has(entry.call));
+    for (const [index, of] of boxes) for (const box of of) box.classList.toggle("hit", found.has(calls.get(index)));
+    for (const call of hits.slice(0, HITS_OPENED)) reveal(call);
     show();
   }
   const turn = (by) => {
