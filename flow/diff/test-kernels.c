@@ -167,6 +167,8 @@ static void test_a_chart_of_both_marks_what_only_one_has(void **state) {
     assert_non_null(strstr(dot, "\"+ secure_tcp_seq_and_ts_off\""));
     assert_non_null(strstr(dot, "\"\u2212 secure_tcp_seq\""));
     assert_non_null(strstr(dot, "only before"));
+    assert_non_null(strstr(dot, "label=\"SYN"));
+    assert_null(strstr(dot, "SYN  seq")); /* each has its own */
     assert_non_null(strstr(dot, "before: Functions that the compiler inlined"));
     free(dot);
     free(tags);
