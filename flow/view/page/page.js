@@ -18,7 +18,8 @@
   const narrow = makeNarrowing(model, {of: start.words, given: start.given});
   let wanted = {...everything(), ...start.narrow};
   if (start.lane) wanted.lanes = new Set([start.lane]);
-  const isNarrowed = () => start.part || wanted.call || wanted.from || wanted.to || wanted.socket || wanted.depth > 0 || wanted.lanes.size < LANES.length;
+  const isNarrowed = () => start.part || wanted.call || wanted.from || wanted.to || wanted.socket || wanted.depth > 0 ||
+    wanted.lanes.size < LANES.length;
 
   /* What stands for a call: itself, or the nearest shown one that led to it. */
   const shownOf = (call) => (call && !call.shown ? call.above : call);
@@ -70,6 +71,8 @@
       case "state": return mark.before + arrow + mark.after + "  " + [mark.local, mark.remote].filter(Boolean).join(arrow);
       case "packet": return (mark.sent ? "sent " : "received ") + mark.flags + " seq " + mark.sequence + " ack " + mark.acknowledged +
         ", " + mark.octets + " octets, port " + mark.source + arrow + mark.destination;
+      case "datagram": return (mark.sent ? "sent" : "received") + " a datagram, " + mark.octets + " octets, port " + mark.source + arrow +
+        mark.destination;
       case "link": return "listener " + mark.socket + " has a child: " + mark.child;
       case "accept": return "accepted: socket " + mark.socket;
       case "lost": return mark.events + " events were lost here";
@@ -79,7 +82,7 @@
   /* What a closed tree is about: its packets and states, without those that repeat. */
   const TAGS_MAX = 6;
   const tags = (call) => {
-    const short = {packet: (mark) => mark.flags, state: (mark) => mark.before + arrow + mark.after};
+    const short = {packet: (mark) => mark.flags, datagram: () => "datagram", state: (mark) => mark.before + arrow + mark.after};
     const texts = call.below.filter((mark) => short[mark.type]).map((mark) => short[mark.type](mark))
       .filter((text, at, all) => text !== all[at - 1]);
     return texts.length > TAGS_MAX ? [...texts.slice(0, TAGS_MAX), "\u2026"] : texts;
