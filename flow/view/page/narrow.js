@@ -47,6 +47,8 @@ const makeNarrowing = (model, words) => {
       shown[at] &= levels[at] <= depth;
     }
   };
+  /* From one source file into another; where they are not known, from one layer into another. */
+  const crossesBorder = (from, to) => (from.file && to.file ? from.file !== to.file : from.layer !== to.layer);
   const OUTLINE = 0, LAYERS = 1, BORDERS = 2, NET = 3;
   const isOfLevel = (level, call, above) => {
     const about = functions[call.function];
@@ -54,7 +56,7 @@ const makeNarrowing = (model, words) => {
     if (level === OUTLINE) return about.landmark && about.layer === "transport";
     if (level === LAYERS) return about.landmark;
     if (level === BORDERS)
-      return about.landmark || (about.layer !== "elsewhere" && !about.helper && about.layer !== functions[above.function].layer);
+      return about.landmark || (about.layer !== "elsewhere" && !about.helper && crossesBorder(functions[above.function], about));
     return level !== NET || about.layer !== "elsewhere";
   };
 
