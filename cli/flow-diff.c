@@ -70,6 +70,9 @@ static int take_option(void *state, int key, const char *value) {
     }
 }
 
+/* As diff(1) has it. */
+enum { DIFF_SAME = 0, DIFF_OTHER = 1, DIFF_ERROR = 2 };
+
 static int write_stdout(void *userdata, const void *data, size_t size) {
     return cli_output(data, size);
 }
@@ -109,6 +112,7 @@ static bool is_recording(const char *path) {
     return fd < 0 || (read(fd, octets, sizeof(octets)) == sizeof(octets) && memcmp(octets, FLOW_MAGIC, sizeof(octets)) == 0);
 }
 
+/* Returns DIFF_SAME, DIFF_OTHER, or a negative errno. */
 static int with_recording(const struct compare *compare, const struct flow_model *before, const char *path, struct kith_error *error) {
     _cleanup_(flow_model_freep) struct flow_model *after = NULL;
     _cleanup_(flow_diff_freep) struct flow_diff *diff = NULL;
@@ -118,7 +122,7 @@ static int with_recording(const struct compare *compare, const struct flow_model
         r = flow_diff_new(before, after, &diff);
     if (r == 0)
         r = compare->view == CHART ? draw(compare, diff, error) : print(compare, diff);
-    return r;
+    return r == 0 && !flow_diff_is_none(diff) ? DIFF_OTHER : r;
 }
 
 static int with_types(const struct compare *compare, const struct flow_model *before, const char *path, struct kith_error *error) {
@@ -128,7 +132,9 @@ static int with_types(const struct compare *compare, const struct flow_model *be
 
     if (r == 0)
         r = flow_diff_new_types(before, btf, path, &diff);
-    return r == 0 ? print(compare, diff) : r;
+    if (r == 0)
+        r = print(compare, diff);
+    return r == 0 && !flow_diff_is_none(diff) ? DIFF_OTHER : r;
 }
 
 static int run(const struct cli_verb *verb, int argc, char **argv) {
@@ -152,7 +158,7 @@ static int run(const struct cli_verb *verb, int argc, char **argv) {
         r = recording ? with_recording(&compare, before, words[1], &error) : with_types(&compare, before, words[1], &error);
     if (r < 0 && error.code == 0)
         kith_error_set(&error, r, "%s", kith_error_name(r));
-    return r < 0 ? cli_fail(&error) : CLI_OK;
+    return r < 0 ? (cli_fail(&error), DIFF_ERROR) : r;
 }
 
 const struct cli_verb cli_flow_diff = {

@@ -204,8 +204,11 @@ static int write_page(const char *file, const char *html, size_t size) {
     return r == 0 && close(KITH_STEAL_FD(fd)) < 0 ? -errno : r;
 }
 
+/* The chart is what was asked for. The page has everything, and begins with what was asked for. */
 static int draw_page(const struct draw *draw, const struct flow_model *model, const struct flow_selection *selection,
                      struct kith_error *ret_error) {
+    enum flow_level level = draw->level == CLI_FLOW_LEVEL_PAGE ? FLOW_LEVEL_ALL : (enum flow_level)draw->level;
+    const struct flow_page_first first = {draw->select, level};
     char *dot = NULL, *svg = NULL, *html = NULL;
     size_t dot_size = 0, svg_size = 0, html_size = 0;
 
@@ -213,7 +216,7 @@ static int draw_page(const struct draw *draw, const struct flow_model *model, co
     if (r == 0)
         r = cli_graphviz_text(dot, dot_size, "svg", &svg, &svg_size, ret_error);
     if (r == 0)
-        r = flow_view_page(model, selection, svg, svg_size, &html, &html_size);
+        r = flow_view_page(model, &first, svg, svg_size, &html, &html_size);
     if (r == -E2BIG && html == NULL && svg != NULL)
         kith_error_set(ret_error, r, "a page of more than %d calls, which a browser does not cope with", FLOW_PAGE_CALLS_MAX);
     if (r == 0)

@@ -18,7 +18,8 @@ struct side {
     const uint32_t *number_of;
     const char **prototypes; /* of a name; NULL: not known */
     uint8_t *occurs;         /* a name */
-    struct pairs callers;
+    uint8_t *layers;         /* of a name that occurs */
+    struct pairs callers;    /* behind the names are those of who is called by nobody, a lane each */
 };
 
 struct comparison {
@@ -46,19 +47,20 @@ static void fill_functions(struct side *side) {
     for (size_t i = 0; i < side->model->function_count; i++) {
         const struct flow_function *function = &side->model->functions[i];
         side->occurs[side->number_of[i]] |= function->calls > 0;
+        if (function->calls > 0)
+            side->layers[side->number_of[i]] = (uint8_t)function->layer;
         if (function->prototype)
             side->prototypes[side->number_of[i]] = function->prototype;
     }
 }
 
-static void fill_callers(struct side *side) {
+static void fill_callers(struct side *side, uint32_t names) {
     const struct flow_model *model = side->model;
 
     for (size_t i = 0; i < model->call_count; i++) {
         const struct flow_call *call = &model->calls[i];
-        if (call->parent != FLOW_NONE)
-            side->callers.keys[side->callers.count++] =
-                (uint64_t)side->number_of[call->function] << 32 | side->number_of[model->calls[call->parent].function];
+        uint32_t caller = call->parent != FLOW_NONE ? side->number_of[model->calls[call->parent].function] : names + call->lane;
+        side->callers.keys[side->callers.count++] = (uint64_t)side->number_of[call->function] << 32 | caller;
     }
     make_unique(&side->callers);
 }
@@ -67,17 +69,19 @@ static int side_init(struct side *side, const struct flow_model *model, const st
     *side = (struct side){.model = model, .number_of = number_of};
     side->prototypes = calloc(names->count + 1, sizeof(*side->prototypes));
     side->occurs = calloc(names->count + 1, 1);
+    side->layers = calloc(names->count + 1, 1);
     side->callers.keys = malloc((model->call_count + 1) * sizeof(uint64_t));
-    if (!side->prototypes || !side->occurs || !side->callers.keys)
+    if (!side->prototypes || !side->occurs || !side->layers || !side->callers.keys)
         return -ENOMEM;
     fill_functions(side);
-    fill_callers(side);
+    fill_callers(side, (uint32_t)names->count);
     return 0;
 }
 
 static void side_deinit(struct side *side) {
     free(side->prototypes);
     free(side->occurs);
+    free(side->layers);
     free(side->callers.keys);
 }
 
@@ -114,14 +118,23 @@ static size_t range_of(const struct pairs *pairs, uint32_t first, size_t *ret_be
     return ends[1];
 }
 
+static const char *caller_name(const struct comparison *comparison, uint32_t number) {
+    static const char *const nobody[FLOW_LANES_] = {[FLOW_CLIENT] = "nobody (client)",
+                                                    [FLOW_SOFTIRQ] = "nobody (softirq)",
+                                                    [FLOW_SERVER] = "nobody (server)",
+                                                    [FLOW_OTHER] = "nobody (other)"};
+
+    return number < comparison->names.count ? comparison->names.names[number].text : nobody[number - comparison->names.count];
+}
+
 static bool has_moved(const struct comparison *comparison, uint32_t number, struct flow_diff_item *item) {
     const struct pairs *before = &comparison->sides[0].callers, *after = &comparison->sides[1].callers;
     size_t b, a, b_end = range_of(before, number, &b), a_end = range_of(after, number, &a);
 
     if (b == b_end || a == a_end)
         return false;
-    item->before = comparison->names.names[(uint32_t)before->keys[b]].text;
-    item->after = comparison->names.names[(uint32_t)after->keys[a]].text;
+    item->before = caller_name(comparison, (uint32_t)before->keys[b]);
+    item->after = caller_name(comparison, (uint32_t)after->keys[a]);
     while (b < b_end && a < a_end) {
         if (before->keys[b] == after->keys[a])
             return false;
@@ -135,24 +148,27 @@ static bool has_moved(const struct comparison *comparison, uint32_t number, stru
 
 static int compare_functions(struct comparison *comparison) {
     const struct side *before = &comparison->sides[0], *after = &comparison->sides[1];
+    struct flow_diff *diff = comparison->diff;
     int r = 0;
 
     for (uint32_t i = 0; r == 0 && i < comparison->names.count; i++) {
         struct flow_diff_item item = {.function = comparison->names.names[i].text};
         if (before->occurs[i] != after->occurs[i]) {
             item.difference = before->occurs[i] ? FLOW_GONE : FLOW_NEW;
-            r = flow_diff_add(comparison->diff, &item);
+            r = flow_diff_add(diff, &item);
             continue;
         }
         if (!before->occurs[i])
             continue;
         if (has_moved(comparison, i, &item)) {
             item.difference = FLOW_MOVED;
-            r = flow_diff_add(comparison->diff, &item);
+            r = flow_diff_add(diff, &item);
         }
+        if (r == 0 && before->layers[i] != after->layers[i])
+            r = flow_diff_add(diff, &(struct flow_diff_item){item.function, FLOW_LAYER, flow_layer_name(before->layers[i]),
+                                                             flow_layer_name(after->layers[i])});
         if (r == 0 && before->prototypes[i] && after->prototypes[i] && !flow_prototype_is_same(before->prototypes[i], after->prototypes[i]))
-            r = flow_diff_add(comparison->diff,
-                              &(struct flow_diff_item){item.function, FLOW_PROTOTYPE, before->prototypes[i], after->prototypes[i]});
+            r = flow_diff_add(diff, &(struct flow_diff_item){item.function, FLOW_PROTOTYPE, before->prototypes[i], after->prototypes[i]});
     }
     return r;
 }
@@ -186,12 +202,20 @@ int flow_diff_new(const struct flow_model *before, const struct flow_model *afte
     return r;
 }
 
+bool flow_diff_is_none(const struct flow_diff *diff) {
+    for (size_t i = 0; i < diff->merge.count; i++)
+        if (flow_diff_is_parting(&diff->merge, i))
+            return false;
+    return diff->count == 0;
+}
+
 struct flow_diff *flow_diff_free(struct flow_diff *diff) {
     if (!diff)
         return NULL;
     flow_merge_deinit(&diff->merge);
     flow_texts_free(diff->memory);
     free(diff->items);
+    free(diff->undecided_names);
     free(diff);
     return NULL;
 }

@@ -15,7 +15,8 @@ enum flow_difference {
     FLOW_GONE,
     FLOW_NEW,
     FLOW_PROTOTYPE, /* `before` and `after` are the prototypes */
-    FLOW_MOVED,     /* no caller in common; `before` and `after` are a caller of each */
+    FLOW_MOVED,     /* no caller in common; `before` and `after` are a caller of each, or where it was called by none: "nobody (softirq)" */
+    FLOW_LAYER,     /* `before` and `after` are the layers */
 };
 
 struct flow_diff_item {
@@ -30,15 +31,18 @@ struct flow_diff {
     const char *types;                  /* then: what these are of */
     struct flow_diff_item *items;
     size_t count, room;
-    struct flow_merge merge;    /* none in that case */
-    size_t compared, undecided; /* functions, in that case: with a prototype, and without one */
-    void *memory;               /* of texts */
+    struct flow_merge merge;      /* none in that case */
+    size_t compared, undecided;   /* functions, in that case: with a prototype, and without one, */
+    const char **undecided_names; /* which are these, in the order of names */
+    void *memory;                 /* of texts */
 };
 
 /* Errors: -ENOMEM. */
 int flow_diff_new(const struct flow_model *before, const struct flow_model *after, struct flow_diff **ret_diff);
 struct flow_diff *flow_diff_free(struct flow_diff *diff);
 KITH_DEFINE_CLEANUP(struct flow_diff *, flow_diff_free)
+/* No function differs, and no ways part. */
+bool flow_diff_is_none(const struct flow_diff *diff);
 /* For who makes one. Errors: -ENOMEM. */
 int flow_diff_add(struct flow_diff *diff, const struct flow_diff_item *item);
 

@@ -65,6 +65,7 @@ static void test_a_recording_does_not_differ_from_itself(void **state) {
 
     assert_int_equal(flow_diff_new(model, model, &diff), 0);
     assert_int_equal(diff->count, 0);
+    assert_true(flow_diff_is_none(diff));
     char *text = view(flow_view_diff, diff);
     assert_non_null(strstr(text, "no function differs"));
     free(text);
@@ -93,6 +94,39 @@ static void test_gone_new_moved_and_changed_functions_are_told(void **state) {
     assert_int_equal(json_array_size(json_object_get(json, "differences")), 5);
     assert_true(json_array_size(json_object_get(json, "notes_after")) > 0);
     free(text);
+}
+
+/* Of what nobody calls the lane counts as its caller. */
+static void test_functions_that_moved_into_another_lane_or_layer_are_told(void **state) {
+    _cleanup_(flow_model_freep) struct flow_model *before = make("sys leaf", 2, "");
+    _cleanup_(flow_model_freep) struct flow_model *after = make("sys leaf", 2, "");
+    _cleanup_(flow_diff_freep) struct flow_diff *diff = NULL;
+
+    for (size_t i = 0; i < 2; i++) {
+        before->calls[i].lane = FLOW_SOFTIRQ;
+        after->calls[i].lane = FLOW_CLIENT;
+        before->functions[i].layer = FLOW_TRANSPORT;
+        after->functions[i].layer = FLOW_TRANSPORT;
+    }
+    after->functions[after->calls[1].function].layer = FLOW_IP;
+    assert_int_equal(flow_diff_new(before, after, &diff), 0);
+    assert_int_equal(diff->count, 2);
+    assert_false(flow_diff_is_none(diff));
+    char *text = view(flow_view_diff, diff);
+    assert_non_null(strstr(text, "  ~ sys  called by nobody (softirq), now by nobody (client)\n"));
+    assert_non_null(strstr(text, "  ~ leaf  in the layer transport, now in IP\n"));
+    free(text);
+}
+
+static void test_a_function_that_somebody_calls_now_has_moved(void **state) {
+    _cleanup_(flow_model_freep) struct flow_model *before = make("leaf", 1, "");
+    _cleanup_(flow_model_freep) struct flow_model *after = make("sys leaf", 2, "");
+    _cleanup_(flow_diff_freep) struct flow_diff *diff = NULL;
+
+    assert_int_equal(flow_diff_new(before, after, &diff), 0);
+    assert_true(has(diff, "sys", FLOW_NEW));
+    assert_true(has(diff, "leaf", FLOW_MOVED));
+    assert_int_equal(diff->count, 2);
 }
 
 /* "sys" calls "leaf" so many times, and "other" behind it. */
@@ -170,6 +204,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_recording_does_not_differ_from_itself),
         cmocka_unit_test(test_gone_new_moved_and_changed_functions_are_told),
+        cmocka_unit_test(test_functions_that_moved_into_another_lane_or_layer_are_told),
+        cmocka_unit_test(test_a_function_that_somebody_calls_now_has_moved),
         cmocka_unit_test(test_a_loop_that_ran_more_often_is_no_other_way),
         cmocka_unit_test(test_names_of_parameters_are_no_difference),
         cmocka_unit_test(test_what_a_compiler_appends_to_a_name_is_no_difference),

@@ -167,6 +167,8 @@ static void test_a_chart_of_both_marks_what_only_one_has(void **state) {
     assert_non_null(strstr(dot, "\"+ secure_tcp_seq_and_ts_off\""));
     assert_non_null(strstr(dot, "\"\u2212 secure_tcp_seq\""));
     assert_non_null(strstr(dot, "only before"));
+    assert_non_null(strstr(dot, "label=\"SYN"));
+    assert_null(strstr(dot, "SYN  seq")); /* each has its own */
     assert_non_null(strstr(dot, "before: Functions that the compiler inlined"));
     free(dot);
     free(tags);
@@ -222,13 +224,19 @@ static void test_types_of_another_kernel_tell_what_is_gone_or_changed_there(void
     assert_non_null(find(compared, "tcp_v4_connect", FLOW_GONE));
     assert_int_equal(compared->count, compared->compared - 1);
     assert_true(compared->undecided > 0 && compared->undecided < 20);
+    for (size_t i = 0; i < compared->undecided; i++) {
+        assert_null(find(compared, compared->undecided_names[i], FLOW_GONE));
+        assert_true(i == 0 || strcmp(compared->undecided_names[i - 1], compared->undecided_names[i]) < 0);
+    }
     char *text = TEXT_OF(flow_view_diff, compared);
     assert_non_null(strstr(text, "after: types of other\n"));
     assert_non_null(strstr(text, "cannot be judged"));
+    assert_non_null(strstr(text, "  ? tcp_small_queue_check.isra.0\n"));
     free(text);
     text = TEXT_OF(flow_view_diff_json, compared);
     json_auto_t *json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
     assert_int_equal(json_integer_value(json_object_get(json_object_get(json, "types"), "compared")), compared->compared);
+    assert_int_equal(json_array_size(json_object_get(json_object_get(json, "types"), "undecided")), compared->undecided);
     free(text);
     flow_diff_free(compared);
     flow_btf_free(btf);

@@ -10,16 +10,20 @@
 #define NAMES_SHOWN 3
 
 static const char *const sides[] = {"before", "after"};
-static const char *const signs[] = {[FLOW_GONE] = "-", [FLOW_NEW] = "+", [FLOW_PROTOTYPE] = "!", [FLOW_MOVED] = "~"};
-static const char *const words[] = {[FLOW_GONE] = "gone", [FLOW_NEW] = "new", [FLOW_PROTOTYPE] = "prototype", [FLOW_MOVED] = "moved"};
+static const char *const signs[] = {[FLOW_GONE] = "-", [FLOW_NEW] = "+", [FLOW_PROTOTYPE] = "!", [FLOW_MOVED] = "~", [FLOW_LAYER] = "~"};
+static const char *const words[] = {
+    [FLOW_GONE] = "gone", [FLOW_NEW] = "new", [FLOW_PROTOTYPE] = "prototype", [FLOW_MOVED] = "moved", [FLOW_LAYER] = "layer"};
+/* What stands before and between the two texts. */
+static const char *const leads[][2] = {
+    [FLOW_PROTOTYPE] = {"  ", "  =>  "}, [FLOW_MOVED] = {"  called by ", ", now by "}, [FLOW_LAYER] = {"  in the layer ", ", now in "}};
 
 static void put_item(const struct flow_diff_item *item, struct flow_out *out) {
     flow_out_printf(out, "  %s ", signs[item->difference]);
     flow_out_name(out, item->function);
     if (item->before && item->after) {
-        flow_out_puts(out, item->difference == FLOW_MOVED ? "  called by " : "  ");
+        flow_out_puts(out, leads[item->difference][0]);
         flow_out_name(out, item->before);
-        flow_out_puts(out, item->difference == FLOW_MOVED ? ", now by " : "  =>  ");
+        flow_out_puts(out, leads[item->difference][1]);
         flow_out_name(out, item->after);
     }
     flow_out_puts(out, "\n");
@@ -105,6 +109,16 @@ static void put_types(const struct flow_diff *diff, struct flow_out *out) {
                     diff->undecided);
 }
 
+/* A kernel's own types have no system calls' entries, and nothing that a compiler has made of a function. */
+static void put_undecided(const struct flow_diff *diff, struct flow_out *out) {
+    flow_out_puts(out, diff->undecided > 0 ? "\nnot judged\n" : "");
+    for (size_t i = 0; i < diff->undecided; i++) {
+        flow_out_puts(out, "  ? ");
+        flow_out_name(out, diff->undecided_names[i]);
+        flow_out_puts(out, "\n");
+    }
+}
+
 int flow_view_diff(const struct flow_diff *diff, struct flow_out *out) {
     uint32_t *way = calloc(diff->merge.count + 1, sizeof(*way));
 
@@ -118,12 +132,14 @@ int flow_view_diff(const struct flow_diff *diff, struct flow_out *out) {
     flow_out_puts(out, diff->count > 0 ? "\nfunctions\n" : "\nno function differs\n");
     for (size_t i = 0; i < diff->count && out->error == 0; i++)
         put_item(&diff->items[i], out);
+    put_undecided(diff, out);
     put_ways(&diff->merge, way, out);
     free(way);
     flow_out_puts(out, diff->models[1]
                            ? "\n- gone, + new, ~ moved (no caller in common), ! prototype changed. A function is gone when it was "
                              "not called again.\n"
-                           : "\n- gone: not there, or always inlined; ! prototype changed. Types do not tell who calls whom.\n");
+                           : "\n- gone: not there, always inlined, or changed by the compiler (.isra, .constprop); ! prototype changed;\n"
+                             "? without a prototype in the recorded kernel's types. Types do not tell who calls whom.\n");
     for (size_t s = 0; s < 2 && diff->models[s]; s++)
         put_notes(diff->models[s], sides[s], out);
     return flow_out_finish(out);
@@ -148,13 +164,20 @@ static int put_model_json(const struct flow_model *model, const char *side, stru
 }
 
 static int put_types_json(const struct flow_diff *diff, struct flow_out *out) {
+    json_t *names = json_array();
     bool first = true;
 
+    for (size_t i = 0; names && i < diff->undecided; i++)
+        if (json_array_append_new(names, flow_json_text(diff->undecided_names[i])) < 0) {
+            json_decref(names);
+            names = NULL;
+        }
+    if (!names)
+        return -ENOMEM;
     flow_out_puts(out, "\"types\":");
-    int r = flow_json_put(out,
-                          json_pack("{s:o, s:I, s:I}", "of", flow_json_text(diff->types), "compared", (json_int_t)diff->compared,
-                                    "undecided", (json_int_t)diff->undecided),
-                          &first);
+    int r = flow_json_put(
+        out, json_pack("{s:o, s:I, s:o}", "of", flow_json_text(diff->types), "compared", (json_int_t)diff->compared, "undecided", names),
+        &first);
     flow_out_puts(out, ",\n");
     return r;
 }

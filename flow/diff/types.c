@@ -32,29 +32,39 @@ static bool compare(struct flow_diff *diff, const struct flow_function *function
     return true;
 }
 
-static int by_name(const void *a, const void *b) {
+static int by_function(const void *a, const void *b) {
     const struct flow_diff_item *x = a, *y = b;
     return strcmp(x->function, y->function);
 }
 
+static int by_text(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 int flow_diff_new_types(const struct flow_model *model, const struct flow_btf *btf, const char *name, struct flow_diff **ret_diff) {
     _cleanup_(flow_diff_freep) struct flow_diff *diff = calloc(1, sizeof(*diff));
-    int r = diff ? 0 : -ENOMEM;
 
+    if (!diff || !(diff->undecided_names = calloc(model->function_count + 1, sizeof(*diff->undecided_names))))
+        return -ENOMEM;
+    int r = 0;
     for (size_t i = 0; r == 0 && i < model->function_count; i++) {
         const struct flow_function *function = &model->functions[i];
         struct flow_diff_item item;
         if (function->calls == 0)
             continue;
-        diff->compared += function->prototype != NULL;
-        diff->undecided += function->prototype == NULL;
-        if (function->prototype && compare(diff, function, btf, &item, &r) && r == 0)
+        if (!function->prototype) {
+            diff->undecided_names[diff->undecided++] = function->name;
+            continue;
+        }
+        diff->compared++;
+        if (compare(diff, function, btf, &item, &r) && r == 0)
             r = flow_diff_add(diff, &item);
     }
     if (r < 0)
         return r;
     if (diff->count > 0)
-        qsort(diff->items, diff->count, sizeof(*diff->items), by_name);
+        qsort(diff->items, diff->count, sizeof(*diff->items), by_function);
+    qsort(diff->undecided_names, diff->undecided, sizeof(*diff->undecided_names), by_text);
     diff->models[0] = model;
     diff->types = name;
     *ret_diff = KITH_STEAL(diff);

@@ -266,7 +266,10 @@ static void add_packet(struct making *making, const struct flow_mark *mark) {
     if (mark->type == FLOW_MARK_DATAGRAM)
         kith_text_printf(&words, "%sdatagram", mark->packet.sent ? "" : "received: ");
     else
-        kith_text_printf(&words, "%s%s  seq %" PRIu32, mark->packet.sent ? "" : "received: ", flags, mark->packet.sequence);
+        kith_text_printf(&words, "%s%s", mark->packet.sent ? "" : "received: ", flags);
+    /* In a chart of two recordings the number is that of only one. */
+    if (mark->type != FLOW_MARK_DATAGRAM && (!making->selection->tags || tag_of(making, mark->call) != FLOW_TAG_BOTH))
+        kith_text_printf(&words, "  seq %" PRIu32, mark->packet.sequence);
     if (mark->packet.octets > 0)
         kith_text_printf(&words, ", %" PRIu32 " octets", mark->packet.octets);
     uint32_t box = add_happening(making, mark, mark->packet.sent ? FLOW_BOX_PACKET : FLOW_BOX_RECEIVED, text);

@@ -37,6 +37,15 @@ static void put_arrow(const struct flow_arrow *arrow, struct flow_out *out) {
     flow_out_printf(out, "  b%u %s b%u\n", arrow->from, lines[arrow->kind], arrow->to);
 }
 
+/* A box, because what reads Mermaid does not show comments. */
+static void put_notes(const struct flow_model *model, struct flow_out *out) {
+    for (size_t i = 0; i < model->note_count; i++) {
+        flow_out_puts(out, i == 0 ? "  notes[\"" : "<br/>");
+        put_label(out, model->notes[i].text);
+    }
+    flow_out_puts(out, model->note_count > 0 ? "\"]\n  style notes fill:none,stroke:none,text-align:left\n" : "");
+}
+
 int flow_view_mermaid(const struct flow_chart *chart, struct flow_out *out) {
     flow_out_puts(out, "flowchart TB\n");
     for (unsigned lane = 0; lane < FLOW_LANES_; lane++) {
@@ -50,10 +59,6 @@ int flow_view_mermaid(const struct flow_chart *chart, struct flow_out *out) {
     }
     for (size_t i = 0; i < chart->arrow_count; i++)
         put_arrow(&chart->arrows[i], out);
-    for (size_t i = 0; i < chart->model->note_count; i++) {
-        flow_out_puts(out, "%% ");
-        put_label(out, chart->model->notes[i].text);
-        flow_out_puts(out, "\n");
-    }
+    put_notes(chart->model, out);
     return flow_out_finish(out);
 }

@@ -10,18 +10,26 @@
 #include <stddef.h>
 
 #include "flow/decode/model.h"
+#include "flow/view/chart.h"
 #include "flow/view/select.h"
 
-/* A file of 60 MB, whose tree Chromium has up 3.4 s after its script began (2 cores): more is to be narrowed first. */
+/* A file of 60 MB, whose tree Chromium has up 3.8 s after its script began (2 cores, busy): more is to be narrowed first. */
 #define FLOW_PAGE_CALLS_MAX 300000
 
+/* What the tree shows at first; the page has controls for each of these. */
+struct flow_page_first {
+    struct flow_select select;
+    enum flow_level level; /* what FLOW_LEVEL_ALL has not is left out */
+};
+
 /*
- * What is selected is in the tree. `svg` is the chart as Graphviz writes it; boxes with the class "call-NUMBER" (class="call-7" of a node
- * in DOT) belong to the call of that index, of which there may be several boxes. NULL: the page says that there is no chart. *ret_html is
- * to be freed with free(); a NUL that does not count stands behind it. Errors: -EINVAL (no SVG), -E2BIG (more than FLOW_PAGE_CALLS_MAX
- * calls), -ENOMEM.
+ * The page holds the whole recording, or of one with more than FLOW_PAGE_CALLS_MAX calls what is to be shown at first. `first` may be
+ * NULL: everything. `svg` is the chart as Graphviz writes it; boxes with the class "call-NUMBER" (class="call-7" of a node in DOT) belong
+ * to the call of that index, of which there may be several boxes. NULL: the page says that there is no chart. *ret_html is to be freed with
+ * free(); a NUL that does not count stands behind it. Errors: -EINVAL (no SVG), -E2BIG (that is more than FLOW_PAGE_CALLS_MAX calls),
+ * -ENOMEM, those of flow_select().
  */
-int flow_view_page(const struct flow_model *model, const struct flow_selection *selection, const char *svg, size_t svg_size,
-                   char **ret_html, size_t *ret_size);
+int flow_view_page(const struct flow_model *model, const struct flow_page_first *first, const char *svg, size_t svg_size, char **ret_html,
+                   size_t *ret_size);
 
 #endif

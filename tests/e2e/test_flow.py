@@ -72,21 +72,21 @@ def test_draw_says_what_it_cannot_show(test):
 
 def test_diff_tells_and_draws_what_two_kernels_do_otherwise(test):
     text = test.run('flow', 'diff', str(SAMPLE), str(CLOUD))
-    assert text.returncode == 0 and '> tcp_v4_connect\n  - secure_tcp_seq\n' in text.text and '\n  ! tcp_v4_syn_recv_sock  ' in text.text, text
+    assert text.returncode == 1 and '> tcp_v4_connect\n  - secure_tcp_seq\n' in text.text and '\n  ! tcp_v4_syn_recv_sock  ' in text.text, text
     whole = json.loads(test.run('flow', 'diff', str(SAMPLE), str(CLOUD), '--json').text)
     assert {'gone', 'new', 'prototype'} <= {item['difference'] for item in whole['differences']}
     assert any(way['function'] == 'secure_tcp_seq_and_ts_off' and way['below'][-1] == 'tcp_v4_connect' for way in whole['ways'])
     dot = test.run('flow', 'diff', str(SAMPLE), str(CLOUD), '--dot', '--call', 'connect').text
     assert '"+ secure_tcp_seq_and_ts_off"' in dot and 'only before' in dot
     result = test.run('flow', 'diff', str(SAMPLE), str(CLOUD), '--svg', test.path('x.svg'), '--call', 'accept')
-    assert result.returncode == 0 and Path(test.path('x.svg')).read_text().rstrip().endswith('</svg>'), result
-    same = test.run('flow', 'diff', str(SAMPLE), str(SAMPLE)).text
-    assert 'no function differs' in same and '\n  + ' not in same and '\n  - ' not in same
+    assert result.returncode == 1 and Path(test.path('x.svg')).read_text().rstrip().endswith('</svg>'), result
+    same = test.run('flow', 'diff', str(SAMPLE), str(SAMPLE))
+    assert same.returncode == 0 and 'no function differs' in same.text and '\n  + ' not in same.text and '\n  - ' not in same.text, same
 
 
 def test_diff_says_what_it_cannot_compare(test):
-    for words, status, text in (([str(SAMPLE)], 2, 'which two'), ([str(SAMPLE), test.path('none')], 1, 'No such file'),
-                                ([str(SAMPLE), __file__], 1, 'BTF'), ([str(SAMPLE), __file__, '--dot'], 2, 'no chart'),
+    for words, status, text in (([str(SAMPLE)], 2, 'which two'), ([str(SAMPLE), test.path('none')], 2, 'No such file'),
+                                ([str(SAMPLE), __file__], 2, 'BTF'), ([str(SAMPLE), __file__, '--dot'], 2, 'no chart'),
                                 ([str(SAMPLE), str(CLOUD), '--call', 'connect'], 2, 'only a chart')):
         result = test.run('flow', 'diff', *words)
         assert result.returncode == status and text in result.error and result.text == '', (words, result)
@@ -111,10 +111,11 @@ def types(*functions):
 def test_diff_with_types_tells_what_another_kernel_has_otherwise(test):
     Path(test.path('types')).write_bytes(types('tcp_v4_connect', 'tcp_connect'))
     result = test.run('flow', 'diff', str(SAMPLE), test.path('types'))
-    assert result.returncode == 0 and 'cannot be judged' in result.text, result
+    assert result.returncode == 1 and 'cannot be judged' in result.text and '\n  ? tcp_small_queue_check.isra.0\n' in result.text, result
     assert '\n  - tcp_v4_rcv\n' in result.text and '=>  int tcp_v4_connect(int x)\n' in result.text, result
     whole = json.loads(test.run('flow', 'diff', str(SAMPLE), test.path('types'), '--json').text)
     assert whole['types']['compared'] == len(whole['differences']) and whole['ways'] == []
+    assert 'tcp_small_queue_check.isra.0' in whole['types']['undecided'], whole['types']
 
 
 def test_one_thing_is_recorded_at_a_time(test):

@@ -1,8 +1,10 @@
 /*
  * tests/flow/make-page.c: the page of a recording, of the model of flow/view/testing.h, or of that model with hostile texts.
  *
- *     make-page OUT RECORDING|small|hostile [SVG | --call NAME]
- *     make-page OUT RECORDING|small|hostile --dot LEVEL     its chart instead
+ *     make-page OUT RECORDING|small|hostile|COUNT [SVG | --call NAME]
+ *     make-page OUT RECORDING|small|hostile|COUNT --dot LEVEL     its chart instead
+ *
+ * COUNT: a model of so many calls, in trees of a thousand.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,6 +33,34 @@ static struct flow_model *hostile_model(void) {
     return model;
 }
 
+#define TREE 1000
+#define DEPTH 20
+
+/* Trees of a chain each, from which leaves hang. */
+static struct flow_model *large_model(size_t count) {
+    struct flow_model *model = test_model_new();
+    struct flow_call *calls = calloc(count, sizeof(*calls));
+
+    if (!calls)
+        abort();
+    for (size_t i = 0; i < count; i++) {
+        uint32_t place = (uint32_t)(i % TREE), root = (uint32_t)i - place, depth = place < DEPTH ? place : 1 + place % (DEPTH - 1);
+        calls[i] = (struct flow_call){.function = place % (uint32_t)model->function_count,
+                                      .parent = place == 0 ? FLOW_NONE : root + depth - 1,
+                                      .first_child = FLOW_NONE,
+                                      .next = FLOW_NONE,
+                                      .handed_from = FLOW_NONE,
+                                      .begin_ns = i * 10,
+                                      .end_ns = i * 10 + 5,
+                                      .depth = (uint16_t)depth,
+                                      .lane = (uint8_t)(i / TREE % FLOW_OTHER)};
+    }
+    free(model->calls);
+    model->calls = calls;
+    model->call_count = count;
+    return model;
+}
+
 static int read_model(const char *path, struct flow_model **ret_model) {
     _cleanup_(flow_recording_freep) struct flow_recording *recording = NULL;
     _cleanup_(freep) char *data = NULL;
@@ -52,6 +82,8 @@ static int get_model(const char *what, struct flow_model **ret_model) {
         *ret_model = test_model_new();
     else if (strcmp(what, "hostile") == 0)
         *ret_model = hostile_model();
+    else if (atol(what) > TREE)
+        *ret_model = large_model((size_t)atol(what));
     else
         return read_model(what, ret_model);
     return 0;
@@ -75,15 +107,13 @@ static int write_chart(const struct flow_model *model, enum flow_level level, FI
 }
 
 static int write_page(const struct flow_model *model, const char *chart, const char *call, FILE *file) {
-    _cleanup_(flow_selection_deinit) struct flow_selection selection = {0};
+    const struct flow_page_first first = {.select = {.call = call}, .level = FLOW_LEVEL_ALL};
     _cleanup_(freep) char *svg = NULL, *html = NULL;
     size_t svg_size = 0, size = 0;
     int r = chart ? kith_file_read(AT_FDCWD, chart, FLOW_UNPACKED_MAX, &svg, &svg_size) : 0;
 
     if (r == 0)
-        r = flow_select(model, &(struct flow_select){.call = call}, &selection, NULL);
-    if (r == 0)
-        r = flow_view_page(model, &selection, svg, svg_size, &html, &size);
+        r = flow_view_page(model, &first, svg, svg_size, &html, &size);
     return r == 0 ? write_all(file, html, size) : r;
 }
 

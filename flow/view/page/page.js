@@ -1,4 +1,3 @@
-"use strict";
 /* The tree beside the chart. All text comes out of a recording, which may be anybody's: it goes into text nodes only, never into markup. */
 (() => {
   const byId = (id) => document.getElementById(id);
@@ -12,34 +11,54 @@
   addEventListener("securitypolicyviolation", (event) => failed("refused: " + event.violatedDirective));
   document.body.dataset.errors = "0";
 
-  const model = JSON.parse(byId("model").textContent);
+  const model = JSON.parse(byId("model").textContent), start = JSON.parse(byId("start").textContent);
   const calls = new Map(model.calls.map((call) => [call.index, call]));
-  const roots = [];
-  for (const call of model.calls) {
-    call.inside = [];
-    call.packets = [];
-    call.below = []; /* of a root: the marks in its tree */
-  }
-  for (const call of model.calls) {
-    const parent = calls.get(call.parent);
-    if (parent) parent.inside.push(call);
-    else roots.push(call);
-    const from = calls.get(call.handed_from);
-    if (from) from.packets.push(call);
-  }
-  const top = [...roots];
-  for (const mark of model.marks) {
-    const call = calls.get(mark.call);
-    if (mark.type === "socket") continue;
-    (call ? call.inside : top).push(mark);
-    let root = call;
-    while (root && calls.has(root.parent)) root = calls.get(root.parent);
-    if (root) root.below.push(mark);
-  }
-  const begin = (thing) => (thing.type ? thing.time_ns : thing.begin_ns);
-  for (const call of model.calls) if (call.inside.some((thing) => thing.type)) call.inside.sort((a, b) => begin(a) - begin(b));
+  const LANES = ["client", "softirq", "server", "other"], LEVEL_ALL = 4;
+  const everything = () => ({call: "", nth: 0, from: "", to: "", lanes: new Set(LANES), depth: 0, socket: "", level: LEVEL_ALL});
+  const narrow = makeNarrowing(model, {of: start.words, given: start.given});
+  let wanted = {...everything(), ...start.narrow};
+  if (start.lane) wanted.lanes = new Set([start.lane]);
+  const isNarrowed = () => start.part || wanted.call || wanted.from || wanted.to || wanted.socket || wanted.depth > 0 ||
+    wanted.lanes.size < LANES.length;
 
-  top.sort((a, b) => begin(a) - begin(b));
+  /* What stands for a call: itself, or the nearest shown one that led to it. */
+  const shownOf = (call) => (call && !call.shown ? call.above : call);
+  const begin = (thing) => (thing.type ? thing.time_ns : thing.begin_ns);
+  let roots = [], top = []; /* calls without a shown one above; these, and marks in none */
+  const placeCalls = () => {
+    for (const call of model.calls) {
+      call.inside = [];
+      call.packets = [];
+      call.below = []; /* of a root: the marks in its tree */
+    }
+    for (const call of model.calls) {
+      if (!call.shown) continue;
+      const from = shownOf(calls.get(call.handed_from));
+      if (call.above) call.above.inside.push(call);
+      else roots.push(call);
+      if (from) from.packets.push(call);
+    }
+    top = [...roots];
+  };
+  const placeMarks = () => {
+    for (const mark of model.marks) {
+      const call = calls.get(mark.call);
+      if (mark.type === "socket" || (call ? !call.selected : isNarrowed())) continue;
+      let root = shownOf(call);
+      (root ? root.inside : top).push(mark);
+      while (root && root.above) root = root.above;
+      if (root) root.below.push(mark);
+    }
+  };
+  const arrange = () => {
+    const count = narrow(wanted);
+    roots = [];
+    placeCalls();
+    placeMarks();
+    for (const call of model.calls) if (call.inside.some((thing) => thing.type)) call.inside.sort((a, b) => begin(a) - begin(b));
+    top.sort((a, b) => begin(a) - begin(b));
+    return count;
+  };
 
   /* Words ------------------------------------------------------------------------------------------------------------- */
   const functionOf = (call) => model.functions[call.function];
@@ -52,6 +71,8 @@
       case "state": return mark.before + arrow + mark.after + "  " + [mark.local, mark.remote].filter(Boolean).join(arrow);
       case "packet": return (mark.sent ? "sent " : "received ") + mark.flags + " seq " + mark.sequence + " ack " + mark.acknowledged +
         ", " + mark.octets + " octets, port " + mark.source + arrow + mark.destination;
+      case "datagram": return (mark.sent ? "sent" : "received") + " a datagram, " + mark.octets + " octets, port " + mark.source + arrow +
+        mark.destination;
       case "link": return "listener " + mark.socket + " has a child: " + mark.child;
       case "accept": return "accepted: socket " + mark.socket;
       case "lost": return mark.events + " events were lost here";
@@ -61,7 +82,7 @@
   /* What a closed tree is about: its packets and states, without those that repeat. */
   const TAGS_MAX = 6;
   const tags = (call) => {
-    const short = {packet: (mark) => mark.flags, state: (mark) => mark.before + arrow + mark.after};
+    const short = {packet: (mark) => mark.flags, datagram: () => "datagram", state: (mark) => mark.before + arrow + mark.after};
     const texts = call.below.filter((mark) => short[mark.type]).map((mark) => short[mark.type](mark))
       .filter((text, at, all) => text !== all[at - 1]);
     return texts.length > TAGS_MAX ? [...texts.slice(0, TAGS_MAX), "\u2026"] : texts;
@@ -75,8 +96,8 @@
 
   /* Tree: a list is made when it is opened for the first time. ------------------------------------------------------------ */
   const rows = new Map();
-  const hidden = new Set();
   let chosen = null;
+  let found = new Set(); /* what the search has found */
 
   const makeLink = (text, call) => {
     const link = make("span", "flag link", text);
@@ -86,7 +107,7 @@
   const isLeaf = (call) => call.inside.length === 0;
   const makeRow = (call, depth) => {
     const item = make("li");
-    const row = make("div", "row " + call.lane + (depth === 0 ? " root" : ""));
+    const row = make("div", "row " + call.lane + (depth === 0 ? " root" : "") + (found.has(call) ? " hit" : ""));
     item.setAttribute("role", "none");
     row.setAttribute("role", "treeitem");
     row.setAttribute("aria-level", String(depth + 1));
@@ -96,7 +117,7 @@
     const twist = make("span", "twist", isLeaf(call) ? "" : "\u25b8");
     twist.setAttribute("aria-hidden", "true");
     row.append(twist, make("span", "text", nameOf(call)));
-    const from = calls.get(call.handed_from);
+    const from = shownOf(calls.get(call.handed_from));
     if (from) row.append(makeLink("\u21e2 from " + nameOf(from), from));
     for (const packet of call.packets) row.append(makeLink("\u21e2 " + (tags(packet)[0] || nameOf(packet)), packet));
     for (const text of tags(call)) row.append(make("span", "tag", text));
@@ -131,15 +152,30 @@
     entry.row.setAttribute("aria-expanded", String(open));
   };
   const isOpen = (entry) => Boolean(entry.list) && !entry.list.hidden;
+  const list = make("ul"), more = make("button", "more");
+  list.setAttribute("role", "none");
+  more.type = "button";
+  byId("tree").append(list, more);
+  const TOP_AT_ONCE = 2000; /* rows: more of them when they are asked for */
+  let made = 0;
+  const makeTop = () => {
+    for (const thing of top.slice(made, made + TOP_AT_ONCE)) list.append(thing.type ? makeMark(thing, 0, "") : makeRow(thing, 0));
+    made = Math.min(top.length, made + TOP_AT_ONCE);
+    more.hidden = made === top.length;
+    more.textContent = top.length - made + " more";
+  };
+  more.addEventListener("click", makeTop);
   const reveal = (call) => {
     const way = [];
-    for (let at = calls.get(call.parent); at; at = calls.get(at.parent)) way.push(at);
+    for (let at = call.above; at; at = at.above) way.push(at);
+    const root = way.length > 0 ? way[way.length - 1] : call;
+    while (!rows.has(root.index)) makeTop();
     for (const above of way.reverse()) setOpen(rows.get(above.index), true);
     return rows.get(call.index);
   };
   const choose = (call, scroll) => {
-    if (hidden.has(call.lane)) setLane(call.lane, true);
-    const entry = reveal(call);
+    if (!shownOf(call)) narrowTo(everything());
+    const entry = reveal(shownOf(call));
     if (chosen) {
       chosen.row.classList.remove("chosen");
       chosen.row.removeAttribute("aria-selected");
@@ -149,14 +185,24 @@
     entry.row.setAttribute("aria-selected", "true");
     byId("tree").setAttribute("aria-activedescendant", entry.row.id);
     if (scroll) entry.row.scrollIntoView({block: "center", inline: "nearest"});
-    markChart(call);
+    markChart(entry.call);
   };
-  const list = make("ul");
-  list.setAttribute("role", "none");
-  for (const thing of top) list.append(thing.type ? makeMark(thing, 0, "") : makeRow(thing, 0));
-  byId("tree").append(list);
   const OPENED_AT_FIRST = 60;
-  if (roots.length <= OPENED_AT_FIRST) for (const call of roots) setOpen(rows.get(call.index), true);
+  const makeTree = () => {
+    const open = [...rows.values()].filter(isOpen).map((entry) => entry.call).sort((a, b) => a.index - b.index);
+    const before = chosen && chosen.call, count = arrange();
+    rows.clear();
+    list.replaceChildren();
+    chosen = null;
+    made = 0;
+    makeTop();
+    for (const call of roots.length <= OPENED_AT_FIRST ? roots : []) setOpen(rows.get(call.index), true);
+    for (const call of open) if (call.shown) setOpen(reveal(call), true);
+    byId("shown").textContent = count + " of " + start.of + " calls" + (start.part ? "; this page has: " + start.part : "");
+    byId("nothing").hidden = count > 0 || model.calls.length === 0;
+    document.body.dataset.shown = String(count);
+    if (before && shownOf(before)) choose(before, true);
+  };
 
   byId("tree").addEventListener("click", (event) => {
     const row = event.target.closest(".row[data-call]");
@@ -179,36 +225,71 @@
     else if (event.key === "ArrowUp") step(-1);
     else if (event.key === "ArrowRight" && chosen) setOpen(chosen, true);
     else if (event.key === "ArrowLeft" && chosen && isOpen(chosen)) setOpen(chosen, false);
-    else if (event.key === "ArrowLeft" && chosen && calls.has(chosen.call.parent)) choose(calls.get(chosen.call.parent), true);
+    else if (event.key === "ArrowLeft" && chosen && chosen.call.above) choose(chosen.call.above, true);
     else return;
     event.preventDefault();
   });
   const OPEN_ALL_MAX = 20000;
   byId("open-all").addEventListener("click", () => {
-    for (const call of model.calls.slice(0, OPEN_ALL_MAX)) setOpen(reveal(call), true);
+    for (const call of model.calls.filter((one) => one.shown).slice(0, OPEN_ALL_MAX)) setOpen(reveal(call), true);
   });
   byId("close-all").addEventListener("click", () => {
     for (const entry of rows.values()) setOpen(entry, false);
   });
 
-  /* Lanes ------------------------------------------------------------------------------------------------------------- */
+  /* Narrowing: the controls say what is wanted, and what is wanted sets the controls. ------------------------------------------- */
+  const addOptions = (id, options) => {
+    for (const [value, text] of options) {
+      const option = make("option", "", text);
+      option.value = value;
+      byId(id).append(option);
+    }
+  };
+  const occurring = model.functions.filter((about) => about.calls > 0).map((about) => about.name || "?");
+  const fillControls = () => {
+    const callWords = new Set(start.words.filter((word, at) => word && model.functions[at].calls > 0).concat(wanted.call || []));
+    const sockets = new Map(model.marks.filter((mark) => mark.socket).map((mark) => [mark.socket, "socket"]));
+    for (const mark of model.marks) {
+      if (mark.type === "state" && mark.after === "SYN-SENT") sockets.set(mark.socket, "client");
+      if (mark.type !== "link") continue;
+      sockets.set(mark.socket, "listener");
+      sockets.set(mark.child, "child");
+    }
+    addOptions("call", [["", "every call"], ...[...callWords].map((word) => [word, word])]);
+    addOptions("socket", [["", "every socket"], ...[...sockets].map(([socket, role]) => [socket, role + " " + socket])]);
+    addOptions("functions", [...new Set(occurring)].sort().map((name) => [name, ""]));
+  };
+  const TEXTS = ["call", "from", "to", "socket"], NUMBERS = ["nth", "depth"];
   const laneButtons = new Map();
-  function setLane(lane, shown) {
-    if (shown) hidden.delete(lane);
-    else hidden.add(lane);
-    laneButtons.get(lane).setAttribute("aria-pressed", String(shown));
-    for (const call of roots) if (call.lane === lane) rows.get(call.index).item.hidden = !shown;
-  }
-  for (const lane of ["client", "softirq", "server", "other"]) {
+  const narrowTo = (next) => {
+    wanted = next;
+    for (const id of TEXTS) byId(id).value = wanted[id];
+    for (const id of NUMBERS) byId(id).value = wanted[id] > 0 ? wanted[id] : "";
+    byId("level").value = String(wanted.level);
+    byId("nth").hidden = !wanted.call;
+    for (const [lane, button] of laneButtons) button.setAttribute("aria-pressed", String(wanted.lanes.has(lane)));
+    makeTree();
+    dimChart();
+    if (byId("search").value) search();
+  };
+  for (const lane of LANES) {
     const count = model.calls.filter((call) => call.lane === lane).length;
     if (count === 0) continue;
     const button = make("button", "lane " + lane, lane + " " + count);
     button.type = "button";
     laneButtons.set(lane, button);
-    button.setAttribute("aria-pressed", "true");
-    button.addEventListener("click", () => setLane(lane, hidden.has(lane)));
+    button.addEventListener("click", () => {
+      const lanes = new Set(wanted.lanes);
+      if (!lanes.delete(lane)) lanes.add(lane);
+      narrowTo({...wanted, lanes});
+    });
     byId("lanes").append(button);
   }
+  for (const id of TEXTS) byId(id).addEventListener("change", () => narrowTo({...wanted, [id]: byId(id).value.trim()}));
+  for (const id of NUMBERS)
+    byId(id).addEventListener("change", () => narrowTo({...wanted, [id]: Math.max(0, Math.floor(Number(byId(id).value) || 0))}));
+  byId("level").addEventListener("change", () => narrowTo({...wanted, level: Number(byId("level").value)}));
+  byId("all").addEventListener("click", () => narrowTo(everything()));
 
   /* Chart: its boxes have the class "call-NUMBER" of the call that they stand for, or in which it happened what they say. --------- */
   const chart = byId("chart");
@@ -254,6 +335,10 @@
     if (at.left < frame.left || at.right > frame.right) view.x += frame.left + frame.width / 2 - (at.left + at.width / 2);
     if (at.top < frame.top || at.bottom > frame.bottom) view.y += frame.top + frame.height / 2 - (at.top + at.height / 2);
     place();
+  }
+  /* Boxes of what was not asked for are pale: the chart is as it was drawn. */
+  function dimChart() {
+    for (const [index, of] of boxes) for (const box of of) box.classList.toggle("outside", !calls.get(index).selected);
   }
   if (svg) {
     svg.setAttribute("width", natural.width);
@@ -333,25 +418,23 @@
   for (const side of [byId("tree"), chart]) side.addEventListener("pointerleave", () => { tip.hidden = true; });
 
   /* Search ------------------------------------------------------------------------------------------------------------ */
-  const HITS_SHOWN = 500;
+  const HITS_OPENED = 50; /* of many the others are opened when they are turned to */
   let hits = [], hit = -1;
   const show = () => {
     const asked = byId("search").value !== "";
-    byId("hits").textContent = !asked ? "" : hits.length === 0 ? "none" : hit + 1 + " of " + hits.length;
+    byId("hits").textContent = !asked ? "" : hits.length === 0 ? (isNarrowed() ? "none here" : "none") : hit + 1 + " of " + hits.length;
     if (hit >= 0) choose(hits[hit], true);
   };
-  const search = () => {
-    const wanted = byId("search").value.trim().toLowerCase();
-    for (const entry of rows.values()) entry.row.classList.remove("hit");
-    for (const box of [...boxes.values()].flat()) box.classList.remove("hit");
-    hits = wanted === "" ? [] : model.calls.filter((call) => nameOf(call).toLowerCase().includes(wanted));
+  function search() {
+    const text = byId("search").value.trim().toLowerCase();
+    hits = text === "" ? [] : model.calls.filter((call) => call.shown && nameOf(call).toLowerCase().includes(text));
     hit = hits.length > 0 ? 0 : -1;
-    for (const call of hits.slice(0, HITS_SHOWN)) {
-      reveal(call).row.classList.add("hit");
-      for (const box of boxes.get(call.index) || []) box.classList.add("hit");
-    }
+    found = new Set(hits);
+    for (const entry of rows.values()) entry.row.classList.toggle("hit", found.has(entry.call));
+    for (const [index, of] of boxes) for (const box of of) box.classList.toggle("hit", found.has(calls.get(index)));
+    for (const call of hits.slice(0, HITS_OPENED)) reveal(call);
     show();
-  };
+  }
   const turn = (by) => {
     if (hits.length === 0) return;
     hit = (hit + by + hits.length) % hits.length;
@@ -365,6 +448,7 @@
   byId("previous").addEventListener("click", () => turn(-1));
   addEventListener("keydown", (event) => {
     const typing = document.activeElement === byId("search");
+    if (document.activeElement.matches("input:not(#search), select")) return;
     if (event.key === "/" && !typing) { byId("search").focus(); event.preventDefault(); }
     else if (typing) { if (event.key === "Escape") byId("search").blur(); }
     else if (event.key === "+") middle(1.25);
@@ -376,7 +460,7 @@
   const about = model.scenario || model.command || "recording";
   document.title = "kith flow: " + about;
   byId("title").textContent = "kith flow: " + about;
-  byId("subject").textContent = ["Linux " + (model.kernel || "?"), model.machine, model.recorded_at, model.calls.length + " calls",
+  byId("subject").textContent = ["Linux " + (model.kernel || "?"), model.machine, model.recorded_at, start.of + " calls",
     duration(model.duration_ns)].filter(Boolean).join(" \u00b7 ");
   for (const note of model.notes) byId("notes").append(make("li", note.loss ? "loss" : "", note.text));
   byId("divider").addEventListener("pointerdown", (event) => {
@@ -400,6 +484,9 @@
     search();
   };
   addEventListener("hashchange", follow);
+  fillControls();
+  narrowTo(wanted);
   follow();
+  document.body.dataset.readyMs = String(Math.round(performance.now()));
   document.body.dataset.ready = "true";
 })();
