@@ -20,6 +20,8 @@ static void print_branch(const struct cli_verb *verb) {
     cli_print("        %s) words='--help", verb->name);
     for (const struct cli_option *option = verb->options; option && option->name; option++)
         cli_print(" --%s", option->name);
+    for (const struct cli_verb *const *own = verb->own; own && *own; own++)
+        cli_print(" %s", cli_verb_own_name(verb, *own));
     if (strcmp(verb->name, cli_help.name) == 0) {
         cli_print(" ");
         print_verbs();
@@ -47,7 +49,7 @@ static int run(const struct cli_verb *verb, int argc, char **argv) {
     cli_print("    esac; fi\n"
               "    case $word in\n"
               "        -*) ;;\n"
-              "        *) [ \"$COMP_CWORD\" -gt 1 ] && [ \"${COMP_WORDS[1]}\" != help ] && words= ;;\n"
+              "        *) [ \"$COMP_CWORD\" -gt 1 ] && [ \"${COMP_WORDS[1]}\" != help ] && [ \"${COMP_WORDS[1]}\" != flow ] && words= ;;\n"
               "    esac\n"
               "    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n"
               "}\n"

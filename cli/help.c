@@ -24,8 +24,10 @@ static void print_option(const struct cli_option *option) {
 
 int cli_help_verb(const struct cli_verb *verb) {
     cli_print("usage: kith %s %s\n\n%s\n", verb->name, verb->usage, verb->details);
-    if (verb->options && verb->options->name)
+    if ((verb->options && verb->options->name) || verb->own)
         cli_print("\n");
+    for (const struct cli_verb *const *own = verb->own; own && *own; own++)
+        cli_print("  kith %-20s %s\n", (*own)->name, (*own)->summary);
     for (const struct cli_option *option = verb->options; option && option->name; option++)
         print_option(option);
     return CLI_OK;
@@ -52,9 +54,11 @@ static int run(const struct cli_verb *verb, int argc, char **argv) {
     if (count == 0)
         return cli_help_all();
     const struct cli_verb *asked = cli_verb_find(words[0]);
-    if (count > 1)
+    if (count > (asked && asked->own ? 2 : 1))
         return cli_usage(verb, "one verb at a time");
-    return asked ? cli_help_verb(asked) : cli_help_unknown(words[0]);
+    if (count == 2)
+        asked = cli_verb_find_own(asked, words[1]);
+    return asked ? cli_help_verb(asked) : cli_help_unknown(words[count - 1]);
 }
 
 const struct cli_verb cli_help = {

@@ -6,10 +6,10 @@
 #include "base/cleanup.h"
 
 const struct cli_verb *const cli_verbs[] = {
-    &cli_req,    &cli_rep,      &cli_push,   &cli_pull,   &cli_pub,        &cli_sub,    &cli_xpub,    &cli_xsub,
-    &cli_pair,   &cli_dealer,   &cli_router, &cli_client, &cli_server,     &cli_radio,  &cli_dish,    &cli_scatter,
-    &cli_gather, &cli_channel,  &cli_stream, &cli_serve,  &cli_who,        &cli_status, &cli_options, &cli_policy,
-    &cli_keygen, &cli_wiretest, &cli_bench,  &cli_help,   &cli_completion,
+    &cli_req,    &cli_rep,      &cli_push,   &cli_pull,   &cli_pub,    &cli_sub,        &cli_xpub,    &cli_xsub,
+    &cli_pair,   &cli_dealer,   &cli_router, &cli_client, &cli_server, &cli_radio,      &cli_dish,    &cli_scatter,
+    &cli_gather, &cli_channel,  &cli_stream, &cli_serve,  &cli_who,    &cli_status,     &cli_options, &cli_policy,
+    &cli_keygen, &cli_wiretest, &cli_bench,  &cli_flow,   &cli_help,   &cli_completion,
 };
 const size_t cli_verb_count = KITH_ARRAY_SIZE(cli_verbs);
 
@@ -20,6 +20,17 @@ const struct cli_verb *cli_verb_find(const char *name) {
     for (size_t i = 0; i < cli_verb_count; i++)
         if (strcmp(cli_verbs[i]->name, name) == 0)
             return cli_verbs[i];
+    return NULL;
+}
+
+const char *cli_verb_own_name(const struct cli_verb *verb, const struct cli_verb *own) {
+    return own->name + strlen(verb->name) + 1;
+}
+
+const struct cli_verb *cli_verb_find_own(const struct cli_verb *verb, const char *name) {
+    for (const struct cli_verb *const *own = verb->own; own && *own; own++)
+        if (strcmp(cli_verb_own_name(verb, *own), name) == 0)
+            return *own;
     return NULL;
 }
 

@@ -9,7 +9,7 @@ import harness
 
 TALK = ['push', 'pull', 'pub', 'sub', 'xpub', 'xsub', 'pair', 'dealer', 'router', 'client', 'server', 'radio', 'dish', 'scatter', 'gather',
         'channel', 'stream']
-VERBS = ['req', 'rep', *TALK, 'serve', 'who', 'status', 'options', 'policy', 'keygen', 'wiretest', 'bench', 'help', 'completion']
+VERBS = ['req', 'rep', *TALK, 'serve', 'who', 'status', 'options', 'policy', 'keygen', 'wiretest', 'bench', 'flow', 'help', 'completion']
 
 
 def test_no_word_lists_the_verbs_and_is_a_usage_error(test):

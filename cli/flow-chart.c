@@ -1,0 +1,77 @@
+/* cli/flow-chart.c: see flow-chart.h. */
+#include "cli/flow-chart.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "cli/graphviz.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "flow/view/chart.h"
+
+int cli_flow_level(const char *value, int *ret_level) {
+    if (strcmp(value, "page") == 0) {
+        *ret_level = CLI_FLOW_LEVEL_PAGE;
+        return 0;
+    }
+    if (value[0] < '0' + FLOW_LEVEL_OUTLINE || value[0] > '0' + FLOW_LEVEL_ALL || value[1] != '\0') {
+        cli_error("--level: '%s' is neither a number from 0 to 4 nor page", value);
+        return CLI_USAGE;
+    }
+    *ret_level = value[0] - '0';
+    return 0;
+}
+
+static int write_stream(void *userdata, const void *data, size_t size) {
+    return fwrite(data, 1, size, userdata) == size ? 0 : -ENOMEM;
+}
+
+/* In memory. */
+static int write_text(const struct flow_chart *chart, enum cli_flow_form form, char **ret_text, size_t *ret_size) {
+    FILE *stream = open_memstream(ret_text, ret_size);
+    struct flow_out *out = malloc(sizeof(*out));
+    int r = stream && out ? 0 : -ENOMEM;
+
+    if (r == 0) {
+        flow_out_init(out, write_stream, stream);
+        r = form == CLI_FLOW_MERMAID ? flow_view_mermaid(chart, out) : flow_view_dot(chart, out);
+    }
+    free(out);
+    if (stream && fclose(stream) != 0 && r == 0)
+        r = -ENOMEM;
+    if (r == 0)
+        return 0;
+    free(*ret_text);
+    *ret_text = NULL;
+    return r;
+}
+
+int cli_flow_chart_text(const struct flow_model *model, const struct flow_selection *selection, int level, enum cli_flow_form form,
+                        char **ret_text, size_t *ret_size, struct kith_error *ret_error) {
+    _cleanup_(flow_chart_freep) struct flow_chart *chart = NULL;
+    int r = level == CLI_FLOW_LEVEL_PAGE ? flow_chart_new_page(model, selection, &chart, ret_error)
+                                         : flow_chart_new(model, selection, (enum flow_level)level, &chart, ret_error);
+
+    if (r < 0)
+        return r;
+    r = write_text(chart, form, ret_text, ret_size);
+    return r < 0 ? kith_error_set(ret_error, r, "%s", kith_error_name(r)) : 0;
+}
+
+int cli_flow_chart(const struct flow_model *model, const struct flow_selection *selection, int level, enum cli_flow_form form,
+                   const char *file, struct kith_error *ret_error) {
+    static const char *const formats[] = {[CLI_FLOW_SVG] = "svg", [CLI_FLOW_PNG] = "png", [CLI_FLOW_PDF] = "pdf"};
+    char *text = NULL;
+    size_t size = 0;
+    int r = cli_flow_chart_text(model, selection, level, form, &text, &size, ret_error);
+
+    if (r == 0 && form <= CLI_FLOW_MERMAID)
+        (void)cli_output(text, size); /* what standard output says is said at the end */
+    else if (r == 0)
+        r = cli_graphviz_draw(text, size, formats[form], file, ret_error);
+    free(text);
+    return r;
+}

@@ -1,0 +1,33 @@
+/* flow/view/jsontext.c: values are made one by one, so that a large recording needs no large document in memory. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "flow/view/jsontext.h"
+
+#define TEXT_MAX 4096
+
+json_t *flow_json_text(const char *text) {
+    char printable[TEXT_MAX];
+    struct kith_text words = kith_text_init(printable, sizeof(printable));
+
+    if (!text)
+        return json_null();
+    kith_text_put_printable(&words, text, strnlen(text, sizeof(printable) / 4 - 1));
+    return json_string(printable);
+}
+
+static int put_octets(const char *data, size_t size, void *userdata) {
+    flow_out_put(userdata, data, size);
+    return 0;
+}
+
+int flow_json_put(struct flow_out *out, json_t *value, bool *first) {
+    if (!value)
+        return -ENOMEM;
+    flow_out_puts(out, *first ? "\n" : ",\n");
+    *first = false;
+    int r = json_dump_callback(value, put_octets, out, JSON_COMPACT | JSON_ENCODE_ANY);
+    json_decref(value);
+    return r < 0 ? -ENOMEM : out->error;
+}

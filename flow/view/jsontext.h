@@ -1,0 +1,16 @@
+/* flow/view/jsontext.h: what the JSON views share. */
+#ifndef KITH_FLOW_JSONTEXT_H
+#define KITH_FLOW_JSONTEXT_H
+
+#include <stdbool.h>
+
+#include <jansson.h>
+
+#include "flow/view/out.h"
+
+/* A text out of a file: what is no UTF-8 becomes \xHH. JSON null for NULL; NULL: no memory. */
+json_t *flow_json_text(const char *text);
+/* Writes a value and drops it, with a comma in front of all but the first. `value` may be NULL: -ENOMEM. */
+int flow_json_put(struct flow_out *out, json_t *value, bool *first);
+
+#endif
