@@ -143,8 +143,9 @@ static int add_note(struct search *search, const char *path, size_t found) {
     if (!notes)
         return -ENOMEM;
     model->notes = notes;
-    const char *text = flow_texts_printf(&search->texts, "Files and lines are those of the debug symbols in %.200s: found for %zu of %zu functions.",
-                                         path, found, model->function_count);
+    const char *text =
+        flow_texts_printf(&search->texts, "Files and lines are those of the debug symbols in %.200s: found for %zu of %zu functions.", path,
+                          found, model->function_count);
     if (!text)
         return -ENOMEM;
     notes[model->note_count++] = (struct flow_note){.text = text};
@@ -175,7 +176,8 @@ int flow_source_add_debug(struct flow_model *model, const char *path, struct kit
     int r = look_in_all(&search, dwarf);
     size_t met = functions_met(&search), found = r == 0 ? take(&search) : 0;
     if (r == 0 && !search.is_module && found * 2 < met) {
-        kith_error_set(ret_error, -EINVAL, "%s: debug symbols of another kernel: of %zu functions %zu lie where they should", path, met, found);
+        kith_error_set(ret_error, -EINVAL, "%s: debug symbols of another kernel: of %zu functions %zu lie where they should", path, met,
+                       found);
         r = -EINVAL;
     } else if (r == 0) {
         r = add_note(&search, path, found);
