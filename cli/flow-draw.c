@@ -32,6 +32,7 @@ enum {
     KEY_HTML,
     KEY_LEVEL,
     KEY_SOURCE,
+    KEY_DEBUG,
     KEY_ASCII,
     KEY_UNFOLD,
     KEY_COLOUR
@@ -39,8 +40,8 @@ enum {
 
 struct draw {
     enum view view;
-    const char *source; /* a kernel's, or NULL */
-    const char *file;   /* NULL: standard output */
+    const char *source, *debug; /* a kernel's tree and debug symbols, or NULL */
+    const char *file;           /* NULL: standard output */
     struct flow_select select;
     struct flow_tree_options tree;
     bool colour_given;
@@ -64,7 +65,8 @@ static const struct cli_option options[] = {
      "to 2 "
      "that "
      "is a page (the default)"},
-    {KEY_SOURCE, "source", 0, "DIR", "lines of functions (page, JSON), from this source tree of the kernel"},
+    {KEY_SOURCE, "source", 0, "DIR", "lines of functions (page, tree, JSON), from this source tree of the kernel"},
+    {KEY_DEBUG, "debug-symbols", 0, "FILE", "files and lines of functions, from the kernel's debug symbols"},
     CLI_FLOW_NARROW_OPTIONS,
     {KEY_UNFOLD, "unfold", 0, NULL, "tree: helpers as well, which many call and which call nothing"},
     {KEY_ASCII, "ascii", 0, NULL, "tree: no line drawing characters"},
@@ -124,6 +126,9 @@ static int take_option(void *state, int key, const char *value) {
         return cli_flow_level(value, &draw->level);
     case KEY_SOURCE:
         draw->source = value;
+        return 0;
+    case KEY_DEBUG:
+        draw->debug = value;
         return 0;
     case KEY_ASCII:
         draw->tree.ascii = true;
@@ -265,6 +270,8 @@ static int run(const struct cli_verb *verb, int argc, char **argv) {
     if (count != 1)
         return cli_usage(verb, "which recording?");
     if (cli_flow_load(words[0], &model, &error) < 0)
+        return cli_fail(&error);
+    if (draw.debug && flow_source_add_debug(model, draw.debug, &error) < 0)
         return cli_fail(&error);
     if (draw.source && flow_source_add_lines(model, draw.source, &error) < 0)
         return cli_fail(&error);

@@ -46,7 +46,24 @@ int flow_machine_init(struct flow_machine *machine, struct kith_error *ret_error
     return 0;
 }
 
+/* As execvp(3) looks for it. */
+static bool has_qemu(void) {
+    const char *folders = getenv("PATH");
+    char path[4096];
+
+    for (const char *at = folders ? folders : "/bin:/usr/bin"; *at;) {
+        size_t size = strcspn(at, ":");
+        int length = snprintf(path, sizeof(path), "%.*s/%s", (int)size, at, QEMU);
+        if (length > 0 && (size_t)length < sizeof(path) && access(path, X_OK) == 0)
+            return true;
+        at += size + (at[size] == ':');
+    }
+    return false;
+}
+
 int flow_machine_check(const char *accelerator, struct kith_error *ret_error) {
+    if (!has_qemu())
+        return kith_error_set(ret_error, -ENOENT, QEMU " cannot be started; the package qemu-system-x86 has it");
     if (strcmp(accelerator, FLOW_MACHINE_EMULATION) == 0)
         return 0;
     if (strcmp(accelerator, "kvm") != 0)
@@ -136,7 +153,7 @@ static int judge(int waited, int status, unsigned seconds, struct kith_error *er
     if (waited < 0)
         return kith_error_set(error, waited, "the guest cannot be waited for: %s", kith_error_name(waited));
     if (WIFEXITED(status) && WEXITSTATUS(status) == EXEC_FAILED)
-        return kith_error_set(error, -ENOENT, QEMU " cannot be started; the package qemu-system-x86 has it");
+        return kith_error_set(error, -ENOEXEC, QEMU " was found, but cannot be started");
     return 0; /* what else went wrong, the console knows */
 }
 

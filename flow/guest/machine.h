@@ -14,14 +14,15 @@ struct flow_machine {
 
 #define FLOW_MACHINE_EMULATION "tcg"
 
-/* Can this host run a guest in this way? Errors, with text that says what would work: -EINVAL (no accelerator), those of opening /dev/kvm.
- */
+/* Can this host run a guest in this way? Errors, with text that says what would work: -ENOENT (no QEMU), -EINVAL (no accelerator), those of
+ * opening /dev/kvm. */
 int flow_machine_check(const char *accelerator, struct kith_error *ret_error);
 /* Errors, with text: those of memfd_create(2). */
 int flow_machine_init(struct flow_machine *machine, struct kith_error *ret_error);
 void flow_machine_deinit(struct flow_machine *machine);
 
-/* Until the guest switches itself off. Errors, with text: -ENOENT (no QEMU), -ETIME, -EINTR (SIGINT or SIGTERM came), -EIO (QEMU failed).
+/* Until the guest switches itself off. Errors, with text: -ENOEXEC (QEMU cannot be started), -ETIME, -EINTR (SIGINT or SIGTERM came), -EIO
+ * (QEMU failed).
  */
 int flow_machine_run(const struct flow_machine *machine, const char *accelerator, unsigned seconds, struct kith_error *ret_error);
 

@@ -26,7 +26,8 @@ struct flow_trace {
     size_t page_size;
 };
 
-/* setup.c: everything before recording. */
+/* setup.c: everything before recording. Somebody else's tracing shall not be disturbed: -EBUSY. */
+int flow_trace_check_unused(const struct flow_trace *trace, struct kith_error *error);
 int flow_trace_set_up(struct flow_trace *trace, const struct flow_trace_options *options, struct kith_error *error);
 int flow_trace_set_pids(struct flow_trace *trace, const struct flow_trace_subject *subject, struct kith_error *error);
 int flow_trace_note(struct flow_trace *trace, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -76,8 +76,7 @@ static int set_options(struct flow_trace *trace, unsigned buffer_kb, struct kith
     return r < 0 ? r : set(trace, "buffer_size_kb", size, error);
 }
 
-/* Somebody else's tracing shall not be disturbed. */
-static int check_unused(const struct flow_trace *trace, struct kith_error *error) {
+int flow_trace_check_unused(const struct flow_trace *trace, struct kith_error *error) {
     _cleanup_(freep) char *tracer = NULL, *events = NULL;
     int r = flow_tracefs_read(trace->directory, "current_tracer", &tracer, NULL);
 
@@ -271,9 +270,7 @@ int flow_trace_set_pids(struct flow_trace *trace, const struct flow_trace_subjec
 }
 
 int flow_trace_set_up(struct flow_trace *trace, const struct flow_trace_options *options, struct kith_error *error) {
-    int r = check_unused(trace, error);
-    if (r == 0)
-        r = set(trace, "tracing_on", "0", error);
+    int r = set(trace, "tracing_on", "0", error);
     if (r == 0 && flow_btf_open(FLOW_BTF_RUNNING, &trace->btf, NULL) < 0)
         trace->btf = NULL;
     if (r == 0)

@@ -39,6 +39,14 @@ int flow_trace_new(const struct flow_trace_options *options, struct flow_trace *
         r = flow_state_save(trace->directory, trace->state_file, ret_error);
     if (r < 0)
         return r;
+    /* Behind the state file, which tells what a killed recorder has set from what somebody else has: nothing was changed yet, and nothing
+     * is to be set back. */
+    r = flow_trace_check_unused(trace, ret_error);
+    if (r < 0) {
+        if (!options->is_disposable)
+            unlink(trace->state_file);
+        return r;
+    }
     trace->saved = !options->is_disposable;
     if (options->note && flow_trace_note(trace, "%s", options->note) < 0)
         return kith_error_set(ret_error, -ENOMEM, "no memory");

@@ -2,7 +2,7 @@
  * flow/view/chart.c: model -> boxes and arrows.
  *
  * One pass over calls and marks in the order of time. stand_in[] says for each call which box stands for it: its own, or that of the
- * nearest shown call above. Packets are matched afterwards, each received one with the last one that was sent alike.
+ * nearest shown call above. A packet that was received is matched with one that was sent alike.
  */
 #include "flow/view/chart.h"
 
@@ -19,6 +19,8 @@
 /* Names in one box of a chain. */
 #define CHAIN_MAX 5
 #define OUTLINE_CHAIN_MAX 3 /* on a line */
+#define TCP_FIN 1
+#define TCP_SYN 2
 
 /* Something that an arrow begins at when its other end is seen: a packet that was sent, a socket that was made. */
 struct open_end {
@@ -242,18 +244,26 @@ static bool is_same_segment(const struct flow_mark *a, const struct flow_mark *b
            a->packet.sequence == b->packet.sequence;
 }
 
+/* What is alike came in the order in which it was sent: datagrams, and segments that only acknowledge, which have one number. Of others
+ * that are alike the last one came, because it was sent again. */
+static bool is_sent_again(const struct flow_mark *mark) {
+    return mark->type == FLOW_MARK_PACKET && (mark->packet.octets > 0 || (mark->packet.flags & (TCP_FIN | TCP_SYN)));
+}
+
 /* False: nobody saw it sent. */
 static bool match_packet(struct making *making, const struct flow_mark *mark) {
     const struct flow_model *model = making->chart->model;
+    size_t found = making->sent_count;
 
-    for (size_t i = making->sent_count; i-- > 0;) {
-        if (!is_same_segment(&model->marks[making->sent[i].mark], mark))
-            continue;
-        add_arrow(making, FLOW_ARROW_PACKET, making->sent[i].box, making->stand_in[mark->call]);
-        making->sent[i] = making->sent[--making->sent_count]; /* a segment comes once */
-        return true;
-    }
-    return false;
+    for (size_t i = 0; i < making->sent_count; i++)
+        if (is_same_segment(&model->marks[making->sent[i].mark], mark) && (found == making->sent_count || is_sent_again(mark)))
+            found = i;
+    if (found == making->sent_count)
+        return false;
+    add_arrow(making, FLOW_ARROW_PACKET, making->sent[found].box, making->stand_in[mark->call]);
+    making->sent_count--; /* a segment comes once */
+    memmove(&making->sent[found], &making->sent[found + 1], (making->sent_count - found) * sizeof(*making->sent));
+    return true;
 }
 
 static void add_packet(struct making *making, const struct flow_mark *mark) {

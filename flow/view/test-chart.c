@@ -154,6 +154,39 @@ static void test_the_life_of_a_connection_is_a_page(void **state) {
     assert_true(has_arrow(chart, FLOW_ARROW_SOCKET, made, given));
 }
 
+/* Sent twice in ip_queue_xmit(), received twice in tcp_v4_rcv(): which one is which. */
+static void expect_order(const struct flow_mark *packet, bool in_order) {
+    _cleanup_(flow_model_freep) struct flow_model *small = test_model_new();
+    uint32_t sent[2];
+    size_t seen = 0;
+
+    small->mark_count = 4;
+    for (size_t i = 0; i < 4; i++) {
+        small->marks[i] = *packet;
+        small->marks[i].packet.sent = i < 2;
+        small->marks[i].call = i < 2 ? 3 : 5;
+        small->marks[i].time_ns = (i < 2 ? 4500 : 11500) + i;
+    }
+    _cleanup_(flow_chart_freep) struct flow_chart *chart = chart_of(small, NULL, FLOW_LEVEL_ALL);
+    for (uint32_t i = 0; i < chart->box_count; i++)
+        if (chart->boxes[i].kind == FLOW_BOX_PACKET)
+            sent[seen++ % 2] = i;
+    assert_int_equal(seen, 2);
+    seen = 0;
+    for (size_t i = 0; i < chart->arrow_count; i++)
+        if (chart->arrows[i].kind == FLOW_ARROW_PACKET)
+            assert_int_equal(chart->arrows[i].from, sent[in_order ? seen++ : 1 - seen++]);
+    assert_int_equal(seen, 2);
+}
+
+static void test_packets_that_are_alike_come_in_order_but_those_sent_again(void **state) {
+    expect_order(&(struct flow_mark){.type = FLOW_MARK_DATAGRAM, .packet = {.source = 1, .destination = 2, .octets = 4}}, true);
+    expect_order(&(struct flow_mark){.type = FLOW_MARK_PACKET, .packet = {.flags = 16, .source = 1, .destination = 2, .sequence = 7}},
+                 true);
+    expect_order(&(struct flow_mark){.type = FLOW_MARK_PACKET, .packet = {.flags = 2, .source = 1, .destination = 2, .sequence = 7}},
+                 false);
+}
+
 static void test_every_arrow_of_a_call_was_recorded(void **state) {
     for (enum flow_level level = FLOW_LEVEL_OUTLINE; level <= FLOW_LEVEL_ALL; level++) {
         _cleanup_(flow_chart_freep) struct flow_chart *chart = chart_of(model, NULL, level);
@@ -242,6 +275,7 @@ int main(void) {
         cmocka_unit_test(test_connect_goes_down_to_the_device_and_up_in_the_softirq),
         cmocka_unit_test(test_a_page_has_as_much_as_goes_on_it),
         cmocka_unit_test(test_the_life_of_a_connection_is_a_page),
+        cmocka_unit_test(test_packets_that_are_alike_come_in_order_but_those_sent_again),
         cmocka_unit_test(test_every_arrow_of_a_call_was_recorded),
         cmocka_unit_test(test_a_call_into_another_source_file_is_shown_at_level_2),
         cmocka_unit_test(test_levels_show_more_and_the_last_one_everything),

@@ -74,9 +74,15 @@ result $? after_sigkill_the_next_recorder_says_what_to_do
 result $? what_a_killed_recorder_left_is_undone
 
 echo function >$trace/current_tracer
-! "$kith" flow record --scenario udp -o busy.kflow >out 2>&1 && grep -q "in use.*'function'" out && [ "$(cat $trace/current_tracer)" = function ]
+echo 1 >$trace/tracing_on
+echo mark-of-another >$trace/trace_marker
+echo 0 >$trace/tracing_on # so that the mark stays in the buffer
+echo vfs_write >$trace/set_ftrace_filter
+! "$kith" flow record --scenario udp -o busy.kflow >out 2>&1 && grep -q "in use.*'function'" out && [ ! -e /run/kith-flow.state ] &&
+    [ "$(cat $trace/current_tracer)" = function ] && grep -q mark-of-another $trace/trace && grep -q vfs_write $trace/set_ftrace_filter
 result $? another_tracer_is_not_disturbed
 echo nop >$trace/current_tracer
+echo >$trace/set_ftrace_filter
 
 umount $trace
 ! "$kith" flow record --scenario udp -o without.kflow >out 2>&1 && grep -q 'kith flow record --vm --scenario udp' out &&
