@@ -14,10 +14,6 @@
 
 #define DEPTH_MAX 100000
 
-static void freep(char **text) {
-    free(*text);
-}
-
 int cli_flow_read(const char *path, struct flow_recording **ret_recording, struct kith_error *ret_error) {
     _cleanup_(freep) char *data = NULL;
     struct kith_error reason = KITH_ERROR_NONE;

@@ -37,10 +37,6 @@ static int view_tree(const struct flow_model *from, const struct flow_selection 
     return flow_view_tree(from, selection, &(struct flow_tree_options){.ascii = true}, out);
 }
 
-static void freep(char **text) {
-    free(*text);
-}
-
 static char *view(view_fn fn, const struct flow_model *from, struct flow_select select) {
     _cleanup_(flow_selection_deinitp) struct flow_selection *selection = &(struct flow_selection){0};
     struct kith_error error = KITH_ERROR_NONE;
