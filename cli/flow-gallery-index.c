@@ -95,10 +95,6 @@ static void put_all(FILE *file, const struct gallery_item *items, size_t count) 
     fputs(count > 0 ? "</section></body></html>\n" : "</body></html>\n", file);
 }
 
-static void freep(char **text) {
-    free(*text);
-}
-
 int cli_flow_gallery_index(const char *folder, const struct gallery_item *items, size_t count, struct kith_error *ret_error) {
     _cleanup_(freep) char *path = NULL, *part = NULL;
 

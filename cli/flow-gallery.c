@@ -53,10 +53,6 @@ static const struct cli_option options[] = {
     {0},
 };
 
-static void freep(char **text) {
-    free(*text);
-}
-
 /* Takes the text over. */
 static int choose(struct chosen *chosen, char *name) {
     if (!name)

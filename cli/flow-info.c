@@ -1,17 +1,14 @@
 /* cli/flow-info.c: kith flow info: what a recording is of, and how much of it there is. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
-#include "base/fd.h"
 #include "base/text.h"
 #include "cli/flow.h"
 #include "cli/json.h"
 #include "cli/options.h"
 #include "cli/output.h"
-#include "flow/recording/recording.h"
 
 struct info {
     json_t *meta;
@@ -22,10 +19,6 @@ struct info {
 
 static void info_deinit(struct info *info) {
     json_decref(info->meta);
-}
-
-static void freep(char **text) {
-    free(*text);
 }
 
 static size_t count_lines(const struct flow_section *section) {
@@ -84,16 +77,10 @@ static void add_section(struct info *info, const struct flow_section *section) {
 
 static int read_info(const char *path, struct info *info, struct kith_error *error) {
     _cleanup_(flow_recording_freep) struct flow_recording *recording = NULL;
-    _cleanup_(freep) char *data = NULL;
-    struct kith_error reason = KITH_ERROR_NONE;
-    size_t size = 0;
-    int r = kith_file_read(AT_FDCWD, path, FLOW_UNPACKED_MAX, &data, &size);
+    int r = cli_flow_read(path, &recording, error);
 
     if (r < 0)
-        return kith_error_set(error, r, "%s: %s", path, kith_error_name(r));
-    r = flow_recording_read(data, size, FLOW_UNPACKED_MAX, &recording, &reason);
-    if (r < 0)
-        return kith_error_set(error, r, "%s: %s", path, reason.text);
+        return r;
     info->whole = recording->whole;
     for (size_t i = 0; i < recording->count; i++)
         add_section(info, &recording->sections[i]);

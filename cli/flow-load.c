@@ -14,12 +14,7 @@
 
 #define DEPTH_MAX 100000
 
-static void freep(char **text) {
-    free(*text);
-}
-
-int cli_flow_load(const char *path, struct flow_model **ret_model, struct kith_error *ret_error) {
-    _cleanup_(flow_recording_freep) struct flow_recording *recording = NULL;
+int cli_flow_read(const char *path, struct flow_recording **ret_recording, struct kith_error *ret_error) {
     _cleanup_(freep) char *data = NULL;
     struct kith_error reason = KITH_ERROR_NONE;
     size_t size = 0;
@@ -27,9 +22,18 @@ int cli_flow_load(const char *path, struct flow_model **ret_model, struct kith_e
 
     if (r < 0)
         return kith_error_set(ret_error, r, "%s: %s", path, kith_error_name(r));
-    r = flow_recording_read(data, size, FLOW_UNPACKED_MAX, &recording, &reason);
-    if (r == 0)
-        r = flow_model_new(recording, NULL, ret_model, &reason);
+    r = flow_recording_read(data, size, FLOW_UNPACKED_MAX, ret_recording, &reason);
+    return r < 0 ? kith_error_set(ret_error, r, "%s: %s", path, reason.text) : 0;
+}
+
+int cli_flow_load(const char *path, struct flow_model **ret_model, struct kith_error *ret_error) {
+    _cleanup_(flow_recording_freep) struct flow_recording *recording = NULL;
+    struct kith_error reason = KITH_ERROR_NONE;
+    int r = cli_flow_read(path, &recording, ret_error);
+
+    if (r < 0)
+        return r;
+    r = flow_model_new(recording, NULL, ret_model, &reason);
     return r < 0 ? kith_error_set(ret_error, r, "%s: %s", path, reason.text) : 0;
 }
 

@@ -24,10 +24,6 @@ static const struct {
     [CLI_FLOW_SCENARIO] = {"kith-flow-scenario", "flow/scenario"},
 };
 
-static void freep(char **text) {
-    free(*text);
-}
-
 /* A candidate is taken over when it is there. */
 static int take(char *path, char **ret_path) {
     if (access(path, X_OK) < 0) {

@@ -87,10 +87,6 @@ static int check(const struct cli_verb *verb, const struct record *record) {
     return 0;
 }
 
-static void freep(char **text) {
-    free(*text);
-}
-
 /* Where to ------------------------------------------------------------------------------------------------------------- */
 
 /* A recording gets its name when it is complete; one that was cut off keeps ".part", and can be read as far as it goes. */

@@ -6,6 +6,7 @@
 
 #include "cli/verbs.h"
 #include "flow/decode/model.h"
+#include "flow/recording/recording.h"
 #include "flow/view/select.h"
 
 extern const struct cli_verb cli_flow_record, cli_flow_restore, cli_flow_info, cli_flow_draw, cli_flow_diff, cli_flow_gallery;
@@ -18,7 +19,9 @@ int cli_flow_find_program(enum cli_flow_program program, char **ret_path, struct
 /* A line each; to free(). Errors, with text: -ENOENT (there is no such program), those of starting and reading it. */
 int cli_flow_list_scenarios(char **ret_text, struct kith_error *ret_error);
 
-/* A recording's file, decoded. Errors, with text that names the file: those of reading it and of flow_model_new(). */
+/* A recording's file. Errors, with text that names it: those of reading it and of flow_recording_read(). */
+int cli_flow_read(const char *path, struct flow_recording **ret_recording, struct kith_error *ret_error);
+/* The same, decoded. Errors, with text that names the file: those of reading it and of flow_model_new(). */
 int cli_flow_load(const char *path, struct flow_model **ret_model, struct kith_error *ret_error);
 
 /* Options that narrow a view, for the tables of verbs that have views. Keys from CLI_FLOW_NARROW on are theirs. */

@@ -2,8 +2,6 @@
 #ifndef KITH_GATEWAY_CLEANUP_H
 #define KITH_GATEWAY_CLEANUP_H
 
-#include <stdlib.h>
-
 #include <kith/loop.h>
 #include <kith/msg.h>
 #include <kith/origin.h>
@@ -11,11 +9,6 @@
 #include <kith/socket.h>
 
 #include "base/cleanup.h"
-
-/* For _cleanup_(freep) on any pointer to a malloc() block. */
-static inline void freep(void *pointer) {
-    free(*(void **)pointer);
-}
 
 KITH_DEFINE_CLEANUP(kith_loop *, kith_loop_free)
 KITH_DEFINE_CLEANUP(kith_msg *, kith_msg_free)

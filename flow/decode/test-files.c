@@ -3,7 +3,6 @@
  * address in tests/flow/layout-6.1.176.txt, which was made by nm and addr2line and not from any source tree or table.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,10 +10,9 @@
 
 #include <cmocka.h>
 
-#include "base/fd.h"
 #include "flow/decode/build.h"
+#include "flow/decode/testing-file.h"
 
-#define UNPACKED_MAX ((size_t)64 << 20)
 #define UPPER_HALF UINT64_C(0xffffffff00000000)
 #define FUNCTIONS_OF_THE_KERNEL 38163 /* META: filter.of */
 
@@ -29,7 +27,7 @@ static void read_layout(struct fixture *fixture) {
     size_t size;
     char *line, *word;
 
-    assert_int_equal(kith_file_read(AT_FDCWD, RECORDINGS "/layout-6.1.176.txt", UNPACKED_MAX, &fixture->layout, &size), 0);
+    fixture->layout = test_file("layout-6.1.176.txt", &size);
     for (char *rest = fixture->layout; (line = strsep(&rest, "\n"));) {
         const char *file = line;
         if (line[0] == '#' || !strsep(&line, " "))
@@ -48,15 +46,10 @@ static const char *file_of(const struct fixture *fixture, uint64_t address) {
 
 static int setup(void **state) {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
-    struct kith_error error = KITH_ERROR_NONE;
-    char *data = NULL;
-    size_t size;
 
-    assert_int_equal(kith_file_read(AT_FDCWD, RECORDINGS "/tcp.kflow", UNPACKED_MAX, &data, &size), 0);
-    if (flow_recording_read(data, size, UNPACKED_MAX, &fixture->recording, &error) < 0 ||
-        flow_model_new(fixture->recording, NULL, &fixture->model, &error) < 0)
-        fail_msg("%s", error.text);
-    free(data);
+    assert_non_null(fixture);
+    fixture->recording = test_recording("tcp.kflow");
+    fixture->model = test_model(fixture->recording);
     read_layout(fixture);
     *state = fixture;
     return 0;

@@ -3,7 +3,6 @@
  * there in order; and our readers of formats and pages against libtraceevent's.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,13 +12,10 @@
 
 #include <cmocka.h>
 
-#include "base/fd.h"
-#include "flow/decode/decode.h"
 #include "flow/decode/format.h"
 #include "flow/decode/page.h"
+#include "flow/decode/testing-file.h"
 #include "flow/decode/testing.h"
-
-#define UNPACKED_MAX ((size_t)64 << 20)
 
 struct fixture {
     struct flow_recording *recording;
@@ -28,15 +24,10 @@ struct fixture {
 
 static int setup(void **state) {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
-    struct kith_error error = KITH_ERROR_NONE;
-    char *data = NULL;
-    size_t size;
 
-    assert_int_equal(kith_file_read(AT_FDCWD, RECORDINGS "/tcp.kflow", UNPACKED_MAX, &data, &size), 0);
-    if (flow_recording_read(data, size, UNPACKED_MAX, &fixture->recording, &error) < 0 ||
-        flow_model_new(fixture->recording, NULL, &fixture->model, &error) < 0)
-        fail_msg("%s", error.text);
-    free(data);
+    assert_non_null(fixture);
+    fixture->recording = test_recording("tcp.kflow");
+    fixture->model = test_model(fixture->recording);
     *state = fixture;
     return 0;
 }

@@ -1,6 +1,5 @@
 /* What cannot be seen is said below every view there is: what was lost, cut off, inlined, filtered out, and tail calls. */
 #include <errno.h>
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,30 +11,21 @@
 #include <bpf/btf.h>
 #include <cmocka.h>
 
-#include "base/fd.h"
-#include "flow/decode/decode.h"
+#include "flow/decode/testing-file.h"
 #include "flow/diff/types.h"
 #include "flow/view/chart.h"
 #include "flow/view/page.h"
 #include "flow/view/text.h"
 
-#define UNPACKED_MAX ((size_t)64 << 20)
 #define LOST "0\t4711\n"
 
 static const char *const said[] = {"4711 of ", " events were lost", "ends early", "inlined", "recorder filtered out", "(tail call)"};
 
 /* A real recording, that has lost events and its end. */
 static struct flow_model *load(void) {
-    _cleanup_(flow_recording_freep) struct flow_recording *recording = NULL;
-    struct flow_model *model = NULL;
-    struct kith_error error = KITH_ERROR_NONE;
-    char *data = NULL;
-    size_t size;
-
-    assert_int_equal(kith_file_read(AT_FDCWD, RECORDINGS "/tcp.kflow", UNPACKED_MAX, &data, &size), 0);
-    assert_int_equal(flow_recording_read(data, size, UNPACKED_MAX, &recording, &error), 0);
-    free(data);
+    _cleanup_(flow_recording_freep) struct flow_recording *recording = test_recording("tcp.kflow");
     bool changed = false;
+
     for (size_t i = 0; i < recording->count; i++) {
         if (recording->sections[i].type != FLOW_LOST)
             continue;
@@ -44,8 +34,7 @@ static struct flow_model *load(void) {
     }
     assert_true(changed);
     recording->whole = false;
-    assert_int_equal(flow_model_new(recording, NULL, &model, &error), 0);
-    return model;
+    return test_model(recording);
 }
 
 /* Each view, of a model; `diff` is of the model and itself. ------------------------------------------------------------------ */

@@ -3,7 +3,6 @@
  * TCP differs: sequence numbers and timestamps come from one function, and a new socket has another argument.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,33 +15,16 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "base/fd.h"
-#include "flow/decode/decode.h"
+#include "flow/decode/testing-file.h"
 #include "flow/diff/types.h"
 #include "flow/view/chart.h"
-
-#define UNPACKED_MAX ((size_t)64 << 20)
 
 static struct flow_model *models[2];
 static struct flow_diff *diff;
 
-static struct flow_model *load(const char *path) {
-    _cleanup_(flow_recording_freep) struct flow_recording *recording = NULL;
-    struct flow_model *model = NULL;
-    struct kith_error error = KITH_ERROR_NONE;
-    char *data = NULL;
-    size_t size;
-
-    assert_int_equal(kith_file_read(AT_FDCWD, path, UNPACKED_MAX, &data, &size), 0);
-    if (flow_recording_read(data, size, UNPACKED_MAX, &recording, &error) < 0 || flow_model_new(recording, NULL, &model, &error) < 0)
-        fail_msg("%s", error.text);
-    free(data);
-    return model;
-}
-
 static int setup(void **state) {
-    models[0] = load(RECORDINGS "/tcp.kflow");
-    models[1] = load(RECORDINGS "/tcp-cloud.kflow");
+    models[0] = test_model_of("tcp.kflow");
+    models[1] = test_model_of("tcp-cloud.kflow");
     return flow_diff_new(models[0], models[1], &diff);
 }
 

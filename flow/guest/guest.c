@@ -20,10 +20,6 @@
 
 #define FILE_MAX_SIZE ((size_t)256 * 1024 * 1024)
 
-static void freep(void *pointer) {
-    free(*(void **)pointer);
-}
-
 static int read_file(const char *path, char **ret_data, size_t *ret_size, struct kith_error *error) {
     int r = kith_file_read(AT_FDCWD, path, FILE_MAX_SIZE, ret_data, ret_size);
 

@@ -20,10 +20,6 @@
 /* What scenarios use and some kernels have as modules. */
 static const char *const usual_modules[] = {"unix", "ipv6"};
 
-static void freep(void *pointer) {
-    free(*(void **)pointer);
-}
-
 void flow_kernel_deinit(struct flow_kernel *kernel) {
     free(kernel->image);
     flow_modules_deinit(&kernel->modules);

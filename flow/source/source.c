@@ -36,10 +36,6 @@ static void take(void *userdata, struct flow_span name, bool is_call, unsigned l
     }
 }
 
-static void freep(char **text) {
-    free(*text);
-}
-
 static void scan_file(struct flow_model *model, int directory, const char *file) {
     _cleanup_(freep) char *text = NULL;
     struct search search = {model, file};

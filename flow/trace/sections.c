@@ -16,10 +16,6 @@
 
 #define CONFIG_MAX ((size_t)4 * 1024 * 1024)
 
-static void freep(char **text) {
-    free(*text);
-}
-
 static void json_freep(json_t **json) {
     json_decref(*json);
 }

@@ -30,10 +30,6 @@ static const struct {
 static const char *const lists_emptied[] = {"set_ftrace_filter",      "set_ftrace_notrace", "set_graph_function",    "set_graph_notrace",
                                             "set_ftrace_notrace_pid", "set_ftrace_pid",     "set_event_notrace_pid", "set_event_pid"};
 
-static void freep(char **text) {
-    free(*text);
-}
-
 int flow_trace_note(struct flow_trace *trace, const char *format, ...) {
     char *line = NULL, *all = NULL;
     va_list args;

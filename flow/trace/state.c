@@ -56,10 +56,6 @@ static const struct setting {
     {"tracing_on", WORD},
 };
 
-static void freep(char **text) {
-    free(*text);
-}
-
 static void fclosep(FILE **file) {
     if (*file)
         fclose(*file);

@@ -1,7 +1,6 @@
 /* The chart of a TCP connection that a real kernel recorded (tests/flow/tcp.kflow): what it shows, in which lane, and what its arrows say.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,26 +11,15 @@
 
 #include <cmocka.h>
 
-#include "base/fd.h"
-#include "flow/decode/decode.h"
+#include "flow/decode/testing-file.h"
 #include "flow/decode/testing.h"
 #include "flow/view/chart.h"
 #include "flow/view/testing.h"
 
-#define UNPACKED_MAX ((size_t)64 << 20)
-
 static struct flow_model *model;
 
 static int setup(void **state) {
-    _cleanup_(flow_recording_freep) struct flow_recording *recording = NULL;
-    struct kith_error error = KITH_ERROR_NONE;
-    char *data = NULL;
-    size_t size;
-
-    assert_int_equal(kith_file_read(AT_FDCWD, RECORDINGS "/tcp.kflow", UNPACKED_MAX, &data, &size), 0);
-    if (flow_recording_read(data, size, UNPACKED_MAX, &recording, &error) < 0 || flow_model_new(recording, NULL, &model, &error) < 0)
-        fail_msg("%s", error.text);
-    free(data);
+    model = test_model_of("tcp.kflow");
     return 0;
 }
 

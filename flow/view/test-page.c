@@ -16,10 +16,6 @@
 static const char chart[] =
     "<?xml version=\"1.0\"?>\n<!DOCTYPE svg>\n<svg viewBox=\"0 0 10 10\"><g class=\"node call-0\"/></svg>\n<!-- rest -->";
 
-static void freep(char **text) {
-    free(*text);
-}
-
 static size_t occurs(const char *text, const char *what) {
     size_t count = 0;
 

@@ -1,6 +1,5 @@
 /* The text views, of a TCP connection that a real kernel recorded (tests/flow/tcp.kflow), and of a model with hostile names. */
 #include <errno.h>
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,25 +11,14 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "base/fd.h"
-#include "flow/decode/decode.h"
+#include "flow/decode/testing-file.h"
 #include "flow/decode/testing.h"
 #include "flow/view/text.h"
-
-#define UNPACKED_MAX ((size_t)64 << 20)
 
 static struct flow_model *model;
 
 static int setup(void **state) {
-    _cleanup_(flow_recording_freep) struct flow_recording *recording = NULL;
-    struct kith_error error = KITH_ERROR_NONE;
-    char *data = NULL;
-    size_t size;
-
-    assert_int_equal(kith_file_read(AT_FDCWD, RECORDINGS "/tcp.kflow", UNPACKED_MAX, &data, &size), 0);
-    if (flow_recording_read(data, size, UNPACKED_MAX, &recording, &error) < 0 || flow_model_new(recording, NULL, &model, &error) < 0)
-        fail_msg("%s", error.text);
-    free(data);
+    model = test_model_of("tcp.kflow");
     return 0;
 }
 
@@ -47,10 +35,6 @@ typedef int (*view_fn)(const struct flow_model *model, const struct flow_selecti
 
 static int view_tree(const struct flow_model *from, const struct flow_selection *selection, struct flow_out *out) {
     return flow_view_tree(from, selection, &(struct flow_tree_options){.ascii = true}, out);
-}
-
-static void freep(char **text) {
-    free(*text);
 }
 
 static char *view(view_fn fn, const struct flow_model *from, struct flow_select select) {

@@ -2,6 +2,8 @@
 #ifndef KITH_BASE_CLEANUP_H
 #define KITH_BASE_CLEANUP_H
 
+#include <stdlib.h>
+
 #define _cleanup_(fn) __attribute__((cleanup(fn)))
 
 /* Defines fn##p, for _cleanup_(fn##p), from a destructor that takes the pointer and copes with NULL. */
@@ -10,6 +12,11 @@
         if (*object)                                                                                                                       \
             fn(*object);                                                                                                                   \
     }
+
+/* For _cleanup_(freep), of any pointer to memory of malloc()'s. */
+static inline __attribute__((unused)) void freep(void *pointer) {
+    free(*(void **)pointer);
+}
 
 /* Hands the pointer over: returns it and leaves NULL. */
 #define KITH_STEAL(pointer)                                                                                                                \

@@ -15,10 +15,6 @@
 
 #define FIRST_BLOCK 4096
 
-static void freep(char **block) {
-    free(*block);
-}
-
 int kith_close(int fd) {
     if (fd >= 0) {
         int saved = errno;

@@ -50,7 +50,6 @@ struct kith_process {
 };
 
 KITH_DEFINE_CLEANUP(struct kith_process *, kith_process_unref)
-KITH_DEFINE_CLEANUP(char *, free)
 
 int kith_process_new_from(const struct kith_process_source *source, pid_t pid, int pidfd, bool exact, struct kith_process **ret_process) {
     _cleanup_(kith_process_unrefp) struct kith_process *process = calloc(1, sizeof(*process));

@@ -35,8 +35,6 @@ _Static_assert(sizeof(struct pidfd_info) == 64, "PIDFD_INFO_SIZE_VER0");
 
 #define FDINFO_MAX 4096
 
-KITH_DEFINE_CLEANUP(char *, free)
-
 static int open_pidfd(const struct kith_process_source *source, pid_t pid) {
     long fd = syscall(SYS_pidfd_open, pid, 0); /* close-on-exec always */
 

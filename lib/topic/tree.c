@@ -15,8 +15,6 @@
 #define DIRECT_ROOM 256
 #define WORD sizeof(uint64_t)
 
-KITH_DEFINE_CLEANUP(struct kith_topic *, free)
-
 /* Labels ------------------------------------------------------------------------------------------------------------------ */
 
 static size_t node_size(size_t rest_room) {

@@ -19,10 +19,6 @@
 
 #define HOSTILE "</script><script>document.body.dataset.broken='1'</script><img src=x onerror=\"document.body.dataset.broken='2'\">"
 
-static void freep(char **text) {
-    free(*text);
-}
-
 static struct flow_model *hostile_model(void) {
     struct flow_model *model = test_model_new();
 

@@ -11,10 +11,6 @@
 
 #include "support/child.h"
 
-static void freep(void *pointer) {
-    free(*(void **)pointer);
-}
-
 struct program {
     const char *role, *kind, *endpoint;
 };
