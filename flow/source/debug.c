@@ -52,10 +52,23 @@ static const char *below(const char *path, const char *directory) {
     return path;
 }
 
-static void add(struct search *search, size_t function, Dwarf_Die *die, const char *directory) {
+/* libdw takes the number 0 for no file, but from DWARF 5 on it is the unit's own: 6.2.4.1. */
+static const char *file_of(Dwarf_Die *unit, Dwarf_Die *die) {
+    const char *path = dwarf_decl_file(die);
+    Dwarf_Attribute attribute;
+    Dwarf_Half version = 0;
+    Dwarf_Word number;
+
+    if (path || dwarf_formudata(dwarf_attr_integrate(die, DW_AT_decl_file, &attribute), &number) != 0 || number != 0 ||
+        dwarf_cu_info(unit->cu, &version, NULL, NULL, NULL, NULL, NULL, NULL) != 0 || version < 5)
+        return path;
+    return dwarf_diename(unit);
+}
+
+static void add(struct search *search, size_t function, Dwarf_Die *unit, Dwarf_Die *die, const char *directory) {
     Dwarf_Addr address;
     int line;
-    const char *path = dwarf_decl_file(die);
+    const char *path = file_of(unit, die);
 
     if (dwarf_entrypc(die, &address) != 0 || dwarf_decl_line(die, &line) != 0 || !path || line <= 0)
         return;
@@ -91,7 +104,7 @@ static void look_in(struct search *search, Dwarf_Die *unit) {
         for (size_t i = 0; name && search->error == 0 && i < search->model->function_count; i++) {
             const struct flow_function *function = &search->model->functions[i];
             if ((function->module != NULL) == search->is_module && is_name(function, name))
-                add(search, i, &die, directory);
+                add(search, i, unit, &die, directory);
         }
     } while (search->error == 0 && dwarf_siblingof(&die, &die) == 0);
 }
