@@ -220,10 +220,11 @@ static int draw_page(const struct draw *draw, const struct flow_model *model, co
     int r = cli_flow_chart_text(model, selection, draw->level, CLI_FLOW_DOT, &dot, &dot_size, ret_error);
     if (r == 0)
         r = cli_graphviz_text(dot, dot_size, "svg", &svg, &svg_size, ret_error);
-    if (r == 0)
+    if (r == 0) {
         r = flow_view_page(model, &first, svg, svg_size, &html, &html_size);
-    if (r == -E2BIG && html == NULL && svg != NULL)
-        kith_error_set(ret_error, r, "a page of more than %d calls, which a browser does not cope with", FLOW_PAGE_CALLS_MAX);
+        if (r == -E2BIG)
+            kith_error_set(ret_error, r, "a page of more than %d calls, which a browser does not cope with", FLOW_PAGE_CALLS_MAX);
+    }
     if (r == 0)
         r = write_page(draw->file, html, html_size);
     free(dot);

@@ -120,7 +120,7 @@ static int run_self(const char *const *words, const char *output) {
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR)
             return -errno;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : CLI_ERROR;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -EIO;
 }
 
 /* What it has to say about a failure it has said itself. */
@@ -210,7 +210,7 @@ static void compare(const struct gallery *gallery, struct gallery_item *item, co
         _cleanup_(freep) char *before = path_of(gallery, other, "", "", ".kflow");
         _cleanup_(freep) char *text = path_of(gallery, item, "-from-", other->kernel, ".txt");
         int r = before && text ? run_self((const char *[]){"kith", "flow", "diff", before, recording, NULL}, text) : -ENOMEM;
-        if (r >= 0 && r != CLI_USAGE)
+        if (r == 0 || r == 1) /* the same, or not: as diff(1) */
             memcpy(item->compared_with, other->kernel, sizeof(item->compared_with));
         return;
     }

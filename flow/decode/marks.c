@@ -97,7 +97,7 @@ static bool fill(struct flow_mark *mark, const struct flow_format *format, const
     case FLOW_EVENT_PACKET:
     case FLOW_EVENT_ANSWER:
         fill_segment(mark, format, data);
-        return true;
+        return mark->packet.flags != 0; /* 0: there was no memory to make one */
     case FLOW_EVENT_SENT:
         fill_sent(mark, format, data);
         return true;

@@ -347,10 +347,46 @@ static void test_a_broken_page_is_left_out_and_said(void **state) {
     maker->recording.count--; /* it is not the maker's to free */
 }
 
+/* A SYN-ACK's header, in network order; all zero where there was no memory to make one. */
+static void test_a_synack_that_was_not_made_was_not_sent(void **state) {
+    static const char format[] = "name: answer\nID: 1302\n" COMMON_FIELDS "\tfield:u64 head;\toffset:8;\tsize:8;\tsigned:0;\n"
+                                 "\tfield:u64 rest;\toffset:16;\tsize:8;\tsigned:0;\n"
+                                 "\tfield:u32 octets;\toffset:24;\tsize:4;\tsigned:0;\n\nprint fmt: \"\"\n";
+    struct {
+        uint16_t type;
+        uint8_t flags, preempt;
+        int32_t pid;
+        uint8_t header[16];
+        uint32_t octets, end;
+    } event = {.type = 1302, .pid = 7};
+    struct maker *maker = *state;
+
+    maker_text(maker, FLOW_EVENT, format);
+    maker_entry(maker, 0, 1000, 7, CONNECT, 0);
+    maker_event(maker, 0, 1010, &event, sizeof(event));
+    memcpy(event.header, "\x1f\x90\x9c\x40\0\0\0\x07\0\0\0\x65\xa0\x12\xff", 15);
+    event.octets = 40;
+    maker_event(maker, 0, 1020, &event, sizeof(event));
+    maker_exit(maker, 0, 1030, 7, CONNECT, 0);
+    _cleanup_(flow_model_freep) struct flow_model *model = decode(maker);
+
+    assert_int_equal(model->mark_count, 1);
+    const struct flow_mark *mark = &model->marks[0];
+    assert_int_equal(mark->type, FLOW_MARK_PACKET);
+    assert_true(mark->packet.sent);
+    assert_int_equal(mark->packet.flags, 0x12);
+    assert_int_equal(mark->packet.source, 8080);
+    assert_int_equal(mark->packet.destination, 40000);
+    assert_int_equal(mark->packet.sequence, 7);
+    assert_int_equal(mark->packet.acknowledged, 101);
+    assert_int_equal(mark->packet.octets, 0);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        TEST(test_a_synack_that_was_not_made_was_not_sent),
         TEST(test_entries_and_exits_become_calls),
         TEST(test_processors_are_merged_by_time_and_a_task_may_move),
         TEST(test_a_call_without_its_end_ends_with_its_caller_or_the_next_call),

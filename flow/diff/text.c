@@ -109,7 +109,7 @@ static void put_types(const struct flow_diff *diff, struct flow_out *out) {
                     diff->undecided);
 }
 
-/* A kernel's own types have no system calls' entries, and nothing that a compiler has made of a function. */
+/* Mostly what a compiler has made of a function: types.h. */
 static void put_undecided(const struct flow_diff *diff, struct flow_out *out) {
     flow_out_puts(out, diff->undecided > 0 ? "\nnot judged\n" : "");
     for (size_t i = 0; i < diff->undecided; i++) {

@@ -1,9 +1,8 @@
 /*
  * flow/diff/types.h: a recording against a kernel that was not run, of which only the type information (BTF) is there.
  *
- * BTF has a prototype of every function that can be traced, but no ways: whether a function is there and what it takes can be told, not who
- * calls it. A function that the recorded kernel's own BTF does not have (system calls' entries, what a compiler made ".isra") cannot be
- * judged.
+ * BTF has the prototypes of functions, but no ways: whether a function is there and what it takes can be told, not who calls it. A function
+ * that the recorded kernel's own BTF does not have, such as what a compiler made of one (".isra", ".constprop", ".part"), cannot be judged.
  */
 #ifndef KITH_FLOW_TYPES_H
 #define KITH_FLOW_TYPES_H

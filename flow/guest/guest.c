@@ -1,6 +1,7 @@
 /* flow/guest/guest.c: see guest.h. */
 #include "flow/guest/guest.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -35,12 +36,7 @@ static int add_program(struct flow_cpio *cpio, const char *path, const char *nam
 
     if (r < 0)
         return r;
-    if (size > 64 &&
-        memcmp(data,
-               "\x7f"
-               "ELF",
-               4) == 0 &&
-        memmem(data, size < 4096 ? size : 4096, "ld-linux", 8))
+    if (size > 64 && memcmp(data, ELFMAG, SELFMAG) == 0 && memmem(data, size < 4096 ? size : 4096, "ld-linux", 8))
         return kith_error_set(error, -ENOEXEC, "%s: it needs shared libraries, and the guest has none: it must be linked with -static",
                               path);
     flow_cpio_add_file(cpio, name, 0755, data, size);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Each word that is fetched costs a third of a microsecond where a whole probe costs two: headers are fetched in words of eight octets.
+/* A word that is fetched costs a quarter of what a whole probe does (docs/benchmarks.md): headers are fetched in words of eight octets.
  *
  * The TCP header is at skb->data when it is received, and not yet written when __tcp_transmit_skb() begins: then the control block of the
  * segment (skb->cb) says what will be in it. A SYN-ACK is made whole by a function of its own, because there is no socket yet. */

@@ -3,9 +3,12 @@ import fcntl
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
+from pathlib import Path
 
 
 class Browser:
@@ -86,3 +89,25 @@ class Browser:
         result = self.call('Runtime.evaluate', expression=expression, returnByValue=True, awaitPromise=True)
         assert 'exceptionDetails' not in result, result['exceptionDetails']
         return result['result'].get('value')
+
+
+def run_tests(make):
+    """Runs each test_... of what make(chromium, folder) returns by its check(name), then its close(); prints TAP. The exit status."""
+    for program, package in ('chromium', 'chromium'), ('dot', 'graphviz'):
+        if not shutil.which(program):
+            print(f'1..0 # SKIP package {package} is not installed')
+            return 77
+    failed = 0
+    with tempfile.TemporaryDirectory(prefix='kith-page-', ignore_cleanup_errors=True) as folder:
+        tests = make(shutil.which('chromium'), Path(folder))
+        names = [name for name in dir(tests) if name.startswith('test_')]
+        print(f'1..{len(names)}', flush=True)
+        for number, name in enumerate(names, 1):
+            try:
+                tests.check(name)
+                print(f'ok {number} - {name}', flush=True)
+            except (AssertionError, KeyError, subprocess.SubprocessError) as error:
+                failed += 1
+                print(f'not ok {number} - {name}\n# ' + repr(error)[:2000].replace('\n', '\n# '), flush=True)
+        tests.close()
+    return 1 if failed else 0

@@ -6,11 +6,10 @@ test_page.py MAKE-PAGE RECORDING. Prints TAP; without Chromium or Graphviz it is
 import html.parser
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
+
+from browser import run_tests
 
 SECONDS = 100  # a browser's start on a slow, busy machine; it is not what it takes
 
@@ -156,27 +155,11 @@ class Tests:
         assert page.scripts == 3 and page.images == 0 and page.boxes, (page.scripts, page.images, page.boxes)
         assert '</script><script>' in page.texts['chart'], page.texts['chart']
 
+    def check(self, name):
+        getattr(self, name)()
 
-def main():
-    make, recording = sys.argv[1:]
-    chromium = shutil.which('chromium')
-    for program, package in ('chromium', 'chromium'), ('dot', 'graphviz'):
-        if not shutil.which(program):
-            print(f'1..0 # SKIP package {package} is not installed')
-            return 77
-    names = [name for name in dir(Tests) if name.startswith('test_')]
-    print(f'1..{len(names)}', flush=True)
-    failed = 0
-    with tempfile.TemporaryDirectory(prefix='kith-page-', ignore_cleanup_errors=True) as folder:
-        tests = Tests(make, recording, chromium, Path(folder))
-        for number, name in enumerate(names, 1):
-            try:
-                getattr(tests, name)()
-                print(f'ok {number} - {name}', flush=True)
-            except (AssertionError, KeyError, subprocess.SubprocessError) as error:
-                failed += 1
-                print(f'not ok {number} - {name}\n# ' + repr(error)[:2000].replace('\n', '\n# '), flush=True)
-    return 1 if failed else 0
+    def close(self):
+        """Each page had a browser of its own."""
 
 
-sys.exit(main())
+sys.exit(run_tests(lambda chromium, folder: Tests(*sys.argv[1:], chromium, folder)))

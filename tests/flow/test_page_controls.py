@@ -5,13 +5,10 @@ test_page_controls.py MAKE-PAGE RECORDING KITH. Prints TAP; without Chromium or 
 """
 import json
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
-from browser import Browser
+from browser import Browser, run_tests
 
 SECONDS = 100  # a browser's start on a slow, busy machine; it is not what it takes
 READY_MS = 20000  # likewise: the test prints what it took
@@ -33,9 +30,9 @@ def put(browser, name, value):
 
 
 class Tests:
-    def __init__(self, make, recording, kith, folder):
+    def __init__(self, make, recording, kith, chromium, folder):
         self.make, self.recording, self.kith, self.folder = make, recording, kith, folder
-        self.browser = Browser(shutil.which('chromium'), folder / 'browser', SECONDS)
+        self.browser = Browser(chromium, folder / 'browser', SECONDS)
 
     def run(self, *command):
         return subprocess.run(command, check=True, timeout=SECONDS, stdout=subprocess.PIPE).stdout
@@ -165,26 +162,8 @@ class Tests:
         getattr(self, name)()
         assert not self.browser.errors, self.browser.errors
 
-
-def main():
-    for program, package in ('chromium', 'chromium'), ('dot', 'graphviz'):
-        if not shutil.which(program):
-            print(f'1..0 # SKIP package {package} is not installed')
-            return 77
-    names = [name for name in dir(Tests) if name.startswith('test_')]
-    print(f'1..{len(names)}', flush=True)
-    failed = 0
-    with tempfile.TemporaryDirectory(prefix='kith-page-', ignore_cleanup_errors=True) as folder:
-        tests = Tests(*sys.argv[1:], Path(folder))
-        for number, name in enumerate(names, 1):
-            try:
-                tests.check(name)
-                print(f'ok {number} - {name}', flush=True)
-            except (AssertionError, KeyError, subprocess.SubprocessError) as error:
-                failed += 1
-                print(f'not ok {number} - {name}\n# ' + repr(error)[:2000].replace('\n', '\n# '), flush=True)
-        tests.browser.close()
-    return 1 if failed else 0
+    def close(self):
+        self.browser.close()
 
 
-sys.exit(main())
+sys.exit(run_tests(lambda chromium, folder: Tests(*sys.argv[1:], chromium, folder)))
