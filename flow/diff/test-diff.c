@@ -15,6 +15,7 @@
 #include "flow/decode/testing.h"
 #include "flow/diff/diff.h"
 #include "flow/diff/prototype.h"
+#include "flow/view/testing-out.h"
 
 /* A call of each function, the first one calling the second and so on. */
 static struct flow_model *make(const char *names, unsigned count, const char *prototypes) {
@@ -43,22 +44,6 @@ static bool has(const struct flow_diff *diff, const char *function, enum flow_di
     return false;
 }
 
-static int write_file(void *userdata, const void *data, size_t size) {
-    return fwrite(data, 1, size, userdata) == size ? 0 : -EIO;
-}
-
-static char *view(int (*fn)(const struct flow_diff *, struct flow_out *), const struct flow_diff *diff) {
-    struct flow_out out;
-    char *text = NULL;
-    size_t size;
-    FILE *file = open_memstream(&text, &size);
-
-    flow_out_init(&out, write_file, file);
-    assert_int_equal(fn(diff, &out), 0);
-    assert_int_equal(fclose(file), 0);
-    return text;
-}
-
 static void test_a_recording_does_not_differ_from_itself(void **state) {
     _cleanup_(flow_model_freep) struct flow_model *model = make("a b c", 3, "a\tint (void)\n");
     _cleanup_(flow_diff_freep) struct flow_diff *diff = NULL;
@@ -66,7 +51,7 @@ static void test_a_recording_does_not_differ_from_itself(void **state) {
     assert_int_equal(flow_diff_new(model, model, &diff), 0);
     assert_int_equal(diff->count, 0);
     assert_true(flow_diff_is_none(diff));
-    char *text = view(flow_view_diff, diff);
+    char *text = TEST_OUT(flow_view_diff(diff, &out));
     assert_non_null(strstr(text, "no function differs"));
     free(text);
 }
@@ -84,12 +69,12 @@ static void test_gone_new_moved_and_changed_functions_are_told(void **state) {
     assert_true(has(diff, "leaf", FLOW_PROTOTYPE));
     assert_int_equal(diff->count, 5);
 
-    char *text = view(flow_view_diff, diff);
+    char *text = TEST_OUT(flow_view_diff(diff, &out));
     assert_non_null(strstr(text, "  ~ via  called by old, now by sys\n"));
     assert_non_null(strstr(text, "  ! leaf  int (int)  =>  int (long)\n"));
     assert_non_null(strstr(text, "\nafter: A function that ends with a jump"));
     free(text);
-    text = view(flow_view_diff_json, diff);
+    text = TEST_OUT(flow_view_diff_json(diff, &out));
     json_auto_t *json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
     assert_int_equal(json_array_size(json_object_get(json, "differences")), 5);
     assert_true(json_array_size(json_object_get(json, "notes_after")) > 0);
@@ -112,7 +97,7 @@ static void test_functions_that_moved_into_another_lane_or_layer_are_told(void *
     assert_int_equal(flow_diff_new(before, after, &diff), 0);
     assert_int_equal(diff->count, 2);
     assert_false(flow_diff_is_none(diff));
-    char *text = view(flow_view_diff, diff);
+    char *text = TEST_OUT(flow_view_diff(diff, &out));
     assert_non_null(strstr(text, "  ~ sys  called by nobody (softirq), now by nobody (client)\n"));
     assert_non_null(strstr(text, "  ~ leaf  in the layer transport, now in IP\n"));
     free(text);

@@ -15,6 +15,7 @@
 #include "flow/diff/types.h"
 #include "flow/view/chart.h"
 #include "flow/view/page.h"
+#include "flow/view/testing-out.h"
 #include "flow/view/text.h"
 
 #define LOST "0\t4711\n"
@@ -150,23 +151,6 @@ static const struct {
     {"diff with types as JSON", types_json, NULL},
 };
 
-static int write_file(void *userdata, const void *data, size_t size) {
-    return fwrite(data, 1, size, userdata) == size ? 0 : -EIO;
-}
-
-/* To free(). */
-static char *text_of(const struct what *what, size_t view) {
-    struct flow_out out;
-    char *text = NULL;
-    size_t size;
-    FILE *file = open_memstream(&text, &size);
-
-    flow_out_init(&out, write_file, file);
-    assert_int_equal(views[view].view(what, &out), 0);
-    assert_int_equal(fclose(file), 0);
-    return text;
-}
-
 static bool is_shown(const char *text, const char *part, const char *comment) {
     for (const char *at = text; (at = strstr(at, part)); at++) {
         const char *line = at;
@@ -189,7 +173,8 @@ static void test_every_view_says_what_cannot_be_seen(void **state) {
         _cleanup_(flow_selection_deinitp) struct flow_selection *selection = &(struct flow_selection){0};
         assert_int_equal(flow_select(model, &parts[p], selection, NULL), 0);
         for (size_t v = 0; v < KITH_ARRAY_SIZE(views); v++) {
-            char *text = text_of(&(struct what){model, selection, diff}, v);
+            const struct what what = {model, selection, diff};
+            char *text = TEST_OUT(views[v].view(&what, &out));
             for (size_t i = 0; i < KITH_ARRAY_SIZE(said); i++)
                 if (!is_shown(text, said[i], views[v].comment))
                     fail_msg("%s: does not say '%s'", views[v].name, said[i]);

@@ -18,6 +18,7 @@
 #include "flow/decode/testing-file.h"
 #include "flow/diff/types.h"
 #include "flow/view/chart.h"
+#include "flow/view/testing-out.h"
 
 static struct flow_model *models[2];
 static struct flow_diff *diff;
@@ -41,23 +42,6 @@ static const struct flow_diff_item *find(const struct flow_diff *in, const char 
             return &in->items[i];
     return NULL;
 }
-
-static int write_file(void *userdata, const void *data, size_t size) {
-    return fwrite(data, 1, size, userdata) == size ? 0 : -EIO;
-}
-
-/* What a view wrote; `fn` is called with `of`. */
-#define TEXT_OF(fn, of)                                                                                                                    \
-    __extension__({                                                                                                                        \
-        struct flow_out out_;                                                                                                              \
-        char *text_ = NULL;                                                                                                                \
-        size_t size_;                                                                                                                      \
-        FILE *file_ = open_memstream(&text_, &size_);                                                                                      \
-        flow_out_init(&out_, write_file, file_);                                                                                           \
-        assert_int_equal(fn(of, &out_), 0);                                                                                                \
-        assert_int_equal(fclose(file_), 0);                                                                                                \
-        text_;                                                                                                                             \
-    })
 
 static void test_functions_that_came_went_and_changed_are_found(void **state) {
     assert_non_null(find(diff, "secure_tcp_seq", FLOW_GONE));
@@ -105,12 +89,12 @@ static void test_every_call_is_in_the_forest_once_and_below_its_caller(void **st
 }
 
 static void test_ways_are_told_where_they_part(void **state) {
-    char *text = TEXT_OF(flow_view_diff, diff);
+    char *text = TEST_OUT(flow_view_diff(diff, &out));
 
     assert_non_null(strstr(text, " > tcp_v4_connect\n  - secure_tcp_seq\n  - secure_tcp_ts_off\n  + secure_tcp_seq_and_ts_off\n"));
     assert_null(strstr(text, "+ tcp_v4_connect"));
     free(text);
-    text = TEXT_OF(flow_view_diff_json, diff);
+    text = TEST_OUT(flow_view_diff_json(diff, &out));
     json_auto_t *json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
     assert_non_null(json);
     json_t *ways = json_object_get(json, "ways"), *first = json_array_get(ways, 0);
@@ -145,7 +129,7 @@ static void test_a_chart_of_both_marks_what_only_one_has(void **state) {
             assert_int_equal(box->tag, FLOW_TAG_BOTH);
     }
     assert_true(tagged[FLOW_TAG_BEFORE] > 0 && tagged[FLOW_TAG_AFTER] > 0 && tagged[FLOW_TAG_BOTH] > tagged[FLOW_TAG_AFTER]);
-    char *dot = TEXT_OF(flow_view_dot, chart);
+    char *dot = TEST_OUT(flow_view_dot(chart, &out));
     assert_non_null(strstr(dot, "\"+ secure_tcp_seq_and_ts_off\""));
     assert_non_null(strstr(dot, "\"\u2212 secure_tcp_seq\""));
     assert_non_null(strstr(dot, "only before"));
@@ -210,12 +194,12 @@ static void test_types_of_another_kernel_tell_what_is_gone_or_changed_there(void
         assert_null(find(compared, compared->undecided_names[i], FLOW_GONE));
         assert_true(i == 0 || strcmp(compared->undecided_names[i - 1], compared->undecided_names[i]) < 0);
     }
-    char *text = TEXT_OF(flow_view_diff, compared);
+    char *text = TEST_OUT(flow_view_diff(compared, &out));
     assert_non_null(strstr(text, "after: types of other\n"));
     assert_non_null(strstr(text, "cannot be judged"));
     assert_non_null(strstr(text, "  ? tcp_small_queue_check.isra.0\n"));
     free(text);
-    text = TEXT_OF(flow_view_diff_json, compared);
+    text = TEST_OUT(flow_view_diff_json(compared, &out));
     json_auto_t *json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
     assert_int_equal(json_integer_value(json_object_get(json_object_get(json, "types"), "compared")), compared->compared);
     assert_int_equal(json_array_size(json_object_get(json_object_get(json, "types"), "undecided")), compared->undecided);

@@ -14,6 +14,7 @@
 #include "flow/decode/testing-file.h"
 #include "flow/decode/testing.h"
 #include "flow/view/chart.h"
+#include "flow/view/testing-out.h"
 #include "flow/view/testing.h"
 
 static struct flow_model *model;
@@ -53,22 +54,6 @@ static bool has_arrow(const struct flow_chart *chart, enum flow_arrow_kind kind,
         if (chart->arrows[i].kind == kind && chart->arrows[i].from == from && chart->arrows[i].to == to)
             return true;
     return false;
-}
-
-static int write_file(void *userdata, const void *data, size_t size) {
-    return fwrite(data, 1, size, userdata) == size ? 0 : -EIO;
-}
-
-static char *text_of(const struct flow_chart *chart, int (*view)(const struct flow_chart *chart, struct flow_out *out)) {
-    struct flow_out out;
-    char *text = NULL;
-    size_t size;
-    FILE *file = open_memstream(&text, &size);
-
-    flow_out_init(&out, write_file, file);
-    assert_int_equal(view(chart, &out), 0);
-    assert_int_equal(fclose(file), 0);
-    return text;
 }
 
 static void test_connect_goes_down_to_the_device_and_up_in_the_softirq(void **state) {
@@ -223,7 +208,7 @@ static void test_levels_show_more_and_the_last_one_everything(void **state) {
 
 static void test_texts_end_with_what_was_not_seen(void **state) {
     _cleanup_(flow_chart_freep) struct flow_chart *chart = chart_of(model, "connect", FLOW_LEVEL_BORDERS);
-    char *texts[] = {text_of(chart, flow_view_dot), text_of(chart, flow_view_mermaid)};
+    char *texts[] = {TEST_OUT(flow_view_dot(chart, &out)), TEST_OUT(flow_view_mermaid(chart, &out))};
 
     for (size_t i = 0; i < KITH_ARRAY_SIZE(texts); i++) {
         for (size_t note = 0; note < model->note_count; note++)
@@ -245,7 +230,7 @@ static void test_names_of_anybodys_stay_inside_of_their_quotes(void **state) {
     maker_flush(&maker);
     assert_int_equal(flow_model_new(&maker.recording, NULL, &hostile, NULL), 0);
     struct flow_chart *chart = chart_of(hostile, NULL, FLOW_LEVEL_ALL);
-    char *dot = text_of(chart, flow_view_dot), *mermaid = text_of(chart, flow_view_mermaid);
+    char *dot = TEST_OUT(flow_view_dot(chart, &out)), *mermaid = TEST_OUT(flow_view_mermaid(chart, &out));
     assert_non_null(strstr(dot, "a\\\"];b[label=\\\""));
     assert_null(strstr(dot, "a\"];b"));
     assert_non_null(strstr(dot, "Linux \\\"]; evil"));

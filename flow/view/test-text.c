@@ -13,6 +13,7 @@
 
 #include "flow/decode/testing-file.h"
 #include "flow/decode/testing.h"
+#include "flow/view/testing-out.h"
 #include "flow/view/text.h"
 
 static struct flow_model *model;
@@ -27,10 +28,6 @@ static int teardown(void **state) {
     return 0;
 }
 
-static int write_file(void *userdata, const void *data, size_t size) {
-    return fwrite(data, 1, size, userdata) == size ? 0 : -EIO;
-}
-
 typedef int (*view_fn)(const struct flow_model *model, const struct flow_selection *selection, struct flow_out *out);
 
 static int view_tree(const struct flow_model *from, const struct flow_selection *selection, struct flow_out *out) {
@@ -40,17 +37,10 @@ static int view_tree(const struct flow_model *from, const struct flow_selection 
 static char *view(view_fn fn, const struct flow_model *from, struct flow_select select) {
     _cleanup_(flow_selection_deinitp) struct flow_selection *selection = &(struct flow_selection){0};
     struct kith_error error = KITH_ERROR_NONE;
-    struct flow_out out;
-    char *text = NULL;
-    size_t size;
-    FILE *file = open_memstream(&text, &size);
 
     if (flow_select(from, &select, selection, &error) < 0)
         fail_msg("%s", error.text);
-    flow_out_init(&out, write_file, file);
-    assert_int_equal(fn(from, selection, &out), 0);
-    assert_int_equal(fclose(file), 0);
-    return text;
+    return TEST_OUT(fn(from, selection, &out));
 }
 
 /* All of them, one behind the other, whatever is between. */
