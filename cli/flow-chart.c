@@ -32,11 +32,11 @@ static int write_stream(void *userdata, const void *data, size_t size) {
 /* In memory. */
 static int write_text(const struct flow_chart *chart, enum cli_flow_form form, char **ret_text, size_t *ret_size) {
     FILE *stream = open_memstream(ret_text, ret_size);
-    struct flow_out *out = malloc(sizeof(*out));
+    struct view_out *out = malloc(sizeof(*out));
     int r = stream && out ? 0 : -ENOMEM;
 
     if (r == 0) {
-        flow_out_init(out, write_stream, stream);
+        view_out_init(out, write_stream, stream);
         r = form == CLI_FLOW_MERMAID ? flow_view_mermaid(chart, out) : flow_view_dot(chart, out);
     }
     free(out);

@@ -1,16 +1,16 @@
-/* flow/view/jsontext.h: what the JSON views share. */
-#ifndef KITH_FLOW_JSONTEXT_H
-#define KITH_FLOW_JSONTEXT_H
+/* view/jsontext.h: what the JSON views share. */
+#ifndef KITH_VIEW_JSONTEXT_H
+#define KITH_VIEW_JSONTEXT_H
 
 #include <stdbool.h>
 
 #include <jansson.h>
 
-#include "flow/view/out.h"
+#include "view/out.h"
 
 /* A text out of a file: what is no UTF-8 becomes \xHH. JSON null for NULL; NULL: no memory. */
-json_t *flow_json_text(const char *text);
+json_t *view_json_text(const char *text);
 /* Writes a value and drops it, with a comma in front of all but the first. `value` may be NULL: -ENOMEM. */
-int flow_json_put(struct flow_out *out, json_t *value, bool *first);
+int view_json_put(struct view_out *out, json_t *value, bool *first);
 
 #endif

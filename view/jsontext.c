@@ -1,13 +1,13 @@
-/* flow/view/jsontext.c: values are made one by one, so that a large recording needs no large document in memory. */
+/* view/jsontext.c: values are made one by one, so that a large recording needs no large document in memory. */
 #include <errno.h>
 #include <string.h>
 
 #include "base/text.h"
-#include "flow/view/jsontext.h"
+#include "view/jsontext.h"
 
 #define TEXT_MAX 4096
 
-json_t *flow_json_text(const char *text) {
+json_t *view_json_text(const char *text) {
     char printable[TEXT_MAX];
     struct kith_text words = kith_text_init(printable, sizeof(printable));
 
@@ -18,14 +18,14 @@ json_t *flow_json_text(const char *text) {
 }
 
 static int put_octets(const char *data, size_t size, void *userdata) {
-    flow_out_put(userdata, data, size);
+    view_out_put(userdata, data, size);
     return 0;
 }
 
-int flow_json_put(struct flow_out *out, json_t *value, bool *first) {
+int view_json_put(struct view_out *out, json_t *value, bool *first) {
     if (!value)
         return -ENOMEM;
-    flow_out_puts(out, *first ? "\n" : ",\n");
+    view_out_puts(out, *first ? "\n" : ",\n");
     *first = false;
     int r = json_dump_callback(value, put_octets, out, JSON_COMPACT | JSON_ENCODE_ANY);
     json_decref(value);
