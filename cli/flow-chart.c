@@ -71,7 +71,7 @@ int cli_flow_chart(const struct flow_model *model, const struct flow_selection *
     if (r == 0 && form <= CLI_FLOW_MERMAID)
         (void)cli_output(text, size); /* what standard output says is said at the end */
     else if (r == 0)
-        r = cli_graphviz_draw(text, size, formats[form], file, ret_error);
+        r = cli_graphviz_draw(text, size, CLI_GRAPHVIZ_PLACED, formats[form], file, ret_error);
     free(text);
     return r;
 }

@@ -22,12 +22,24 @@ static int put_octets(const char *data, size_t size, void *userdata) {
     return 0;
 }
 
+static int put_value(struct view_out *out, json_t *value) {
+    int r = json_dump_callback(value, put_octets, out, JSON_COMPACT | JSON_ENCODE_ANY);
+    json_decref(value);
+    return r < 0 ? -ENOMEM : out->error;
+}
+
 int view_json_put(struct view_out *out, json_t *value, bool *first) {
     if (!value)
         return -ENOMEM;
     view_out_puts(out, *first ? "\n" : ",\n");
     *first = false;
-    int r = json_dump_callback(value, put_octets, out, JSON_COMPACT | JSON_ENCODE_ANY);
-    json_decref(value);
-    return r < 0 ? -ENOMEM : out->error;
+    return put_value(out, value);
+}
+
+int view_json_line(struct view_out *out, json_t *value) {
+    if (!value)
+        return -ENOMEM;
+    int r = put_value(out, value);
+    view_out_puts(out, "\n");
+    return r;
 }

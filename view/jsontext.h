@@ -12,5 +12,7 @@
 json_t *view_json_text(const char *text);
 /* Writes a value and drops it, with a comma in front of all but the first. `value` may be NULL: -ENOMEM. */
 int view_json_put(struct view_out *out, json_t *value, bool *first);
+/* The same as a line of its own. */
+int view_json_line(struct view_out *out, json_t *value);
 
 #endif

@@ -32,8 +32,7 @@ bool map_address_is_any(const struct map_address *address) {
 }
 
 bool map_address_is_ipv4(const struct map_address *address) {
-    return address->form == MAP_INET ||
-           (address->form == MAP_INET6 && memcmp(address->octets, mapped_prefix, sizeof(mapped_prefix)) == 0);
+    return address->form == MAP_INET || (address->form == MAP_INET6 && memcmp(address->octets, mapped_prefix, sizeof(mapped_prefix)) == 0);
 }
 
 bool map_address_is_loopback(const struct map_address *address) {

@@ -185,9 +185,9 @@ static int index_socket(struct map *map, uint32_t number) {
     if (has_tuple(socket))
         return map_index_add(&index->by_tuple, map_hash_tuple(map, socket->kind, &socket->local, &socket->remote), number);
     if (socket->kind == MAP_UNIX)
-        return socket->state == MAP_LISTEN && socket->local.name ?
-                   map_index_add(&index->by_name, map_hash_name(map, &socket->local), number) :
-                   0;
+        return socket->state == MAP_LISTEN && socket->local.name
+                   ? map_index_add(&index->by_name, map_hash_name(map, &socket->local), number)
+                   : 0;
     uint32_t port = socket->local.form == MAP_PORTID ? socket->local.number : socket->local.port;
     return map_index_add(&index->by_port, map_port_key(socket->kind, port), number);
 }

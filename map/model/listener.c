@@ -142,9 +142,9 @@ static int link_unix(struct map *map, struct map_socket *child) {
             memcmp(listener->local.name, child->local.name, child->local.name_size) != 0)
             continue;
         /* Abstract names are a namespace's; files are everybody's. */
-        bool same = child->local.form == MAP_ABSTRACT ?
-                        listener->netns == child->netns :
-                        listener->path_inode == child->path_inode && listener->path_device == child->path_device;
+        bool same = child->local.form == MAP_ABSTRACT
+                        ? listener->netns == child->netns
+                        : listener->path_inode == child->path_inode && listener->path_device == child->path_device;
         if (same)
             r = map_choice_add(&choice, entry[i].value);
     }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <linux/netlink.h>
+
 #include "map/model/address.h"
 #include "map/model/array.h"
 #include "map/model/index.h"
@@ -61,9 +63,18 @@ int map_add_netns(struct map *map, const struct map_netns *netns, uint32_t *ret_
     struct map_netns row = *netns;
     int r = map_arena_text(map, &row.name);
     if (r == 0)
+        r = map_arena_text(map, &row.path);
+    if (r == 0)
         r = ADD(map, netns, netns_count, row);
     if (r == 0 && ret_index)
         *ret_index = (uint32_t)(map->netns_count - 1);
+    return r;
+}
+
+int map_name_netns(struct map *map, uint32_t netns, const char *name) {
+    int r = map_arena_text(map, &name);
+    if (r == 0)
+        map->netns[netns].name = name;
     return r;
 }
 
@@ -215,6 +226,10 @@ const char *map_interface_name(const struct map *map, uint32_t netns, uint32_t n
         if (map->interfaces[i].netns == netns && map->interfaces[i].number == number)
             return map->interfaces[i].name;
     return NULL;
+}
+
+bool map_is_generic(const struct map_socket *socket) {
+    return socket->kind == MAP_NETLINK && socket->protocol == NETLINK_GENERIC;
 }
 
 const struct map_genl_group *map_genl_group_find(const struct map *map, uint32_t netns, uint32_t number) {

@@ -104,6 +104,7 @@ enum {
     MAP_IS_GONE = 1 << 9,         /* map_diff(): not in the map after */
     MAP_HAS_PEER_INODE = 1 << 10, /* peer_inode is the kernel's word */
     MAP_IS_REUSEPORT = 1 << 11,   /* known of the kernel's tables only */
+    MAP_IS_CHANGED = 1 << 12,     /* map_diff(): in another state than before */
 };
 
 struct map_socket {
@@ -121,19 +122,19 @@ struct map_socket {
     uint32_t backlog, backlog_limit;
     uint64_t sent, received; /* octets */
     struct map_address local, remote;
-    uint64_t peer_inode;                        /* unix: of the other end; 0: it waits to be accepted, or there is none */
-    uint64_t path_device, path_inode;           /* unix: the file of the path; 0: none */
-    uint64_t bind_bucket, bind2_bucket;         /* of the kernel's tables: only to compare */
-    uint32_t accept_limit;                      /* the same: of its listener; 0: a client */
-    const char *protocol_name;                  /* MAP_OTHER: as the kernel calls it, or NULL */
-    const uint64_t *waiting;                    /* unix listener: inodes of the clients in its accept queue */
-    size_t waiting_count;                       /* */
-    const uint32_t *groups;                     /* netlink: groups joined, a bit each from 1 on; words of 32 */
-    size_t group_words;                         /* */
-    uint32_t first_fact, fact_count;            /* map->facts */
-    uint32_t first_holder, holder_count;        /* map->holders */
-    struct map_link peer, listener;             /* */
-    uint32_t child_count, unsure; /* of listeners: what came from it, and what may have come from it */
+    uint64_t peer_inode;                 /* unix: of the other end; 0: it waits to be accepted, or there is none */
+    uint64_t path_device, path_inode;    /* unix: the file of the path; 0: none */
+    uint64_t bind_bucket, bind2_bucket;  /* of the kernel's tables: only to compare */
+    uint32_t accept_limit;               /* the same: of its listener; 0: a client */
+    const char *protocol_name;           /* MAP_OTHER: as the kernel calls it, or NULL */
+    const uint64_t *waiting;             /* unix listener: inodes of the clients in its accept queue */
+    size_t waiting_count;                /* */
+    const uint32_t *groups;              /* netlink: groups joined, a bit each from 1 on; words of 32 */
+    size_t group_words;                  /* */
+    uint32_t first_fact, fact_count;     /* map->facts */
+    uint32_t first_holder, holder_count; /* map->holders */
+    struct map_link peer, listener;      /* */
+    uint32_t child_count, unsure;        /* of listeners: what came from it, and what may have come from it */
 };
 
 struct map_process {
@@ -153,7 +154,8 @@ struct map_holder {
 
 struct map_netns {
     uint64_t inode;
-    const char *name; /* of ip-netns(8), or NULL */
+    const char *name; /* of ip-netns(8), or of where else it is mounted, or NULL */
+    const char *path; /* that opens it, or NULL */
     uint32_t owner;   /* the process with the least pid that lives there, or MAP_NONE */
     bool own;         /* ours */
     bool read;        /* its sockets are in the map */
@@ -218,7 +220,7 @@ struct map {
     struct map_arena_chunk *arena;
     struct map_exact {
         uint64_t listener, child; /* cookies */
-    } *exact;
+    } * exact;
     struct map_kernel_fact *kernel_facts;
     size_t exact_count, kernel_fact_count;
     struct map_indexes *index;
@@ -232,6 +234,7 @@ KITH_DEFINE_CLEANUP(struct map *, map_free)
 
 /* Rows. Texts and what pointers lead to are copied. All: 0 or -ENOMEM; the index, where there is one, in *ret_index (NULL: not wanted). */
 int map_add_netns(struct map *map, const struct map_netns *netns, uint32_t *ret_index);
+int map_name_netns(struct map *map, uint32_t netns, const char *name);
 int map_add_socket(struct map *map, const struct map_socket *socket, uint32_t *ret_index);
 int map_add_process(struct map *map, const struct map_process *process, uint32_t *ret_index);
 int map_add_holder(struct map *map, uint64_t inode, uint32_t process, int fd);
@@ -248,7 +251,8 @@ int map_add_kernel_fact(struct map *map, const struct map_kernel_fact *fact);
 /* A link that was seen when it was made. */
 int map_add_exact(struct map *map, uint64_t listener_cookie, uint64_t child_cookie);
 
-/* Before map_join(): each inode once that a descriptor leads to and no socket has. fn may add sockets; below 0 ends. Errors: -ENOMEM, fn's. */
+/* Before map_join(): each inode once that a descriptor leads to and no socket has. fn may add sockets; below 0 ends. Errors: -ENOMEM, fn's.
+ */
 typedef int (*map_unlisted_fn)(uint64_t inode, uint32_t process, int fd, void *userdata);
 int map_unlisted(const struct map *map, map_unlisted_fn fn, void *userdata);
 
@@ -261,6 +265,8 @@ uint32_t map_find_inode(const struct map *map, uint64_t inode);
 uint32_t map_find_process(const struct map *map, pid_t pid);
 const struct map_cgroup *map_cgroup_find(const struct map *map, uint64_t id);
 const char *map_interface_name(const struct map *map, uint32_t netns, uint32_t number);
+/* NETLINK_GENERIC: its groups have names. */
+bool map_is_generic(const struct map_socket *socket);
 const struct map_genl_group *map_genl_group_find(const struct map *map, uint32_t netns, uint32_t number);
 /* The unit, and the container, a socket belongs to: that of its first holder, or of its cgroup. NULL: unknown. */
 const char *map_socket_unit(const struct map *map, const struct map_socket *socket);

@@ -85,9 +85,11 @@ int map_fact_number(const struct map_decoded *decoded, const char *group, const 
 
 int map_fact_memory(const struct map_decoded *decoded, const struct nlattr *attribute) {
     static const char *const names[SK_MEMINFO_VARS] = {
-        [SK_MEMINFO_RMEM_ALLOC] = "received",    [SK_MEMINFO_RCVBUF] = "receive limit",   [SK_MEMINFO_WMEM_ALLOC] = "being sent",
-        [SK_MEMINFO_SNDBUF] = "send limit",      [SK_MEMINFO_FWD_ALLOC] = "forward",      [SK_MEMINFO_WMEM_QUEUED] = "queued to send",
-        [SK_MEMINFO_OPTMEM] = "options",         [SK_MEMINFO_BACKLOG] = "backlog of the locked socket", [SK_MEMINFO_DROPS] = "dropped packets",
+        [SK_MEMINFO_RMEM_ALLOC] = "received",   [SK_MEMINFO_RCVBUF] = "receive limit",
+        [SK_MEMINFO_WMEM_ALLOC] = "being sent", [SK_MEMINFO_SNDBUF] = "send limit",
+        [SK_MEMINFO_FWD_ALLOC] = "forward",     [SK_MEMINFO_WMEM_QUEUED] = "queued to send",
+        [SK_MEMINFO_OPTMEM] = "options",        [SK_MEMINFO_BACKLOG] = "backlog of the locked socket",
+        [SK_MEMINFO_DROPS] = "dropped packets",
     };
     const uint8_t *values = mnl_attr_get_payload(attribute);
     size_t count = mnl_attr_get_payload_len(attribute) / sizeof(uint32_t);

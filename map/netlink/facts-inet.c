@@ -53,11 +53,16 @@ static int info(const struct map_decoded *decoded, const struct nlattr *attribut
 
 /* struct inet_diag_sockopt has bit fields: the octets in their order. */
 static int options(const struct map_decoded *decoded, const struct nlattr *attribute, const char *group, const char *name) {
-    static const char *const names[] = {"IP_RECVERR",    NULL /* is connection oriented */,
-                                        "IP_FREEBIND",   "IP_HDRINCL",
-                                        "IP_MULTICAST_LOOP", "IP_TRANSPARENT",
-                                        "IP_MULTICAST_ALL",  "IP_NODEFRAG",
-                                        "IP_BIND_ADDRESS_NO_PORT", "IP_RECVERR_RFC4884",
+    static const char *const names[] = {"IP_RECVERR",
+                                        NULL /* is connection oriented */,
+                                        "IP_FREEBIND",
+                                        "IP_HDRINCL",
+                                        "IP_MULTICAST_LOOP",
+                                        "IP_TRANSPARENT",
+                                        "IP_MULTICAST_ALL",
+                                        "IP_NODEFRAG",
+                                        "IP_BIND_ADDRESS_NO_PORT",
+                                        "IP_RECVERR_RFC4884",
                                         "TCP_FASTOPEN_CONNECT (deferred)"};
     const uint8_t *payload = payload_of(attribute, 2);
     int r = 0;
@@ -95,7 +100,9 @@ static int upper_layer(const struct map_decoded *decoded, const struct nlattr *a
                 memcpy(&value, payload, sizeof(value));
             if (r == 0 && payload && mnl_attr_get_type(inner) == TLS_INFO_VERSION)
                 r = map_fact_text(decoded, group, "TLS version",
-                                  value == TLS_1_2_VERSION ? "1.2" : value == TLS_1_3_VERSION ? "1.3" : "unknown");
+                                  value == TLS_1_2_VERSION   ? "1.2"
+                                  : value == TLS_1_3_VERSION ? "1.3"
+                                                             : "unknown");
         }
     }
     return r;

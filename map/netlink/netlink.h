@@ -1,8 +1,8 @@
 /*
  * map/netlink/netlink.h: what the kernel is asked about sockets (sock_diag(7)), and what its answers say. Octets in, rows out; no I/O.
  *
- * One table: a family of sockets is a row. The answers are the kernel's, but they are read as if anybody had written them: every attribute's
- * size is looked at before it is used, and what is not known is left out.
+ * One table: a family of sockets is a row. The answers are the kernel's, but they are read as if anybody had written them: every
+ * attribute's size is looked at before it is used, and what is not known is left out.
  */
 #ifndef KITH_MAP_NETLINK_H
 #define KITH_MAP_NETLINK_H

@@ -225,8 +225,8 @@ void map_xdp_ask(const struct map_dump *dump, enum map_depth depth, struct nlmsg
 }
 
 static int read_statistics(const struct nlattr *attribute, const struct map_decoded *decoded) {
-    static const char *const names[] = {"receive dropped", "receive invalid",    "receive ring full",
-                                        "fill ring empty", "send invalid", "send ring empty"};
+    static const char *const names[] = {"receive dropped", "receive invalid", "receive ring full",
+                                        "fill ring empty", "send invalid",    "send ring empty"};
     struct xdp_diag_stats statistics;
     const uint8_t *payload = payload_of(attribute, sizeof(statistics));
     int r = 0;

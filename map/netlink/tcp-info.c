@@ -1,4 +1,5 @@
-/* map/netlink/tcp-info.c: struct tcp_info (tcp(7), TCP_INFO) as facts: one row a member. A kernel that is older than a member ends before it. */
+/* map/netlink/tcp-info.c: struct tcp_info (tcp(7), TCP_INFO) as facts: one row a member. A kernel that is older than a member ends before
+ * it. */
 #include <linux/tcp.h>
 
 #include "map/netlink/internal.h"
