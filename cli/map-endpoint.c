@@ -33,8 +33,8 @@ int cli_map_address(const char *option, const char *text, struct map_address *re
 
     if (text[0] == '/' || text[0] == '@') {
         bool abstract = text[0] == '@';
-        *ret_address = (struct map_address){
-            .form = abstract ? MAP_ABSTRACT : MAP_PATH, .name = text + abstract, .name_size = strlen(text + abstract)};
+        *ret_address =
+            (struct map_address){.form = abstract ? MAP_ABSTRACT : MAP_PATH, .name = text + abstract, .name_size = strlen(text + abstract)};
         return text[1] ? 0 : wrong(option, text);
     }
     const char *colon = strrchr(text, ':');

@@ -114,8 +114,8 @@ static int take_families(struct map_select *select, const char *value) {
                (strlen(map_kind_name((enum map_kind)kind)) != size || memcmp(map_kind_name((enum map_kind)kind), value, size) != 0))
             kind++;
         if (kind == MAP_KINDS_) {
-            cli_error("--family: '%.*s' is none of tcp, mptcp, udp, udplite, raw, ping, unix, netlink, packet, vsock, xdp, other", (int)size,
-                      value);
+            cli_error("--family: '%.*s' is none of tcp, mptcp, udp, udplite, raw, ping, unix, netlink, packet, vsock, xdp, other",
+                      (int)size, value);
             return CLI_USAGE;
         }
         select->kinds |= 1U << kind;
@@ -126,7 +126,8 @@ static int take_families(struct map_select *select, const char *value) {
 }
 
 static int take_by(struct map_graph_options *graph, const char *value) {
-    static const char *const names[] = {[MAP_BY_PROCESS] = "process", [MAP_BY_UNIT] = "unit", [MAP_BY_CONTAINER] = "container", [MAP_BY_USER] = "user"};
+    static const char *const names[] = {
+        [MAP_BY_PROCESS] = "process", [MAP_BY_UNIT] = "unit", [MAP_BY_CONTAINER] = "container", [MAP_BY_USER] = "user"};
 
     for (size_t i = 0; i < KITH_ARRAY_SIZE(names); i++)
         if (strcmp(value, names[i]) == 0) {

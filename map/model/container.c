@@ -11,13 +11,13 @@ static const struct {
     const char *prefix, *end;
     bool id;
 } forms[] = {
-    {"docker-", ".scope", true},          /* Docker with systemd's cgroups */
-    {"libpod-", ".scope", true},          /* Podman */
-    {"cri-containerd-", ".scope", true},  /* Kubernetes on containerd */
-    {"crio-", ".scope", true},            /* Kubernetes on CRI-O */
-    {"", "", true},                       /* Docker and Kubernetes with cgroupfs: the id itself */
-    {"lxc.payload.", "", false},          /* LXC */
-    {"machine-", ".scope", false},        /* systemd-nspawn */
+    {"docker-", ".scope", true},         /* Docker with systemd's cgroups */
+    {"libpod-", ".scope", true},         /* Podman */
+    {"cri-containerd-", ".scope", true}, /* Kubernetes on containerd */
+    {"crio-", ".scope", true},           /* Kubernetes on CRI-O */
+    {"", "", true},                      /* Docker and Kubernetes with cgroupfs: the id itself */
+    {"lxc.payload.", "", false},         /* LXC */
+    {"machine-", ".scope", false},       /* systemd-nspawn */
 };
 
 static bool ends_with(const char *part, size_t size, const char *end) {

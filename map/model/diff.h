@@ -4,8 +4,8 @@
 
 #include "map/model/map.h"
 
-/* Marks sockets: in `after` MAP_IS_BORN and MAP_IS_CHANGED (in another state, or held by others), in `before` MAP_IS_GONE. Both are joined. A
- * socket is the same by its cookie; without one, by its inode and kind. */
+/* Marks sockets: in `after` MAP_IS_BORN and MAP_IS_CHANGED (in another state, or held by others), in `before` MAP_IS_GONE. Both are joined.
+ * A socket is the same by its cookie; without one, by its inode and kind. */
 void map_diff(struct map *before, struct map *after);
 
 #endif

@@ -88,8 +88,7 @@ static int copy_name(struct map *map, struct map_address *address) {
 int map_add_socket(struct map *map, const struct map_socket *socket, uint32_t *ret_index) {
     struct map_socket row = *socket;
 
-    row.first_fact = (uint32_t)map->fact_count;
-    row.fact_count = 0;
+    row.first_fact = row.fact_count = 0;
     row.peer.socket = row.listener.socket = MAP_NONE;
     int r = copy_name(map, &row.local);
     if (r == 0)
@@ -164,14 +163,16 @@ int map_add_genl_group(struct map *map, uint32_t netns, uint32_t number, const c
     return r < 0 ? r : ADD(map, genl_groups, genl_group_count, row);
 }
 
-int map_add_fact(struct map *map, const char *group, const char *name, const char *text, bool number) {
+int map_add_fact(struct map *map, uint32_t socket, const char *group, const char *name, const char *text, bool number) {
     struct map_fact row = {.group = group, .name = name, .text = text, .number = number};
     int r = map_arena_text(map, &row.text);
 
+    if (r == 0 && map->sockets[socket].fact_count == 0)
+        map->sockets[socket].first_fact = (uint32_t)map->fact_count;
     if (r == 0)
         r = ADD(map, facts, fact_count, row);
     if (r == 0)
-        map->sockets[map->socket_count - 1].fact_count++;
+        map->sockets[socket].fact_count++;
     return r;
 }
 
@@ -207,6 +208,17 @@ uint32_t map_find_cookie(const struct map *map, uint64_t cookie) {
 
 uint32_t map_find_inode(const struct map *map, uint64_t inode) {
     return find(&map->index->by_inode, inode);
+}
+
+uint32_t map_find_tuple(const struct map *map, const struct map_address *local, const struct map_address *remote) {
+    static const enum map_kind kinds[] = {MAP_TCP, MAP_UDP, MAP_MPTCP, MAP_UDPLITE};
+
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(kinds); i++) {
+        uint32_t found = find(&map->index->by_tuple, map_hash_tuple(map, kinds[i], local, remote));
+        if (found != MAP_NONE)
+            return found;
+    }
+    return MAP_NONE;
 }
 
 uint32_t map_find_process(const struct map *map, pid_t pid) {

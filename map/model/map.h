@@ -243,8 +243,8 @@ int map_add_interface(struct map *map, uint32_t netns, uint32_t number, const ch
 int map_add_local(struct map *map, uint32_t netns, const struct map_address *address);
 int map_add_cgroup(struct map *map, uint64_t id, const char *path, const char *unit, const char *container);
 int map_add_genl_group(struct map *map, uint32_t netns, uint32_t number, const char *family, const char *name);
-/* Of the socket that was added last: facts of one socket are added together. `text` is copied, the others are static. */
-int map_add_fact(struct map *map, const char *group, const char *name, const char *text, bool number);
+/* Facts of one socket are added together, before those of another. `text` is copied, the others are static. */
+int map_add_fact(struct map *map, uint32_t socket, const char *group, const char *name, const char *text, bool number);
 /* What the map cannot show. The same text twice is one. `what` is copied, the others are static. */
 int map_add_missing(struct map *map, const char *what, const char *why, const char *remedy);
 int map_add_kernel_fact(struct map *map, const struct map_kernel_fact *fact);
@@ -262,6 +262,8 @@ int map_join(struct map *map);
 /* Of a joined map. NULL, or MAP_NONE: there is none. */
 uint32_t map_find_cookie(const struct map *map, uint64_t cookie);
 uint32_t map_find_inode(const struct map *map, uint64_t inode);
+/* Of a kind; several may have an inode. */
+uint32_t map_find_tuple(const struct map *map, const struct map_address *local, const struct map_address *remote);
 uint32_t map_find_process(const struct map *map, pid_t pid);
 const struct map_cgroup *map_cgroup_find(const struct map *map, uint64_t id);
 const char *map_interface_name(const struct map *map, uint32_t netns, uint32_t number);

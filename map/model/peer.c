@@ -85,13 +85,13 @@ static int choose_servers(struct map *map, uint32_t number, struct map_choice *c
 static int join_addresses(struct map *map, uint32_t number) {
     struct map_socket *socket = &map->sockets[number];
     struct map_choice choice = {0};
-    const char *why = "the same addresses and ports, the other way round";
+    const char *why = "by addresses and ports";
 
     int r = choose_reverse(map, number, &choice);
     if (r == 0 && choice.count > 0 && map->sockets[choice.sockets[0]].netns != socket->netns)
-        why = "the same addresses and ports, the other way round, in another network namespace";
+        why = "by addresses and ports, in another network namespace";
     if (r == 0 && choice.count == 0) {
-        why = "it has the port that this socket is connected to";
+        why = "by the address that this socket is connected to";
         r = choose_servers(map, number, &choice);
     }
     if (r == 0)
@@ -112,7 +112,7 @@ static void join_unix(struct map *map, uint32_t number) {
             continue;
         struct map_socket *client = &map->sockets[entry->value];
         client->flags |= MAP_IS_WAITING;
-        client->peer = (struct map_link){.known = MAP_EXACT, .socket = number, .why = "it waits in the listener's accept queue"};
+        client->peer = (struct map_link){.known = MAP_EXACT, .socket = number, .why = "waits in the listener's accept queue"};
     }
     if (socket->peer_inode == 0)
         return;
@@ -136,7 +136,7 @@ static int join_netlink(struct map *map, uint32_t number) {
             r = map_choice_add(&choice, entry[i].value);
     }
     if (r == 0)
-        r = map_link_choose(map, &socket->peer, &choice, "it has the port id", "several sockets have the port id");
+        r = map_link_choose(map, &socket->peer, &choice, "by the port id", "several sockets have the port id");
     free(choice.sockets);
     return r;
 }

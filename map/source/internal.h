@@ -6,8 +6,8 @@
 
 struct mnl_socket;
 
-/* ask.c: a dump. Calls fn for each answer; below 0 ends it. Errors: those of netlink (-ENOENT: the kernel does not know such a dump), -ETIME
- * (it does not answer), fn's. */
+/* ask.c: a dump. Calls fn for each answer; below 0 ends it. Errors: those of netlink (-ENOENT: the kernel does not know such a dump),
+ * -ETIME (it does not answer), fn's. */
 struct map_ask {
     struct mnl_socket *socket;
     void *buffer;

@@ -113,9 +113,9 @@ static int read_one(struct map *map, uint32_t number, const struct map_wanted *w
 }
 
 static int say_unreachable(struct map *map, int error) {
-    return map_add_missing(map, "sockets of other network namespaces", error == EPERM || error == EACCES ?
-                               "they may only be entered with CAP_SYS_ADMIN (and CAP_SYS_PTRACE)" :
-                               "one of them went while it was looked at",
+    return map_add_missing(map, "sockets of other network namespaces",
+                           error == EPERM || error == EACCES ? "they may only be entered with CAP_SYS_ADMIN (and CAP_SYS_PTRACE)"
+                                                             : "one of them went while it was looked at",
                            error == EPERM || error == EACCES ? "run as root" : NULL);
 }
 

@@ -152,8 +152,8 @@ int map_read_processes(struct map *map, int proc, bool own_namespace) {
     closedir(directory);
     name_owners(map);
     if (r == 0 && scan.hidden > 0)
-        r = map_add_missing(map, "processes of other users", "their descriptors may only be seen with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH",
-                            "run as root");
+        r = map_add_missing(map, "processes of other users",
+                            "their descriptors may only be seen with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH", "run as root");
     return r;
 }
 

@@ -17,6 +17,7 @@
 
 struct reading {
     struct map *map;
+    const struct map_wanted *wanted;
     uint32_t netns;
     const struct map_dump *dump;
     uint32_t own_portid; /* of the socket that asks, which is no part of what is looked at */
@@ -27,21 +28,16 @@ struct reading {
 
 static int keep(struct reading *reading) {
     reading->decoded.socket.netns = reading->netns;
-    int r = map_add_socket(reading->map, &reading->decoded.socket, NULL);
+    uint32_t number;
+    int r = map_add_socket(reading->map, &reading->decoded.socket, &number);
     for (size_t i = 0; i < reading->fact_count; i++) {
         const struct map_fact *fact = &reading->facts[i];
         if (r == 0)
-            r = map_add_fact(reading->map, fact->group, fact->name, fact->text, fact->number);
+            r = map_add_fact(reading->map, number, fact->group, fact->name, fact->text, fact->number);
         free((char *)fact->text);
     }
     reading->fact_count = 0;
     return r;
-}
-
-static int forget(struct reading *reading) {
-    while (reading->fact_count > 0)
-        free((char *)reading->facts[--reading->fact_count].text);
-    return 0;
 }
 
 static int take_fact(void *userdata, const char *group, const char *name, const char *text, bool number) {
@@ -57,16 +53,30 @@ static int take_fact(void *userdata, const char *group, const char *name, const 
     return 0;
 }
 
+/* Is it the one whose facts are wanted? */
+static bool is_wanted(const struct reading *reading) {
+    const struct map_wanted *wanted = reading->wanted;
+    const struct map_socket *socket = &reading->decoded.socket;
+
+    if (wanted->depth != MAP_FULL)
+        return false;
+    return wanted->fact_cookie != 0 ? socket->cookie == wanted->fact_cookie
+                                    : wanted->fact_inode != 0 && socket->inode == wanted->fact_inode;
+}
+
 static int take_answer(const struct nlmsghdr *answer, void *userdata) {
     struct reading *reading = userdata;
-
     const struct map_socket *socket = &reading->decoded.socket;
     int r = reading->dump->decode(reading->dump, answer, &reading->decoded);
 
-    if (r == -EBADMSG)
+    if (r == -EBADMSG ||
+        (r == 0 && socket->kind == MAP_NETLINK && socket->protocol == NETLINK_SOCK_DIAG && socket->local.number == reading->own_portid))
         return 0;
-    if (r == 0 && socket->kind == MAP_NETLINK && socket->protocol == NETLINK_SOCK_DIAG && socket->local.number == reading->own_portid)
-        return forget(reading);
+    if (r == 0 && is_wanted(reading)) {
+        reading->decoded.fact = take_fact;
+        r = reading->dump->decode(reading->dump, answer, &reading->decoded);
+        reading->decoded.fact = NULL;
+    }
     return r < 0 ? r : keep(reading);
 }
 
@@ -100,27 +110,29 @@ static int read_dump(struct reading *reading, struct map_ask *ask, enum map_dept
     return is_unknown(r) ? read_lines(reading) : r;
 }
 
-static int say_missing(struct map *map, const struct map_dump *dump, int error) {
+/* A family that the kernel was built without has no sockets; one that only lacks sock_diag shows in the descriptors (MAP_OTHER). So there
+ * is nothing to be said of either unless somebody asks for it. */
+static int say_missing(struct map *map, const struct map_dump *dump, const struct map_wanted *wanted, int error) {
     char what[64];
 
     snprintf(what, sizeof(what), "%s sockets", dump->name);
     if (error == -ENOENT)
-        return map_add_missing(map, what, "the kernel has neither sock_diag nor a file in /proc/net for them", NULL);
+        return wanted->kinds == 0
+                   ? 0
+                   : map_add_missing(map, what, "the kernel has neither sock_diag nor a file in /proc/net for them", "load the module");
     if (error == -ETIME)
         return map_add_missing(map, what, "the kernel did not answer in time", NULL);
     return map_add_missing(map, what, "the kernel does not tell of them (a security module, or a container)", "run outside of it");
 }
 
 int map_read_sockets(struct map *map, uint32_t netns, const struct map_wanted *wanted) {
-    struct reading reading = {.map = map, .netns = netns};
+    struct reading reading = {.map = map, .wanted = wanted, .netns = netns};
     struct map_ask ask;
-    bool full = wanted->depth == MAP_FULL;
 
     int r = map_ask_open(&ask, NETLINK_SOCK_DIAG);
     if (r == -ENOMEM)
         return r;
     reading.own_portid = ask.socket ? mnl_socket_get_portid(ask.socket) : 0;
-    reading.decoded.fact = full ? take_fact : NULL;
     reading.decoded.userdata = &reading;
     r = 0;
     for (size_t i = 0; r == 0 && i < map_dump_count; i++) {
@@ -129,11 +141,12 @@ int map_read_sockets(struct map *map, uint32_t netns, const struct map_wanted *w
             continue;
         r = read_dump(&reading, &ask, wanted->depth);
         if (r < 0 && r != -ENOMEM)
-            r = say_missing(map, reading.dump, r);
+            r = say_missing(map, reading.dump, wanted, r);
     }
     map_ask_close(&ask);
     map_decoded_deinit(&reading.decoded);
-    forget(&reading);
+    while (reading.fact_count > 0)
+        free((char *)reading.facts[--reading.fact_count].text);
     free(reading.facts);
     return r;
 }

@@ -19,15 +19,24 @@ typedef int (*map_visit_fn)(void *userdata, struct map *map, uint32_t netns, str
 
 struct map_wanted {
     enum map_depth depth;
-    uint32_t kinds;           /* bits 1 << MAP_TCP...; 0: all */
-    bool own_namespace;       /* no other */
-    bool no_processes;        /* no holders */
-    map_visit_fn visit;       /* NULL: nothing */
+    uint64_t fact_cookie; /* MAP_FULL: facts of this socket alone; 0: by fact_inode */
+    uint64_t fact_inode;
+    uint32_t kinds;     /* bits 1 << MAP_TCP...; 0: all */
+    bool own_namespace; /* no other */
+    bool no_processes;  /* no holders */
+    map_visit_fn visit; /* NULL: nothing */
     void *userdata;
 };
 
 /* Everything but map_join(): links that the caller has seen can be added before it. Errors, with text: -ENOMEM; -EIO... (this thread could
  * not come back into its network namespace); -ENOSYS (neither sock_diag nor /proc is there). */
 int map_collect(const struct map_wanted *wanted, struct map **ret_map, struct kith_error *ret_error);
+
+/* Options of a descriptor of another process, as facts (group "options" and others): asked by a copy of it (pidfd_getfd(2)), which takes
+ * the right to trace the process. Errors: -EPERM..., -ENOSYS: nothing was added, and that is said in the map. */
+int map_read_options(struct map *map, uint32_t socket, pid_t pid, int fd);
+
+/* proc_pid_fdinfo(5) of a descriptor, as facts: group "descriptor". */
+int map_read_descriptor(struct map *map, uint32_t socket, pid_t pid, int fd);
 
 #endif

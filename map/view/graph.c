@@ -78,8 +78,8 @@ static int find_node(struct maker *maker, const char *name, enum map_node_kind k
 
     int size = snprintf(key, sizeof(key), "%c%s", 'a' + (int)kind, name);
     size_t before = maker->nodes.count;
-    struct named *named = name_of(maker, &maker->nodes, key, (size_t)size < sizeof(key) ? (size_t)size : sizeof(key) - 1,
-                                  (uint32_t)graph->node_count);
+    struct named *named =
+        name_of(maker, &maker->nodes, key, (size_t)size < sizeof(key) ? (size_t)size : sizeof(key) - 1, (uint32_t)graph->node_count);
     if (!named)
         return -ENOMEM;
     *ret_number = named->number;
@@ -112,9 +112,9 @@ static void put_program(const struct map_process *process, struct kith_text *tex
 static enum map_node_kind put_name(const struct maker *maker, const struct map_socket *socket, struct kith_text *text) {
     const struct map *map = maker->view->map;
     const struct map_process *process = socket->holder_count > 0 ? &map->processes[map->holders[socket->first_holder].process] : NULL;
-    const char *group = maker->options->by == MAP_BY_UNIT        ? map_socket_unit(map, socket) :
-                        maker->options->by == MAP_BY_CONTAINER ? map_socket_container(map, socket) :
-                                                                 NULL;
+    const char *group = maker->options->by == MAP_BY_UNIT        ? map_socket_unit(map, socket)
+                        : maker->options->by == MAP_BY_CONTAINER ? map_socket_container(map, socket)
+                                                                 : NULL;
 
     if (!process && socket->kind == MAP_NETLINK && socket->local.number == 0) {
         kith_text_puts(text, "kernel");

@@ -117,10 +117,10 @@ static json_t *groups_json(const struct map *map, const struct map_socket *socke
     for (uint32_t i = 0; array && i < socket->group_words * 32; i++) {
         if (!(socket->groups[i / 32] >> (i % 32) & 1))
             continue;
-        const struct map_genl_group *group =
-            map_is_generic(socket) ? map_genl_group_find(map, socket->netns, i + 1) : NULL;
-        json_array_append_new(array, json_pack("{s:i, s:o, s:o}", "number", (int)i + 1, "family", text_or_null(group ? group->family : NULL),
-                                               "name", text_or_null(group ? group->name : NULL)));
+        const struct map_genl_group *group = map_is_generic(socket) ? map_genl_group_find(map, socket->netns, i + 1) : NULL;
+        json_array_append_new(array,
+                              json_pack("{s:i, s:o, s:o}", "number", (int)i + 1, "family", text_or_null(group ? group->family : NULL),
+                                        "name", text_or_null(group ? group->name : NULL)));
     }
     return array;
 }
@@ -145,8 +145,8 @@ static int add_more(const struct map *map, const struct map_socket *socket, json
     int r = 0;
 
     if (socket->flags & MAP_HAS_BACKLOG)
-        r |= json_object_set_new(object, "backlog",
-                                 json_pack("{s:I, s:I}", "length", (json_int_t)socket->backlog, "limit", (json_int_t)socket->backlog_limit));
+        r |= json_object_set_new(
+            object, "backlog", json_pack("{s:I, s:I}", "length", (json_int_t)socket->backlog, "limit", (json_int_t)socket->backlog_limit));
     if (socket->state == MAP_LISTEN)
         r |= json_object_set_new(object, "children",
                                  json_pack("{s:I, s:I}", "known", (json_int_t)socket->child_count, "unsure", (json_int_t)socket->unsure));

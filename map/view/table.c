@@ -78,7 +78,10 @@ static void put_local(const struct map *map, const struct map_socket *socket, st
 static void put_cell(const struct map *map, const struct map_socket *socket, enum column column, struct kith_text *text) {
     switch (column) {
     case MARK:
-        kith_text_puts(text, socket->flags & MAP_IS_BORN ? "+" : socket->flags & MAP_IS_GONE ? "-" : socket->flags & MAP_IS_CHANGED ? "*" : "");
+        kith_text_puts(text, socket->flags & MAP_IS_BORN      ? "+"
+                             : socket->flags & MAP_IS_GONE    ? "-"
+                             : socket->flags & MAP_IS_CHANGED ? "*"
+                                                              : "");
         break;
     case SOCKET:
         map_cell_socket(socket, text);

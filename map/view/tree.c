@@ -56,7 +56,8 @@ static struct leaf make_leaf(const struct map *map, uint32_t number, const size_
         return leaf;
     const struct map_socket *listener = &map->sockets[socket->listener.socket];
     /* What waits has no process of its own: its listener's will get it. */
-    bool waits = process == MAP_NONE && (socket->flags & MAP_IS_WAITING || socket->state == MAP_NEW_SYN_RECV || socket->state == MAP_SYN_RECV);
+    bool waits =
+        process == MAP_NONE && (socket->flags & MAP_IS_WAITING || socket->state == MAP_NEW_SYN_RECV || socket->state == MAP_SYN_RECV);
     if (orders[socket->listener.socket] == SIZE_MAX || (first_process(map, listener) != process && !waits))
         return leaf;
     leaf.unit = map_socket_unit(map, listener);

@@ -40,6 +40,9 @@ json_t *map_json_socket(const struct map *map, uint32_t socket);
 /* Listeners, each with its request sockets, its accept queue and what was accepted, and how each is known. */
 int map_view_listeners(const struct map_view *view, struct view_out *out);
 
+/* One socket in full. */
+int map_view_socket(const struct map *map, uint32_t socket, struct view_out *out);
+
 /* What is missing, a line each. */
 void map_view_missing(const struct map *map, struct view_out *out);
 

@@ -9,9 +9,9 @@
 #include <sys/socket.h>
 
 static const char *const kinds[MAP_KINDS_] = {
-    [MAP_TCP] = "tcp",      [MAP_MPTCP] = "mptcp", [MAP_UDP] = "udp",         [MAP_UDPLITE] = "udplite",
-    [MAP_RAW] = "raw",      [MAP_PING] = "ping",   [MAP_UNIX] = "unix",       [MAP_NETLINK] = "netlink",
-    [MAP_PACKET] = "packet", [MAP_VSOCK] = "vsock", [MAP_XDP] = "xdp",         [MAP_OTHER] = "other",
+    [MAP_TCP] = "tcp",       [MAP_MPTCP] = "mptcp", [MAP_UDP] = "udp",   [MAP_UDPLITE] = "udplite",
+    [MAP_RAW] = "raw",       [MAP_PING] = "ping",   [MAP_UNIX] = "unix", [MAP_NETLINK] = "netlink",
+    [MAP_PACKET] = "packet", [MAP_VSOCK] = "vsock", [MAP_XDP] = "xdp",   [MAP_OTHER] = "other",
 };
 
 const char *map_kind_name(enum map_kind kind) {
@@ -39,16 +39,13 @@ const char *map_family_name(const struct map_socket *socket) {
 }
 
 const char *map_type_name(const struct map_socket *socket) {
-    static const struct number_name names[] = {{SOCK_STREAM, "stream"},
-                                               {SOCK_DGRAM, "dgram"},
-                                               {SOCK_SEQPACKET, "seqpacket"},
-                                               {SOCK_RAW, "raw"},
-                                               {SOCK_PACKET, "packet"}};
+    static const struct number_name names[] = {
+        {SOCK_STREAM, "stream"}, {SOCK_DGRAM, "dgram"}, {SOCK_SEQPACKET, "seqpacket"}, {SOCK_RAW, "raw"}, {SOCK_PACKET, "packet"}};
     return NAME_OF(names, socket->type);
 }
 
 static const char *const states[MAP_STATES_] = {
-    "unknown",    "established", "syn-sent", "syn-recv", "fin-wait-1", "fin-wait-2", "time-wait",
+    "unknown",     "established", "syn-sent", "syn-recv", "fin-wait-1", "fin-wait-2", "time-wait",
     "unconnected", "close-wait",  "last-ack", "listen",   "closing",    "syn-recv",   "bound",
 };
 
@@ -76,11 +73,11 @@ const char *map_known_name(enum map_known known) {
 
 /* Protocols ---------------------------------------------------------------------------------------------------------- */
 
-static const struct number_name ip_protocols[] = {{IPPROTO_ICMP, "icmp"},     {IPPROTO_ICMPV6, "icmp6"}, {IPPROTO_IGMP, "igmp"},
-                                                  {IPPROTO_TCP, "tcp"},       {IPPROTO_UDP, "udp"},      {IPPROTO_GRE, "gre"},
-                                                  {IPPROTO_ESP, "esp"},       {IPPROTO_AH, "ah"},        {IPPROTO_SCTP, "sctp"},
-                                                  {IPPROTO_UDPLITE, "udplite"}, {IPPROTO_RAW, "raw"},    {89, "ospf"},
-                                                  {112, "vrrp"}};
+static const struct number_name ip_protocols[] = {
+    {IPPROTO_ICMP, "icmp"}, {IPPROTO_ICMPV6, "icmp6"},    {IPPROTO_IGMP, "igmp"}, {IPPROTO_TCP, "tcp"},
+    {IPPROTO_UDP, "udp"},   {IPPROTO_GRE, "gre"},         {IPPROTO_ESP, "esp"},   {IPPROTO_AH, "ah"},
+    {IPPROTO_SCTP, "sctp"}, {IPPROTO_UDPLITE, "udplite"}, {IPPROTO_RAW, "raw"},   {89, "ospf"},
+    {112, "vrrp"}};
 static const struct number_name netlink_protocols[] = {{NETLINK_ROUTE, "route"},
                                                        {NETLINK_USERSOCK, "usersock"},
                                                        {NETLINK_SOCK_DIAG, "sock_diag"},
@@ -101,8 +98,9 @@ static const struct number_name netlink_protocols[] = {{NETLINK_ROUTE, "route"},
                                                        {NETLINK_RDMA, "rdma"},
                                                        {NETLINK_CRYPTO, "crypto"},
                                                        {NETLINK_SMC, "smc"}};
-static const struct number_name ethernet_protocols[] = {{ETH_P_ALL, "all"},   {ETH_P_IP, "ip"},     {ETH_P_IPV6, "ipv6"}, {ETH_P_ARP, "arp"},
-                                                        {ETH_P_LLDP, "lldp"}, {ETH_P_PAE, "eapol"}, {ETH_P_8021Q, "vlan"}};
+static const struct number_name ethernet_protocols[] = {{ETH_P_ALL, "all"},   {ETH_P_IP, "ip"},     {ETH_P_IPV6, "ipv6"},
+                                                        {ETH_P_ARP, "arp"},   {ETH_P_LLDP, "lldp"}, {ETH_P_PAE, "eapol"},
+                                                        {ETH_P_8021Q, "vlan"}};
 
 void map_protocol_words(const struct map_socket *socket, struct kith_text *text) {
     const char *name = NULL;
@@ -127,7 +125,8 @@ void map_protocol_words(const struct map_socket *socket, struct kith_text *text)
             name = "none"; /* it receives nothing */
         break;
     case MAP_OTHER:
-        kith_text_put_printable(text, socket->protocol_name ? socket->protocol_name : "", strlen(socket->protocol_name ? socket->protocol_name : ""));
+        kith_text_put_printable(text, socket->protocol_name ? socket->protocol_name : "",
+                                strlen(socket->protocol_name ? socket->protocol_name : ""));
         return;
     default:
         name = kinds[socket->kind];
@@ -255,8 +254,7 @@ void map_groups_words(const struct map *map, const struct map_socket *socket, st
     for (uint32_t i = 0; i < socket->group_words * 32; i++) {
         if (!(socket->groups[i / 32] >> (i % 32) & 1))
             continue;
-        const struct map_genl_group *group =
-            map_is_generic(socket) ? map_genl_group_find(map, socket->netns, i + 1) : NULL;
+        const struct map_genl_group *group = map_is_generic(socket) ? map_genl_group_find(map, socket->netns, i + 1) : NULL;
         kith_text_puts(text, first ? "" : ", ");
         first = false;
         if (!group) {

@@ -19,8 +19,8 @@ const char *map_state_name(const struct map_socket *socket);
 enum map_state map_state_of_name(const char *name);
 /* "exact", "bind bucket", "matched", "ambiguous"; "unknown". */
 const char *map_known_name(enum map_known known);
-/* The protocol within the family: "tcp", netlink's "generic", raw's "icmp", a packet socket's "arp"; a number where it has no name; "" where
- * there is none (unix). */
+/* The protocol within the family: "tcp", netlink's "generic", raw's "icmp", a packet socket's "arp"; a number where it has no name; ""
+ * where there is none (unix). */
 void map_protocol_words(const struct map_socket *socket, struct kith_text *text);
 
 /* The address as a person writes it: "127.0.0.1:80", "[fe80::1%eth0]:80", "/run/x.sock", "@name", "lo". Any octets become printable. */
