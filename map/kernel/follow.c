@@ -1,6 +1,7 @@
 /* map/kernel/follow.c: attaches program/follow.bpf.c and reads the ring that it writes into. */
 #include "map/kernel/follow.h"
 
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdio.h>
@@ -14,7 +15,7 @@ struct map_follow {
     struct bpf_object *object;
     struct bpf_link *links[PROGRAMS_MAX];
     struct ring_buffer *ring;
-    const uint64_t *lost; /* mapped memory that the program counts in */
+    int lost; /* the map in which the program counts; belongs to `object` */
 
     map_follow_fn fn; /* while map_follow_read() runs */
     void *userdata;
@@ -38,17 +39,12 @@ static int on_event(void *userdata, void *data, size_t size) {
 }
 
 static int open_ring(struct map_follow *follow, struct kith_error *error) {
-    struct bpf_map *counters = bpf_object__find_map_by_name(follow->object, ".bss");
-    size_t size = 0;
-
-    follow->lost = counters ? bpf_map__initial_value(counters, &size) : NULL;
-    if (!follow->lost || size < sizeof(*follow->lost))
-        return kith_error_set(error, -ENOTSUP, "following connections: the kernel does not map a BPF program's variables");
     struct ring_buffer *ring = ring_buffer__new(bpf_object__find_map_fd_by_name(follow->object, "events"), on_event, follow, NULL);
     int r = (int)libbpf_get_error(ring);
     if (r < 0)
         return map_kernel_explain(r, "a BPF ring of events", NULL, error);
     follow->ring = ring;
+    follow->lost = bpf_object__find_map_fd_by_name(follow->object, "lost");
     return 0;
 }
 
@@ -98,5 +94,9 @@ int map_follow_read(struct map_follow *follow, map_follow_fn fn, void *userdata)
 }
 
 uint64_t map_follow_lost(const struct map_follow *follow) {
-    return __atomic_load_n(follow->lost, __ATOMIC_RELAXED);
+    const uint32_t key = 0;
+    uint64_t count = 0;
+
+    bpf_map_lookup_elem(follow->lost, &key, &count);
+    return count;
 }

@@ -8,6 +8,9 @@
  * What a connection is known by is its socket cookie: the number that SO_COOKIE, sock_diag(7) and map/kernel/tables.h give as well, never
  * reused. Being followed gives each connection that is put on an accept queue its cookie.
  *
+ * A connection may move to another listener of a SO_REUSEPORT group when its own one is closed (net.ipv4.tcp_migrate_req): then `accepted`
+ * names another listener than `established`, and is right.
+ *
  * A subflow of MPTCP is followed as the TCP socket that it is.
  *
  * Needs what map/kernel/tables.h needs, and a kernel that can attach to functions (CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS: x86 since 5.5,

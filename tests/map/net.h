@@ -36,8 +36,8 @@ uint64_t net_namespace(void);
 /* Puts this thread into a new network namespace, with loopback; returns the old one, for net_leave(). */
 int net_enter_new(void);
 void net_leave(int old);
-/* Writes a setting of /proc/sys/net/ipv4, and returns what it was. */
-int net_set(const char *name, int value);
+/* Writes a setting of /proc/sys/net/ipv4. */
+void net_set(const char *name, int value);
 
 /* Runs fn in a child process that is another user (65534), without any capability. Returns its exit status. */
 int net_as_nobody(int (*fn)(void));

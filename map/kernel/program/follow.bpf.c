@@ -31,14 +31,28 @@ struct {
     __type(value, uint64_t);
 } last_queued SEC(".maps");
 
-uint64_t lost_events = 0; /* read by map/kernel/follow.c in .bss, of which it is all */
+/* How many events found no room. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, uint32_t);
+    __type(value, uint64_t);
+} lost SEC(".maps");
+
+static __always_inline void count_lost(void) {
+    uint32_t key = 0;
+    uint64_t *count = bpf_map_lookup_elem(&lost, &key);
+
+    if (count)
+        __sync_fetch_and_add(count, 1);
+}
 
 /* A new event with what is known of every socket; NULL: no room, which is counted. */
 static __always_inline struct map_follow_event *begin(uint32_t kind, const struct sock *socket) {
     struct map_follow_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 
     if (!event) {
-        __sync_fetch_and_add(&lost_events, 1);
+        count_lost();
         return NULL;
     }
     __builtin_memset(event, 0, sizeof(*event));

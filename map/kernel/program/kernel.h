@@ -24,7 +24,7 @@ typedef __u32 __wsum;
 #include <bpf/bpf_tracing.h>
 
 /* <linux/bpf.h> */
-enum { BPF_MAP_TYPE_PERCPU_ARRAY = 6, BPF_MAP_TYPE_RINGBUF = 27 };
+enum { BPF_MAP_TYPE_ARRAY = 2, BPF_MAP_TYPE_PERCPU_ARRAY = 6, BPF_MAP_TYPE_RINGBUF = 27 };
 
 /* <sys/socket.h>, <netinet/in.h>, <netinet/tcp.h> */
 enum { AF_UNIX = 1, AF_INET = 2, AF_INET6 = 10 };
