@@ -20,11 +20,11 @@ struct map_follow_event {
     uint64_t inode;           /* AF_UNIX only: the numbers of the sockets' inodes, as in /proc/net/unix */
     uint64_t listener_inode;
     uint64_t netns;       /* inode number of the connection's network namespace */
-    uint32_t kind;        /* enum map_follow_kind */
-    uint32_t type;        /* SOCK_STREAM, SOCK_SEQPACKET */
     uint32_t pid;         /* `accepted` only: who accepted, a process as the first pid namespace numbers it */
     uint32_t uid;         /* likewise, as the first user namespace numbers it */
     char comm[16];        /* likewise, the thread's name; ends in a NUL */
+    uint8_t kind;         /* enum map_follow_kind */
+    uint8_t type;         /* SOCK_STREAM, SOCK_SEQPACKET */
     uint16_t family;      /* AF_INET, AF_INET6, AF_UNIX */
     uint16_t local_port;  /* of the connection, host order; AF_UNIX: 0 */
     uint16_t remote_port; /* likewise; a listener's: 0 */

@@ -2,6 +2,7 @@
 #include "map/kernel/follow.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdio.h>
@@ -9,7 +10,7 @@
 #include "base/error.h"
 #include "map/kernel/load.h"
 
-#define PROGRAMS_MAX 8
+#define PROGRAMS_MAX 5 /* of program/follow.bpf.c on one kernel */
 
 struct map_follow {
     struct bpf_object *object;
@@ -48,14 +49,42 @@ static int open_ring(struct map_follow *follow, struct kith_error *error) {
     return 0;
 }
 
+/* How many arguments a function of the running kernel has. Errors: -ESRCH (there is none), those of reading its types. */
+static int count_arguments(const char *function) {
+    struct btf *types = btf__load_vmlinux_btf();
+    int r = (int)libbpf_get_error(types);
+
+    if (r < 0)
+        return r;
+    int id = btf__find_by_name_kind(types, function, BTF_KIND_FUNC);
+    const struct btf_type *type = id < 0 ? NULL : btf__type_by_id(types, (unsigned)id);
+    const struct btf_type *prototype = type ? btf__type_by_id(types, type->type) : NULL;
+    r = prototype ? btf_vlen(prototype) : -ESRCH;
+    btf__free(types);
+    return r;
+}
+
+/* Of the two programs for accept() the one for this kernel. */
+static int choose_programs(struct map_follow *follow, struct kith_error *error) {
+    int count = count_arguments("inet_csk_accept");
+
+    if (count != 2 && count != 4)
+        return map_kernel_explain(count < 0 ? count : -ENOSYS, "following accept(2) of TCP (inet_csk_accept)", NULL, error);
+    const char *unfit = count == 2 ? "map_follow_accepted_of_4" : "map_follow_accepted_of_2";
+    bpf_program__set_autoload(bpf_object__find_program_by_name(follow->object, unfit), false);
+    return 0;
+}
+
 static int attach(struct map_follow *follow, struct kith_error *error) {
     struct bpf_program *program;
     char step[128];
     size_t count = 0;
 
     bpf_object__for_each_program(program, follow->object) {
-        struct bpf_link *link = count < PROGRAMS_MAX ? bpf_program__attach(program) : NULL;
-        int r = link ? (int)libbpf_get_error(link) : -errno;
+        if (!bpf_program__autoload(program))
+            continue;
+        struct bpf_link *link = bpf_program__attach(program);
+        int r = (int)libbpf_get_error(link);
         snprintf(step, sizeof(step), "attaching a BPF program (%s)", bpf_program__section_name(program));
         if (r < 0)
             return map_kernel_explain(r, step, NULL, error);
@@ -70,7 +99,13 @@ int map_follow_new(struct map_follow **ret_follow, struct kith_error *ret_error)
 
     if (!follow)
         return kith_error_set(ret_error, -ENOMEM, "following connections: no memory");
-    int r = map_kernel_load(&map_kernel_follow_program, &follow->object, ret_error);
+    int r = map_kernel_open(&map_kernel_follow_program, &follow->object, ret_error);
+    if (r < 0)
+        return r;
+    r = choose_programs(follow, ret_error);
+    if (r < 0)
+        return r;
+    r = map_kernel_load(follow->object, ret_error);
     if (r < 0)
         return r;
     r = open_ring(follow, ret_error);

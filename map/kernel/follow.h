@@ -26,8 +26,8 @@
 
 struct map_follow;
 
-/* Follows from here on. Errors, with text that names what is missing and the remedy: -EPERM (capabilities, lockdown), -ENOTSUP (the kernel
- * has no types of its own, or lets nobody attach to its functions), those of bpf(2), -ENOMEM. */
+/* Follows from here on. Errors, with text that names what is missing and the remedy: -EPERM (capabilities), -ENOTSUP (the kernel does
+ * not tell its types, or lets nobody attach to its functions), those of bpf(2), -ENOMEM. */
 int map_follow_new(struct map_follow **ret_follow, struct kith_error *ret_error);
 /* Ends the following; what was not read is dropped. */
 struct map_follow *map_follow_free(struct map_follow *follow);

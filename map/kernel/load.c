@@ -3,18 +3,16 @@
 
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/capability.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/error.h"
-#include "base/fd.h"
 
 #define TYPES "/sys/kernel/btf/vmlinux"
-#define LOCKDOWN "/sys/kernel/security/lockdown"
 
 /* ENOTSUPP of the kernel's include/linux/errno.h: it gets out to user space, which has no name for it. */
 #define KERNEL_ENOTSUPP 524
@@ -32,13 +30,6 @@ static bool has_capability(unsigned capability) {
     struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {{0}};
 
     return syscall(SYS_capget, &header, sets) == 0 && (sets[CAP_TO_INDEX(capability)].effective & CAP_TO_MASK(capability));
-}
-
-/* Has the kernel been told to let nobody read its memory? The word in brackets is in force. */
-static bool is_locked_down(void) {
-    _cleanup_(freep) char *text = NULL;
-
-    return kith_file_read(AT_FDCWD, LOCKDOWN, 256, &text, NULL) == 0 && strstr(text, "[confidentiality]");
 }
 
 static int explain_refusal(int code, const char *step, struct kith_error *error) {
@@ -68,11 +59,6 @@ static const char *last_line(char *log) {
 int map_kernel_explain(int code, const char *step, char *log, struct kith_error *ret_error) {
     const char *reason = log ? last_line(log) : "";
 
-    if (is_locked_down())
-        return kith_error_set(ret_error, -EPERM,
-                              "%s: the kernel is locked down (" LOCKDOWN ": confidentiality), nobody may read its memory; boot it without "
-                              "lockdown=confidentiality",
-                              step);
     switch (code) {
     case -EPERM:
         return explain_refusal(code, step, ret_error);
@@ -89,35 +75,28 @@ int map_kernel_explain(int code, const char *step, char *log, struct kith_error 
     }
 }
 
-static int open_program(const struct map_kernel_program *program, char *log, struct bpf_object **ret_object, struct kith_error *error) {
-    LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = program->name, .kernel_log_buf = log, .kernel_log_size = LOG_OCTETS);
-
+int map_kernel_open(const struct map_kernel_program *program, struct bpf_object **ret_object, struct kith_error *ret_error) {
+    libbpf_set_print(print_nothing);
     if (access(TYPES, R_OK) < 0)
-        return kith_error_set(error, -ENOTSUP, TYPES ": %s: the kernel tells nobody its types; it takes one with CONFIG_DEBUG_INFO_BTF",
+        return kith_error_set(ret_error, -ENOTSUP, TYPES ": %s: the kernel tells nobody its types; it takes one with CONFIG_DEBUG_INFO_BTF",
                               kith_error_name(-errno));
+    LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = program->name);
     struct bpf_object *object = bpf_object__open_mem(program->octets, program->size, &options);
     int r = (int)libbpf_get_error(object);
     if (r < 0)
-        return kith_error_set(error, r, "BPF program %s: %s", program->name, kith_error_name(r));
+        return kith_error_set(ret_error, r, "BPF program %s: %s", program->name, kith_error_name(r));
     *ret_object = object;
     return 0;
 }
 
-int map_kernel_load(const struct map_kernel_program *program, struct bpf_object **ret_object, struct kith_error *ret_error) {
+int map_kernel_load(struct bpf_object *object, struct kith_error *ret_error) {
     _cleanup_(freep) char *log = calloc(1, LOG_OCTETS);
-    struct bpf_object *object = NULL;
+    struct bpf_program *program;
 
     if (!log)
-        return kith_error_set(ret_error, -ENOMEM, "BPF program %s: no memory", program->name);
-    libbpf_set_print(print_nothing);
-    int r = open_program(program, log, &object, ret_error);
-    if (r < 0)
-        return r;
-    r = bpf_object__load(object);
-    if (r < 0) {
-        bpf_object__close(object);
-        return map_kernel_explain(r, "loading a BPF program", log, ret_error);
-    }
-    *ret_object = object;
-    return 0;
+        return kith_error_set(ret_error, -ENOMEM, "loading a BPF program: no memory");
+    bpf_object__for_each_program(program, object) /* one after the other: what the last one said is why it failed */
+        bpf_program__set_log_buf(program, log, LOG_OCTETS);
+    int r = bpf_object__load(object);
+    return r < 0 ? map_kernel_explain(r, "loading a BPF program", log, ret_error) : 0;
 }

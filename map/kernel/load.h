@@ -18,11 +18,13 @@ struct map_kernel_program {
 extern const struct map_kernel_program map_kernel_tables_program;
 extern const struct map_kernel_program map_kernel_follow_program;
 
-/* Loads it; it is attached to nothing yet. To bpf_object__close(). Errors, with text: as map_kernel_explain(), -ENOMEM. */
-int map_kernel_load(const struct map_kernel_program *program, struct bpf_object **ret_object, struct kith_error *ret_error);
+/* To bpf_object__close(). Errors, with text: -ENOTSUP (the kernel does not tell its types), -ENOMEM. */
+int map_kernel_open(const struct map_kernel_program *program, struct bpf_object **ret_object, struct kith_error *ret_error);
+/* Puts it into the kernel; it is attached to nothing yet. Errors, with text: as map_kernel_explain(), -ENOMEM. */
+int map_kernel_load(struct bpf_object *object, struct kith_error *ret_error);
 
-/* Sets and returns the error for what libbpf or the kernel has refused with `code`: -EPERM (capabilities, lockdown), -ENOTSUP (not on this
- * kernel), else the code itself. `step`: what was tried. `log`: what the kernel said, changed here; may be NULL. */
+/* Sets and returns the error for what libbpf or the kernel has refused with `code`: -EPERM (with the capabilities that are missing),
+ * -ENOTSUP (not on this kernel), else the code itself. `step`: what was tried. `log`: what the kernel said, changed here; may be NULL. */
 int map_kernel_explain(int code, const char *step, char *log, struct kith_error *ret_error);
 
 #endif

@@ -36,7 +36,10 @@ int map_kernel_tables_new(struct map_kernel_tables **ret_tables, struct kith_err
 
     if (!tables)
         return kith_error_set(ret_error, -ENOMEM, "the kernel's tables: no memory");
-    int r = map_kernel_load(&map_kernel_tables_program, &tables->object, ret_error);
+    int r = map_kernel_open(&map_kernel_tables_program, &tables->object, ret_error);
+    if (r < 0)
+        return r;
+    r = map_kernel_load(tables->object, ret_error);
     if (r < 0)
         return r;
     struct bpf_link *link = bpf_program__attach_iter(bpf_object__next_program(tables->object, NULL), NULL);

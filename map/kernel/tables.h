@@ -12,8 +12,8 @@
  *   - backlog_limit tells who connected: 0 for the side that called connect(2), the listener's for an accepted socket. (listen(2) with a
  *     backlog of 0 is the exception: then both have 0.)
  *
- * Needs CAP_BPF and CAP_PERFMON (or CAP_SYS_ADMIN) in the first user namespace, and a kernel with types of its own (CONFIG_DEBUG_INFO_BTF)
- * that is not locked down to confidentiality.
+ * Needs CAP_BPF and CAP_PERFMON (or CAP_SYS_ADMIN) in the first user namespace, and a kernel that tells its types (CONFIG_DEBUG_INFO_BTF).
+ * That the kernel is locked down (kernel_lockdown(7)) is no obstacle.
  *
  * What kernels differ in: bind2_bucket is 0 before 6.1, and that of a TIME_WAIT socket before 6.2 (fixed in later releases of 6.1 as well).
  */
@@ -27,8 +27,8 @@
 
 struct map_kernel_tables; /* the loaded program */
 
-/* Errors, with text that names what is missing and the remedy: -EPERM (capabilities, lockdown), -ENOTSUP (the kernel has no types of its
- * own, or no such iterator), those of bpf(2), -ENOMEM. */
+/* Errors, with text that names what is missing and the remedy: -EPERM (capabilities), -ENOTSUP (the kernel does not tell its
+ * types, or has no such iterator), those of bpf(2), -ENOMEM. */
 int map_kernel_tables_new(struct map_kernel_tables **ret_tables, struct kith_error *ret_error);
 struct map_kernel_tables *map_kernel_tables_free(struct map_kernel_tables *tables);
 KITH_DEFINE_CLEANUP(struct map_kernel_tables *, map_kernel_tables_free)

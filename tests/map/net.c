@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sched.h>
@@ -11,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -143,13 +145,35 @@ void net_set(const char *name, int value) {
     assert_int_equal(fclose(file), 0);
 }
 
-int net_as_nobody(int (*fn)(void)) {
+static int set_capabilities(uint64_t capabilities) {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    uint32_t low = (uint32_t)capabilities, high = (uint32_t)(capabilities >> 32);
+    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {{low, low, 0}, {high, high, 0}};
+
+    return (int)syscall(SYS_capset, &header, sets);
+}
+
+static int child_status(pid_t pid) {
     int status = 0;
+
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 256;
+}
+
+int net_with_capabilities(uint64_t capabilities, int (*fn)(void)) {
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (pid == 0)
+        _exit(set_capabilities(capabilities) == 0 ? fn() : 99);
+    return child_status(pid);
+}
+
+int net_as_nobody(int (*fn)(void)) {
     pid_t pid = fork();
 
     assert_true(pid >= 0);
     if (pid == 0)
         _exit(setgroups(0, NULL) == 0 && setgid(NOBODY) == 0 && setuid(NOBODY) == 0 ? fn() : 99);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 256;
+    return child_status(pid);
 }

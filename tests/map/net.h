@@ -39,7 +39,9 @@ void net_leave(int old);
 /* Writes a setting of /proc/sys/net/ipv4. */
 void net_set(const char *name, int value);
 
-/* Runs fn in a child process that is another user (65534), without any capability. Returns its exit status. */
+/* Runs fn in a child process that has these capabilities (1 << CAP_BPF...) and no other. Returns its exit status. */
+int net_with_capabilities(uint64_t capabilities, int (*fn)(void));
+/* The same in a child that is another user (65534), and has none. */
 int net_as_nobody(int (*fn)(void));
 
 #endif

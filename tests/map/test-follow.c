@@ -311,6 +311,25 @@ static void test_a_connection_that_moves_to_another_listener_is_linked_to_that_o
     close(second);
 }
 
+/* The program has a socket of MPTCP; what is accepted, and shares its ports, is the TCP socket below. */
+static void test_a_subflow_of_mptcp_is_linked_as_tcp(void **state) {
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP);
+
+    assert_true(listener >= 0);
+    assert_int_equal(listen(listener, NET_BACKLOG), 0);
+    struct pair pair = net_pair(listener, "127.0.0.1");
+    struct events events = read_all();
+    assert_int_equal(events.count, 2);
+    assert_int_equal(events.list[0].kind, MAP_FOLLOW_ESTABLISHED);
+    assert_int_equal(events.list[1].kind, MAP_FOLLOW_ACCEPTED);
+    assert_int_equal(events.list[0].cookie, events.list[1].cookie);
+    assert_int_equal(events.list[0].listener_cookie, events.list[1].listener_cookie);
+    assert_int_equal(events.list[1].local_port, net_port(listener));
+    assert_int_equal(events.list[1].remote_port, net_port(pair.client));
+    net_pair_close(pair);
+    close(listener);
+}
+
 static void test_connections_of_other_namespaces_are_told_with_theirs(void **state) {
     int old = net_enter_new(), listener = net_listen("127.0.0.1", 0, false);
     struct pair pair = net_pair(listener, "127.0.0.1");
@@ -426,22 +445,6 @@ static void test_what_finds_no_room_is_counted(void **state) {
     close(listener);
 }
 
-/* Without what it takes -------------------------------------------------------------------------------------------------- */
-
-static int try_as_nobody(void) {
-    struct map_follow *refused = NULL;
-    struct kith_error error = KITH_ERROR_NONE;
-    int r = map_follow_new(&refused, &error);
-
-    if (r != -EPERM || error.code != r || refused)
-        return 1;
-    return strstr(error.text, "CAP_BPF and CAP_PERFMON") && strstr(error.text, "root") ? 0 : 2;
-}
-
-static void test_without_capabilities_the_error_names_them(void **state) {
-    assert_int_equal(net_as_nobody(try_as_nobody), 0);
-}
-
 static void test_nothing_is_left_open(void **state) {
     struct map_follow *another = NULL;
     size_t before = testing_fd_count();
@@ -491,12 +494,12 @@ int main(void) {
         cmocka_unit_test_setup(test_a_connection_made_by_a_syn_cookie_is_told_once, begin_anew),
         cmocka_unit_test_setup(test_a_connection_made_by_fast_open_is_told_once, begin_anew),
         cmocka_unit_test_setup(test_a_connection_that_moves_to_another_listener_is_linked_to_that_one, begin_anew),
+        cmocka_unit_test_setup(test_a_subflow_of_mptcp_is_linked_as_tcp, begin_anew),
         cmocka_unit_test_setup(test_connections_of_other_namespaces_are_told_with_theirs, begin_anew),
         cmocka_unit_test_setup(test_unix_connections_are_linked_by_cookie_and_inode, begin_anew),
         cmocka_unit_test_setup(test_the_descriptor_is_readable_while_there_are_events, begin_anew),
         cmocka_unit_test_setup(test_the_reader_ends_it_and_goes_on_later, begin_anew),
         cmocka_unit_test_setup(test_what_finds_no_room_is_counted, begin_anew),
-        cmocka_unit_test_setup(test_without_capabilities_the_error_names_them, begin_anew),
         cmocka_unit_test_setup(test_nothing_is_left_open, begin_anew),
     };
 

@@ -254,6 +254,17 @@ static void test_a_client_bound_to_the_port_shares_it_and_has_no_limit(void **st
     close(listener);
 }
 
+static void test_a_listener_without_a_queue_leaves_its_children_without_a_limit(void **state) {
+    int listener = net_listen("127.0.0.1", 0, false);
+
+    assert_int_equal(listen(listener, 0), 0);
+    struct pair pair = net_pair(listener, "127.0.0.1");
+    assert_int_equal(row_of(listener).backlog_limit, 0);
+    assert_int_equal(row_of(pair.accepted).backlog_limit, 0);
+    net_pair_close(pair);
+    close(listener);
+}
+
 static void test_who_waits_in_the_accept_queue_is_a_child_already(void **state) {
     int listener = net_listen("127.0.0.1", 0, false), client = net_connect("127.0.0.1", net_port(listener), 0);
     struct search search = {.port = net_port(listener), .state = TCP_ESTABLISHED};
@@ -385,22 +396,6 @@ static void test_each_of_many_sockets_comes_once(void **state) {
     close(listener);
 }
 
-/* Without what it takes -------------------------------------------------------------------------------------------------- */
-
-static int try_as_nobody(void) {
-    struct map_kernel_tables *refused = NULL;
-    struct kith_error error = KITH_ERROR_NONE;
-    int r = map_kernel_tables_new(&refused, &error);
-
-    if (r != -EPERM || error.code != r || refused)
-        return 1;
-    return strstr(error.text, "CAP_BPF and CAP_PERFMON") && strstr(error.text, "root") ? 0 : 2;
-}
-
-static void test_without_capabilities_the_error_names_them(void **state) {
-    assert_int_equal(net_as_nobody(try_as_nobody), 0);
-}
-
 static void test_nothing_is_left_open(void **state) {
     struct map_kernel_tables *another = NULL;
     size_t before = testing_fd_count();
@@ -436,13 +431,13 @@ int main(void) {
         cmocka_unit_test(test_a_group_of_one_port_cannot_be_told_apart_by_buckets),
         cmocka_unit_test(test_a_child_of_a_listener_that_is_gone_shares_with_its_successor),
         cmocka_unit_test(test_a_client_bound_to_the_port_shares_it_and_has_no_limit),
+        cmocka_unit_test(test_a_listener_without_a_queue_leaves_its_children_without_a_limit),
         cmocka_unit_test(test_who_waits_in_the_accept_queue_is_a_child_already),
         cmocka_unit_test(test_a_request_socket_names_its_listener_of_several),
         cmocka_unit_test(test_who_is_in_time_wait_keeps_cookie_and_bucket),
         cmocka_unit_test(test_sockets_of_the_threads_own_namespace_are_read),
         cmocka_unit_test(test_the_reader_ends_it),
         cmocka_unit_test(test_each_of_many_sockets_comes_once),
-        cmocka_unit_test(test_without_capabilities_the_error_names_them),
         cmocka_unit_test(test_nothing_is_left_open),
     };
 

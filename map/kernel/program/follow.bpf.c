@@ -59,10 +59,10 @@ static __always_inline struct map_follow_event *begin(uint32_t kind, const struc
     event->kind = kind;
     event->time_ns = bpf_ktime_get_ns();
     event->netns = read_netns(&socket->__sk_common);
-    event->family = BPF_CORE_READ(socket, __sk_common.skc_family);
-    event->type = BPF_CORE_READ(socket, sk_type);
+    event->family = socket->__sk_common.skc_family;
+    event->type = socket->sk_type;
     if (event->family != AF_UNIX) {
-        event->local_port = BPF_CORE_READ(socket, __sk_common.skc_num);
+        event->local_port = socket->__sk_common.skc_num;
         event->remote_port = read_remote_port(&socket->__sk_common);
         read_addresses(&socket->__sk_common, event->local, event->remote);
     }
@@ -123,18 +123,17 @@ static __always_inline int tell_accepted(struct sock *listener, struct sock *chi
     return 0;
 }
 
-/* What it returns lies behind its arguments: four before 6.10, then two. The verifier sees only the branch of the running kernel. */
+/* accept() has four arguments up to 6.9, two from 6.10 on, and what it returns lies behind them: map/kernel/follow.c loads the one that
+ * fits. (To ask here whether struct proto_accept_arg exists would need CAP_SYS_ADMIN: libbpf looks into all modules for a type that it does
+ * not find.) */
 SEC("fexit/inet_csk_accept")
-int map_follow_accepted(uint64_t *context) {
-    if (bpf_core_type_exists(struct proto_accept_arg))
-        return tell_accepted((struct sock *)context[0], (struct sock *)context[2]);
+int map_follow_accepted_of_4(uint64_t *context) {
     return tell_accepted((struct sock *)context[0], (struct sock *)context[4]);
 }
 
-static __always_inline uint64_t read_inode(const struct socket *socket) {
-    const struct socket_alloc *block = (const struct socket_alloc *)socket;
-
-    return BPF_CORE_READ(block, vfs_inode.i_ino);
+SEC("fexit/inet_csk_accept")
+int map_follow_accepted_of_2(uint64_t *context) {
+    return tell_accepted((struct sock *)context[0], (struct sock *)context[2]);
 }
 
 SEC("fexit/unix_accept")
@@ -148,8 +147,8 @@ int BPF_PROG(map_follow_unix_accepted, struct socket *listening, struct socket *
         return 0;
     event->cookie = bpf_get_socket_cookie(child);
     event->listener_cookie = bpf_get_socket_cookie(listener);
-    event->inode = read_inode(accepted);
-    event->listener_inode = read_inode(listening);
+    event->inode = accepted->file->f_inode->i_ino;
+    event->listener_inode = listening->file->f_inode->i_ino;
     tell_process(event);
     bpf_ringbuf_submit(event, 0);
     return 0;
@@ -160,9 +159,9 @@ SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(map_follow_closed, const struct sock *socket, int old_state, int new_state) {
     uint64_t cookie;
 
-    if (new_state != TCP_CLOSE || BPF_CORE_READ(socket, sk_protocol) != IPPROTO_TCP)
+    if (new_state != TCP_CLOSE || socket->sk_protocol != IPPROTO_TCP)
         return 0;
-    cookie = BPF_CORE_READ(socket, __sk_common.skc_cookie.counter);
+    cookie = socket->__sk_common.skc_cookie.counter;
     if (cookie == 0)
         return 0;
     struct map_follow_event *event = begin(MAP_FOLLOW_CLOSED, socket);

@@ -46,7 +46,9 @@ typedef struct {
 } possible_net_t;
 
 struct in6_addr {
-    uint8_t in6_octets[16];
+    union {
+        uint32_t u6_addr32[4];
+    } in6_u;
 };
 
 typedef struct {
@@ -96,17 +98,17 @@ struct inet_timewait_sock {
     struct inet_bind2_bucket *tw_tb2; /* 6.2 */
 };
 
-struct socket {
-    struct sock *sk;
-};
-
 struct inode {
     unsigned long i_ino;
 };
 
-/* A socket and its inode are one block, the socket first. */
-struct socket_alloc {
-    struct inode vfs_inode;
+struct file {
+    struct inode *f_inode;
+};
+
+struct socket {
+    struct file *file;
+    struct sock *sk;
 };
 
 struct seq_file;
@@ -118,11 +120,6 @@ struct bpf_iter_meta {
 struct bpf_iter__tcp {
     struct bpf_iter_meta *meta;
     struct sock_common *sk_common;
-};
-
-/* 6.10: how accept() functions are called. */
-struct proto_accept_arg {
-    int flags;
 };
 
 #pragma clang attribute pop
