@@ -10,6 +10,7 @@
 #include "cli/map.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "map/kernel/tables.h"
 #include "map/view/graph.h"
 #include "map/view/view.h"
 #include "map/view/words.h"
@@ -39,6 +40,9 @@ enum {
     KEY_WATCH,
     KEY_INTERVAL,
     KEY_COUNT,
+    KEY_KERNEL,
+    KEY_FOLLOW,
+    KEY_SECONDS,
 };
 
 struct ask {
@@ -47,8 +51,8 @@ struct ask {
     struct map_graph_options graph;
     enum form form;
     const char *file;
-    bool watch;
-    double seconds;
+    bool watch, kernel, follow;
+    double interval, seconds;
     int64_t count;
 };
 
@@ -75,7 +79,10 @@ static const struct cli_option options[] = {
     {KEY_NODES, "boxes", 0, "N", "a picture's most boxes (40); the rest is one"},
     {KEY_WATCH, "watch", 'w', NULL, "again and again, with what changed marked; until ^C"},
     {KEY_INTERVAL, "interval", 'i', "SECONDS", "watch: how often (1)"},
-    {KEY_COUNT, "count", 'n', "N", "watch: so many times, then end"},
+    {KEY_COUNT, "count", 'n', "N", "watch: so many times, follow: so many events, then end"},
+    {KEY_KERNEL, "kernel", 'k', NULL, "look into the kernel's tables: bind buckets, request sockets (needs CAP_BPF and CAP_PERFMON)"},
+    {KEY_FOLLOW, "follow", 0, NULL, "show connections as they are accepted: their listener is known exactly; until ^C (needs the same)"},
+    {KEY_SECONDS, "seconds", 0, "N", "follow: so long, then end"},
     {0},
 };
 
@@ -142,12 +149,12 @@ static int take_number(const char *option, const char *value, int64_t min, int64
     return cli_number(option, value, min, max, ret_number);
 }
 
-static int take_interval(struct ask *ask, const char *value) {
+static int take_seconds(const char *option, const char *value, double *ret_seconds) {
     char *end;
 
-    ask->seconds = strtod(value, &end);
-    if (*end || end == value || !(ask->seconds >= 0.1) || !(ask->seconds <= 86400)) {
-        cli_error("--interval: '%s' is not a number of seconds between 0.1 and 86400", value);
+    *ret_seconds = strtod(value, &end);
+    if (*end || end == value || !(*ret_seconds >= 0.1) || !(*ret_seconds <= 86400)) {
+        cli_error("%s: '%s' is not a number of seconds between 0.1 and 86400", option, value);
         return CLI_USAGE;
     }
     return 0;
@@ -232,7 +239,15 @@ static int take_option(void *state, int key, const char *value) {
         ask->watch = true;
         return 0;
     case KEY_INTERVAL:
-        return take_interval(ask, value);
+        return take_seconds("--interval", value, &ask->interval);
+    case KEY_SECONDS:
+        return take_seconds("--seconds", value, &ask->seconds);
+    case KEY_KERNEL:
+        ask->kernel = true;
+        return 0;
+    case KEY_FOLLOW:
+        ask->follow = true;
+        return 0;
     case KEY_COUNT:
         return take_number("--count", value, 1, INT32_MAX, &ask->count);
     default:
@@ -311,9 +326,37 @@ static int show(struct ask *ask, const struct map *map) {
     return r == 0 ? CLI_OK : CLI_ERROR;
 }
 
-static int run(const struct cli_verb *verb, int argc, char **argv) {
+static int check(const struct cli_verb *verb, const struct ask *ask) {
+    if (ask->watch && ask->follow)
+        return cli_usage(verb, "--watch looks again and again, --follow waits for connections: one of them");
+    if (ask->watch && ask->form != TABLE && ask->form != JSON)
+        return cli_usage(verb, "--watch shows a table, or --json");
+    if (ask->seconds > 0 && !ask->follow)
+        return cli_usage(verb, "--seconds is for --follow");
+    if (ask->count > 0 && !ask->follow && !ask->watch)
+        return cli_usage(verb, "--count is for --watch and --follow");
+    return CLI_GO_ON;
+}
+
+static int go(struct ask *ask) {
     _cleanup_(map_freep) struct map *map = NULL;
-    struct ask ask = {.seconds = 1, .graph = {.by = MAP_BY_UNIT, .nodes = 40}};
+    int status;
+
+    if (ask->watch)
+        return cli_map_watch(&(struct cli_map_watch){&ask->wanted, &ask->select, ask->interval, ask->count, ask->form == JSON});
+    if (ask->follow && ask->form == TABLE)
+        ask->form = LISTENERS;
+    if (ask->follow)
+        status = cli_map_follow(&(struct cli_map_follow){&ask->wanted, &ask->select, ask->seconds, ask->count, ask->form == JSON}, &map);
+    else
+        status = cli_map_read(&ask->wanted, &map);
+    return status != 0 || !map ? status : show(ask, map);
+}
+
+static int run(const struct cli_verb *verb, int argc, char **argv) {
+    _cleanup_(map_kernel_tables_freep) struct map_kernel_tables *tables = NULL;
+    struct kith_error error = KITH_ERROR_NONE;
+    struct ask ask = {.interval = 1, .graph = {.by = MAP_BY_UNIT, .nodes = 40}};
     char **words;
     int count, status = cli_options_parse(verb, argc, argv, take_option, &ask, &words, &count);
 
@@ -321,20 +364,24 @@ static int run(const struct cli_verb *verb, int argc, char **argv) {
         return status;
     if (count > 0)
         return cli_usage(verb, "'%s': what to show is said by options: --port %s, --pid %s...", words[0], words[0], words[0]);
-    if (ask.watch && ask.form != TABLE && ask.form != JSON)
-        return cli_usage(verb, "--watch shows a table, or --json");
+    status = check(verb, &ask);
+    if (status != CLI_GO_ON)
+        return status;
     if (ask.form >= DOT || ask.form == JSON)
         ask.wanted.depth = MAP_WEIGHT;
-    if (ask.watch)
-        return cli_map_watch(&(struct cli_map_watch){&ask.wanted, &ask.select, ask.seconds, ask.count, ask.form == JSON});
-    status = cli_map_read(&ask.wanted, &map);
-    return status != 0 ? status : show(&ask, map);
+    if (ask.kernel && map_kernel_tables_new(&tables, &error) < 0)
+        return cli_fail(&error);
+    if (ask.kernel) {
+        ask.wanted.visit = cli_map_visit_tables;
+        ask.wanted.userdata = tables;
+    }
+    return go(&ask);
 }
 
 const struct cli_verb cli_map = {
     .name = "map",
     .summary = "show every socket, both its ends, its process and its listener",
-    .usage = "[FILTER...] [--tree | --json | --dot | --svg OUT | --png OUT] [--watch]",
+    .usage = "[FILTER...] [--tree | --json | --dot | --svg OUT | --png OUT] [--kernel] [--watch | --follow]",
     .details =
         "Shows the sockets of this host, who has them, and who is at the other end: of TCP and UDP by addresses, of unix sockets by the\n"
         "kernel's word. All filters that are given have to hold. What may not be seen without a privilege is said at the end.",

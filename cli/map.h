@@ -27,4 +27,18 @@ struct cli_map_watch {
 };
 int cli_map_watch(const struct cli_map_watch *watch);
 
+/* map-kernel.c: map_wanted's visit, which adds what the kernel's own tables say. Userdata: struct map_kernel_tables. */
+int cli_map_visit_tables(void *userdata, struct map *map, uint32_t netns, struct kith_error *ret_error);
+
+/* map-follow.c: connections as they are accepted; until SIGINT or SIGTERM, or for some seconds. Then *ret_map is a map that knows these
+ * links (not with json). An exit status. */
+struct cli_map_follow {
+    const struct map_wanted *wanted;
+    const struct map_select *select; /* its listener */
+    double seconds;                  /* 0: without end */
+    int64_t count;                   /* of events; 0: without end */
+    bool json;
+};
+int cli_map_follow(const struct cli_map_follow *follow, struct map **ret_map);
+
 #endif

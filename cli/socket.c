@@ -117,8 +117,7 @@ static int look(struct wanted *wanted, struct map **ret_map, uint32_t *ret_socke
         cli_error("%s: there is no such socket, or it may not be seen", wanted->text);
         return CLI_ERROR;
     }
-    ask = (struct map_wanted){
-        .depth = MAP_FULL, .fact_cookie = plain->sockets[found].cookie, .fact_inode = plain->sockets[found].inode};
+    ask = (struct map_wanted){.depth = MAP_FULL, .fact_cookie = plain->sockets[found].cookie, .fact_inode = plain->sockets[found].inode};
     status = cli_map_read(&ask, &full);
     if (status != 0)
         return status;
@@ -195,9 +194,11 @@ const struct cli_verb cli_socket = {
     .name = "socket",
     .summary = "show one socket in full",
     .usage = "PID/FD | INODE | COOKIE | LOCAL,REMOTE [--json]",
-    .details = "Shows what stands between a descriptor and the network: who holds it, its inode and cookie, its ends, its queues, its listener or\n"
-               "what came from it, the kernel's tables that it stands in, memory, timers, congestion control, options. A number is an inode, or\n"
-               "else a cookie; inode:N and cookie:N say which. LOCAL and REMOTE are ADDRESS:PORT.",
+    .details =
+        "Shows what stands between a descriptor and the network: who holds it, its inode and cookie, its ends, its queues, its listener "
+        "or\n"
+        "what came from it, the kernel's tables that it stands in, memory, timers, congestion control, options. A number is an inode, or\n"
+        "else a cookie; inode:N and cookie:N say which. LOCAL and REMOTE are ADDRESS:PORT.",
     .options = options,
     .run = run,
 };

@@ -1,9 +1,9 @@
 /*
  * cli/who-endpoint.c: kith who ENDPOINT: everyone at the other end, with the facts that a message would carry.
  *
- * No message came, so no witness is kernel-message. Which socket is the other end is the kernel's word (unix), or matched by addresses (TCP,
- * UDP); whose it is was found in /proc. So the process and all that follows from it is inferred; the user is the kernel's word, as sock_diag
- * says it of the very socket.
+ * No message came, so no witness is kernel-message. Which socket is the other end is the kernel's word (unix), or matched by addresses
+ * (TCP, UDP); whose it is was found in /proc. So the process and all that follows from it is inferred; the user is the kernel's word, as
+ * sock_diag says it of the very socket.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -132,9 +132,10 @@ static int tell_one(struct ask *ask, const struct map *map, const struct map_soc
     if (!there[0] && peer)
         kith_text_printf(&remote, "#%" PRIu64, peer->inode);
     if (ask->json) {
-        json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "protocol", map_kind_name(socket->kind), "local", here, "remote", there,
-                                   "known", map_known_name(known), "inode", peer ? json_integer((json_int_t)peer->inode) : json_null(),
-                                   "cookie", peer ? json_integer((json_int_t)peer->cookie) : json_null());
+        json_t *object =
+            json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "protocol", map_kind_name(socket->kind), "local", here, "remote", there, "known",
+                      map_known_name(known), "inode", peer ? json_integer((json_int_t)peer->inode) : json_null(), "cookie",
+                      peer ? json_integer((json_int_t)peer->cookie) : json_null());
         r = object ? cli_json_add_origin(object, origin) : -ENOMEM;
         return json_array_append_new(ask->array, object) < 0 ? -ENOMEM : r;
     }

@@ -224,7 +224,7 @@ static void join_kernel_facts(struct map *map) {
         socket->bind_bucket = fact->bind_bucket;
         socket->bind2_bucket = fact->bind2_bucket;
         socket->accept_limit = fact->accept_limit;
-        socket->flags |= MAP_HAS_KERNEL | (fact->reuseport ? MAP_IS_REUSEPORT : 0);
+        socket->flags |= MAP_HAS_KERNEL | (fact->has_limit ? MAP_HAS_LIMIT : 0) | (fact->reuseport ? MAP_IS_REUSEPORT : 0);
     }
 }
 

@@ -41,7 +41,7 @@ static bool fits_tables(const struct map_socket *child, const struct map_socket 
     if (child->bind_bucket != 0 && child->bind_bucket != listener->bind_bucket)
         return false;
     /* listen(2) may have been called again since, with another limit: only that of a client, 0, says something. */
-    return child->accept_limit != 0 || listener->backlog_limit == 0;
+    return !(child->flags & MAP_HAS_LIMIT) || child->accept_limit != 0 || listener->backlog_limit == 0;
 }
 
 static bool is_better(const struct map *map, uint32_t a, uint32_t b) {
@@ -75,7 +75,7 @@ static int choose_listeners(struct map *map, const struct map_socket *child, con
 }
 
 static bool was_accepted(const struct map_socket *socket) {
-    return (socket->flags & MAP_HAS_KERNEL) && socket->accept_limit != 0;
+    return (socket->flags & MAP_HAS_LIMIT) && socket->accept_limit != 0;
 }
 
 /* Does the other end have a listener too, and nothing says which of both was the client? */

@@ -104,6 +104,7 @@ enum {
     MAP_IS_GONE = 1 << 9,         /* map_diff(): not in the map after */
     MAP_HAS_PEER_INODE = 1 << 10, /* peer_inode is the kernel's word */
     MAP_IS_REUSEPORT = 1 << 11,   /* known of the kernel's tables only */
+    MAP_HAS_LIMIT = 1 << 13,      /* accept_limit says whether it was accepted */
     MAP_IS_CHANGED = 1 << 12,     /* map_diff(): in another state than before */
 };
 
@@ -196,6 +197,7 @@ struct map_missing {
 struct map_kernel_fact {
     uint64_t cookie, bind_bucket, bind2_bucket;
     uint64_t listener_cookie; /* of a request socket; 0: unknown */
+    bool has_limit;           /* a request socket and one in TIME_WAIT have none */
     uint32_t accept_limit;
     bool reuseport;
 };

@@ -86,7 +86,10 @@ static int add_option(struct map *map, uint32_t number, const struct option *opt
         struct linger linger;
         char text[256];
     } value = {.text = ""};
-    socklen_t size = option->form == TEXT ? sizeof(value.text) - 1 : option->form == TIME ? sizeof(value.time) : option->form == LINGER ? sizeof(value.linger) : sizeof(value.number);
+    socklen_t size = option->form == TEXT     ? sizeof(value.text) - 1
+                     : option->form == TIME   ? sizeof(value.time)
+                     : option->form == LINGER ? sizeof(value.linger)
+                                              : sizeof(value.number);
     char text[32];
 
     if (getsockopt(copy, option->level, option->number, &value, &size) < 0)
@@ -118,8 +121,9 @@ int map_read_options(struct map *map, uint32_t socket, pid_t pid, int fd) {
     int r = 0;
 
     if (copy < 0)
-        return map_add_missing(map, "the socket's options", errno == EPERM ? "its process may not be looked into without CAP_SYS_PTRACE"
-                                                                           : "its process has ended, or the kernel has no pidfd_getfd (5.6)",
+        return map_add_missing(map, "the socket's options",
+                               errno == EPERM ? "its process may not be looked into without CAP_SYS_PTRACE"
+                                              : "its process has ended, or the kernel has no pidfd_getfd (5.6)",
                                errno == EPERM ? "run as root" : NULL);
     for (size_t i = 0; r == 0 && i < KITH_ARRAY_SIZE(table); i++)
         if (table[i].on & on)

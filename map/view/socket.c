@@ -84,9 +84,9 @@ static void put_tables(const struct map_socket *socket, struct view_out *out) {
         put(out, "udp_table hash, hash2", "by port, and by address and port: where a datagram finds it");
     } else if (socket->kind == MAP_UNIX) {
         put(out, socket->local.name ? "unix bound sockets" : "unix unbound sockets",
-            socket->local.form == MAP_PATH     ? "by the inode of its path: where connect(2) finds it" :
-            socket->local.form == MAP_ABSTRACT ? "by its name, in its network namespace: where connect(2) finds it" :
-                                                 "nobody can find it");
+            socket->local.form == MAP_PATH       ? "by the inode of its path: where connect(2) finds it"
+            : socket->local.form == MAP_ABSTRACT ? "by its name, in its network namespace: where connect(2) finds it"
+                                                 : "nobody can find it");
     } else if (socket->kind == MAP_NETLINK) {
         put(out, "nl_table", "by network namespace and port id: where a message finds it");
     } else {
