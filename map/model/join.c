@@ -224,6 +224,8 @@ static void join_kernel_facts(struct map *map) {
         socket->bind_bucket = fact->bind_bucket;
         socket->bind2_bucket = fact->bind2_bucket;
         socket->accept_limit = fact->accept_limit;
+        socket->bind_list = fact->bind_list;
+        socket->bind_place = fact->bind_place;
         socket->flags |= MAP_HAS_KERNEL | (fact->has_limit ? MAP_HAS_LIMIT : 0) | (fact->reuseport ? MAP_IS_REUSEPORT : 0);
     }
 }
@@ -262,6 +264,9 @@ int map_join(struct map *map) {
     if (r < 0)
         return r;
     join_holders(map);
+    r = map_join_order(map);
+    if (r < 0)
+        return r;
     join_kernel_facts(map);
     r = map_join_peers(map);
     return r < 0 ? r : map_join_listeners(map);
