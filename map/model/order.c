@@ -1,9 +1,9 @@
 /*
  * map/model/order.c: who came first into a bind bucket, by the kernel's own lists.
  *
- * Whoever binds, or is made by a listener, is put in front of its bucket's list; nobody changes places. So each "next" is older, whenever it
- * was read: walking them from the front gives every socket its place. Lists were read while they changed: one may be torn into several, and
- * then nothing is known of sockets of different parts.
+ * Whoever binds, or is made by a listener, is put in front of its bucket's list; nobody changes places. So each "next" is older, whenever
+ * it was read: walking them from the front gives every socket its place. Lists were read while they changed: one may be torn into several,
+ * and then nothing is known of sockets of different parts.
  */
 #include <errno.h>
 #include <stdlib.h>
