@@ -259,7 +259,7 @@ int map_add_exact(struct map *map, uint64_t listener_cookie, uint64_t child_cook
 /* Before map_join(): each inode once that a descriptor leads to and no socket has. fn may add sockets; below 0 ends. Errors: -ENOMEM, fn's.
  */
 typedef int (*map_unlisted_fn)(uint64_t inode, uint32_t process, int fd, void *userdata);
-int map_unlisted(const struct map *map, map_unlisted_fn fn, void *userdata);
+int map_unlisted(struct map *map, map_unlisted_fn fn, void *userdata);
 
 /* Once, when all rows are in. Errors: -ENOMEM. */
 int map_join(struct map *map);

@@ -82,7 +82,8 @@ static void assert_ambiguous(const json_t *map, int child, int first, int second
 
     assert_string_equal(json_string_value(json_object_get(link, "known")), "ambiguous");
     assert_int_equal(json_array_size(candidates), 2);
-    uint64_t a = (uint64_t)json_integer_value(json_array_get(candidates, 0)), b = (uint64_t)json_integer_value(json_array_get(candidates, 1));
+    uint64_t a = (uint64_t)json_integer_value(json_array_get(candidates, 0)),
+             b = (uint64_t)json_integer_value(json_array_get(candidates, 1));
     assert_true((a == net_inode(first) && b == net_inode(second)) || (a == net_inode(second) && b == net_inode(first)));
 }
 
