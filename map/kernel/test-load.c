@@ -31,6 +31,17 @@ static void test_the_verifiers_last_word_is_told(void **state) {
     assert_string_equal(error.text, "loading: Permission denied: R1 invalid mem access 'scalar'");
 }
 
+static void test_a_helper_that_came_later_makes_the_kernel_too_old(void **state) {
+    char words[][80] = {"unknown func bpf_get_socket_cookie#46\n", "program of this type cannot use helper bpf_get_socket_cookie#46\n"};
+
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(words); i++) {
+        struct kith_error error = KITH_ERROR_NONE;
+        assert_int_equal(map_kernel_explain(-EINVAL, "loading", words[i], &error), -ENOTSUP);
+        assert_non_null(strstr(error.text, "too old"));
+        assert_non_null(strstr(error.text, "bpf_get_socket_cookie"));
+    }
+}
+
 static void test_a_refusal_without_words_is_told_by_its_name(void **state) {
     char log[] = "";
     struct kith_error error = KITH_ERROR_NONE;
@@ -46,6 +57,7 @@ int main(void) {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_a_kernel_cannot_do_is_one_error_with_what_it_takes),
         cmocka_unit_test(test_the_verifiers_last_word_is_told),
+        cmocka_unit_test(test_a_helper_that_came_later_makes_the_kernel_too_old),
         cmocka_unit_test(test_a_refusal_without_words_is_told_by_its_name),
     };
 

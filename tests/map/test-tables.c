@@ -319,6 +319,7 @@ static void test_who_is_in_time_wait_keeps_cookie_and_bucket(void **state) {
     while (search_for(&search) == 0)
         assert_int_equal(sched_yield(), 0);
     assert_shared(search.row.bind_bucket, row_of(listener).bind_bucket);
+    assert_true(search.row.bind2_bucket == row_of(listener).bind2_bucket);
     assert_int_equal(search.row.remote_port, port);
     assert_int_equal(search.row.backlog_limit, 0);
     assert_address(search.row.local, "127.0.0.1");
