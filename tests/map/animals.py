@@ -444,10 +444,10 @@ def mptcp(zoo):
     return [listener, *connection(zoo.client.open(INET, STREAM, IPPROTO_MPTCP), listener)]
 
 
-QUIET = [tcp4, tcp6, tcp_mapped, tcp_beside_v6_only, tcp_wildcard, tcp_far, tcp_bound_to_an_interface, tcp_several_addresses, tcp_waiting, tcp_reuseport,
-         tcp_wildcard_beside_an_address, tcp_client_on_a_listeners_port, tcp_half_closed,
-         tcp_reopened, tcp_full, tcp_last_ack, udp_pair, udp_server, udp_far, udp_mapped,
-         udp_wildcard_beside_an_address, udp_reuseport, unix_named, unix_abstract, unix_pairs, unix_bound_client, unix_datagrams, unix_waiting, unix_replaced, unix_far, unix_unconnected,
+QUIET = [tcp4, tcp6, tcp_mapped, tcp_beside_v6_only, tcp_wildcard, tcp_far, tcp_bound_to_an_interface, tcp_link_local,
+         tcp_several_addresses, tcp_waiting, tcp_reuseport, tcp_wildcard_beside_an_address, tcp_client_on_a_listeners_port, tcp_half_closed,
+         tcp_reopened, tcp_full, tcp_last_ack, udp_pair, udp_server, udp_far, udp_mapped, udp_wildcard_beside_an_address, udp_reuseport,
+         unix_named, unix_abstract, unix_pairs, unix_bound_client, unix_datagrams, unix_waiting, unix_replaced, unix_far, unix_unconnected,
          inherited, in_flight, netlink, packet, raw, ping, udplite, unlisted, other_user, mptcp]
 # What ends by a timer of the kernel within a minute or two.
 PASSING = [tcp_orphan, time_wait, syn_sent, syn_recv]
