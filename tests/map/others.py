@@ -10,8 +10,8 @@ STATE_NUMBERS = {1: 'established', 2: 'syn-sent', 3: 'syn-recv', 4: 'fin-wait-1'
                  9: 'last-ack', 10: 'listen', 11: 'closing', 12: 'syn-recv'}
 UNIX_TYPES = {'u_str': 'stream', 'u_dgr': 'dgram', 'u_seq': 'seqpacket', 1: 'stream', 2: 'dgram', 5: 'seqpacket'}
 # include/uapi/linux/netlink.h
-NETLINK = {0: 'route', 2: 'usersock', 4: 'sock-diag', 5: 'nflog', 6: 'xfrm', 7: 'selinux', 8: 'iscsi', 9: 'audit', 10: 'fib-lookup', 11: 'connector',
-           12: 'netfilter', 15: 'kobject-uevent', 16: 'generic', 21: 'crypto'}
+NETLINK = {0: 'route', 2: 'usersock', 4: 'sock_diag', 5: 'nflog', 6: 'xfrm', 7: 'selinux', 8: 'iscsi', 9: 'audit', 10: 'fib_lookup', 11: 'connector',
+           12: 'netfilter', 15: 'kobject_uevent', 16: 'generic', 21: 'crypto'}
 ANYWHERE = ('0.0.0.0', '::', '*')
 
 
@@ -70,16 +70,18 @@ def map_kind(row):
 
 
 def map_row(row):
+    """A uid that is not known (of a socket without an inode) is not compared."""
     kind = map_kind(row)
     made = Row(kind=kind, family=row['family'], type=row['type'], state=row['state'], receive=row['receive_queue'], send=row['send_queue'],
-               inode=row['inode'], cookie=row['cookie'], uid=row['uid'],
-               users=sorted((holder['comm'], holder['pid'], holder['fd']) for holder in row['holders']))
+               inode=row['inode'], cookie=row['cookie'], users=sorted((holder['comm'], holder['pid'], holder['fd']) for holder in row['holders']))
+    if row['uid'] is not None:
+        made['uid'] = row['uid']
     if kind == 'unix':
         made.update(local=map_name(row['local']), peer=row['peer']['inode'] if row['peer'] else 0)
     elif kind == 'netlink':
         made.update(protocol=row['protocol'], portid=row['local']['portid'])
     elif kind == 'packet':
-        made.update(protocol=row['local']['protocol'], interface=row['local']['interface'])
+        made.update(protocol=int(row['protocol'], 16), interface=row['local']['interface'])
     elif row['family'] in ('inet', 'inet6'):
         made.update(local=map_end(row['local']), remote=map_end(row['remote']))
         without_ports(made)
@@ -87,8 +89,8 @@ def map_row(row):
 
 
 def is_bound_only(row):
-    """TCP that neither listens nor is connected: the kernel lists it nowhere (before 6.8), only a descriptor shows it."""
-    return row['kind'] == 'tcp' and row['state'] in ('close', 'unconnected')
+    """TCP that is bound and neither listens nor is connected: listed from Linux 6.8 on, and only to those who ask for it."""
+    return row['kind'] == 'tcp' and row['state'] in ('close', 'bound')
 
 
 # ss ---------------------------------------------------------------------------------------------------------------------
@@ -192,12 +194,15 @@ def proc_inet(namespace, kind, name):
 
 
 def proc_unix(namespace):
+    """Without the sockets in accept queues, whose inode is 0: unix_diag leaves them out."""
     for line in proc_lines(namespace, 'unix'):
         words = line.split(maxsplit=7)
+        if words[6] == '0':
+            continue
         row = Row(kind='unix', family='unix', type=UNIX_TYPES[int(words[4], 16)], inode=int(words[6]), local=words[7] if len(words) > 7 else None)
         if int(words[3], 16) & 0x10000:  # __SO_ACCEPTCON
             row['state'] = 'listen'
-        elif int(words[5], 16) in (2, 3):  # SS_CONNECTING: nobody has accepted it; SS_CONNECTED
+        elif int(words[5], 16) == 3:  # SS_CONNECTED
             row['state'] = 'established'
         yield row
 

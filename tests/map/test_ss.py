@@ -47,17 +47,15 @@ def fields_of_proc(row):
     for name in ('local', 'remote'):
         if row['kind'] not in ('unix', 'netlink', 'packet') and made.get(name):
             made[name] = made[name][:2]
-    if row['state'] == 'listen':
-        made.pop('send')
-    if row['state'] == 'syn-recv':
-        made.pop('uid')
-    if row['kind'] == 'packet':
-        made['protocol'] = row['protocol']
+    if row.get('state') == 'listen':
+        made.pop('send', None)
+    if row.get('state') == 'syn-recv':
+        made.pop('uid', None)
     return made
 
 
 def take_proc(namespace):
-    rows = [fields_of_proc(row) if 'state' in row else row for row in others.proc(namespace)]
+    rows = [fields_of_proc(row) for row in others.proc(namespace)]
     return [row for row in rows if not is_asking(row)]
 
 
