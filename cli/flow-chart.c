@@ -32,11 +32,11 @@ static int write_stream(void *userdata, const void *data, size_t size) {
 /* In memory. */
 static int write_text(const struct flow_chart *chart, enum cli_flow_form form, char **ret_text, size_t *ret_size) {
     FILE *stream = open_memstream(ret_text, ret_size);
-    struct flow_out *out = malloc(sizeof(*out));
+    struct view_out *out = malloc(sizeof(*out));
     int r = stream && out ? 0 : -ENOMEM;
 
     if (r == 0) {
-        flow_out_init(out, write_stream, stream);
+        view_out_init(out, write_stream, stream);
         r = form == CLI_FLOW_MERMAID ? flow_view_mermaid(chart, out) : flow_view_dot(chart, out);
     }
     free(out);
@@ -71,7 +71,7 @@ int cli_flow_chart(const struct flow_model *model, const struct flow_selection *
     if (r == 0 && form <= CLI_FLOW_MERMAID)
         (void)cli_output(text, size); /* what standard output says is said at the end */
     else if (r == 0)
-        r = cli_graphviz_draw(text, size, formats[form], file, ret_error);
+        r = cli_graphviz_draw(text, size, CLI_GRAPHVIZ_PLACED, formats[form], file, ret_error);
     free(text);
     return r;
 }

@@ -78,11 +78,11 @@ static int write_stdout(void *userdata, const void *data, size_t size) {
 }
 
 static int print(const struct compare *compare, const struct flow_diff *diff) {
-    struct flow_out *out = malloc(sizeof(*out));
+    struct view_out *out = malloc(sizeof(*out));
 
     if (!out)
         return -ENOMEM;
-    flow_out_init(out, write_stdout, NULL);
+    view_out_init(out, write_stdout, NULL);
     int r = compare->view == JSON ? flow_view_diff_json(diff, out) : flow_view_diff(diff, out);
     free(out);
     return r == -ENOMEM ? r : 0; /* what standard output says is said at the end */

@@ -160,7 +160,7 @@ static int write_fd(void *userdata, const void *data, size_t size) {
     return 0;
 }
 
-static int view(const struct draw *draw, const struct flow_model *model, const struct flow_selection *selection, struct flow_out *out) {
+static int view(const struct draw *draw, const struct flow_model *model, const struct flow_selection *selection, struct view_out *out) {
     switch (draw->view) {
     case TREE:
         return flow_view_tree(model, selection, &draw->tree, out);
@@ -177,25 +177,25 @@ static int view(const struct draw *draw, const struct flow_model *model, const s
     return -EINVAL;
 }
 
-static int draw_tree(struct draw *draw, const struct flow_model *model, const struct flow_selection *selection, struct flow_out *out) {
+static int draw_tree(struct draw *draw, const struct flow_model *model, const struct flow_selection *selection, struct view_out *out) {
     struct cli_pager pager;
 
     if (!draw->colour_given)
         draw->tree.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
     cli_pager_start(&pager);
-    flow_out_init(out, pager.fd >= 0 ? write_fd : write_stdout, &pager.fd);
+    view_out_init(out, pager.fd >= 0 ? write_fd : write_stdout, &pager.fd);
     int r = view(draw, model, selection, out);
     cli_pager_end(&pager);
     return r == -EPIPE ? 0 : r; /* the reader has seen enough */
 }
 
 static int draw_file(const struct draw *draw, const struct flow_model *model, const struct flow_selection *selection,
-                     struct flow_out *out) {
+                     struct view_out *out) {
     _cleanup_(kith_closep) int fd = open(draw->file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 
     if (fd < 0)
         return -errno;
-    flow_out_init(out, write_fd, &fd);
+    view_out_init(out, write_fd, &fd);
     int r = view(draw, model, selection, out);
     if (r == 0 && close(KITH_STEAL_FD(fd)) < 0)
         r = -errno;
@@ -236,7 +236,7 @@ static int draw_page(const struct draw *draw, const struct flow_model *model, co
 static int draw_model(struct draw *draw, const struct flow_model *model) {
     _cleanup_(flow_selection_deinitp) struct flow_selection *selection = &(struct flow_selection){0};
     struct kith_error error = KITH_ERROR_NONE;
-    struct flow_out *out = malloc(sizeof(*out));
+    struct view_out *out = malloc(sizeof(*out));
     int r = out ? flow_select(model, &draw->select, selection, &error) : -ENOMEM;
 
     if (r == 0 && draw->view == TREE)
@@ -248,7 +248,7 @@ static int draw_model(struct draw *draw, const struct flow_model *model) {
     else if (r == 0 && draw->file)
         r = draw_file(draw, model, selection, out);
     else if (r == 0) {
-        flow_out_init(out, write_stdout, NULL);
+        view_out_init(out, write_stdout, NULL);
         r = view(draw, model, selection, out);
     }
     free(out);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,10 +32,17 @@ static int text_file(const char *text, size_t size) {
 }
 
 /* file: NULL: to the descriptor `output`. */
-static int start(int input, const char *format, const char *file, int output, pid_t *ret_pid) {
+static int start(int input, enum cli_graphviz_layout layout, const char *format, const char *file, int output, pid_t *ret_pid) {
     char type[16];
-    char *const argv[] = {
-        (char[]){"dot"}, (char[]){"-Kneato"}, (char[]){"-n2"}, type, file ? (char[]){"-o"} : NULL, (char *)(uintptr_t)file, NULL};
+    bool placed = layout == CLI_GRAPHVIZ_PLACED;
+    /* -n2 is neato's: places are in points, and are taken as they are. */
+    char *const argv[] = {(char[]){"dot"},
+                          placed ? (char[]){"-Kneato"} : (char[]){"-Kdot"},
+                          type,
+                          placed ? (char[]){"-n2"} : (char[]){"-Gcharset=utf8"},
+                          file ? (char[]){"-o"} : NULL,
+                          (char *)(uintptr_t)file,
+                          NULL};
     posix_spawn_file_actions_t actions;
 
     snprintf(type, sizeof(type), "-T%s", format);
@@ -47,12 +55,13 @@ static int start(int input, const char *format, const char *file, int output, pi
     return -r;
 }
 
-static int draw(const char *dot, size_t size, const char *format, const char *file, int output, struct kith_error *ret_error) {
+static int draw(const char *dot, size_t size, enum cli_graphviz_layout layout, const char *format, const char *file, int output,
+                struct kith_error *ret_error) {
     _cleanup_(kith_closep) int input = text_file(dot, size);
     pid_t pid = 0;
     int status;
 
-    int r = input < 0 ? input : start(input, format, file, output, &pid);
+    int r = input < 0 ? input : start(input, layout, format, file, output, &pid);
     if (r == -ENOENT)
         return kith_error_set(ret_error, r,
                               "dot: there is no such program; the package graphviz has it (or take --dot, and draw it elsewhere)");
@@ -67,8 +76,9 @@ static int draw(const char *dot, size_t size, const char *format, const char *fi
                           WIFEXITED(status) ? WEXITSTATUS(status) : status);
 }
 
-int cli_graphviz_draw(const char *dot, size_t size, const char *format, const char *file, struct kith_error *ret_error) {
-    return draw(dot, size, format, file, -1, ret_error);
+int cli_graphviz_draw(const char *dot, size_t size, enum cli_graphviz_layout layout, const char *format, const char *file,
+                      struct kith_error *ret_error) {
+    return draw(dot, size, layout, format, file, -1, ret_error);
 }
 
 /* All that is in the file. */
@@ -96,6 +106,6 @@ static int read_back(int fd, char **ret_text, size_t *ret_size) {
 int cli_graphviz_text(const char *dot, size_t size, const char *format, char **ret_text, size_t *ret_size, struct kith_error *ret_error) {
     _cleanup_(kith_closep) int output = memfd_create("kith-picture", MFD_CLOEXEC);
 
-    int r = output < 0 ? -errno : draw(dot, size, format, NULL, output, ret_error);
+    int r = output < 0 ? -errno : draw(dot, size, CLI_GRAPHVIZ_PLACED, format, NULL, output, ret_error);
     return r < 0 ? r : read_back(output, ret_text, ret_size);
 }

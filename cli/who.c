@@ -19,6 +19,7 @@
 #include "base/text.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/who.h"
 #include "gateway/cleanup.h"
 #include "gateway/origin-json.h"
 #include "gateway/printable.h"
@@ -156,7 +157,7 @@ static int print_claims(kith_origin *origin) {
     return r;
 }
 
-static int print_table(kith_origin *origin) {
+void cli_who_print(kith_origin *origin) {
     char value[128] = "";
     uint64_t ticks;
     int r = cli_print("%-11s %-34s %-15s %s\n", "FACT", "VALUE", "WITNESS", "WHICH MEANS");
@@ -168,7 +169,8 @@ static int print_table(kith_origin *origin) {
     if (witness != KITH_WITNESS_NONE)
         put_start(&text, ticks);
     r = r < 0 ? r : row(kith_fact_name(KITH_FACT_START_TIME), value, witness);
-    return r < 0 ? r : print_claims(origin);
+    if (r >= 0)
+        print_claims(origin);
 }
 
 /* A message to oneself ----------------------------------------------------------------------------------------------- */
@@ -259,13 +261,15 @@ static int run(const struct cli_verb *verb, int argc, char **argv) {
     if (status != CLI_GO_ON)
         return status;
     if (count > 1)
-        return cli_usage(verb, "one PID at a time");
+        return cli_usage(verb, "one PID or ENDPOINT at a time");
+    if (count == 1 && cli_who_is_endpoint(words[0]))
+        return cli_who_endpoint(words[0], json);
     _cleanup_(kith_origin_unrefp) kith_origin *origin = NULL;
     struct kith_error error = KITH_ERROR_NONE;
     if (find_origin(count ? words[0] : NULL, &origin, &error) < 0)
         return error.code == 0 ? CLI_USAGE : cli_fail(&error);
     if (!json) {
-        print_table(origin);
+        cli_who_print(origin);
         return CLI_OK;
     }
     _cleanup_(freep) char *text = NULL;
@@ -279,11 +283,12 @@ static int run(const struct cli_verb *verb, int argc, char **argv) {
 
 const struct cli_verb cli_who = {
     .name = "who",
-    .summary = "show what kith knows of a process, and by whose word",
-    .usage = "[PID] [--json]",
+    .summary = "show what kith knows of a process, or of all at the other end of a socket, and by whose word",
+    .usage = "[PID | ENDPOINT] [--json]",
     .details =
         "Shows the facts that a message of process PID would carry, each with its witness. Without PID: those of a message that this\n"
-        "command sends to itself.",
+        "command sends to itself. ENDPOINT: of everyone at its other end: tcp:PORT, tcp:ADDRESS:PORT, udp:PORT, /PATH, @NAME (unix), or\n"
+        "PID/FD, a descriptor of a process.",
     .options = options,
     .run = run,
 };

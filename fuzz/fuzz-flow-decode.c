@@ -21,7 +21,7 @@ static int count_octets(void *userdata, const void *data, size_t size) {
 }
 
 /* One of too many boxes is refused. */
-static int draw(const struct flow_model *model, const struct flow_selection *selection, struct flow_out *out) {
+static int draw(const struct flow_model *model, const struct flow_selection *selection, struct view_out *out) {
     _cleanup_(flow_chart_freep) struct flow_chart *chart = NULL;
     int r = model->call_count % 2 ? flow_chart_new_page(model, selection, &chart, NULL)
                                   : flow_chart_new(model, selection, (enum flow_level)(model->call_count % 5), &chart, NULL);
@@ -32,12 +32,12 @@ static int draw(const struct flow_model *model, const struct flow_selection *sel
 static void view(const struct flow_model *model, const struct flow_select *select) {
     _cleanup_(flow_selection_deinitp) struct flow_selection *selection = &(struct flow_selection){0};
     struct flow_tree_options options = {.colour = true, .unfold = model->call_count % 2};
-    struct flow_out out;
+    struct view_out out;
     size_t octets = 0;
 
     if (flow_select(model, select, selection, NULL) < 0)
         return;
-    flow_out_init(&out, count_octets, &octets);
+    view_out_init(&out, count_octets, &octets);
     int r = flow_view_tree(model, selection, &options, &out);
     r |= flow_view_folded(model, selection, &out);
     r |= flow_view_json(model, selection, &out);

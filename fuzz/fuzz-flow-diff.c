@@ -38,7 +38,7 @@ static struct flow_model *model_of(struct maker *maker, const uint8_t *data, siz
     return model;
 }
 
-static void draw(const struct flow_merge *merge, struct flow_out *out) {
+static void draw(const struct flow_merge *merge, struct view_out *out) {
     _cleanup_(flow_model_freep) struct flow_model *both = NULL;
     _cleanup_(flow_selection_deinitp) struct flow_selection *selection = &(struct flow_selection){0};
     _cleanup_(flow_chart_freep) struct flow_chart *chart = NULL;
@@ -56,7 +56,7 @@ static void draw(const struct flow_merge *merge, struct flow_out *out) {
 
 static void compare(const struct flow_model *before, const struct flow_model *after) {
     _cleanup_(flow_diff_freep) struct flow_diff *diff = NULL;
-    struct flow_out out;
+    struct view_out out;
     size_t octets = 0, calls[2] = {0};
 
     must(flow_diff_new(before, after, &diff) == 0, "no difference can be told");
@@ -64,7 +64,7 @@ static void compare(const struct flow_model *before, const struct flow_model *af
         for (size_t s = 0; s < 2; s++)
             calls[s] += diff->merge.calls[i].call[s] != FLOW_NONE;
     must(calls[0] == before->call_count && calls[1] == after->call_count, "calls are missing in the forest, or twice");
-    flow_out_init(&out, count_octets, &octets);
+    view_out_init(&out, count_octets, &octets);
     must(flow_view_diff(diff, &out) == 0 && flow_view_diff_json(diff, &out) == 0, "a view failed");
     draw(&diff->merge, &out);
 }

@@ -9,7 +9,7 @@
 
 #include "flow/decode/model.h"
 #include "flow/diff/merge.h"
-#include "flow/view/out.h"
+#include "view/out.h"
 
 enum flow_difference {
     FLOW_GONE,
@@ -50,7 +50,7 @@ int flow_diff_add(struct flow_diff *diff, const struct flow_diff_item *item);
 bool flow_diff_is_parting(const struct flow_merge *merge, size_t index);
 
 /* Both end with both models' notes. 0, -ENOMEM, or the error of out's function. */
-int flow_view_diff(const struct flow_diff *diff, struct flow_out *out);
-int flow_view_diff_json(const struct flow_diff *diff, struct flow_out *out);
+int flow_view_diff(const struct flow_diff *diff, struct view_out *out);
+int flow_view_diff_json(const struct flow_diff *diff, struct view_out *out);
 
 #endif

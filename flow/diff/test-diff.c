@@ -15,7 +15,7 @@
 #include "flow/decode/testing.h"
 #include "flow/diff/diff.h"
 #include "flow/diff/prototype.h"
-#include "flow/view/testing-out.h"
+#include "view/testing-out.h"
 
 /* A call of each function, the first one calling the second and so on. */
 static struct flow_model *make(const char *names, unsigned count, const char *prototypes) {

@@ -15,8 +15,8 @@
 #include "flow/diff/types.h"
 #include "flow/view/chart.h"
 #include "flow/view/page.h"
-#include "flow/view/testing-out.h"
 #include "flow/view/text.h"
+#include "view/testing-out.h"
 
 #define LOST "0\t4711\n"
 
@@ -46,58 +46,58 @@ struct what {
     struct flow_diff *diff;
 };
 
-static int tree(const struct what *what, struct flow_out *out) {
+static int tree(const struct what *what, struct view_out *out) {
     return flow_view_tree(what->model, what->selection, &(struct flow_tree_options){0}, out);
 }
 
-static int json(const struct what *what, struct flow_out *out) {
+static int json(const struct what *what, struct view_out *out) {
     return flow_view_json(what->model, what->selection, out);
 }
 
-static int folded(const struct what *what, struct flow_out *out) {
+static int folded(const struct what *what, struct view_out *out) {
     return flow_view_folded(what->model, what->selection, out);
 }
 
-static int perfetto(const struct what *what, struct flow_out *out) {
+static int perfetto(const struct what *what, struct view_out *out) {
     return flow_view_perfetto(what->model, what->selection, out);
 }
 
-static int chart(const struct flow_model *model, const struct flow_selection *selection, struct flow_out *out,
-                 int (*view)(const struct flow_chart *chart, struct flow_out *out)) {
+static int chart(const struct flow_model *model, const struct flow_selection *selection, struct view_out *out,
+                 int (*view)(const struct flow_chart *chart, struct view_out *out)) {
     _cleanup_(flow_chart_freep) struct flow_chart *made = NULL;
 
     assert_int_equal(flow_chart_new(model, selection, FLOW_LEVEL_OUTLINE, &made, NULL), 0);
     return view(made, out);
 }
 
-static int dot(const struct what *what, struct flow_out *out) {
+static int dot(const struct what *what, struct view_out *out) {
     return chart(what->model, what->selection, out, flow_view_dot);
 }
 
 /* What Mermaid draws: comments are not seen. */
-static int mermaid(const struct what *what, struct flow_out *out) {
+static int mermaid(const struct what *what, struct view_out *out) {
     return chart(what->model, what->selection, out, flow_view_mermaid);
 }
 
-static int page(const struct what *what, struct flow_out *out) {
+static int page(const struct what *what, struct view_out *out) {
     char *html = NULL;
     size_t size = 0;
     int r = flow_view_page(what->model, NULL, NULL, 0, &html, &size);
 
-    flow_out_put(out, html, size);
+    view_out_put(out, html, size);
     free(html);
-    return r == 0 ? flow_out_finish(out) : r;
+    return r == 0 ? view_out_finish(out) : r;
 }
 
-static int diff_text(const struct what *what, struct flow_out *out) {
+static int diff_text(const struct what *what, struct view_out *out) {
     return flow_view_diff(what->diff, out);
 }
 
-static int diff_json(const struct what *what, struct flow_out *out) {
+static int diff_json(const struct what *what, struct view_out *out) {
     return flow_view_diff_json(what->diff, out);
 }
 
-static int diff_chart(const struct what *what, struct flow_out *out) {
+static int diff_chart(const struct what *what, struct view_out *out) {
     _cleanup_(flow_selection_deinitp) struct flow_selection *selection = &(struct flow_selection){0};
     _cleanup_(flow_model_freep) struct flow_model *model = NULL;
     uint8_t *tags = NULL;
@@ -110,7 +110,7 @@ static int diff_chart(const struct what *what, struct flow_out *out) {
     return r;
 }
 
-static int with_types(const struct what *what, struct flow_out *out, int (*view)(const struct flow_diff *diff, struct flow_out *out)) {
+static int with_types(const struct what *what, struct view_out *out, int (*view)(const struct flow_diff *diff, struct view_out *out)) {
     _cleanup_(flow_btf_freep) struct flow_btf *btf = NULL;
     _cleanup_(flow_diff_freep) struct flow_diff *diff = NULL;
     struct btf *types = btf__new_empty();
@@ -124,17 +124,17 @@ static int with_types(const struct what *what, struct flow_out *out, int (*view)
     return view(diff, out);
 }
 
-static int types_text(const struct what *what, struct flow_out *out) {
+static int types_text(const struct what *what, struct view_out *out) {
     return with_types(what, out, flow_view_diff);
 }
 
-static int types_json(const struct what *what, struct flow_out *out) {
+static int types_json(const struct what *what, struct view_out *out) {
     return with_types(what, out, flow_view_diff_json);
 }
 
 static const struct {
     const char *name;
-    int (*view)(const struct what *what, struct flow_out *out);
+    int (*view)(const struct what *what, struct view_out *out);
     const char *comment; /* a line that begins so is not shown by what reads the view, or NULL */
 } views[] = {
     {"tree", tree, NULL},

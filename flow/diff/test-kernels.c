@@ -18,7 +18,7 @@
 #include "flow/decode/testing-file.h"
 #include "flow/diff/types.h"
 #include "flow/view/chart.h"
-#include "flow/view/testing-out.h"
+#include "view/testing-out.h"
 
 static struct flow_model *models[2];
 static struct flow_diff *diff;

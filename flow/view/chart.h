@@ -10,8 +10,8 @@
 #include <kith/error.h>
 
 #include "flow/decode/model.h"
-#include "flow/view/out.h"
 #include "flow/view/select.h"
+#include "view/out.h"
 
 /* More is no chart any more: narrow it, or take a lower level. */
 #define FLOW_BOXES_MAX 5000
@@ -90,8 +90,8 @@ static inline const char *flow_box_text(const struct flow_chart *chart, const st
 double flow_chart_height(const struct flow_chart *chart);
 
 /* DOT with a place for each box: `dot -Kneato -n2 -Tsvg` draws it. Errors: -ENOMEM, those of out's function. */
-int flow_view_dot(const struct flow_chart *chart, struct flow_out *out);
+int flow_view_dot(const struct flow_chart *chart, struct view_out *out);
 /* Mermaid's flowchart: the same boxes and arrows, placed by whoever draws it. */
-int flow_view_mermaid(const struct flow_chart *chart, struct flow_out *out);
+int flow_view_mermaid(const struct flow_chart *chart, struct view_out *out);
 
 #endif

@@ -30,7 +30,7 @@ struct place {
 
 struct dot {
     const struct flow_chart *chart;
-    struct flow_out *out;
+    struct view_out *out;
     struct place *places; /* a box each */
     double lane_left[FLOW_LANES_], lane_width[FLOW_LANES_];
     double width, height;
@@ -135,29 +135,29 @@ static void place_boxes(struct dot *dot) {
 /* Text -------------------------------------------------------------------------------------------------------------------- */
 
 /* Inside of quotes: names come out of a file. */
-static void put_quoted(struct flow_out *out, const char *text, const char *line_end) {
+static void put_quoted(struct view_out *out, const char *text, const char *line_end) {
     for (; *text; text++) {
         if (*text == '\n')
-            flow_out_puts(out, line_end);
+            view_out_puts(out, line_end);
         else if (*text == '"' || *text == '\\')
-            flow_out_printf(out, "\\%c", *text);
+            view_out_printf(out, "\\%c", *text);
         else if ((unsigned char)*text >= ' ' && *text != 0x7f)
-            flow_out_put(out, text, 1);
+            view_out_put(out, text, 1);
     }
 }
 
 static void put_place(const struct dot *dot, double left, double top, double width, double height) {
-    flow_out_printf(dot->out, "pos=\"%.1f,%.1f\" width=%.3f height=%.3f", left + width / 2, dot->height - top - height / 2, width / INCH,
+    view_out_printf(dot->out, "pos=\"%.1f,%.1f\" width=%.3f height=%.3f", left + width / 2, dot->height - top - height / 2, width / INCH,
                     height / INCH);
 }
 
 static void put_lane(const struct dot *dot, enum flow_lane lane) {
-    flow_out_printf(dot->out, "  lane%d [shape=box style=filled fillcolor=\"#f7f7f5\" color=\"#dddddd\" label=\"\" ", lane);
+    view_out_printf(dot->out, "  lane%d [shape=box style=filled fillcolor=\"#f7f7f5\" color=\"#dddddd\" label=\"\" ", lane);
     put_place(dot, dot->lane_left[lane], 0, dot->lane_width[lane], dot->height);
-    flow_out_printf(dot->out, "]\n  title%d [shape=plaintext style=\"\" fontsize=11 fontname=\"Helvetica-Bold\" label=\"%s\" ", lane,
+    view_out_printf(dot->out, "]\n  title%d [shape=plaintext style=\"\" fontsize=11 fontname=\"Helvetica-Bold\" label=\"%s\" ", lane,
                     lane_titles[lane]);
     put_place(dot, dot->lane_left[lane], 4, dot->lane_width[lane], 20);
-    flow_out_puts(dot->out, "]\n");
+    view_out_puts(dot->out, "]\n");
 }
 
 static void put_box(const struct dot *dot, size_t index) {
@@ -165,29 +165,29 @@ static void put_box(const struct dot *dot, size_t index) {
     const struct place *place = &dot->places[index];
 
     /* By this class page.h finds the call. */
-    flow_out_printf(dot->out, "  b%zu [class=\"call-%u\" ", index, box->call);
+    view_out_printf(dot->out, "  b%zu [class=\"call-%u\" ", index, box->call);
     put_place(dot, place->left, place->top, place->width, place->height);
-    flow_out_printf(dot->out, " label=\"%s", tags[box->tag].sign);
+    view_out_printf(dot->out, " label=\"%s", tags[box->tag].sign);
     put_quoted(dot->out, flow_box_text(dot->chart, box), "\\n");
-    flow_out_puts(dot->out, "\" ");
+    view_out_puts(dot->out, "\" ");
     switch (box->kind) {
     case FLOW_BOX_CALL:
-        flow_out_printf(dot->out, "fillcolor=\"%s\" color=\"%s\"%s%s]\n",
+        view_out_printf(dot->out, "fillcolor=\"%s\" color=\"%s\"%s%s]\n",
                         dot->chart->compares ? tags[box->tag].fill : colours[box->layer].fill,
                         dot->chart->compares ? tags[box->tag].line : colours[box->layer].line,
                         box->backlog ? " style=\"filled,dashed\"" : "", box->parent == FLOW_NONE ? " penwidth=1.8" : "");
         break;
     case FLOW_BOX_STATE:
-        flow_out_puts(dot->out, "style=\"filled,rounded\" fillcolor=\"#333333\" color=\"#333333\" fontcolor=\"#ffffff\"]\n");
+        view_out_puts(dot->out, "style=\"filled,rounded\" fillcolor=\"#333333\" color=\"#333333\" fontcolor=\"#ffffff\"]\n");
         break;
     case FLOW_BOX_PACKET:
-        flow_out_puts(dot->out, "shape=cds fillcolor=\"#ffffff\" color=\"#b3261e\" fontcolor=\"#8c1d18\"]\n");
+        view_out_puts(dot->out, "shape=cds fillcolor=\"#ffffff\" color=\"#b3261e\" fontcolor=\"#8c1d18\"]\n");
         break;
     case FLOW_BOX_RECEIVED:
-        flow_out_puts(dot->out, "fillcolor=\"#ffffff\" color=\"#b3261e\" fontcolor=\"#8c1d18\" style=\"filled,dotted\"]\n");
+        view_out_puts(dot->out, "fillcolor=\"#ffffff\" color=\"#b3261e\" fontcolor=\"#8c1d18\" style=\"filled,dotted\"]\n");
         break;
     case FLOW_BOX_LINK:
-        flow_out_puts(dot->out, "style=\"filled,rounded\" fillcolor=\"#ffffff\" color=\"#333333\" penwidth=1.5]\n");
+        view_out_puts(dot->out, "style=\"filled,rounded\" fillcolor=\"#ffffff\" color=\"#333333\" penwidth=1.5]\n");
         break;
     }
 }
@@ -202,13 +202,13 @@ static void put_route(const struct dot *dot, const struct flow_arrow *arrow, con
     const struct point *last = &points[count - 1], *before = &points[count - 2];
     double to_right = last->x > before->x ? head : -head;
 
-    flow_out_printf(dot->out, "  b%u -> b%u [%s pos=\"e,%.1f,%.1f %.1f,%.1f", arrow->from, arrow->to, look, last->x, dot->height - last->y,
+    view_out_printf(dot->out, "  b%u -> b%u [%s pos=\"e,%.1f,%.1f %.1f,%.1f", arrow->from, arrow->to, look, last->x, dot->height - last->y,
                     points[0].x, dot->height - points[0].y);
     for (size_t i = 1; i < count; i++) {
         double x = points[i].x - (i + 1 == count ? to_right : 0), y = dot->height - points[i].y;
-        flow_out_printf(dot->out, " %.1f,%.1f %.1f,%.1f %.1f,%.1f", points[i - 1].x, dot->height - points[i - 1].y, x, y, x, y);
+        view_out_printf(dot->out, " %.1f,%.1f %.1f,%.1f %.1f,%.1f", points[i - 1].x, dot->height - points[i - 1].y, x, y, x, y);
     }
-    flow_out_puts(dot->out, "\"]\n");
+    view_out_puts(dot->out, "\"]\n");
 }
 
 static double middle(const struct place *place) {
@@ -236,7 +236,7 @@ static void put_across(const struct dot *dot, const struct flow_arrow *arrow, co
         return;
     }
     bool right = to->left > from->left;
-    flow_out_printf(dot->out, "  b%u:%c -> b%u:%c [%s]\n", arrow->from, right ? 'e' : 'w', arrow->to, right ? 'w' : 'e', look);
+    view_out_printf(dot->out, "  b%u:%c -> b%u:%c [%s]\n", arrow->from, right ? 'e' : 'w', arrow->to, right ? 'w' : 'e', look);
 }
 
 static void put_arrow(const struct dot *dot, const struct flow_arrow *arrow) {
@@ -267,15 +267,15 @@ static void put_title(const struct dot *dot) {
     const char *kernel = model->kernel ? model->kernel : "?";
     size_t size = longest_line(what) + longest_line(kernel) + longest_line(part) + strlen(":  - Linux ");
 
-    flow_out_printf(dot->out, "  title [shape=plaintext style=\"\" fontsize=13 fontname=\"Helvetica-Bold\" label=\"");
+    view_out_printf(dot->out, "  title [shape=plaintext style=\"\" fontsize=13 fontname=\"Helvetica-Bold\" label=\"");
     put_quoted(dot->out, what, " ");
-    flow_out_puts(dot->out, *part ? ": " : "");
+    view_out_puts(dot->out, *part ? ": " : "");
     put_quoted(dot->out, part, " ");
-    flow_out_puts(dot->out, " \u2013 Linux ");
+    view_out_puts(dot->out, " \u2013 Linux ");
     put_quoted(dot->out, kernel, " ");
-    flow_out_puts(dot->out, "\\l\" ");
+    view_out_puts(dot->out, "\\l\" ");
     put_place(dot, 0, -26, (double)size * TITLE_CHARACTER, 20);
-    flow_out_puts(dot->out, "]\n");
+    view_out_puts(dot->out, "]\n");
 }
 
 /* One box of the legend; returns where the next one begins. */
@@ -283,9 +283,9 @@ static double put_sample(const struct dot *dot, unsigned number, double left, do
                          const char *line) {
     double width = (double)longest_line(words) * CHARACTER + 14;
 
-    flow_out_printf(dot->out, "  legend%u [label=\"%s\" fillcolor=\"%s\" color=\"%s\" ", number, words, fill, line);
+    view_out_printf(dot->out, "  legend%u [label=\"%s\" fillcolor=\"%s\" color=\"%s\" ", number, words, fill, line);
     put_place(dot, left, top, width, 14);
-    flow_out_puts(dot->out, "]\n");
+    view_out_puts(dot->out, "]\n");
     return left + width + 6;
 }
 
@@ -302,11 +302,11 @@ static double put_samples(const struct dot *dot, double top) {
 
 /* A line of small text at the left side. */
 static double put_line(const struct dot *dot, unsigned number, double top, const char *text) {
-    flow_out_printf(dot->out, "  note%u [shape=plaintext style=\"\" fontsize=7 label=\"", number);
+    view_out_printf(dot->out, "  note%u [shape=plaintext style=\"\" fontsize=7 label=\"", number);
     put_quoted(dot->out, text, " ");
-    flow_out_puts(dot->out, "\\l\" ");
+    view_out_puts(dot->out, "\\l\" ");
     put_place(dot, 0, top, (double)strlen(text) * CHARACTER, 9);
-    flow_out_puts(dot->out, "]\n");
+    view_out_puts(dot->out, "]\n");
     return top + 9;
 }
 
@@ -334,13 +334,13 @@ static void put_legend(const struct dot *dot) {
         top = put_line(dot, number++, top, chart->model->notes[i].text);
 }
 
-int flow_view_dot(const struct flow_chart *chart, struct flow_out *out) {
+int flow_view_dot(const struct flow_chart *chart, struct view_out *out) {
     struct dot dot = {.chart = chart, .out = out, .places = calloc(chart->box_count + 1, sizeof(struct place))};
 
     if (!dot.places)
         return -ENOMEM;
     place_boxes(&dot);
-    flow_out_puts(out, "// dot -Kneato -n2 -Tsvg\n"
+    view_out_puts(out, "// dot -Kneato -n2 -Tsvg\n"
                        "digraph flow {\n"
                        "  graph [splines=line outputorder=nodesfirst bgcolor=white fontname=\"Helvetica\"]\n"
                        "  node [shape=box style=filled fixedsize=true fontsize=8 fontname=\"Helvetica\" margin=0]\n"
@@ -354,7 +354,7 @@ int flow_view_dot(const struct flow_chart *chart, struct flow_out *out) {
     for (size_t i = 0; i < chart->arrow_count; i++)
         put_arrow(&dot, &chart->arrows[i]);
     put_legend(&dot);
-    flow_out_puts(out, "}\n");
+    view_out_puts(out, "}\n");
     free(dot.places);
-    return flow_out_finish(out);
+    return view_out_finish(out);
 }

@@ -12,24 +12,24 @@
 /* A file from anybody can hold stacks that are deeper than any kernel's. */
 #define FRAMES_MAX 256
 
-static void put_frame(struct flow_out *out, const char *name) {
-    flow_out_puts(out, ";");
+static void put_frame(struct view_out *out, const char *name) {
+    view_out_puts(out, ";");
     for (; *name; name++) /* what separates frames and counts is no part of a name */
-        flow_out_put(out, *name == ';' || *name == ' ' || (unsigned char)*name < ' ' ? "_" : name, 1);
+        view_out_put(out, *name == ';' || *name == ' ' || (unsigned char)*name < ' ' ? "_" : name, 1);
 }
 
-static void put_stack(const struct flow_model *model, uint32_t index, struct flow_out *out) {
+static void put_stack(const struct flow_model *model, uint32_t index, struct view_out *out) {
     uint32_t frames[FRAMES_MAX];
     size_t count = 0;
 
     for (uint32_t i = index; i != FLOW_NONE && count < FRAMES_MAX; i = model->calls[i].parent)
         frames[count++] = model->calls[i].function;
-    flow_out_puts(out, flow_lane_name(model->calls[index].lane));
+    view_out_puts(out, flow_lane_name(model->calls[index].lane));
     while (count > 0)
         put_frame(out, model->functions[frames[--count]].name);
 }
 
-int flow_view_folded(const struct flow_model *model, const struct flow_selection *selection, struct flow_out *out) {
+int flow_view_folded(const struct flow_model *model, const struct flow_selection *selection, struct view_out *out) {
     uint64_t *others = calloc(model->call_count + 1, sizeof(*others)); /* time of what a call called or was interrupted by */
 
     if (!others)
@@ -45,13 +45,13 @@ int flow_view_folded(const struct flow_model *model, const struct flow_selection
         if (!selection->shown[i] || took <= others[i])
             continue;
         put_stack(model, (uint32_t)i, out);
-        flow_out_printf(out, " %" PRIu64 "\n", took - others[i]);
+        view_out_printf(out, " %" PRIu64 "\n", took - others[i]);
     }
     free(others);
     for (size_t i = 0; i < model->note_count; i++) {
-        flow_out_puts(out, "# ");
-        flow_out_name(out, model->notes[i].text);
-        flow_out_puts(out, "\n");
+        view_out_puts(out, "# ");
+        view_out_name(out, model->notes[i].text);
+        view_out_puts(out, "\n");
     }
-    return flow_out_finish(out);
+    return view_out_finish(out);
 }

@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "flow/view/jsontext.h"
 #include "flow/view/text.h"
 #include "flow/view/words.h"
+#include "view/jsontext.h"
 
 static json_t *index_or_null(uint32_t index) {
     return index == FLOW_NONE ? json_null() : json_integer(index);
@@ -23,15 +23,15 @@ static json_t *address_text(uint64_t address) {
 }
 
 static json_t *function_json(const struct flow_function *function) {
-    return json_pack("{s:o, s:o, s:o, s:o, s:I, s:o, s:s, s:I, s:b, s:b}", "name", flow_json_text(function->name), "module",
-                     flow_json_text(function->module), "prototype", flow_json_text(function->prototype), "file",
-                     flow_json_text(function->file), "line", (json_int_t)function->line, "address", address_text(function->address),
+    return json_pack("{s:o, s:o, s:o, s:o, s:I, s:o, s:s, s:I, s:b, s:b}", "name", view_json_text(function->name), "module",
+                     view_json_text(function->module), "prototype", view_json_text(function->prototype), "file",
+                     view_json_text(function->file), "line", (json_int_t)function->line, "address", address_text(function->address),
                      "layer", flow_layer_name(function->layer), "calls", (json_int_t)function->calls, "landmark", function->landmark,
                      "helper", function->helper);
 }
 
 static json_t *task_json(const struct flow_task *task) {
-    return json_pack("{s:i, s:o, s:s}", "pid", task->pid, "name", flow_json_text(task->name), "lane", flow_lane_name(task->lane));
+    return json_pack("{s:i, s:o, s:s}", "pid", task->pid, "name", view_json_text(task->name), "lane", flow_lane_name(task->lane));
 }
 
 static json_t *call_json(const struct flow_call *call, uint32_t index) {
@@ -88,20 +88,20 @@ static json_t *mark_json(const struct flow_mark *mark) {
     return NULL;
 }
 
-static int put_member(struct flow_out *out, const char *name, json_t *value) {
+static int put_member(struct view_out *out, const char *name, json_t *value) {
     if (!value)
         return -ENOMEM;
-    flow_out_printf(out, ",\n\"%s\":", name);
+    view_out_printf(out, ",\n\"%s\":", name);
     char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
     json_decref(value);
     if (!text)
         return -ENOMEM;
-    flow_out_puts(out, text);
+    view_out_puts(out, text);
     free(text);
     return out->error;
 }
 
-static int put_head(const struct flow_model *model, struct flow_out *out) {
+static int put_head(const struct flow_model *model, struct view_out *out) {
     const struct {
         const char *name, *text;
     } texts[] = {{"kernel", model->kernel},
@@ -111,9 +111,9 @@ static int put_head(const struct flow_model *model, struct flow_out *out) {
                  {"recorded_at", model->recorded_at}};
     int r = 0;
 
-    flow_out_puts(out, "{\"format\":\"kith-flow\"");
+    view_out_puts(out, "{\"format\":\"kith-flow\"");
     for (size_t i = 0; r == 0 && i < KITH_ARRAY_SIZE(texts); i++)
-        r = put_member(out, texts[i].name, flow_json_text(texts[i].text));
+        r = put_member(out, texts[i].name, view_json_text(texts[i].text));
     if (r == 0)
         r = put_member(out, "whole", json_boolean(model->whole));
     if (r == 0)
@@ -125,41 +125,41 @@ static int put_head(const struct flow_model *model, struct flow_out *out) {
     return r == 0 ? put_member(out, "lost_events", json_integer((json_int_t)model->lost_events)) : r;
 }
 
-static int put_arrays(const struct flow_model *model, const struct flow_selection *selection, struct flow_out *out) {
+static int put_arrays(const struct flow_model *model, const struct flow_selection *selection, struct view_out *out) {
     bool first = true;
     int r = 0;
 
-    flow_out_puts(out, ",\n\"functions\":[");
+    view_out_puts(out, ",\n\"functions\":[");
     for (size_t i = 0; r == 0 && i < model->function_count; i++)
-        r = flow_json_put(out, function_json(&model->functions[i]), &first);
-    flow_out_puts(out, "],\n\"tasks\":[");
+        r = view_json_put(out, function_json(&model->functions[i]), &first);
+    view_out_puts(out, "],\n\"tasks\":[");
     first = true;
     for (size_t i = 0; r == 0 && i < model->task_count; i++)
-        r = flow_json_put(out, task_json(&model->tasks[i]), &first);
-    flow_out_puts(out, "],\n\"calls\":[");
+        r = view_json_put(out, task_json(&model->tasks[i]), &first);
+    view_out_puts(out, "],\n\"calls\":[");
     first = true;
     for (size_t i = 0; r == 0 && i < model->call_count; i++)
         if (selection->shown[i])
-            r = flow_json_put(out, call_json(&model->calls[i], (uint32_t)i), &first);
-    flow_out_puts(out, "],\n\"marks\":[");
+            r = view_json_put(out, call_json(&model->calls[i], (uint32_t)i), &first);
+    view_out_puts(out, "],\n\"marks\":[");
     first = true;
     for (size_t i = 0; r == 0 && i < model->mark_count; i++)
         if (flow_selection_has_mark(selection, &model->marks[i]))
-            r = flow_json_put(out, mark_json(&model->marks[i]), &first);
-    flow_out_puts(out, "],\n\"notes\":[");
+            r = view_json_put(out, mark_json(&model->marks[i]), &first);
+    view_out_puts(out, "],\n\"notes\":[");
     first = true;
     for (size_t i = 0; r == 0 && i < model->note_count; i++)
-        r = flow_json_put(out, json_pack("{s:o, s:b}", "text", flow_json_text(model->notes[i].text), "loss", model->notes[i].is_loss),
+        r = view_json_put(out, json_pack("{s:o, s:b}", "text", view_json_text(model->notes[i].text), "loss", model->notes[i].is_loss),
                           &first);
-    flow_out_puts(out, "]}\n");
+    view_out_puts(out, "]}\n");
     return r;
 }
 
-int flow_view_json(const struct flow_model *model, const struct flow_selection *selection, struct flow_out *out) {
+int flow_view_json(const struct flow_model *model, const struct flow_selection *selection, struct view_out *out) {
     int r = put_head(model, out);
 
     if (r == 0)
         r = put_arrays(model, selection, out);
-    int end = flow_out_finish(out);
+    int end = view_out_finish(out);
     return r < 0 ? r : end;
 }

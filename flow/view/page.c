@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "flow/view/jsontext.h"
 #include "flow/view/page-parts.h"
 #include "flow/view/text.h"
+#include "view/jsontext.h"
 
 #define ROOM_AT_FIRST ((size_t)64 * 1024)
 
@@ -22,7 +22,7 @@ static void page_deinit(struct page *page) {
     free(page->data);
 }
 
-/* A flow_out_fn. One octet more is kept for the NUL. */
+/* A view_out_fn. One octet more is kept for the NUL. */
 static int append(void *userdata, const void *data, size_t size) {
     struct page *page = userdata;
 
@@ -41,85 +41,85 @@ static int append(void *userdata, const void *data, size_t size) {
     return 0;
 }
 
-/* A flow_out_fn: JSON for inside <script>. "<" occurs in its strings only, where it may be written so. */
+/* A view_out_fn: JSON for inside <script>. "<" occurs in its strings only, where it may be written so. */
 static int put_json(void *userdata, const void *data, size_t size) {
-    struct flow_out *out = userdata;
+    struct view_out *out = userdata;
     const char *at = data, *end = at + size;
 
     while (at < end) {
         const char *less = memchr(at, '<', (size_t)(end - at));
         const char *stop = less ? less : end;
-        flow_out_put(out, at, (size_t)(stop - at));
+        view_out_put(out, at, (size_t)(stop - at));
         if (less)
-            flow_out_puts(out, "\\u003c");
+            view_out_puts(out, "\\u003c");
         at = less ? less + 1 : end;
     }
     return out->error;
 }
 
-static int put_model(const struct flow_model *model, const struct flow_selection *selection, struct flow_out *out) {
-    struct flow_out json;
+static int put_model(const struct flow_model *model, const struct flow_selection *selection, struct view_out *out) {
+    struct view_out json;
 
-    flow_out_init(&json, put_json, out);
+    view_out_init(&json, put_json, out);
     return flow_view_json(model, selection, &json);
 }
 
 /* A function each: the word by which --call means it, or null when it is no system call; and which functions the first word means. */
-static int put_words(const struct flow_model *model, const char *call, struct flow_out *out) {
+static int put_words(const struct flow_model *model, const char *call, struct view_out *out) {
     bool first = true;
     int r = 0;
 
-    flow_out_puts(out, ",\"words\":[");
+    view_out_puts(out, ",\"words\":[");
     for (size_t i = 0; r == 0 && i < model->function_count; i++) {
         char word[64];
         const char *name = model->functions[i].name;
         flow_select_word(name, word, sizeof(word));
-        r = flow_json_put(out, flow_json_text(strcmp(word, name) != 0 ? word : NULL), &first);
+        r = view_json_put(out, view_json_text(strcmp(word, name) != 0 ? word : NULL), &first);
     }
-    flow_out_puts(out, "]");
+    view_out_puts(out, "]");
     if (!call || r < 0)
         return r;
     first = true;
-    flow_out_puts(out, ",\"given\":{\"word\":");
-    r = flow_json_put(out, flow_json_text(call), &first);
+    view_out_puts(out, ",\"given\":{\"word\":");
+    r = view_json_put(out, view_json_text(call), &first);
     first = true;
-    flow_out_puts(out, ",\"functions\":[");
+    view_out_puts(out, ",\"functions\":[");
     for (size_t i = 0; r == 0 && i < model->function_count; i++)
         if (flow_select_is_call(model->functions[i].name, call))
-            r = flow_json_put(out, json_integer((json_int_t)i), &first);
-    flow_out_puts(out, "]}");
+            r = view_json_put(out, json_integer((json_int_t)i), &first);
+    view_out_puts(out, "]}");
     return r;
 }
 
 /* `part`: in words, what of the recording is in the page when not everything is. */
-static int put_first(const struct flow_model *model, const struct flow_page_first *first, const char *part, struct flow_out *out) {
+static int put_first(const struct flow_model *model, const struct flow_page_first *first, const char *part, struct view_out *out) {
     const struct flow_select *select = &first->select;
     char socket[24] = "";
-    struct flow_out json;
+    struct view_out json;
     bool is_first = true;
 
     if (select->socket != 0)
         snprintf(socket, sizeof(socket), "%" PRIx64, select->socket);
-    flow_out_init(&json, put_json, out);
-    flow_out_puts(&json, "{\"narrow\":");
-    int r = flow_json_put(&json,
-                          json_pack("{s:o, s:I, s:o, s:o, s:I, s:s, s:i}", "call", flow_json_text(select->call ? select->call : ""), "nth",
-                                    (json_int_t)select->nth, "from", flow_json_text(select->from ? select->from : ""), "to",
-                                    flow_json_text(select->to ? select->to : ""), "depth", (json_int_t)select->depth, "socket", socket,
+    view_out_init(&json, put_json, out);
+    view_out_puts(&json, "{\"narrow\":");
+    int r = view_json_put(&json,
+                          json_pack("{s:o, s:I, s:o, s:o, s:I, s:s, s:i}", "call", view_json_text(select->call ? select->call : ""), "nth",
+                                    (json_int_t)select->nth, "from", view_json_text(select->from ? select->from : ""), "to",
+                                    view_json_text(select->to ? select->to : ""), "depth", (json_int_t)select->depth, "socket", socket,
                                     "level", (int)first->level),
                           &is_first);
-    flow_out_puts(&json, ",\"lane\":");
+    view_out_puts(&json, ",\"lane\":");
     is_first = true;
     if (r == 0)
-        r = flow_json_put(&json, flow_json_text(select->lane), &is_first);
-    flow_out_printf(&json, ",\"of\":%zu,\"part\":", model->call_count);
+        r = view_json_put(&json, view_json_text(select->lane), &is_first);
+    view_out_printf(&json, ",\"of\":%zu,\"part\":", model->call_count);
     is_first = true;
     if (r == 0)
-        r = flow_json_put(&json, flow_json_text(part), &is_first);
+        r = view_json_put(&json, view_json_text(part), &is_first);
     if (r == 0)
         r = put_words(model, select->call, &json);
-    flow_out_puts(&json, "}");
-    int end = flow_out_finish(&json);
+    view_out_puts(&json, "}");
+    int end = view_out_finish(&json);
     return r < 0 ? r : end;
 }
 
@@ -137,19 +137,19 @@ static int find_svg(const char *svg, size_t size, const char **ret_start, size_t
     return 0;
 }
 
-static void put_head(struct flow_out *out) {
-    flow_out_puts(out,
+static void put_head(struct view_out *out) {
+    view_out_puts(out,
                   "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
                   "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src '");
-    flow_out_puts(out, flow_page_script_hash);
-    flow_out_puts(out,
+    view_out_puts(out, flow_page_script_hash);
+    view_out_puts(out,
                   "'\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>kith flow</title>\n<style>\n");
-    flow_out_puts(out, flow_page_style);
-    flow_out_puts(out, "</style>\n</head>\n<body>\n");
+    view_out_puts(out, flow_page_style);
+    view_out_puts(out, "</style>\n</head>\n<body>\n");
 }
 
 /* What is in the page: everything, when a browser copes with that; or what is asked for at first. */
-static int put_data(const struct flow_model *model, const struct flow_page_first *first, struct flow_out *out) {
+static int put_data(const struct flow_model *model, const struct flow_page_first *first, struct view_out *out) {
     _cleanup_(flow_selection_deinit) struct flow_selection selection = {0};
     struct flow_page_first held = {.level = first->level};
     bool whole = model->call_count <= FLOW_PAGE_CALLS_MAX;
@@ -157,13 +157,13 @@ static int put_data(const struct flow_model *model, const struct flow_page_first
 
     if (r == 0 && selection.count > FLOW_PAGE_CALLS_MAX)
         r = -E2BIG;
-    flow_out_puts(out, "<script type=\"application/json\" id=\"model\">");
+    view_out_puts(out, "<script type=\"application/json\" id=\"model\">");
     if (r == 0)
         r = put_model(model, &selection, out);
-    flow_out_puts(out, "</script>\n<script type=\"application/json\" id=\"start\">");
+    view_out_puts(out, "</script>\n<script type=\"application/json\" id=\"start\">");
     if (r == 0)
         r = put_first(model, whole ? first : &held, selection.what, out);
-    flow_out_puts(out, "</script>\n");
+    view_out_puts(out, "</script>\n");
     return r;
 }
 
@@ -171,24 +171,24 @@ int flow_view_page(const struct flow_model *model, const struct flow_page_first 
                    size_t *ret_size) {
     static const struct flow_page_first everything = {.level = FLOW_LEVEL_ALL};
     _cleanup_(page_deinit) struct page page = {0};
-    struct flow_out out;
+    struct view_out out;
 
     int r = svg ? find_svg(svg, svg_size, &svg, &svg_size) : 0;
     if (r < 0)
         return r;
-    flow_out_init(&out, append, &page);
+    view_out_init(&out, append, &page);
     put_head(&out);
-    flow_out_puts(&out, flow_page_start);
+    view_out_puts(&out, flow_page_start);
     if (svg)
-        flow_out_put(&out, svg, svg_size);
-    flow_out_puts(&out, flow_page_end);
+        view_out_put(&out, svg, svg_size);
+    view_out_puts(&out, flow_page_end);
     r = put_data(model, first ? first : &everything, &out);
     if (r < 0)
         return r;
-    flow_out_puts(&out, "<script>");
-    flow_out_puts(&out, flow_page_script);
-    flow_out_puts(&out, "</script>\n</body>\n</html>\n");
-    r = flow_out_finish(&out);
+    view_out_puts(&out, "<script>");
+    view_out_puts(&out, flow_page_script);
+    view_out_puts(&out, "</script>\n</body>\n</html>\n");
+    r = view_out_finish(&out);
     if (r < 0)
         return r;
     page.data[page.size] = '\0';

@@ -14,8 +14,8 @@
 #include "flow/decode/testing-file.h"
 #include "flow/decode/testing.h"
 #include "flow/view/chart.h"
-#include "flow/view/testing-out.h"
 #include "flow/view/testing.h"
+#include "view/testing-out.h"
 
 static struct flow_model *model;
 

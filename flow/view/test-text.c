@@ -13,8 +13,8 @@
 
 #include "flow/decode/testing-file.h"
 #include "flow/decode/testing.h"
-#include "flow/view/testing-out.h"
 #include "flow/view/text.h"
+#include "view/testing-out.h"
 
 static struct flow_model *model;
 
@@ -28,9 +28,9 @@ static int teardown(void **state) {
     return 0;
 }
 
-typedef int (*view_fn)(const struct flow_model *model, const struct flow_selection *selection, struct flow_out *out);
+typedef int (*view_fn)(const struct flow_model *model, const struct flow_selection *selection, struct view_out *out);
 
-static int view_tree(const struct flow_model *from, const struct flow_selection *selection, struct flow_out *out) {
+static int view_tree(const struct flow_model *from, const struct flow_selection *selection, struct view_out *out) {
     return flow_view_tree(from, selection, &(struct flow_tree_options){.ascii = true}, out);
 }
 
@@ -264,11 +264,11 @@ static int refuse(void *userdata, const void *data, size_t size) {
 static void test_a_reader_that_has_gone_ends_a_view(void **state) {
     _cleanup_(flow_selection_deinitp) struct flow_selection *selection = &(struct flow_selection){0};
     const view_fn views[] = {view_tree, flow_view_json, flow_view_folded, flow_view_perfetto};
-    struct flow_out out;
+    struct view_out out;
 
     assert_int_equal(flow_select(model, &(struct flow_select){0}, selection, NULL), 0);
     for (size_t i = 0; i < KITH_ARRAY_SIZE(views); i++) {
-        flow_out_init(&out, refuse, NULL);
+        view_out_init(&out, refuse, NULL);
         assert_int_equal(views[i](model, selection, &out), -EPIPE);
     }
 }

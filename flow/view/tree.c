@@ -18,7 +18,7 @@ struct tree {
     const struct flow_model *model;
     const struct flow_selection *selection;
     const struct flow_tree_options *options;
-    struct flow_out *out;
+    struct view_out *out;
     uint8_t *visible;      /* a call: it is printed */
     uint8_t *last;         /* a call: no sibling after it is printed */
     uint32_t *folded;      /* a call: so many helpers that it called are not printed */
@@ -145,7 +145,7 @@ static int tree_init(struct tree *tree) {
 
 static void colour(struct tree *tree, const char *code) {
     if (tree->options->colour)
-        flow_out_printf(tree->out, "\033[%sm", code);
+        view_out_printf(tree->out, "\033[%sm", code);
 }
 
 static const char *layer_colour(enum flow_layer layer) {
@@ -160,20 +160,20 @@ static void put_branches(struct tree *tree, unsigned level, bool last) {
 
     colour(tree, "2");
     for (unsigned i = 1; i < level && i < DEPTH_MAX; i++)
-        flow_out_puts(tree->out, tree->more[i] ? (ascii ? "|  " : "\u2502  ") : "   ");
+        view_out_puts(tree->out, tree->more[i] ? (ascii ? "|  " : "\u2502  ") : "   ");
     if (level > 0)
-        flow_out_puts(tree->out, last ? (ascii ? "`- " : "\u2514\u2500 ") : (ascii ? "|- " : "\u251c\u2500 "));
+        view_out_puts(tree->out, last ? (ascii ? "`- " : "\u2514\u2500 ") : (ascii ? "|- " : "\u251c\u2500 "));
     colour(tree, "0");
 }
 
 static void put_flags(struct tree *tree, const struct flow_call *call) {
     if (call->flags & FLOW_UNFINISHED)
-        flow_out_puts(tree->out, "  [end not recorded]");
+        view_out_puts(tree->out, "  [end not recorded]");
     if (call->flags & FLOW_UNBEGUN)
-        flow_out_puts(tree->out, "  [beginning not recorded]");
+        view_out_puts(tree->out, "  [beginning not recorded]");
     bool outer = call->parent == FLOW_NONE || !(tree->model->calls[call->parent].flags & FLOW_BACKLOG);
     if ((call->flags & FLOW_BACKLOG) && outer)
-        flow_out_puts(tree->out, "  [from the backlog: put off while the socket was locked]");
+        view_out_puts(tree->out, "  [from the backlog: put off while the socket was locked]");
 }
 
 static void put_call(struct tree *tree, uint32_t index, unsigned level, bool last) {
@@ -182,47 +182,47 @@ static void put_call(struct tree *tree, uint32_t index, unsigned level, bool las
     char duration[NUMBER_MAX];
 
     flow_words_duration(call->end_ns - call->begin_ns, duration, sizeof(duration));
-    flow_out_printf(tree->out, "%10s  ", duration);
+    view_out_printf(tree->out, "%10s  ", duration);
     put_branches(tree, level, last);
     colour(tree, layer_colour(function->layer));
-    flow_out_name(tree->out, function->name);
+    view_out_name(tree->out, function->name);
     colour(tree, "0");
     if (function->module) {
-        flow_out_puts(tree->out, " [");
-        flow_out_name(tree->out, function->module);
-        flow_out_puts(tree->out, "]");
+        view_out_puts(tree->out, " [");
+        view_out_name(tree->out, function->module);
+        view_out_puts(tree->out, "]");
     }
     if (function->file && function->line > 0)
-        flow_out_printf(tree->out, "  %s:%u", function->file, function->line);
+        view_out_printf(tree->out, "  %s:%u", function->file, function->line);
     if (tree->repeated[index] > 0) {
         flow_words_duration(tree->repeated_ns[index] + call->end_ns - call->begin_ns, duration, sizeof(duration));
-        flow_out_printf(tree->out, "  %u times, %s in all", tree->repeated[index] + 1, duration);
+        view_out_printf(tree->out, "  %u times, %s in all", tree->repeated[index] + 1, duration);
     }
     if (tree->folded[index] > 0)
-        flow_out_printf(tree->out, "  (+%u)", tree->folded[index]);
+        view_out_printf(tree->out, "  (+%u)", tree->folded[index]);
     put_flags(tree, call);
-    flow_out_puts(tree->out, "\n");
+    view_out_puts(tree->out, "\n");
 }
 
 static void put_mark(struct tree *tree, const struct flow_mark *mark, unsigned level) {
     char words[FLOW_WORDS_MAX];
 
     flow_words_mark(mark, words);
-    flow_out_printf(tree->out, "%10s  ", "");
+    view_out_printf(tree->out, "%10s  ", "");
     put_branches(tree, level, false);
     colour(tree, "1");
-    flow_out_printf(tree->out, "* %s", words);
+    view_out_printf(tree->out, "* %s", words);
     colour(tree, "0");
-    flow_out_puts(tree->out, "\n");
+    view_out_puts(tree->out, "\n");
 }
 
 static void put_handed(struct tree *tree, uint32_t packet, unsigned level) {
-    flow_out_printf(tree->out, "%10s  ", "");
+    view_out_printf(tree->out, "%10s  ", "");
     put_branches(tree, level, false);
     colour(tree, "34");
-    flow_out_printf(tree->out, "~> softirq #%u", tree->number[packet]);
+    view_out_printf(tree->out, "~> softirq #%u", tree->number[packet]);
     colour(tree, "0");
-    flow_out_puts(tree->out, "\n");
+    view_out_puts(tree->out, "\n");
 }
 
 /* What happened in a call up to this time. */
@@ -247,20 +247,20 @@ static void put_head(struct tree *tree, uint32_t index) {
     const struct flow_call *call = &tree->model->calls[index];
     const struct flow_task *task = &tree->model->tasks[call->task];
 
-    flow_out_puts(tree->out, "\n");
+    view_out_puts(tree->out, "\n");
     colour(tree, "1");
-    flow_out_puts(tree->out, flow_lane_name(call->lane));
+    view_out_puts(tree->out, flow_lane_name(call->lane));
     if (tree->number[index] > 0)
-        flow_out_printf(tree->out, " #%u", tree->number[index]);
+        view_out_printf(tree->out, " #%u", tree->number[index]);
     colour(tree, "0");
-    flow_out_printf(tree->out, "  +%.3f ms  cpu %u  ", (double)call->begin_ns / 1e6, call->cpu);
-    flow_out_name(tree->out, task->name);
-    flow_out_printf(tree->out, " (%d)", task->pid);
+    view_out_printf(tree->out, "  +%.3f ms  cpu %u  ", (double)call->begin_ns / 1e6, call->cpu);
+    view_out_name(tree->out, task->name);
+    view_out_printf(tree->out, " (%d)", task->pid);
     if (call->handed_from != FLOW_NONE) {
-        flow_out_puts(tree->out, "  handed over below ");
-        flow_out_name(tree->out, tree->model->functions[tree->model->calls[call->handed_from].function].name);
+        view_out_puts(tree->out, "  handed over below ");
+        view_out_name(tree->out, tree->model->functions[tree->model->calls[call->handed_from].function].name);
     }
-    flow_out_puts(tree->out, "\n");
+    view_out_puts(tree->out, "\n");
 }
 
 /* The walk ------------------------------------------------------------------------------------------------------------ */
@@ -300,14 +300,14 @@ static void walk(struct tree *tree, uint32_t top) {
 static void put_notes(struct tree *tree) {
     const struct flow_model *model = tree->model;
 
-    flow_out_puts(tree->out, "\n");
+    view_out_puts(tree->out, "\n");
     if (tree->numbers > 0)
-        flow_out_puts(tree->out, "~> softirq #N: inferred: the softirq ran while that call did; its tree has the number.\n");
+        view_out_puts(tree->out, "~> softirq #N: inferred: the softirq ran while that call did; its tree has the number.\n");
     for (size_t i = 0; i < model->note_count; i++) {
         colour(tree, model->notes[i].is_loss ? "31" : "2");
-        flow_out_name(tree->out, model->notes[i].text);
+        view_out_name(tree->out, model->notes[i].text);
         colour(tree, "0");
-        flow_out_puts(tree->out, "\n");
+        view_out_puts(tree->out, "\n");
     }
 }
 
@@ -315,20 +315,20 @@ static void put_title(struct tree *tree) {
     const struct flow_model *model = tree->model;
 
     if (model->note_count > 0 && model->notes[0].is_loss) { /* a loss is said first */
-        flow_out_name(tree->out, model->notes[0].text);
-        flow_out_puts(tree->out, "\n");
+        view_out_name(tree->out, model->notes[0].text);
+        view_out_puts(tree->out, "\n");
     }
-    flow_out_puts(tree->out, "Linux ");
-    flow_out_name(tree->out, model->kernel ? model->kernel : "?");
+    view_out_puts(tree->out, "Linux ");
+    view_out_name(tree->out, model->kernel ? model->kernel : "?");
     if (model->scenario || model->command) {
-        flow_out_puts(tree->out, ": ");
-        flow_out_name(tree->out, model->scenario ? model->scenario : model->command);
+        view_out_puts(tree->out, ": ");
+        view_out_name(tree->out, model->scenario ? model->scenario : model->command);
     }
-    flow_out_printf(tree->out, ", %zu calls in %.3f ms\n", model->call_count, (double)model->duration_ns / 1e6);
+    view_out_printf(tree->out, ", %zu calls in %.3f ms\n", model->call_count, (double)model->duration_ns / 1e6);
 }
 
 int flow_view_tree(const struct flow_model *model, const struct flow_selection *selection, const struct flow_tree_options *options,
-                   struct flow_out *out) {
+                   struct view_out *out) {
     struct tree tree = {.model = model, .selection = selection, .options = options, .out = out};
     int r = tree_init(&tree);
 
@@ -348,7 +348,7 @@ int flow_view_tree(const struct flow_model *model, const struct flow_selection *
             if (model->marks[mark].call == FLOW_NONE && flow_selection_has_mark(selection, &model->marks[mark]))
                 put_mark(&tree, &model->marks[mark], 0);
         put_notes(&tree);
-        r = flow_out_finish(out);
+        r = view_out_finish(out);
     }
     tree_deinit(&tree);
     return r;

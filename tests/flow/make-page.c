@@ -93,12 +93,12 @@ static int write_chart(const struct flow_model *model, enum flow_level level, FI
     static const struct flow_select everything;
     _cleanup_(flow_selection_deinit) struct flow_selection selection = {0};
     _cleanup_(flow_chart_freep) struct flow_chart *chart = NULL;
-    struct flow_out out;
+    struct view_out out;
     int r = flow_select(model, &everything, &selection, NULL);
 
     if (r == 0)
         r = flow_chart_new(model, &selection, level, &chart, NULL);
-    flow_out_init(&out, write_all, file);
+    view_out_init(&out, write_all, file);
     return r == 0 ? flow_view_dot(chart, &out) : r;
 }
 

@@ -305,7 +305,7 @@ def unix_named(zoo):
 
 
 def unix_abstract(zoo):
-    return [*unix_connection(zoo, STREAM, f'\0{zoo.left.name}-stream'), *unix_connection(zoo, SEQPACKET, f'\0{zoo.left.name}-packet')]
+    return [*unix_connection(zoo, STREAM, f'\0{zoo.left.label}-stream'), *unix_connection(zoo, SEQPACKET, f'\0{zoo.left.label}-packet')]
 
 
 def unix_pairs(zoo):
@@ -351,7 +351,7 @@ def unix_far(zoo):
 
 def unix_odd_names(zoo):
     """Names are octets: blanks, a line feed, an escape, no UTF-8; a relative path is kept as it was given."""
-    return [member for name in (f'\0{zoo.left.name} a\0b', f'\0{zoo.left.name}\n\x1b[31m', zoo.path('two words'), zoo.path('line\nfeed'))
+    return [member for name in (f'\0{zoo.left.label} a\0b', f'\0{zoo.left.label}\n\x1b[31m', zoo.path('two words'), zoo.path('line\nfeed'))
             for member in unix_connection(zoo, STREAM, name)]
 
 

@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import socket
+import struct
 import sys
 
 SO_COOKIE = 57
@@ -161,6 +162,7 @@ class Keeper:
 
 
 def churn_once():
+    """Most connections are reset, so that TIME-WAIT does not fill the namespace."""
     listener = socket.create_server(('127.0.0.1', 0))
     unix = socket.socket(socket.AF_UNIX)
     unix.bind('')  # an abstract name that the kernel chooses
@@ -171,6 +173,7 @@ def churn_once():
             client = socket.socket(family)
             client.connect(server.getsockname())
             kept += [client, server.accept()[0]]
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', len(kept) > 8, 0))
         kept += [*socket.socketpair(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)]
     if os.fork() == 0:
         os._exit(0)

@@ -249,7 +249,7 @@ def test_names_with_any_octets(test):
     built, map, members = check(test, animals.unix_odd_names)
     names = [map.row(member)['local'] for member in members if map.row(member)['state'] == 'listen']
     assert [name['path'] for name in names if name.get('path')] == [test.path('two words'), test.path('line\\x0afeed')], names
-    assert [name['abstract'] for name in names if name.get('abstract')] == [f'{built.left.name} a\\x00b', f'{built.left.name}\\x0a\\x1b[31m'], names
+    assert [name['abstract'] for name in names if name.get('abstract')] == [f'{built.left.label} a\\x00b', f'{built.left.label}\\x0a\\x1b[31m'], names
 
 
 def test_a_pair_of_which_one_end_is_closed_has_no_peer(test):

@@ -34,7 +34,7 @@ def test_of_a_quiet_zoo_no_socket_is_told_of_twice(test):
 def test_beside_a_churn_of_connections_every_map_is_whole(test):
     built = Zoo(test)
     members = animals.tcp4(built) + animals.unix_named(built)
-    for _ in range(3):
+    for _ in range(2):
         Keeper(test, built.left).ask('churn')
     seen = set()
     for _ in range(MAPS):
@@ -86,7 +86,7 @@ def test_a_namespace_that_goes_away_while_it_is_looked_at(test):
         keeper.pair(zoo.STREAM)
         map = zoo.start()
         keeper.die()
-        zoo.command('ip', 'netns', 'del', namespace.name)
+        namespace.remove()
         zoo.finish(map).check(*members)
 
 

@@ -16,7 +16,7 @@ def netns_of(map, inode):
 
 
 def test_a_namespace_is_told_by_its_name(test):
-    namespace = Namespace(test)
+    namespace = Namespace(test, named=True)
     pair = Keeper(test, namespace).pair(STREAM)
     map = look()
     map.check(*pair)
@@ -38,18 +38,13 @@ def test_from_within_a_namespace_that_one_is_the_own(test):
 
 
 def test_a_namespace_without_a_name_is_told_by_a_process_in_it(test):
-    harness.need_root()
-    keeper = Keeper(test, None, words=['unshare', '--net', '--'])
-    inode = os.stat(f'/proc/{keeper.pid}/ns/net').st_ino
+    namespace = Namespace(test)
+    keeper = Keeper(test, namespace)
     pair = keeper.pair(STREAM)
     map = look()
     map.check(*pair)
-    netns = netns_of(map, inode)
-    assert netns['name'] is None and owner_pid(netns) == keeper.pid, netns
-
-
-def owner_pid(netns):
-    return netns['owner']['pid'] if isinstance(netns['owner'], dict) else netns['owner']
+    netns = netns_of(map, namespace.inode)
+    assert netns['name'] is None and netns['owner'] == {'pid': keeper.pid, 'exe': os.path.realpath(harness.PYTHON)}, netns
 
 
 def test_sockets_of_a_namespace_that_their_holder_is_not_in(test):
@@ -75,7 +70,7 @@ def test_a_namespace_that_only_a_socket_keeps(test):
     server = zoo.Member(keeper, keeper.ask('open_in', gone.path, INET, STREAM)).bind(('127.0.0.1', 0)).listen()
     client = zoo.Member(keeper, keeper.ask('open_in', gone.path, INET, STREAM))
     client, accepted = connection(client, server)
-    zoo.command('ip', 'netns', 'del', gone.name)
+    gone.remove()
     map = look()
     for member in (server, client, accepted):
         row = row_of_holder(map, keeper, member)

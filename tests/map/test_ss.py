@@ -38,7 +38,7 @@ def test_every_socket_and_every_field_that_ss_prints(test):
         theirs, rows = still(namespace, lambda namespace: without_asking(others.ss(namespace)))
         ours = [row for row in rows if row['kind'] in KINDS_OF_SS and not is_asking(row) and not others.is_bound_only(row)]
         assert len(others.index(ours, others.ss_key)) == len(ours), 'a socket is told twice'
-        others.equal_sets(others.index(ours, others.ss_key), theirs, namespace.name)
+        others.equal_sets(others.index(ours, others.ss_key), theirs, namespace.label)
 
 
 def fields_of_proc(row):

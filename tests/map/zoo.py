@@ -37,21 +37,36 @@ def command(*words):
 
 
 class Namespace:
-    """A network namespace with a name and a loopback interface that is up."""
+    """A network namespace with a loopback interface that is up. It is there as long as a process that ends with this one, however this one
+    ends; only one that is asked to has a name."""
 
-    def __init__(self, test):
+    def __init__(self, test, named=False):
         harness.need_root()
-        self.name = f'kith-{os.getpid()}-{next(names)}'
-        command('ip', 'netns', 'add', self.name)
-        test.callback(subprocess.run, ['ip', 'netns', 'del', self.name], check=False)
-        self.path = f'/run/netns/{self.name}'
+        self.label = f'kith-{os.getpid()}-{next(names)}'
+        self.process = subprocess.Popen(['unshare', '--net', '--', 'cat'], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        test.callback(self.remove)
+        self.process.stdin.write(b'\n')
+        self.process.stdin.flush()
+        assert self.process.stdout.readline() == b'\n', 'no namespace could be made'
+        self.path = f'/proc/{self.process.pid}/ns/net'
         self.inode = os.stat(self.path).st_ino
         # nsenter, not `ip netns exec`: that one leaves the mount namespace too.
         self.words = ['nsenter', f'--net={self.path}', '--']
+        self.name = None
+        if named:
+            command('ip', 'netns', 'attach', self.label, str(self.process.pid))
+            self.name = self.label
         self.run('ip', 'link', 'set', 'lo', 'up')
 
     def run(self, *words):
         return command(*self.words, *words)
+
+    def remove(self):
+        """Takes away its name and its process; sockets that are left keep it."""
+        if self.name:
+            command('ip', 'netns', 'del', self.name)
+            self.name = None
+        self.process.communicate()
 
 
 class Unit:
@@ -258,7 +273,7 @@ def look(*arguments, **options):
 
 def cable(one, other):
     """A cable between two namespaces: left0 of the one (10.99.0.1, fd99::1, fe80::1), right0 of the other (10.99.0.2, fd99::2, fe80::2)."""
-    command('ip', '-n', one.name, 'link', 'add', 'left0', 'type', 'veth', 'peer', 'name', 'right0', 'netns', other.name)
+    one.run('ip', 'link', 'add', 'left0', 'type', 'veth', 'peer', 'name', 'right0', 'netns', str(other.process.pid))
     for namespace, interface, host in ((one, 'left0', 1), (other, 'right0', 2)):
         namespace.run('ip', 'addr', 'add', f'10.99.0.{host}/24', 'dev', interface)
         namespace.run('ip', 'addr', 'add', f'fd99::{host}/64', 'dev', interface, 'nodad')

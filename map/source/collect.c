@@ -1,0 +1,42 @@
+/* map/source/collect.c: all sources, in order. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/random.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "map/source/internal.h"
+
+/* Namespaces that only a descriptor leads to are read after the descriptors; what holds their sockets was seen with them. */
+static int collect(struct map *map, int proc, const struct map_wanted *wanted, struct kith_error *error) {
+    int r = map_find_namespaces(map, proc, wanted->own_namespace);
+    if (r == 0)
+        r = map_read_namespaces(map, wanted, error);
+    if (r < 0 || wanted->no_processes || proc < 0)
+        return r;
+    size_t known = map->netns_count;
+    r = map_read_processes(map, proc, wanted->own_namespace);
+    if (r == 0 && map->netns_count > known)
+        r = map_read_namespaces(map, wanted, error);
+    if (r == 0 && wanted->kinds == 0)
+        r = map_read_unlisted(map);
+    return r < 0 ? r : map_read_cgroups(map);
+}
+
+int map_collect(const struct map_wanted *wanted, struct map **ret_map, struct kith_error *ret_error) {
+    _cleanup_(map_freep) struct map *map = NULL;
+    uint64_t seed[2];
+
+    if (getrandom(seed, sizeof(seed), 0) != sizeof(seed))
+        return kith_error_set(ret_error, -EIO, "getrandom: %s", kith_error_name(-errno));
+    if (map_new(seed, &map) < 0)
+        return kith_error_set(ret_error, -ENOMEM, "out of memory");
+    _cleanup_(kith_closep) int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r = collect(map, proc, wanted, ret_error);
+    if (r == -ENOMEM)
+        return kith_error_set(ret_error, r, "out of memory");
+    if (r < 0)
+        return r;
+    *ret_map = KITH_STEAL(map);
+    return 0;
+}

@@ -1,0 +1,46 @@
+/* map/source/internal.h: the sources, in the order in which they are read. */
+#ifndef KITH_MAP_SOURCE_INTERNAL_H
+#define KITH_MAP_SOURCE_INTERNAL_H
+
+#include "map/source/source.h"
+
+struct mnl_socket;
+
+/* ask.c: a dump. Calls fn for each answer; below 0 ends it. Errors: those of netlink (-ENOENT: the kernel does not know such a dump),
+ * -ETIME (it does not answer), fn's. */
+struct map_ask {
+    struct mnl_socket *socket;
+    void *buffer;
+    unsigned sequence;
+};
+typedef int (*map_answer_fn)(const struct nlmsghdr *answer, void *userdata);
+int map_ask_open(struct map_ask *ask, int protocol);
+void map_ask_close(struct map_ask *ask);
+/* The request, empty but for its header, in the buffer. */
+struct nlmsghdr *map_ask_begin(struct map_ask *ask, uint16_t type);
+int map_ask_dump(struct map_ask *ask, struct nlmsghdr *request, map_answer_fn fn, void *userdata);
+
+/* sockets.c: all sockets of the namespace that this thread is in. */
+int map_read_sockets(struct map *map, uint32_t netns, const struct map_wanted *wanted);
+/* names.c: interfaces, addresses and netlink groups of it. They are not there: nothing is said. */
+int map_read_names(struct map *map, uint32_t netns);
+
+/* namespaces.c: those that can be seen, before their sockets are read; map->netns[0] is our own. */
+int map_find_namespaces(struct map *map, int proc, bool own_only);
+/* One more, that a descriptor leads to: `path` opens it. Nothing when it is known. */
+int map_found_namespace(struct map *map, uint64_t inode, const char *path, const char *name);
+/* Goes into each that was not read, and reads it. */
+int map_read_namespaces(struct map *map, const struct map_wanted *wanted, struct kith_error *ret_error);
+/* The number in "net:[4026531840]"; 0: it is none. */
+uint64_t map_namespace_number(const char *link);
+
+/* Its place in the map, or MAP_NONE. */
+uint32_t map_namespace_index(const struct map *map, uint64_t inode);
+
+/* processes.c: who holds a socket; and sockets that only descriptors tell of. */
+int map_read_processes(struct map *map, int proc, bool own_namespace);
+int map_read_unlisted(struct map *map);
+/* cgroups.c: the names of the sockets' cgroups, if any socket needs one. */
+int map_read_cgroups(struct map *map);
+
+#endif

@@ -1,0 +1,179 @@
+/*
+ * map/source/processes.c: who holds a socket: /proc/PID/fd.
+ *
+ * A process that ends while it is looked at has no descriptors any more, and is left out. What it is called is asked only of those that
+ * hold a socket. Threads with descriptors of their own (CLONE_FILES was not given) are not looked at.
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/text.h"
+#include "map/model/container.h"
+#include "map/source/internal.h"
+#include "origin/procfs.h"
+
+#define FILE_MAX_ ((size_t)64 * 1024)
+/* comm of proc_pid_comm(5), and room for what status escapes in it. */
+#define COMM_MAX 64
+
+struct scan {
+    struct map *map;
+    int proc;
+    bool own_namespace;
+    size_t hidden; /* processes whose descriptors we may not see */
+};
+
+static bool is_number(const char *name) {
+    return isdigit((unsigned char)name[0]);
+}
+
+/* Directory `path` below `at`, as a stream; NULL with errno. */
+static DIR *open_directory(int at, const char *path) {
+    int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+
+    if (fd >= 0 && !directory)
+        kith_close(fd);
+    return directory;
+}
+
+/* What the process is called ----------------------------------------------------------------------------------------- */
+
+static void read_comm(const char *status, char comm[static COMM_MAX]) {
+    static const char heading[] = "Name:\t";
+
+    comm[0] = '\0';
+    if (strncmp(status, heading, sizeof(heading) - 1) == 0)
+        snprintf(comm, COMM_MAX, "%.*s", (int)strcspn(status + sizeof(heading) - 1, "\n"), status + sizeof(heading) - 1);
+}
+
+static int read_process(int proc, pid_t pid, struct map *map, uint32_t *ret_index) {
+    char path[64], comm[COMM_MAX] = "", container[256] = "", link[64];
+    _cleanup_(freep) char *status = NULL, *exe = NULL, *text = NULL, *cgroup = NULL, *unit = NULL;
+    struct map_process process = {.pid = pid, .uid = (uid_t)-1, .netns = MAP_NONE};
+    struct kith_text words = kith_text_init(container, sizeof(container));
+    gid_t gid;
+
+    snprintf(path, sizeof(path), "%d/status", pid);
+    if (kith_file_read(proc, path, FILE_MAX_, &status, NULL) == 0) {
+        read_comm(status, comm);
+        kith_procfs_real_ids(status, &process.uid, &gid);
+    }
+    snprintf(path, sizeof(path), "%d/exe", pid);
+    kith_link_read(proc, path, &exe);
+    snprintf(path, sizeof(path), "%d/cgroup", pid);
+    if (kith_file_read(proc, path, FILE_MAX_, &text, NULL) == 0 && kith_procfs_cgroup(text, &cgroup) == 0) {
+        kith_procfs_unit(cgroup, &unit);
+        map_container_of_cgroup(cgroup, &words);
+    }
+    snprintf(path, sizeof(path), "%d/ns/net", pid);
+    ssize_t size = readlinkat(proc, path, link, sizeof(link) - 1);
+    if (size > 0) {
+        link[size] = '\0';
+        process.netns = map_namespace_index(map, map_namespace_number(link));
+    }
+    process.comm = comm;
+    process.exe = exe;
+    process.cgroup = cgroup;
+    process.unit = unit;
+    process.container = container[0] ? container : NULL;
+    return map_add_process(map, &process, ret_index);
+}
+
+/* Descriptors -------------------------------------------------------------------------------------------------------- */
+
+static int take_descriptor(struct scan *scan, pid_t pid, int directory, const char *name, uint32_t *process) {
+    unsigned long long inode;
+    char link[64], path[64];
+
+    ssize_t size = readlinkat(directory, name, link, sizeof(link) - 1);
+    if (size <= 0)
+        return 0;
+    link[size] = '\0';
+    if (sscanf(link, "socket:[%llu]", &inode) == 1) {
+        int r = *process == MAP_NONE ? read_process(scan->proc, pid, scan->map, process) : 0;
+        return r < 0 ? r : map_add_holder(scan->map, inode, *process, atoi(name));
+    }
+    inode = map_namespace_number(link);
+    if (inode == 0 || scan->own_namespace)
+        return 0;
+    snprintf(path, sizeof(path), "/proc/%d/fd/%.10s", pid, name);
+    return map_found_namespace(scan->map, inode, path, NULL);
+}
+
+static int scan_process(struct scan *scan, pid_t pid) {
+    char path[32];
+    uint32_t process = MAP_NONE;
+    int r = 0;
+
+    snprintf(path, sizeof(path), "%d/fd", pid);
+    DIR *directory = open_directory(scan->proc, path);
+    if (!directory) {
+        scan->hidden += errno == EACCES || errno == EPERM;
+        return errno == ENOMEM ? -ENOMEM : 0;
+    }
+    for (struct dirent *entry; r == 0 && (entry = readdir(directory));)
+        if (is_number(entry->d_name))
+            r = take_descriptor(scan, pid, dirfd(directory), entry->d_name, &process);
+    closedir(directory);
+    return r;
+}
+
+static void name_owners(struct map *map) {
+    for (uint32_t i = 0; i < map->process_count; i++) {
+        uint32_t number = map->processes[i].netns;
+        if (number == MAP_NONE)
+            continue;
+        struct map_netns *netns = &map->netns[number];
+        if (netns->owner == MAP_NONE || map->processes[netns->owner].pid > map->processes[i].pid)
+            netns->owner = i;
+    }
+}
+
+int map_read_processes(struct map *map, int proc, bool own_namespace) {
+    struct scan scan = {.map = map, .proc = proc, .own_namespace = own_namespace};
+    int r = 0;
+
+    DIR *directory = open_directory(proc, ".");
+    if (!directory)
+        return map_add_missing(map, "processes", "/proc cannot be read", "mount it");
+    for (struct dirent *entry; r == 0 && (entry = readdir(directory));)
+        if (is_number(entry->d_name))
+            r = scan_process(&scan, atoi(entry->d_name));
+    closedir(directory);
+    name_owners(map);
+    if (r == 0 && scan.hidden > 0)
+        r = map_add_missing(map, "processes of other users",
+                            "their descriptors may only be seen with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH", "run as root");
+    return r;
+}
+
+/* Sockets that only a descriptor tells of ---------------------------------------------------------------------------- */
+
+static int add_unlisted(uint64_t inode, uint32_t process, int fd, void *userdata) {
+    struct map *map = userdata;
+    char path[64], name[64] = "";
+    struct map_socket socket = {.kind = MAP_OTHER, .inode = inode, .state = MAP_CLOSE, .netns = map->processes[process].netns};
+
+    if (socket.netns == MAP_NONE)
+        return 0; /* in a namespace that was not to be read */
+    snprintf(path, sizeof(path), "/proc/%d/fd/%d", map->processes[process].pid, fd);
+    /* The name of its protocol: sockfs has it as an attribute of its own (net/socket.c). */
+    if (getxattr(path, "system.sockprotoname", name, sizeof(name) - 1) < 0 && errno == ENOENT)
+        return 0; /* closed since, or the process has ended */
+    socket.protocol_name = name[0] ? name : NULL;
+    return map_add_socket(map, &socket, NULL);
+}
+
+int map_read_unlisted(struct map *map) {
+    return map_unlisted(map, add_unlisted, map);
+}
