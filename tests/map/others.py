@@ -70,14 +70,14 @@ def map_kind(row):
 
 
 def map_row(row):
-    """A uid that is not known (of a socket without an inode) is not compared."""
+    """What is not known is not compared: a uid (of a socket without an inode), a cookie (of multipath TCP, whose clones share one)."""
     kind = map_kind(row)
     made = Row(kind=kind, family=row['family'], type=row['type'], state=row['state'], receive=row['receive_queue'], send=row['send_queue'],
-               inode=row['inode'], cookie=row['cookie'], users=sorted((holder['comm'], holder['pid'], holder['fd']) for holder in row['holders']))
-    if row['uid'] is not None:
-        made['uid'] = row['uid']
+               inode=row['inode'], users=sorted((holder['comm'], holder['pid'], holder['fd']) for holder in row['holders']))
+    made.update({name: row[name] for name in ('uid', 'cookie') if row[name] is not None and (name, row[name]) != ('cookie', 0)})
     if kind == 'unix':
-        made.update(local=map_name(row['local']), peer=row['peer']['inode'] if row['peer'] else 0)
+        # Of a client that waits to be accepted ss knows no peer.
+        made.update(local=map_name(row['local']), peer=row['peer']['inode'] if row['peer'] and not row['waiting'] else 0)
     elif kind == 'netlink':
         made.update(protocol=row['protocol'], portid=row['local']['portid'])
     elif kind == 'packet':

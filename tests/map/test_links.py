@@ -272,16 +272,17 @@ def test_sockets_in_a_message_that_nobody_has_received(test):
 
 
 def test_multipath_tcp(test):
+    """The accepted socket is a clone of the listener, with its cookie: inodes tell them apart. A subflow has the inode of its connection."""
     built = Zoo(test)
     members = animals.mptcp(built)
     if not members:
         raise harness.Skip('this kernel has no multipath TCP')
     listener, client, accepted = members
     map = look()
-    # The sockets of a connection are clones of the listener's: their cookie is no name for one of them.
     for member in members:
         rows = [row for row in map.within(built.left) if row['inode'] == member.inode]
         assert sorted(row['protocol'] for row in rows) == ['mptcp', 'tcp'], rows
+        assert {(holder['pid'], holder['fd']) for row in rows for holder in row['holders']} == member.holders, rows
     ours = {row['inode']: row for row in map.within(built.left) if row['protocol'] == 'mptcp'}
     assert ours[client.inode]['peer']['inode'] == accepted.inode and ours[accepted.inode]['peer']['inode'] == client.inode, ours
     assert ours[accepted.inode]['listener']['inode'] == listener.inode and ours[client.inode]['listener'] is None, ours

@@ -203,12 +203,8 @@ class Map:
     def within(self, namespace):
         return [row for row in self.sockets if row['netns'] == namespace.inode]
 
-    def rows(self, member):
-        """A multipath connection and its first subflow have one inode."""
-        return [row for row in self.sockets if row['cookie'] == member.cookie or (not row['cookie'] and row['inode'] == member.inode)]
-
     def row(self, member):
-        rows = self.rows(member)
+        rows = [row for row in self.sockets if row['cookie'] == member.cookie or (not row['cookie'] and member.inode and row['inode'] == member.inode)]
         assert len(rows) == 1, (member, rows)
         return rows[0]
 
