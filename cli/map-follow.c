@@ -139,11 +139,14 @@ static int print_json(const struct map_follow_event *event, const char *local, c
     bool accepted = event->kind == MAP_FOLLOW_ACCEPTED;
     json_t *object = json_pack(
         "{s:s, s:I, s:s, s:s, s:s, s:I, s:o, s:I, s:o, s:o, s:o}", "event", kind_of(event), "time_ns", (json_int_t)event->time_ns, "family",
-        event->family == AF_UNIX ? "unix" : event->family == AF_INET6 ? "inet6" : "inet", "local", local, "remote", remote, "cookie",
-        (json_int_t)event->cookie, "listener",
+        event->family == AF_UNIX    ? "unix"
+        : event->family == AF_INET6 ? "inet6"
+                                    : "inet",
+        "local", local, "remote", remote, "cookie", (json_int_t)event->cookie, "listener",
         event->listener_cookie ? json_pack("{s:I, s:s}", "cookie", (json_int_t)event->listener_cookie, "known", "exact") : json_null(),
         "netns", (json_int_t)event->netns, "pid", accepted ? json_integer(event->pid) : json_null(), "uid",
-        accepted ? json_integer(event->uid) : json_null(), "comm", accepted ? json_stringn(event->comm, strnlen(event->comm, 15)) : json_null());
+        accepted ? json_integer(event->uid) : json_null(), "comm",
+        accepted ? json_stringn(event->comm, strnlen(event->comm, 15)) : json_null());
     int r = object ? cli_json_print(object) : -ENOMEM;
     json_decref(object);
     return r;
@@ -265,7 +268,7 @@ int cli_map_follow(const struct cli_map_follow *follow, struct map **ret_map) {
     struct state state = {.follow = follow};
 
     int status = follow_until_end(&state, ret_map);
-    kith_map_foreach_safe(&state.links, node) {
+    kith_map_foreach_safe (&state.links, node) {
         kith_map_remove(&state.links, node);
         free(KITH_CONTAINER_OF(node, struct link, node));
     }

@@ -63,24 +63,22 @@ static void put_time(struct view_out *out) {
 
 static int write_table(struct state *state, struct view_out *out) {
     const struct map_view shown = {state->now, state->shown, state->shown_count}, gone = {state->before, state->gone, state->gone_count};
-    struct map_table table = {.marks = true};
+    bool whole = !state->before || state->screen;
+    struct map_table table;
 
-    if (state->before && !state->screen && shown.count + gone.count == 0)
+    if (!whole && shown.count + gone.count == 0)
         return 0;
-    map_table_measure(&table, &shown);
-    if (gone.count > 0)
-        map_table_measure(&table, &gone);
+    map_table_begin(&table, true);
+    int r = map_table_add(&table, &shown);
+    if (r == 0)
+        r = map_table_add(&table, &gone);
     if (state->screen)
         view_out_puts(out, "\033[H\033[2J"); /* the cursor home, and the screen empty (ECMA-48) */
     put_time(out);
-    if (!state->before || state->screen)
-        map_table_heading(&table, out);
-    map_table_rows(&table, &shown, out);
-    if (gone.count > 0)
-        map_table_rows(&table, &gone, out);
-    if (!state->before || state->screen)
+    map_table_put(&table, whole, out);
+    if (whole)
         map_view_missing(state->now, out);
-    return out->error;
+    return r < 0 ? r : out->error;
 }
 
 static int put_change(const struct map *map, uint32_t number, const char *change, struct view_out *out) {

@@ -9,10 +9,15 @@
 #include <stdint.h>
 
 struct map_kernel_row {
-    uint64_t cookie;           /* 0: nobody has asked for it yet */
-    uint64_t socket;           /* its address in the kernel: to compare with request_listener, never to print */
-    uint64_t bind_bucket;      /* inet_bind_bucket: to compare, never to print; 0: none */
-    uint64_t bind2_bucket;     /* inet_bind2_bucket (Linux 6.1 and later), likewise */
+    uint64_t cookie;       /* 0: nobody has asked for it yet */
+    uint64_t socket;       /* its address in the kernel: to compare with request_listener, never to print */
+    uint64_t bind_bucket;  /* inet_bind_bucket: to compare, never to print; 0: none */
+    uint64_t bind2_bucket; /* inet_bind2_bucket (Linux 6.1 and later), likewise */
+    /* Where it stands in its bucket's list, to compare, never to print. Whoever comes is put in front, so `bind_next` has been there longer
+     * than the socket itself, whatever came and went. (Until Linux 6.7 the list is bind_bucket's, then bind2_bucket's. A socket that goes
+     * into TIME_WAIT is put in front once more.) 0: the last, or in no list. */
+    uint64_t bind_node;
+    uint64_t bind_next;
     uint64_t request_listener; /* of a request socket (TCP_NEW_SYN_RECV) only: its listener's `socket`; 0: none */
     uint64_t netns;            /* inode number of the network namespace */
     uint32_t backlog;          /* of a listener: sockets in its accept queue */

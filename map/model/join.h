@@ -24,6 +24,7 @@ static inline uint64_t map_port_key(enum map_kind kind, uint32_t port) {
 
 /* Once each, in this order. 0 or -ENOMEM. */
 int map_join_indexes(struct map *map);
+int map_join_order(struct map *map);
 int map_join_peers(struct map *map);
 int map_join_listeners(struct map *map);
 

@@ -14,7 +14,9 @@
 
 #define WHY_SEEN "seen when it was accepted"
 #define WHY_REQUEST "the request socket names it"
-#define WHY_BUCKET "one bind bucket, and the socket was accepted by somebody"
+#define WHY_BUCKET "one bind bucket, accepted by somebody: perhaps by a listener before this one"
+#define WHY_BUCKET_OLDER "one bind bucket, accepted by somebody, and the listener was there first"
+#define WHY_YOUNGER "whoever accepted it is closed: what listens there now came later"
 #define WHY_ADDRESS "by port and address; a client bound to the port looks the same"
 #define WHY_NAME "by its name and file"
 #define WHY_SEVERAL "several listeners have this port and address"
@@ -34,11 +36,21 @@ static bool fits_address(const struct map_socket *child, const struct map_socket
     return !((listener->flags & MAP_IS_IPV6_ONLY) && map_address_is_ipv4(&child->local));
 }
 
+/* Both stand in one list of a bucket, and the listener came into it after the connection. One in TIME_WAIT has been put in front again. */
+static bool is_younger(const struct map_socket *listener, const struct map_socket *child) {
+    return child->bind_list != MAP_NONE && listener->bind_list == child->bind_list && listener->bind_place < child->bind_place;
+}
+
+static bool is_older(const struct map_socket *listener, const struct map_socket *child) {
+    return child->bind_list != MAP_NONE && listener->bind_list == child->bind_list && listener->bind_place > child->bind_place &&
+           child->state != MAP_TIME_WAIT;
+}
+
 /* The kernel's tables, where they are known of both, rule listeners out; they never rule one in that does not fit by its address. */
 static bool fits_tables(const struct map_socket *child, const struct map_socket *listener) {
     if (!(child->flags & listener->flags & MAP_HAS_KERNEL))
         return true;
-    if (child->bind_bucket != 0 && child->bind_bucket != listener->bind_bucket)
+    if ((child->bind_bucket != 0 && child->bind_bucket != listener->bind_bucket) || is_younger(listener, child))
         return false;
     /* listen(2) may have been called again since, with another limit: only that of a client, 0, says something. */
     return !(child->flags & MAP_HAS_LIMIT) || child->accept_limit != 0 || listener->backlog_limit == 0;
@@ -102,9 +114,13 @@ static int link_address(struct map *map, struct map_socket *child) {
     if (r == 0)
         r = map_link_choose(map, &child->listener, &choice, accepted ? WHY_BUCKET : WHY_ADDRESS,
                             accepted ? WHY_SEVERAL_BUCKET : WHY_SEVERAL);
+    if (r == 0 && choice.count == 0 && accepted)
+        child->listener.why = WHY_YOUNGER;
     if (r == 0 && child->listener.known == MAP_MATCHED) {
-        if (accepted && child->bind_bucket != 0)
+        if (accepted && child->bind_bucket != 0) {
             child->listener.known = MAP_BUCKET;
+            child->listener.why = is_older(&map->sockets[child->listener.socket], child) ? WHY_BUCKET_OLDER : WHY_BUCKET;
+        }
         if (either) {
             child->listener.known = MAP_AMBIGUOUS;
             child->listener.why = WHY_EITHER;

@@ -126,6 +126,7 @@ struct map_socket {
     uint64_t peer_inode;                 /* unix: of the other end; 0: it waits to be accepted, or there is none */
     uint64_t path_device, path_inode;    /* unix: the file of the path; 0: none */
     uint64_t bind_bucket, bind2_bucket;  /* of the kernel's tables: only to compare */
+    uint32_t bind_list, bind_place;      /* the same: of one list, the lesser place came later; MAP_NONE: unknown */
     uint32_t accept_limit;               /* the same: of its listener; 0: a client */
     const char *protocol_name;           /* MAP_OTHER: as the kernel calls it, or NULL */
     const uint64_t *waiting;             /* unix listener: inodes of the clients in its accept queue */
@@ -196,8 +197,10 @@ struct map_missing {
 /* Of the kernel's tables (--kernel), for the socket with this cookie. */
 struct map_kernel_fact {
     uint64_t cookie, bind_bucket, bind2_bucket;
-    uint64_t listener_cookie; /* of a request socket; 0: unknown */
-    bool has_limit;           /* a request socket and one in TIME_WAIT have none */
+    uint64_t bind_node, bind_next;  /* its place in its bucket's list; the next has been there longer; 0: none */
+    uint64_t listener_cookie;       /* of a request socket; 0: unknown */
+    uint32_t bind_list, bind_place; /* map_join() finds them */
+    bool has_limit;                 /* a request socket and one in TIME_WAIT have none */
     uint32_t accept_limit;
     bool reuseport;
 };
@@ -256,7 +259,7 @@ int map_add_exact(struct map *map, uint64_t listener_cookie, uint64_t child_cook
 /* Before map_join(): each inode once that a descriptor leads to and no socket has. fn may add sockets; below 0 ends. Errors: -ENOMEM, fn's.
  */
 typedef int (*map_unlisted_fn)(uint64_t inode, uint32_t process, int fd, void *userdata);
-int map_unlisted(const struct map *map, map_unlisted_fn fn, void *userdata);
+int map_unlisted(struct map *map, map_unlisted_fn fn, void *userdata);
 
 /* Once, when all rows are in. Errors: -ENOMEM. */
 int map_join(struct map *map);

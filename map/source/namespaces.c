@@ -16,9 +16,9 @@
 
 #define MOUNTS_MAX ((size_t)64 * 1024 * 1024)
 
-uint64_t map_namespace_number(const char *link) {
-    unsigned long long number;
-    return sscanf(link, "net:[%llu]", &number) == 1 ? number : 0;
+uint64_t map_link_number(const char *link, const char *kind) {
+    size_t size = strlen(kind);
+    return strncmp(link, kind, size) == 0 && strncmp(link + size, ":[", 2) == 0 ? strtoull(link + size + 2, NULL, 10) : 0;
 }
 
 uint32_t map_namespace_index(const struct map *map, uint64_t inode) {
@@ -45,7 +45,7 @@ static int take_mount(struct map *map, char *line) {
         return 0;
     for (size_t i = 0; i < KITH_ARRAY_SIZE(fields); i++)
         fields[i] = strsep(&rest, " ");
-    uint64_t inode = fields[4] ? map_namespace_number(fields[3]) : 0;
+    uint64_t inode = fields[4] ? map_link_number(fields[3], "net") : 0;
     if (inode == 0)
         return 0;
     const char *slash = strrchr(fields[4], '/');
@@ -82,7 +82,7 @@ static int find_by_processes(struct map *map, int proc) {
             continue;
         link[size] = '\0';
         snprintf(open_path, sizeof(open_path), "/proc/%s", path);
-        uint64_t inode = map_namespace_number(link);
+        uint64_t inode = map_link_number(link, "net");
         if (inode != 0)
             r = map_found_namespace(map, inode, open_path, NULL);
     }

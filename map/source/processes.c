@@ -79,7 +79,7 @@ static int read_process(int proc, pid_t pid, struct map *map, uint32_t *ret_inde
     ssize_t size = readlinkat(proc, path, link, sizeof(link) - 1);
     if (size > 0) {
         link[size] = '\0';
-        process.netns = map_namespace_index(map, map_namespace_number(link));
+        process.netns = map_namespace_index(map, map_link_number(link, "net"));
     }
     process.comm = comm;
     process.exe = exe;
@@ -92,18 +92,18 @@ static int read_process(int proc, pid_t pid, struct map *map, uint32_t *ret_inde
 /* Descriptors -------------------------------------------------------------------------------------------------------- */
 
 static int take_descriptor(struct scan *scan, pid_t pid, int directory, const char *name, uint32_t *process) {
-    unsigned long long inode;
     char link[64], path[64];
 
     ssize_t size = readlinkat(directory, name, link, sizeof(link) - 1);
     if (size <= 0)
         return 0;
     link[size] = '\0';
-    if (sscanf(link, "socket:[%llu]", &inode) == 1) {
+    uint64_t inode = map_link_number(link, "socket");
+    if (inode != 0) {
         int r = *process == MAP_NONE ? read_process(scan->proc, pid, scan->map, process) : 0;
         return r < 0 ? r : map_add_holder(scan->map, inode, *process, atoi(name));
     }
-    inode = map_namespace_number(link);
+    inode = map_link_number(link, "net");
     if (inode == 0 || scan->own_namespace)
         return 0;
     snprintf(path, sizeof(path), "/proc/%d/fd/%.10s", pid, name);

@@ -94,6 +94,8 @@ static json_t *holders_json(const struct map *map, const struct map_socket *sock
 }
 
 static json_t *link_json(const struct map *map, const struct map_link *link, bool holders) {
+    if (link->socket == MAP_NONE && link->why)
+        return json_pack("{s:n, s:n, s:s, s:s}", "inode", "cookie", "known", map_known_name(link->known), "why", link->why);
     if (link->socket == MAP_NONE)
         return json_null();
     const struct map_socket *socket = &map->sockets[link->socket];

@@ -52,6 +52,8 @@ static void put_holders(const struct map *map, const struct map_socket *socket, 
 static void put_link(const struct map *map, const char *name, const struct map_link *link, struct view_out *out) {
     WORDS(words);
 
+    if (link->socket == MAP_NONE && link->why)
+        put(out, name, link->why);
     if (link->socket == MAP_NONE)
         return;
     const struct map_socket *other = &map->sockets[link->socket];

@@ -1,46 +1,20 @@
 #!/usr/bin/python3
-"""kith flow record --vm on Debian's cloud kernel, out of its package: test_cloud.py KITH FOLDER keeps the package in FOLDER.
-
-Which package that is, apt knows; it is downloaded when it is not there yet. Without it the test fails: it is no reason to skip.
-"""
-import re
-import subprocess
+"""kith flow record --vm on Debian's cloud kernel, out of its package: test_cloud.py KITH FOLDER keeps the package in FOLDER."""
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'e2e'))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / 'support'))
 import harness  # noqa: E402
+import kernel_package  # noqa: E402
 import recorded  # noqa: E402
 
-META_PACKAGE = 'linux-image-cloud-amd64'
 FOLDER = Path(sys.argv.pop())
-DOWNLOAD_SECONDS = 300
 harness.LIMIT = 120
 
 
-def ask(*words):
-    return subprocess.run(words, check=True, capture_output=True, text=True, timeout=DOWNLOAD_SECONDS, cwd=FOLDER).stdout
-
-
-def find_package():
-    """The package's file, of the version that apt knows."""
-    name = re.search(r'^ +Depends: (linux-image-\S+)', ask('apt-cache', 'depends', META_PACKAGE), re.M).group(1)
-    version = re.search(r'^Version: (\S+)', ask('apt-cache', 'show', '--no-all-versions', name), re.M).group(1)
-    path = FOLDER / f'{name}_{version.replace(":", "%3a")}_amd64.deb'
-    if not path.exists():
-        for old in FOLDER.glob('*.deb'):
-            old.unlink()
-        ask('apt-get', 'download', f'{name}={version}')
-    return str(path)
-
-
 def package():
-    FOLDER.mkdir(exist_ok=True)
-    try:
-        return find_package()
-    except (subprocess.CalledProcessError, AttributeError):  # apt knows of no package, or of one that is not there any more
-        ask('apt-get', 'update')
-        return find_package()
+    return str(kernel_package.package(FOLDER))
 
 
 def test_a_connection_is_recorded_on_the_cloud_kernel(test):

@@ -232,6 +232,25 @@ static void test_a_child_of_a_listener_that_is_gone_shares_with_its_successor(vo
     close(second);
 }
 
+/* What tells a child of this listener from one of the listener before it. */
+static void test_whoever_comes_into_a_bucket_is_put_in_front(void **state) {
+    int first = net_listen("127.0.0.1", 0, false);
+    struct pair pair = net_pair(first, "127.0.0.1");
+    struct map_kernel_row parent = row_of(first), child = row_of(pair.accepted);
+
+    assert_true(parent.bind_node != 0 && child.bind_node != 0);
+    assert_true(child.bind_next == parent.bind_node);
+    assert_true(parent.bind_next == 0);
+    close(first);
+    int second = net_listen("127.0.0.1", child.local_port, false);
+    parent = row_of(second);
+    child = row_of(pair.accepted);
+    assert_true(parent.bind_next == child.bind_node);
+    assert_true(child.bind_next == 0);
+    net_pair_close(pair);
+    close(second);
+}
+
 static void test_a_client_bound_to_the_port_shares_it_and_has_no_limit(void **state) {
     int listener = net_listen("127.0.0.1", 0, false), other = net_listen("127.0.0.3", 0, false);
     struct pair pair = net_pair(listener, "127.0.0.1");
@@ -430,6 +449,7 @@ int main(void) {
         cmocka_unit_test(test_listeners_on_two_addresses_share_the_bucket_of_their_port),
         cmocka_unit_test(test_a_group_of_one_port_cannot_be_told_apart_by_buckets),
         cmocka_unit_test(test_a_child_of_a_listener_that_is_gone_shares_with_its_successor),
+        cmocka_unit_test(test_whoever_comes_into_a_bucket_is_put_in_front),
         cmocka_unit_test(test_a_client_bound_to_the_port_shares_it_and_has_no_limit),
         cmocka_unit_test(test_a_listener_without_a_queue_leaves_its_children_without_a_limit),
         cmocka_unit_test(test_who_waits_in_the_accept_queue_is_a_child_already),

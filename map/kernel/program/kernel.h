@@ -55,6 +55,10 @@ typedef struct {
     __s64 counter;
 } atomic64_t;
 
+struct hlist_node {
+    struct hlist_node *next;
+};
+
 struct sock;
 struct request_sock;
 
@@ -69,6 +73,7 @@ struct sock_common {
     unsigned char skc_ipv6only : 1;
     int skc_bound_dev_if;
     possible_net_t skc_net;
+    struct hlist_node skc_bind_node;
     struct in6_addr skc_v6_daddr;
     struct in6_addr skc_v6_rcv_saddr;
     atomic64_t skc_cookie;

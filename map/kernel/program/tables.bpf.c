@@ -21,6 +21,14 @@ static __always_inline void read_common(const struct sock_common *common, struct
     read_addresses(common, row->local, row->remote);
 }
 
+/* Of what stands in a bucket: a request socket's node means nothing. */
+static __always_inline void read_place(const struct sock_common *common, struct map_kernel_row *row) {
+    if (row->bind_bucket == 0)
+        return;
+    row->bind_node = (uint64_t)&common->skc_bind_node;
+    row->bind_next = (uint64_t)common->skc_bind_node.next;
+}
+
 static __always_inline void read_time_wait(const struct inet_timewait_sock *socket, struct map_kernel_row *row) {
     row->bind_bucket = (uint64_t)socket->tw_tb;
     if (bpf_core_field_exists(socket->tw_tb2))
@@ -58,6 +66,7 @@ int map_kernel_tcp(struct bpf_iter__tcp *context) {
         if (socket)
             read_full((const struct inet_connection_sock *)socket, &row);
     }
+    read_place(common, &row);
     bpf_seq_write(context->meta->seq, &row, sizeof(row));
     return 0;
 }
