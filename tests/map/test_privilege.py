@@ -1,10 +1,13 @@
 #!/usr/bin/python3
 """kith map without privilege: the kernel's facts are the same, what needs a privilege is missing, and it says which one would add it."""
+import os
+from pathlib import Path
+
 import zoo
 import harness
 import animals
 import others
-from zoo import NOBODY, STREAM, Keeper, Unit, look
+from zoo import NOBODY, STREAM, Keeper, Namespace, Unit, look
 
 # What anybody is told: who holds a socket, and links that lead out of the namespace, are not in it.
 FACTS = ('family', 'type', 'protocol', 'state', 'local', 'remote', 'inode', 'cookie', 'uid', 'netns', 'receive_queue', 'send_queue', 'backlog', 'waiting')
@@ -67,20 +70,46 @@ def test_another_users_socket_has_its_unit_by_its_cgroup(test):
 def test_what_is_missing_says_what_would_add_it(test):
     built = animals.Zoo(test)
     animals.tcp_far(built)
+    named = Namespace(test, named=True)
     map = look(namespace=built.left, uid=NOBODY)
     for missing in map.text['missing']:
         assert set(missing) == {'what', 'why', 'remedy'} and missing['what'] and missing['why'], missing
     by_privilege = [missing for missing in map.text['missing'] if missing['remedy'] == 'run as root']
     text = ' '.join(missing['why'] for missing in by_privilege)
     assert 'CAP_SYS_PTRACE' in text and 'CAP_SYS_ADMIN' in text, map.text['missing']
-    assert not map.within(built.right), 'a namespace that nobody may enter'
+    assert not map.within(built.right) and not map.within(named), 'namespaces that this uid may not enter'
 
 
-def test_with_every_privilege_no_process_and_no_namespace_is_missing(test):
+def test_a_namespace_that_may_not_be_entered_is_told_of_by_its_name(test):
+    named = Namespace(test, named=True)
+    map = look(uid=NOBODY)
+    netns, = [netns for netns in map.text['netns'] if netns['inode'] == named.inode]
+    assert netns['name'] == named.name and netns['read'] is False, netns
+    why, = [missing['why'] for missing in map.text['missing'] if missing['what'] == 'sockets of other network namespaces']
+    assert 'CAP_SYS_ADMIN' in why, why
+
+
+def is_hidden():
+    """Is there a process that even this user may not look at?"""
+    for process in Path('/proc').glob('[0-9]*'):
+        try:
+            os.readlink(process / 'ns/net')
+        except PermissionError:
+            return True
+        except FileNotFoundError:
+            pass
+    return False
+
+
+def test_as_root_only_what_is_kept_from_root_is_missing(test):
+    """A process with more privileges than this one, as that of a container has it, is not to be looked at."""
     built = animals.Zoo(test)
-    animals.tcp_far(built)
-    missing = [missing for missing in look().text['missing'] if missing['remedy']]
-    assert not missing, missing
+    members = animals.tcp_far(built)
+    map = look()
+    map.check(*members)
+    missing = {missing['what']: missing['remedy'] for missing in map.text['missing'] if missing['remedy']}
+    kept = {"network namespaces of other users' processes", 'processes of other users'} if is_hidden() else set()
+    assert missing.keys() == kept and all('outside' in remedy for remedy in missing.values()), missing
 
 
 def test_the_table_says_what_is_missing_too(test):
