@@ -87,7 +87,7 @@ static int find_older(const struct map *map, bool *dropped) {
             r = map_index_add(&cookies, socket->cookie, i);
         else if (socket->inode != 0)
             r = map_index_add(&inodes, socket->inode, i);
-        if (r == 0 && socket->kind == MAP_TCP && has_tuple(socket))
+        if (r == 0 && (socket->kind == MAP_TCP || socket->kind == MAP_MPTCP) && has_tuple(socket))
             r = map_index_add(&tuples, map_hash_tuple(map, socket->kind, &socket->local, &socket->remote), i);
     }
     if (r == 0) {

@@ -266,7 +266,7 @@ int map_join(struct map *map);
 
 /* Of a joined map. NULL, or MAP_NONE: there is none. */
 uint32_t map_find_cookie(const struct map *map, uint64_t cookie);
-uint32_t map_find_inode(const struct map *map, uint64_t inode);
+uint32_t map_find_inode(const struct map *map, uint64_t inode); /* MPTCP's own rather than a subflow, which has the same */
 /* Of a kind; several may have an inode. */
 uint32_t map_find_tuple(const struct map *map, const struct map_address *local, const struct map_address *remote);
 uint32_t map_find_process(const struct map *map, pid_t pid);

@@ -36,6 +36,9 @@ uint64_t map_link_number(const char *link, const char *kind);
 /* Its place in the map, or MAP_NONE. */
 uint32_t map_namespace_index(const struct map *map, uint64_t inode);
 
+/* What adds a privilege that is missing. */
+const char *map_remedy(void);
+
 /* processes.c: who holds a socket; and sockets that only descriptors tell of. */
 int map_read_processes(struct map *map, int proc, bool own_namespace);
 int map_read_unlisted(struct map *map);

@@ -65,6 +65,7 @@ static int find_mounts(struct map *map, int proc) {
 
 static int find_by_processes(struct map *map, int proc) {
     int copy = fcntl(proc, F_DUPFD_CLOEXEC, 0), r = 0;
+    bool hidden = false;
     DIR *directory = copy < 0 ? NULL : fdopendir(copy);
 
     if (!directory) {
@@ -78,8 +79,10 @@ static int find_by_processes(struct map *map, int proc) {
             continue;
         snprintf(path, sizeof(path), "%.10s/ns/net", entry->d_name);
         ssize_t size = readlinkat(proc, path, link, sizeof(link) - 1);
-        if (size <= 0)
+        if (size <= 0) {
+            hidden |= errno == EACCES || errno == EPERM;
             continue;
+        }
         link[size] = '\0';
         snprintf(open_path, sizeof(open_path), "/proc/%s", path);
         uint64_t inode = map_link_number(link, "net");
@@ -87,7 +90,10 @@ static int find_by_processes(struct map *map, int proc) {
             r = map_found_namespace(map, inode, open_path, NULL);
     }
     closedir(directory);
-    return r;
+    if (r < 0 || !hidden)
+        return r;
+    return map_add_missing(map, "network namespaces of other users' processes",
+                           "they may only be seen with CAP_SYS_PTRACE, and entered with CAP_SYS_ADMIN", map_remedy());
 }
 
 int map_find_namespaces(struct map *map, int proc, bool own_only) {
@@ -116,7 +122,7 @@ static int say_unreachable(struct map *map, int error) {
     return map_add_missing(map, "sockets of other network namespaces",
                            error == EPERM || error == EACCES ? "they may only be entered with CAP_SYS_ADMIN (and CAP_SYS_PTRACE)"
                                                              : "one of them went while it was looked at",
-                           error == EPERM || error == EACCES ? "run as root" : NULL);
+                           error == EPERM || error == EACCES ? map_remedy() : NULL);
 }
 
 static int visit(struct map *map, uint32_t number, int home, const struct map_wanted *wanted, struct kith_error *error) {

@@ -29,7 +29,7 @@ struct scan {
     struct map *map;
     int proc;
     bool own_namespace;
-    size_t hidden; /* processes whose descriptors we may not see */
+    bool hidden; /* there are processes whose descriptors we may not see */
 };
 
 static bool is_number(const char *name) {
@@ -95,8 +95,10 @@ static int take_descriptor(struct scan *scan, pid_t pid, int directory, const ch
     char link[64], path[64];
 
     ssize_t size = readlinkat(directory, name, link, sizeof(link) - 1);
-    if (size <= 0)
+    if (size <= 0) {
+        scan->hidden |= errno == EACCES || errno == EPERM; /* of a process with more privileges than root has here */
         return 0;
+    }
     link[size] = '\0';
     uint64_t inode = map_link_number(link, "socket");
     if (inode != 0) {
@@ -118,7 +120,7 @@ static int scan_process(struct scan *scan, pid_t pid) {
     snprintf(path, sizeof(path), "%d/fd", pid);
     DIR *directory = open_directory(scan->proc, path);
     if (!directory) {
-        scan->hidden += errno == EACCES || errno == EPERM;
+        scan->hidden |= errno == EACCES || errno == EPERM;
         return errno == ENOMEM ? -ENOMEM : 0;
     }
     for (struct dirent *entry; r == 0 && (entry = readdir(directory));)
@@ -151,9 +153,9 @@ int map_read_processes(struct map *map, int proc, bool own_namespace) {
             r = scan_process(&scan, atoi(entry->d_name));
     closedir(directory);
     name_owners(map);
-    if (r == 0 && scan.hidden > 0)
+    if (r == 0 && scan.hidden)
         r = map_add_missing(map, "processes of other users",
-                            "their descriptors may only be seen with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH", "run as root");
+                            "their descriptors may only be seen with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH", map_remedy());
     return r;
 }
 
