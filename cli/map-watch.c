@@ -28,20 +28,13 @@ struct state {
 };
 
 /* Of what is selected, what has one of the marks; 0: all. */
-static int choose(const struct map *map, const struct map_select *select, uint32_t marks, uint32_t **ret_sockets, size_t *ret_count) {
-    uint32_t *sockets;
-    size_t count, kept = 0;
+static int choose(const struct map *map, const struct map_select *select, uint32_t marks, uint32_t **sockets, size_t *ret_count) {
+    struct map_select marked = *select;
 
-    int r = map_select(map, select, &sockets, &count);
-    if (r < 0)
-        return r;
-    for (size_t i = 0; i < count; i++)
-        if (marks == 0 || map->sockets[sockets[i]].flags & marks)
-            sockets[kept++] = sockets[i];
-    free(*ret_sockets);
-    *ret_sockets = sockets;
-    *ret_count = kept;
-    return 0;
+    marked.marks = marks;
+    free(*sockets);
+    *sockets = NULL;
+    return map_select(map, &marked, sockets, ret_count);
 }
 
 static int choose_all(struct state *state) {
@@ -63,24 +56,22 @@ static void put_time(struct view_out *out) {
 
 static int write_table(struct state *state, struct view_out *out) {
     const struct map_view shown = {state->now, state->shown, state->shown_count}, gone = {state->before, state->gone, state->gone_count};
-    struct map_table table = {.marks = true};
+    bool whole = !state->before || state->screen;
+    struct map_table table;
 
-    if (state->before && !state->screen && shown.count + gone.count == 0)
+    if (!whole && shown.count + gone.count == 0)
         return 0;
-    map_table_measure(&table, &shown);
-    if (gone.count > 0)
-        map_table_measure(&table, &gone);
+    map_table_begin(&table, true);
+    int r = map_table_add(&table, &shown);
+    if (r == 0)
+        r = map_table_add(&table, &gone);
     if (state->screen)
         view_out_puts(out, "\033[H\033[2J"); /* the cursor home, and the screen empty (ECMA-48) */
     put_time(out);
-    if (!state->before || state->screen)
-        map_table_heading(&table, out);
-    map_table_rows(&table, &shown, out);
-    if (gone.count > 0)
-        map_table_rows(&table, &gone, out);
-    if (!state->before || state->screen)
+    map_table_put(&table, whole, out);
+    if (whole)
         map_view_missing(state->now, out);
-    return out->error;
+    return r < 0 ? r : out->error;
 }
 
 static int put_change(const struct map *map, uint32_t number, const char *change, struct view_out *out) {

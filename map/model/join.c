@@ -87,7 +87,7 @@ static int find_older(const struct map *map, bool *dropped) {
             r = map_index_add(&cookies, socket->cookie, i);
         else if (socket->inode != 0)
             r = map_index_add(&inodes, socket->inode, i);
-        if (r == 0 && socket->kind == MAP_TCP && has_tuple(socket))
+        if (r == 0 && (socket->kind == MAP_TCP || socket->kind == MAP_MPTCP) && has_tuple(socket))
             r = map_index_add(&tuples, map_hash_tuple(map, socket->kind, &socket->local, &socket->remote), i);
     }
     if (r == 0) {
@@ -130,9 +130,13 @@ static int compare_holders(const void *a, const void *b) {
     return (x->fd > y->fd) - (x->fd < y->fd);
 }
 
-static void join_holders(struct map *map) {
+static void sort_holders(struct map *map) {
     if (map->holder_count > 1)
         qsort(map->holders, map->holder_count, sizeof(*map->holders), compare_holders);
+}
+
+static void join_holders(struct map *map) {
+    sort_holders(map);
     for (size_t first = 0, end; first < map->holder_count; first = end) {
         uint64_t inode = map->holders[first].inode;
         size_t count;
@@ -146,26 +150,26 @@ static void join_holders(struct map *map) {
     }
 }
 
-int map_unlisted(const struct map *map, map_unlisted_fn fn, void *userdata) {
-    struct map_index inodes = {0}, seen = {0};
+/* Both are sorted by inode and walked side by side. */
+int map_unlisted(struct map *map, map_unlisted_fn fn, void *userdata) {
+    struct map_index inodes = {0};
+    size_t at = 0, count = map->holder_count;
+    uint64_t last = 0;
     int r = 0;
 
     for (uint32_t i = 0; r == 0 && i < map->socket_count; i++)
         r = map_index_add(&inodes, map->sockets[i].inode, i);
     map_index_sort(&inodes);
-    for (uint32_t i = 0; r == 0 && i < map->holder_count; i++) {
-        size_t count;
-        if (!map_index_find(&inodes, map->holders[i].inode, &count))
-            r = map_index_add(&seen, map->holders[i].inode, i);
-    }
-    map_index_sort(&seen);
-    for (size_t i = 0; r == 0 && i < seen.count; i++)
-        if (i == 0 || seen.entries[i].key != seen.entries[i - 1].key) {
-            const struct map_holder holder = map->holders[seen.entries[i].value];
+    sort_holders(map);
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        const struct map_holder holder = map->holders[i];
+        while (at < inodes.count && inodes.entries[at].key < holder.inode)
+            at++;
+        if (holder.inode != last && (at == inodes.count || inodes.entries[at].key != holder.inode))
             r = fn(holder.inode, holder.process, holder.fd, userdata);
-        }
+        last = holder.inode;
+    }
     map_index_deinit(&inodes);
-    map_index_deinit(&seen);
     return r < 0 ? r : 0;
 }
 

@@ -207,7 +207,13 @@ uint32_t map_find_cookie(const struct map *map, uint64_t cookie) {
 }
 
 uint32_t map_find_inode(const struct map *map, uint64_t inode) {
-    return find(&map->index->by_inode, inode);
+    size_t count;
+    const struct map_index_entry *entry = map_index_find(&map->index->by_inode, inode, &count);
+
+    for (size_t i = 0; entry && i < count; i++)
+        if (map->sockets[entry[i].value].kind == MAP_MPTCP) /* not a subflow of it */
+            return entry[i].value;
+    return entry ? entry->value : MAP_NONE;
 }
 
 uint32_t map_find_tuple(const struct map *map, const struct map_address *local, const struct map_address *remote) {

@@ -259,14 +259,14 @@ int map_add_exact(struct map *map, uint64_t listener_cookie, uint64_t child_cook
 /* Before map_join(): each inode once that a descriptor leads to and no socket has. fn may add sockets; below 0 ends. Errors: -ENOMEM, fn's.
  */
 typedef int (*map_unlisted_fn)(uint64_t inode, uint32_t process, int fd, void *userdata);
-int map_unlisted(const struct map *map, map_unlisted_fn fn, void *userdata);
+int map_unlisted(struct map *map, map_unlisted_fn fn, void *userdata);
 
 /* Once, when all rows are in. Errors: -ENOMEM. */
 int map_join(struct map *map);
 
 /* Of a joined map. NULL, or MAP_NONE: there is none. */
 uint32_t map_find_cookie(const struct map *map, uint64_t cookie);
-uint32_t map_find_inode(const struct map *map, uint64_t inode);
+uint32_t map_find_inode(const struct map *map, uint64_t inode); /* MPTCP's own rather than a subflow, which has the same */
 /* Of a kind; several may have an inode. */
 uint32_t map_find_tuple(const struct map *map, const struct map_address *local, const struct map_address *remote);
 uint32_t map_find_process(const struct map *map, pid_t pid);

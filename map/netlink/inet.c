@@ -45,7 +45,9 @@ static void read_message(const struct inet_diag_msg *message, struct map_socket 
     socket->type = type_of(socket->kind);
     socket->state = message->idiag_state < MAP_STATES_ ? (enum map_state)message->idiag_state : MAP_STATE_UNKNOWN;
     socket->inode = message->idiag_inode;
-    socket->cookie = cookie_of(message->id.idiag_cookie);
+    /* MPTCP's accepted sockets are clones that keep the cookie of their listener (sk_clone_lock()): it names none of them. */
+    if (socket->kind != MAP_MPTCP)
+        socket->cookie = cookie_of(message->id.idiag_cookie);
     read_address(&socket->local, message->idiag_family, message->id.idiag_src, message->id.idiag_sport, message->id.idiag_if);
     read_address(&socket->remote, message->idiag_family, message->id.idiag_dst, message->id.idiag_dport, 0);
     socket->receive_queue = message->idiag_rqueue;

@@ -2,10 +2,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "map/source/internal.h"
+
+/* Root without a privilege is in a container, or under a security module. */
+const char *map_remedy(void) {
+    return geteuid() == 0 ? "run outside of what takes it from root: a container, a security module" : "run as root";
+}
 
 /* Namespaces that only a descriptor leads to are read after the descriptors; what holds their sockets was seen with them. */
 static int collect(struct map *map, int proc, const struct map_wanted *wanted, struct kith_error *error) {

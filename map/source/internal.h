@@ -31,11 +31,13 @@ int map_find_namespaces(struct map *map, int proc, bool own_only);
 int map_found_namespace(struct map *map, uint64_t inode, const char *path, const char *name);
 /* Goes into each that was not read, and reads it. */
 int map_read_namespaces(struct map *map, const struct map_wanted *wanted, struct kith_error *ret_error);
-/* The number in "net:[4026531840]"; 0: it is none. */
-uint64_t map_namespace_number(const char *link);
-
+/* The number in "net:[4026531840]" or "socket:[812]" (proc_pid_fd(5)) of this kind; 0: it is another, or none. */
+uint64_t map_link_number(const char *link, const char *kind);
 /* Its place in the map, or MAP_NONE. */
 uint32_t map_namespace_index(const struct map *map, uint64_t inode);
+
+/* What adds a privilege that is missing. */
+const char *map_remedy(void);
 
 /* processes.c: who holds a socket; and sockets that only descriptors tell of. */
 int map_read_processes(struct map *map, int proc, bool own_namespace);

@@ -16,9 +16,9 @@
 
 #define MOUNTS_MAX ((size_t)64 * 1024 * 1024)
 
-uint64_t map_namespace_number(const char *link) {
-    unsigned long long number;
-    return sscanf(link, "net:[%llu]", &number) == 1 ? number : 0;
+uint64_t map_link_number(const char *link, const char *kind) {
+    size_t size = strlen(kind);
+    return strncmp(link, kind, size) == 0 && strncmp(link + size, ":[", 2) == 0 ? strtoull(link + size + 2, NULL, 10) : 0;
 }
 
 uint32_t map_namespace_index(const struct map *map, uint64_t inode) {
@@ -45,7 +45,7 @@ static int take_mount(struct map *map, char *line) {
         return 0;
     for (size_t i = 0; i < KITH_ARRAY_SIZE(fields); i++)
         fields[i] = strsep(&rest, " ");
-    uint64_t inode = fields[4] ? map_namespace_number(fields[3]) : 0;
+    uint64_t inode = fields[4] ? map_link_number(fields[3], "net") : 0;
     if (inode == 0)
         return 0;
     const char *slash = strrchr(fields[4], '/');
@@ -65,6 +65,7 @@ static int find_mounts(struct map *map, int proc) {
 
 static int find_by_processes(struct map *map, int proc) {
     int copy = fcntl(proc, F_DUPFD_CLOEXEC, 0), r = 0;
+    bool hidden = false;
     DIR *directory = copy < 0 ? NULL : fdopendir(copy);
 
     if (!directory) {
@@ -78,16 +79,21 @@ static int find_by_processes(struct map *map, int proc) {
             continue;
         snprintf(path, sizeof(path), "%.10s/ns/net", entry->d_name);
         ssize_t size = readlinkat(proc, path, link, sizeof(link) - 1);
-        if (size <= 0)
+        if (size <= 0) {
+            hidden |= errno == EACCES || errno == EPERM;
             continue;
+        }
         link[size] = '\0';
         snprintf(open_path, sizeof(open_path), "/proc/%s", path);
-        uint64_t inode = map_namespace_number(link);
+        uint64_t inode = map_link_number(link, "net");
         if (inode != 0)
             r = map_found_namespace(map, inode, open_path, NULL);
     }
     closedir(directory);
-    return r;
+    if (r < 0 || !hidden)
+        return r;
+    return map_add_missing(map, "network namespaces of other users' processes",
+                           "they may only be seen with CAP_SYS_PTRACE, and entered with CAP_SYS_ADMIN", map_remedy());
 }
 
 int map_find_namespaces(struct map *map, int proc, bool own_only) {
@@ -116,7 +122,7 @@ static int say_unreachable(struct map *map, int error) {
     return map_add_missing(map, "sockets of other network namespaces",
                            error == EPERM || error == EACCES ? "they may only be entered with CAP_SYS_ADMIN (and CAP_SYS_PTRACE)"
                                                              : "one of them went while it was looked at",
-                           error == EPERM || error == EACCES ? "run as root" : NULL);
+                           error == EPERM || error == EACCES ? map_remedy() : NULL);
 }
 
 static int visit(struct map *map, uint32_t number, int home, const struct map_wanted *wanted, struct kith_error *error) {

@@ -124,7 +124,7 @@ int map_read_options(struct map *map, uint32_t socket, pid_t pid, int fd) {
         return map_add_missing(map, "the socket's options",
                                errno == EPERM ? "its process may not be looked into without CAP_SYS_PTRACE"
                                               : "its process has ended, or the kernel has no pidfd_getfd (5.6)",
-                               errno == EPERM ? "run as root" : NULL);
+                               errno == EPERM ? map_remedy() : NULL);
     for (size_t i = 0; r == 0 && i < KITH_ARRAY_SIZE(table); i++)
         if (table[i].on & on)
             r = add_option(map, socket, &table[i], copy);

@@ -29,7 +29,7 @@ struct scan {
     struct map *map;
     int proc;
     bool own_namespace;
-    size_t hidden; /* processes whose descriptors we may not see */
+    bool hidden; /* there are processes whose descriptors we may not see */
 };
 
 static bool is_number(const char *name) {
@@ -79,7 +79,7 @@ static int read_process(int proc, pid_t pid, struct map *map, uint32_t *ret_inde
     ssize_t size = readlinkat(proc, path, link, sizeof(link) - 1);
     if (size > 0) {
         link[size] = '\0';
-        process.netns = map_namespace_index(map, map_namespace_number(link));
+        process.netns = map_namespace_index(map, map_link_number(link, "net"));
     }
     process.comm = comm;
     process.exe = exe;
@@ -92,18 +92,20 @@ static int read_process(int proc, pid_t pid, struct map *map, uint32_t *ret_inde
 /* Descriptors -------------------------------------------------------------------------------------------------------- */
 
 static int take_descriptor(struct scan *scan, pid_t pid, int directory, const char *name, uint32_t *process) {
-    unsigned long long inode;
     char link[64], path[64];
 
     ssize_t size = readlinkat(directory, name, link, sizeof(link) - 1);
-    if (size <= 0)
+    if (size <= 0) {
+        scan->hidden |= errno == EACCES || errno == EPERM; /* of a process with more privileges than root has here */
         return 0;
+    }
     link[size] = '\0';
-    if (sscanf(link, "socket:[%llu]", &inode) == 1) {
+    uint64_t inode = map_link_number(link, "socket");
+    if (inode != 0) {
         int r = *process == MAP_NONE ? read_process(scan->proc, pid, scan->map, process) : 0;
         return r < 0 ? r : map_add_holder(scan->map, inode, *process, atoi(name));
     }
-    inode = map_namespace_number(link);
+    inode = map_link_number(link, "net");
     if (inode == 0 || scan->own_namespace)
         return 0;
     snprintf(path, sizeof(path), "/proc/%d/fd/%.10s", pid, name);
@@ -118,7 +120,7 @@ static int scan_process(struct scan *scan, pid_t pid) {
     snprintf(path, sizeof(path), "%d/fd", pid);
     DIR *directory = open_directory(scan->proc, path);
     if (!directory) {
-        scan->hidden += errno == EACCES || errno == EPERM;
+        scan->hidden |= errno == EACCES || errno == EPERM;
         return errno == ENOMEM ? -ENOMEM : 0;
     }
     for (struct dirent *entry; r == 0 && (entry = readdir(directory));)
@@ -151,9 +153,9 @@ int map_read_processes(struct map *map, int proc, bool own_namespace) {
             r = scan_process(&scan, atoi(entry->d_name));
     closedir(directory);
     name_owners(map);
-    if (r == 0 && scan.hidden > 0)
+    if (r == 0 && scan.hidden)
         r = map_add_missing(map, "processes of other users",
-                            "their descriptors may only be seen with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH", "run as root");
+                            "their descriptors may only be seen with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH", map_remedy());
     return r;
 }
 

@@ -12,10 +12,13 @@ size_t map_cell_width(const char *text) {
 }
 
 void map_cells_put(struct map_cells *cells, const char *text, size_t width) {
+    static const char spaces[] = "                                                                ";
     size_t used = map_cell_width(text);
 
     if (used > 0) {
-        view_out_printf(cells->out, "%*s", (int)cells->spaces, "");
+        for (; cells->spaces > sizeof(spaces) - 1; cells->spaces -= sizeof(spaces) - 1)
+            view_out_puts(cells->out, spaces);
+        view_out_put(cells->out, spaces, cells->spaces);
         view_out_puts(cells->out, text);
         cells->spaces = 0;
     }

@@ -109,58 +109,73 @@ static void put_cell(const struct map *map, const struct map_socket *socket, enu
     }
 }
 
-void map_table_measure(struct map_table *table, const struct map_view *view) {
+/* Cells are written once: what is shown last decides how wide the first line is. */
+static int add_cell(struct map_table *table, const char *text, size_t size) {
+    if (table->used + size + 1 > table->room) {
+        size_t room = (table->used + size + 1) * 2;
+        char *grown = realloc(table->text, room);
+        if (!grown)
+            return -ENOMEM;
+        table->text = grown;
+        table->room = room;
+    }
+    memcpy(table->text + table->used, text, size + 1);
+    table->used += size + 1;
+    return 0;
+}
+
+void map_table_begin(struct map_table *table, bool marks) {
+    *table = (struct map_table){.marks = marks};
+    for (int c = 0; c < COLUMNS; c++)
+        table->widths[c] = strlen(headings[c]);
+    table->widths[MARK] = 1;
+}
+
+int map_table_add(struct map_table *table, const struct map_view *view) {
     char memory[MAP_WORDS_MAX];
 
-    for (int c = 0; c < COLUMNS; c++)
-        if (table->widths[c] < strlen(headings[c]))
-            table->widths[c] = strlen(headings[c]);
     for (size_t i = 0; i < view->count; i++)
         for (int c = 0; c < COLUMNS; c++) {
             struct kith_text text = kith_text_init(memory, sizeof(memory));
             put_cell(view->map, &view->map->sockets[view->sockets[i]], (enum column)c, &text);
-            size_t width = map_cell_width(memory);
+            size_t size = text.length < text.size ? text.length : text.size - 1, width = map_cell_width(memory);
             if (width > table->widths[c])
                 table->widths[c] = width < WIDTH_MAX ? width : WIDTH_MAX;
+            if (add_cell(table, memory, size) < 0)
+                return -ENOMEM;
         }
-    if (table->marks)
-        table->widths[MARK] = 1;
+    table->rows += view->count;
+    return 0;
 }
 
-static int first_column(const struct map_table *table) {
-    return table->marks ? MARK : SOCKET;
-}
-
-void map_table_heading(const struct map_table *table, struct view_out *out) {
+void map_table_put(struct map_table *table, bool heading, struct view_out *out) {
     struct map_cells cells = {.out = out};
+    const char *cell = table->text;
 
-    for (int c = first_column(table); c < COLUMNS; c++)
+    for (int c = table->marks ? MARK : SOCKET; heading && c < COLUMNS; c++)
         map_cells_put(&cells, headings[c], table->widths[c]);
-    map_cells_end(&cells);
-}
-
-void map_table_rows(const struct map_table *table, const struct map_view *view, struct view_out *out) {
-    struct map_cells cells = {.out = out};
-    char memory[MAP_WORDS_MAX];
-
-    for (size_t i = 0; i < view->count && out->error == 0; i++) {
-        for (int c = first_column(table); c < COLUMNS; c++) {
-            struct kith_text text = kith_text_init(memory, sizeof(memory));
-            put_cell(view->map, &view->map->sockets[view->sockets[i]], (enum column)c, &text);
-            map_cells_put(&cells, memory, table->widths[c]);
+    if (heading)
+        map_cells_end(&cells);
+    for (size_t i = 0; i < table->rows && out->error == 0; i++) {
+        for (int c = 0; c < COLUMNS; c++) {
+            if (c != MARK || table->marks)
+                map_cells_put(&cells, cell, table->widths[c]);
+            cell += strlen(cell) + 1;
         }
         map_cells_end(&cells);
     }
+    free(table->text);
+    table->text = NULL;
 }
 
 int map_view_table(const struct map_view *view, struct view_out *out) {
-    struct map_table table = {.marks = false};
+    struct map_table table;
 
-    map_table_measure(&table, view);
-    map_table_heading(&table, out);
-    map_table_rows(&table, view, out);
+    map_table_begin(&table, false);
+    int r = map_table_add(&table, view);
+    map_table_put(&table, true, out);
     map_view_missing(view->map, out);
-    return out->error;
+    return r < 0 ? r : out->error;
 }
 
 void map_view_missing(const struct map *map, struct view_out *out) {

@@ -26,10 +26,14 @@ int map_view_table(const struct map_view *view, struct view_out *out);
 struct map_table {
     bool marks;
     size_t widths[MAP_TABLE_COLUMNS];
+    char *text; /* cells, each with a NUL behind, row by row */
+    size_t used, room, rows;
 };
-void map_table_measure(struct map_table *table, const struct map_view *view);
-void map_table_heading(const struct map_table *table, struct view_out *out);
-void map_table_rows(const struct map_table *table, const struct map_view *view, struct view_out *out);
+void map_table_begin(struct map_table *table, bool marks);
+/* Errors: -ENOMEM: the rows so far are there. */
+int map_table_add(struct map_table *table, const struct map_view *view);
+/* Writes the table and frees its memory. */
+void map_table_put(struct map_table *table, bool heading, struct view_out *out);
 /* Units, their processes, their sockets; what came from a listener below it. */
 int map_view_tree(const struct map_view *view, struct view_out *out);
 /* One object; docs/map.md says what is in it. */

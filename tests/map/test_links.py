@@ -1,0 +1,291 @@
+#!/usr/bin/python3
+"""kith map: the other end of each socket, and the listener that it came from, of sockets whose ends are known."""
+import zoo
+import harness
+import animals
+from animals import Zoo, connection, join, listener_at
+from zoo import DGRAM, INET, REUSEPORT, SEQPACKET, STREAM, UNIX, Ambiguous, Keeper, Namespace, look
+
+
+def check(test, *groups):
+    """Builds groups of the zoo, and holds the map against what is true of them."""
+    built = Zoo(test)
+    members = [member for animal in groups for member in animal(built)]
+    map = look()
+    map.check(*members)
+    return built, map, members
+
+
+def test_tcp_pairs_and_their_listener(test):
+    check(test, animals.tcp4, animals.tcp6, animals.tcp_wildcard)
+
+
+def test_an_ipv4_client_of_a_listener_of_both_families(test):
+    check(test, animals.tcp_mapped)
+
+
+def test_listeners_of_one_port_for_each_family(test):
+    check(test, animals.tcp_beside_v6_only)
+
+
+def test_a_tcp_pair_across_two_namespaces(test):
+    built, map, members = check(test, animals.tcp_far)
+    assert {map.row(member)['netns'] for member in members} == {built.left.inode, built.right.inode}
+
+
+def test_a_listener_bound_to_an_interface(test):
+    _, map, (listener, _, _) = check(test, animals.tcp_bound_to_an_interface)
+    assert map.row(listener)['local']['interface'] == 'lo'
+
+
+def test_an_interface_is_named_as_in_its_own_namespace(test):
+    built, map, (listener, client, accepted) = check(test, animals.tcp_link_local)
+    assert (map.row(accepted)['local']['interface'], map.row(client)['local']['interface']) == ('left0', 'right0'), map.within(built.left)
+
+
+def test_listeners_of_one_port_on_addresses_of_their_own(test):
+    check(test, animals.tcp_several_addresses)
+
+
+def test_the_same_addresses_on_the_loopback_of_two_namespaces(test):
+    members = []
+    for namespace in (Namespace(test), Namespace(test)):
+        keeper = Keeper(test, namespace)
+        listener = listener_at(keeper, ('127.0.0.1', 7000))
+        client = keeper.open(INET, STREAM).bind(('127.0.0.1', 7001))
+        members += [listener, *connection(client, listener)]
+    look().check(*members)
+
+
+def test_the_same_addresses_across_two_cables_are_ambiguous(test):
+    accepted, clients, members = [], [], []
+    for built in (Zoo(test), Zoo(test)):
+        assert built.right
+        listener = listener_at(built.server, ('10.99.0.1', 7000))
+        client, child = connection(built.far.open(INET, STREAM).bind(('10.99.0.2', 7001)), listener)
+        clients.append(client)
+        accepted.append(child)
+        members += [listener, client, child]
+    for client, child in zip(clients, accepted):
+        client.peer, child.peer = Ambiguous(child, *accepted), Ambiguous(client, *clients)
+    look().check(*members)
+
+
+def test_what_waits_in_the_accept_queue_is_told_as_waiting(test):
+    built = Zoo(test)
+    listener, *clients = animals.tcp_waiting(built)
+    map = look()
+    waiting = [listener.accept() for _ in clients]
+    for client, child in zip(clients, waiting):
+        join(client, child, listener)
+        child.fd, child.inode, child.holders, child.waiting = None, 0, set(), True
+    map.check(listener, *clients, *waiting)
+    assert map.row(listener)['backlog'] == {'length': 2, 'limit': 5}, map.row(listener)
+
+
+def test_accepted_sockets_wait_no_more(test):
+    built = Zoo(test)
+    listener, *clients = animals.tcp_waiting(built)
+    members = [member for client in clients for member in join(client, listener.accept(), listener)]
+    map = look()
+    map.check(listener, *members)
+    assert map.row(listener)['backlog'] == {'length': 0, 'limit': 5}
+
+
+def test_a_group_of_listeners_of_one_address_is_ambiguous(test):
+    check(test, animals.tcp_reuseport)
+
+
+def test_of_a_waiting_connection_of_a_group_too_all_are_candidates(test):
+    built = Zoo(test)
+    group = [listener_at(built.server, ('127.0.0.1', 0), options=[REUSEPORT])]
+    group.append(listener_at(built.server, group[0].address, options=[REUSEPORT]))
+    client = built.client.open(INET, STREAM).connect(group[0].address)
+    map = look()
+    child, listener = animals.accept_of(built.server, group)
+    client.peer, child.peer, child.listener = child, client, Ambiguous(listener, *group)
+    child.fd, child.inode, child.holders, child.waiting = None, 0, set(), True
+    map.check(*group, client, child)
+
+
+def test_a_wildcard_listener_beside_one_with_an_address_is_ambiguous(test):
+    check(test, animals.tcp_wildcard_beside_an_address)
+
+
+def test_a_client_bound_to_a_listeners_port_is_ambiguous(test):
+    check(test, animals.tcp_client_on_a_listeners_port)
+
+
+def test_a_reopened_listener_is_never_more_than_matched(test):
+    """The listener that accepted it is gone without a trace: the one that has its address now fits, and nothing says that it was not this one."""
+    built = Zoo(test)
+    client, accepted, second = animals.tcp_reopened(built)
+    map = look()
+    link = map.row(accepted)['listener']
+    assert link is None or link['known'] in ('ambiguous', 'matched'), link
+    map.check(client, second)
+
+
+def test_closing_sockets_keep_their_peers(test):
+    _, map, members = check(test, animals.tcp_half_closed, animals.tcp_full, animals.tcp_last_ack)
+    states = [map.row(member)['state'] for member in members]
+    assert states == ['listen', 'fin-wait-2', 'close-wait', 'listen', 'fin-wait-1', 'established', 'listen', 'fin-wait-2', 'last-ack'], states
+
+
+def find(map, namespace, local, remote):
+    def at(value, address):
+        return value and (value['address'], value['port']) == address
+    return [row for row in map.within(namespace) if row['protocol'] == 'tcp' and at(row['local'], local) and at(row['remote'], remote)]
+
+
+def test_an_end_that_only_the_kernel_keeps_is_a_peer_without_holders(test):
+    built = Zoo(test)
+    listener, accepted = animals.tcp_orphan(built)
+    map = look()
+    orphan, = find(map, built.left, accepted.orphan, listener.address)
+    assert orphan['state'] == 'fin-wait-2' and orphan['holders'] == [] and orphan['inode'] == 0 and not orphan['waiting'], orphan
+    assert orphan['listener'] is None, orphan
+    row = map.row(accepted)
+    assert row['state'] == 'close-wait' and row['peer']['known'] == 'matched' and row['peer']['holders'] == [], row
+    assert row['listener']['cookie'] == listener.cookie, row
+
+
+def test_time_wait_has_neither_process_nor_peer(test):
+    built = Zoo(test)
+    listener, = animals.time_wait(built)
+    row, = find(look(), built.left, listener.closed, listener.address)
+    assert (row['state'], row['inode'], row['holders'], row['peer'], row['waiting']) == ('time-wait', 0, [], None, False), row
+
+
+def test_a_connection_that_nobody_answers(test):
+    _, map, (client,) = check(test, animals.syn_sent)
+    row = map.row(client)
+    assert row['state'] == 'syn-sent' and (row['remote']['address'], row['remote']['port']) == ('10.99.0.77', 9), row
+
+
+def test_a_request_socket_and_the_client_that_waits_for_its_answer(test):
+    built = Zoo(test)
+    listener, client = animals.syn_recv(built)
+    map = look()
+    request, = find(map, built.left, listener.address, client.address)
+    assert (request['state'], request['inode'], request['holders'], request['waiting']) == ('syn-recv', 0, [], False), request
+    assert request['listener']['cookie'] == listener.cookie and request['listener']['known'] in zoo.SURE, request
+    assert map.row(client)['state'] == 'syn-sent', map.row(client)
+    assert map.row(client)['peer']['cookie'] == request['cookie'], map.row(client)
+
+
+def test_udp_pairs(test):
+    check(test, animals.udp_pair)
+
+
+def test_clients_of_a_udp_server_know_it_and_not_it_them(test):
+    check(test, animals.udp_server, animals.udp_far, animals.udp_mapped, animals.udp_wildcard_beside_an_address)
+
+
+def test_a_group_of_udp_servers_is_ambiguous(test):
+    check(test, animals.udp_reuseport)
+
+
+def test_unix_connections_by_path_and_by_abstract_name(test):
+    check(test, animals.unix_named, animals.unix_abstract, animals.unix_bound_client)
+
+
+def test_unix_socket_pairs(test):
+    check(test, animals.unix_pairs, animals.unix_unconnected)
+
+
+def test_senders_of_unix_datagrams_know_the_receiver_and_not_it_them(test):
+    check(test, animals.unix_datagrams)
+
+
+def test_unix_clients_that_nobody_has_accepted(test):
+    """The kernel does not tell of the sockets in the queue, but the listener names the clients in it: those wait."""
+    built = Zoo(test)
+    listener, *clients = animals.unix_waiting(built)
+    for client in clients:
+        client.peer, client.waiting = listener, True
+    map = look()
+    map.check(listener, *clients)
+    assert map.row(listener)['backlog'] == {'length': 2, 'limit': 5}, map.row(listener)
+    assert all(map.row(client)['peer']['known'] == 'exact' for client in clients)
+    members = []
+    for client in clients:
+        client.waiting = False
+        members += join(client, listener.accept(), listener)
+    look().check(listener, *members)
+
+
+def test_of_two_listeners_that_had_one_path_each_has_its_own_connections(test):
+    check(test, animals.unix_replaced)
+
+
+def test_after_its_listener_closed_a_connection_is_not_the_next_ones_at_that_path(test):
+    built = Zoo(test)
+    listener, client, accepted = animals.unix_connection(built, STREAM, test.path('x.sock'))
+    listener.close()
+    zoo.command('rm', test.path('x.sock'))
+    second = built.server.open(UNIX, STREAM).bind(test.path('x.sock')).listen()
+    accepted.listener = None
+    look().check(client, accepted, second)
+
+
+def test_a_unix_pair_across_two_namespaces(test):
+    built, map, (_, client, accepted) = check(test, animals.unix_far)
+    # The kernel makes the server's end in the client's namespace.
+    assert map.row(accepted)['netns'] == map.row(client)['netns'] == built.right.inode, map.row(accepted)
+
+
+def test_one_abstract_name_in_two_namespaces(test):
+    members = []
+    for namespace in (Namespace(test), Namespace(test)):
+        keeper = Keeper(test, namespace)
+        for kind, name in ((STREAM, '\0kith-zoo'), (SEQPACKET, '\0kith-zoo-packet')):
+            listener = keeper.open(UNIX, kind).bind(name).listen()
+            members += [listener, *connection(keeper.open(UNIX, kind), listener)]
+    look().check(*members)
+
+
+def test_names_with_any_octets(test):
+    built, map, members = check(test, animals.unix_odd_names)
+    names = [map.row(member)['local'] for member in members if map.row(member)['state'] == 'listen']
+    assert [name['path'] for name in names if name.get('path')] == [test.path('two words'), test.path('line\\x0afeed')], names
+    assert [name['abstract'] for name in names if name.get('abstract')] == [f'{built.left.label} a\\x00b', f'{built.left.label}\\x0a\\x1b[31m'], names
+
+
+def test_a_pair_of_which_one_end_is_closed_has_no_peer(test):
+    built = Zoo(test)
+    one, other = built.server.pair(STREAM)
+    bound = built.server.open(UNIX, DGRAM).bind(test.path('gone.sock'))
+    sender = built.client.open(UNIX, DGRAM).connect(bound.address)
+    one.close()
+    bound.close()
+    other.peer = sender.peer = None
+    look().check(other, sender)
+
+
+def test_every_holder_of_a_shared_descriptor(test):
+    check(test, animals.inherited)
+
+
+def test_sockets_in_a_message_that_nobody_has_received(test):
+    check(test, animals.in_flight)
+
+
+def test_multipath_tcp(test):
+    """The accepted socket is a clone of the listener, with its cookie: inodes tell them apart. A subflow has the inode of its connection."""
+    built = Zoo(test)
+    members = animals.mptcp(built)
+    if not members:
+        raise harness.Skip('this kernel has no multipath TCP')
+    listener, client, accepted = members
+    map = look()
+    for member in members:
+        rows = [row for row in map.within(built.left) if row['inode'] == member.inode]
+        assert sorted(row['protocol'] for row in rows) == ['mptcp', 'tcp'], rows
+        assert {(holder['pid'], holder['fd']) for row in rows for holder in row['holders']} == member.holders, rows
+    ours = {row['inode']: row for row in map.within(built.left) if row['protocol'] == 'mptcp'}
+    assert ours[client.inode]['peer']['inode'] == accepted.inode and ours[accepted.inode]['peer']['inode'] == client.inode, ours
+    assert ours[accepted.inode]['listener']['inode'] == listener.inode and ours[client.inode]['listener'] is None, ours
+
+
+harness.main(__file__)

@@ -1,0 +1,80 @@
+#!/usr/bin/python3
+"""kith map and network namespaces: with a name and without one, those of a process, and those that only a descriptor keeps."""
+import os
+
+import zoo
+import harness
+import animals
+from animals import connection, listener_at
+from zoo import INET, STREAM, Keeper, Namespace, look
+
+
+def netns_of(map, inode):
+    found = [netns for netns in map.text['netns'] if netns['inode'] == inode]
+    assert len(found) == 1, (inode, map.text['netns'])
+    return found[0]
+
+
+def test_a_namespace_is_told_by_its_name(test):
+    namespace = Namespace(test, named=True)
+    pair = Keeper(test, namespace).pair(STREAM)
+    map = look()
+    map.check(*pair)
+    netns = netns_of(map, namespace.inode)
+    assert netns['name'] == namespace.name and netns['own'] is False, netns
+
+
+def test_the_own_namespace_is_marked(test):
+    map = look()
+    assert netns_of(map, os.stat('/proc/self/ns/net').st_ino)['own'] is True and sum(netns['own'] for netns in map.text['netns']) == 1
+
+
+def test_from_within_a_namespace_that_one_is_the_own(test):
+    built = animals.Zoo(test)
+    members = animals.tcp_far(built)
+    map = look(namespace=built.left)
+    assert netns_of(map, built.left.inode)['own'] is True and netns_of(map, built.right.inode)['own'] is False, map.text['netns']
+    map.check(*members)
+
+
+def test_a_namespace_without_a_name_is_told_by_a_process_in_it(test):
+    namespace = Namespace(test)
+    keeper = Keeper(test, namespace)
+    pair = keeper.pair(STREAM)
+    map = look()
+    map.check(*pair)
+    netns = netns_of(map, namespace.inode)
+    assert netns['name'] is None and netns['owner'] == {'pid': keeper.pid, 'exe': os.path.realpath(harness.PYTHON)}, netns
+
+
+def test_sockets_of_a_namespace_that_their_holder_is_not_in(test):
+    here, there = Namespace(test), Namespace(test)
+    keeper = Keeper(test, here)
+    server = listener_at(Keeper(test, there), ('127.0.0.1', 0))
+    client, accepted = connection(zoo.Member(keeper, keeper.ask('open_in', there.path, INET, STREAM)), server)
+    map = look()
+    map.check(server, client, accepted)
+    assert map.row(client)['netns'] == there.inode, map.row(client)
+
+
+def row_of_holder(map, keeper, member):
+    rows = [row for row in map.sockets if (keeper.pid, member.fd) in {(holder['pid'], holder['fd']) for holder in row['holders']}]
+    assert len(rows) == 1, rows
+    return rows[0]
+
+
+def test_a_namespace_that_only_a_socket_keeps(test):
+    """No name, no process: its sockets are told of by their descriptors at least."""
+    here, gone = Namespace(test), Namespace(test)
+    keeper = Keeper(test, here)
+    server = zoo.Member(keeper, keeper.ask('open_in', gone.path, INET, STREAM)).bind(('127.0.0.1', 0)).listen()
+    client = zoo.Member(keeper, keeper.ask('open_in', gone.path, INET, STREAM))
+    client, accepted = connection(client, server)
+    gone.remove()
+    map = look()
+    for member in (server, client, accepted):
+        row = row_of_holder(map, keeper, member)
+        assert row['inode'] == member.inode, row
+
+
+harness.main(__file__)
