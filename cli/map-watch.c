@@ -28,20 +28,13 @@ struct state {
 };
 
 /* Of what is selected, what has one of the marks; 0: all. */
-static int choose(const struct map *map, const struct map_select *select, uint32_t marks, uint32_t **ret_sockets, size_t *ret_count) {
-    uint32_t *sockets;
-    size_t count, kept = 0;
+static int choose(const struct map *map, const struct map_select *select, uint32_t marks, uint32_t **sockets, size_t *ret_count) {
+    struct map_select marked = *select;
 
-    int r = map_select(map, select, &sockets, &count);
-    if (r < 0)
-        return r;
-    for (size_t i = 0; i < count; i++)
-        if (marks == 0 || map->sockets[sockets[i]].flags & marks)
-            sockets[kept++] = sockets[i];
-    free(*ret_sockets);
-    *ret_sockets = sockets;
-    *ret_count = kept;
-    return 0;
+    marked.marks = marks;
+    free(*sockets);
+    *sockets = NULL;
+    return map_select(map, &marked, sockets, ret_count);
 }
 
 static int choose_all(struct state *state) {

@@ -25,6 +25,10 @@ static const enum kith_socket_type types[][GATEWAY_SIDE_COUNT] = {
     [GATEWAY_FORWARD_REQUESTS] = {KITH_ROUTER, KITH_DEALER},
 };
 
+enum kith_socket_type gateway_forward_type(enum gateway_forward_pattern pattern, enum gateway_side side) {
+    return types[pattern][side];
+}
+
 static void on_event(kith_socket *socket, const struct kith_event *event, void *userdata) {
     struct gateway_forward *forward = userdata;
     gateway_log_event(forward->log, forward->who, event);
@@ -33,7 +37,7 @@ static void on_event(kith_socket *socket, const struct kith_event *event, void *
 static int open_side(struct gateway_forward *forward, enum gateway_side which, struct kith_error *ret_error) {
     const struct gateway_side_config *side = &forward->config->sides[which];
     kith_socket **socket = &forward->sockets[which];
-    int r = kith_socket_new(forward->loop, types[forward->config->pattern][which], socket);
+    int r = kith_socket_new(forward->loop, gateway_forward_type(forward->config->pattern, which), socket);
     if (r < 0)
         return kith_error_set(ret_error, r, "%s: cannot make a socket: %s", forward->who, kith_error_name(r));
     kith_socket_set_policy(*socket, side->policy);

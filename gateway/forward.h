@@ -18,6 +18,8 @@ struct gateway_forward;
 /* Binds and connects all endpoints; `config` and `log` must outlive it. Errors: those of kith_socket_bind(), with text. */
 int gateway_forward_new(kith_loop *loop, struct gateway_log *log, const struct gateway_forward_config *config,
                         struct gateway_forward **ret_forward, struct kith_error *ret_error);
+/* The type of the socket on one side. */
+enum kith_socket_type gateway_forward_type(enum gateway_forward_pattern pattern, enum gateway_side side);
 /* Closes at once. NULL is allowed. Always NULL. */
 struct gateway_forward *gateway_forward_free(struct gateway_forward *forward);
 const char *gateway_forward_name(const struct gateway_forward *forward);

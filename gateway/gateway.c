@@ -7,7 +7,9 @@
 #include <systemd/sd-daemon.h>
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/time.h"
+#include "gateway/announce.h"
 #include "gateway/cleanup.h"
 #include "gateway/forward.h"
 #include "gateway/service.h"
@@ -21,6 +23,7 @@ struct gateway {
     struct gateway_log *log;
     struct gateway_config *config; /* what it runs with: services point into it */
     const char *path;
+    int announcement; /* of our sockets; -1: none */
     struct gateway_service **services;
     size_t service_count;
     struct gateway_forward **forwards;
@@ -245,6 +248,7 @@ int gateway_new(kith_loop *loop, struct gateway_log *log, struct gateway_config 
     gateway->log = log;
     gateway->path = path;
     gateway->config = config;
+    gateway->announcement = -1;
     /* Signals first: one that comes while services open is seen, not deadly. */
     int r = watch_signals(gateway, ret_error);
     if (r >= 0)
@@ -255,6 +259,10 @@ int gateway_new(kith_loop *loop, struct gateway_log *log, struct gateway_config 
         gateway->config = NULL; /* stays the caller's */
         return r;
     }
+    /* Only whoever looks from outside misses it. */
+    int announced = gateway_announce_new(config, &gateway->announcement);
+    if (announced < 0)
+        gateway_log(log, LOG_WARNING, "kith map will not know the names of these sockets: %s", kith_error_name(announced));
     *ret_gateway = KITH_STEAL(gateway);
     return 0;
 }
@@ -291,6 +299,7 @@ struct gateway *gateway_free(struct gateway *gateway) {
     kith_timer_free(gateway->status);
     kith_timer_free(gateway->poll);
     gateway_config_free(gateway->config);
+    kith_close(gateway->announcement);
     free(gateway);
     return NULL;
 }

@@ -13,8 +13,8 @@
  *
  * A subflow of MPTCP is followed as the TCP socket that it is.
  *
- * Needs what map/kernel/tables.h needs, and a kernel that can attach to functions (CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS: x86 since 5.5,
- * arm64 since 6.0 or later).
+ * Needs what map/kernel/tables.h needs, and a kernel that lets programs attach to its functions: Linux 5.15 with
+ * CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS (an architecture may have it only later).
  */
 #ifndef KITH_MAP_KERNEL_FOLLOW_H
 #define KITH_MAP_KERNEL_FOLLOW_H
@@ -39,7 +39,8 @@ int map_follow_fd(const struct map_follow *follow);
 /* Below 0 ends the reading; that event counts as read. */
 typedef int (*map_follow_fn)(const struct map_follow_event *event, void *userdata);
 
-/* The events that are there now, in their order on each processor. Never waits. Returns how many, or what `fn` returned below 0. */
+/* The events that are there now, in the order in which they were written: `accepted` may come before `established` of the same connection
+ * (another processor was faster), `closed` comes after both. Never waits. Returns how many, or what `fn` returned below 0. */
 int map_follow_read(struct map_follow *follow, map_follow_fn fn, void *userdata);
 
 /* How many events found no room, since the beginning: whoever reads too seldom has to know that links are missing. */

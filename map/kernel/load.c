@@ -56,9 +56,16 @@ static const char *last_line(char *log) {
     return last;
 }
 
+/* The verifier's two ways to say that a helper came with a later kernel. */
+static bool is_about_a_helper(const char *reason) {
+    return strncmp(reason, "unknown func ", 13) == 0 || strstr(reason, "cannot use helper");
+}
+
 int map_kernel_explain(int code, const char *step, char *log, struct kith_error *ret_error) {
     const char *reason = log ? last_line(log) : "";
 
+    if (is_about_a_helper(reason))
+        return kith_error_set(ret_error, -ENOTSUP, "%s: this kernel is too old (%s); it takes Linux 5.15", step, reason);
     switch (code) {
     case -EPERM:
         return explain_refusal(code, step, ret_error);

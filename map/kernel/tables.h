@@ -15,7 +15,7 @@
  * Needs CAP_BPF and CAP_PERFMON (or CAP_SYS_ADMIN) in the first user namespace, and a kernel that tells its types (CONFIG_DEBUG_INFO_BTF).
  * That the kernel is locked down (kernel_lockdown(7)) is no obstacle.
  *
- * What kernels differ in: bind2_bucket is 0 before 6.1, and that of a TIME_WAIT socket before 6.2 (fixed in later releases of 6.1 as well).
+ * What kernels differ in: bind2_bucket is 0 before 6.1, and that of a TIME_WAIT socket before 6.2 (later releases of 6.1 have it).
  */
 #ifndef KITH_MAP_KERNEL_TABLES_H
 #define KITH_MAP_KERNEL_TABLES_H

@@ -273,5 +273,9 @@ int map_join(struct map *map) {
         return r;
     join_kernel_facts(map);
     r = map_join_peers(map);
-    return r < 0 ? r : map_join_listeners(map);
+    if (r == 0)
+        r = map_join_listeners(map);
+    if (r == 0)
+        map_join_claims(map);
+    return r;
 }

@@ -39,6 +39,7 @@ struct map *map_free(struct map *map) {
     free(map->facts);
     free(map->genl_groups);
     free(map->missing);
+    free(map->claims);
     free(map->candidates);
     free(map->exact);
     free(map->kernel_facts);
@@ -89,7 +90,7 @@ int map_add_socket(struct map *map, const struct map_socket *socket, uint32_t *r
     struct map_socket row = *socket;
 
     row.first_fact = row.fact_count = 0;
-    row.peer.socket = row.listener.socket = row.bind_list = MAP_NONE;
+    row.peer.socket = row.listener.socket = row.bind_list = row.claim = MAP_NONE;
     int r = copy_name(map, &row.local);
     if (r == 0)
         r = copy_name(map, &row.remote);

@@ -135,8 +135,18 @@ struct map_socket {
     size_t group_words;                  /* */
     uint32_t first_fact, fact_count;     /* map->facts */
     uint32_t first_holder, holder_count; /* map->holders */
+    uint32_t claim;                      /* map->claims, or MAP_NONE */
     struct map_link peer, listener;      /* */
     uint32_t child_count, unsure;        /* of listeners: what came from it, and what may have come from it */
+};
+
+/* What a process says of its sockets (gateway/announce.h): of those that it holds, and that have this address. */
+struct map_claim {
+    uint32_t process;
+    enum map_kind kind;
+    struct map_address address; /* of TCP only the port */
+    bool remote;                /* it is the other end's */
+    const char *type, *name;    /* "ROUTER", "service who" */
 };
 
 struct map_process {
@@ -219,9 +229,10 @@ struct map {
     struct map_fact *facts;
     struct map_genl_group *genl_groups;
     struct map_missing *missing;
+    struct map_claim *claims;
     uint32_t *candidates;
     size_t socket_count, process_count, holder_count, netns_count, interface_count, local_count, cgroup_count, fact_count, genl_group_count,
-        missing_count, candidate_count;
+        missing_count, claim_count, candidate_count;
     struct map_arena_chunk *arena;
     struct map_exact {
         uint64_t listener, child; /* cookies */
@@ -250,6 +261,8 @@ int map_add_cgroup(struct map *map, uint64_t id, const char *path, const char *u
 int map_add_genl_group(struct map *map, uint32_t netns, uint32_t number, const char *family, const char *name);
 /* Facts of one socket are added together, before those of another. `text` is copied, the others are static. */
 int map_add_fact(struct map *map, uint32_t socket, const char *group, const char *name, const char *text, bool number);
+/* "bind ENDPOINT TYPE NAME", separated by tabs, as a process says it. Errors: -EBADMSG (no such line, or an endpoint of another kind). */
+int map_add_claim(struct map *map, uint32_t process, const char *line);
 /* What the map cannot show. The same text twice is one. `what` is copied, the others are static. */
 int map_add_missing(struct map *map, const char *what, const char *why, const char *remedy);
 int map_add_kernel_fact(struct map *map, const struct map_kernel_fact *fact);

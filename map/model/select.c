@@ -106,7 +106,7 @@ bool map_selected(const struct map *map, const struct map_select *select, uint32
     const struct map_socket *socket = &map->sockets[number];
     const char *container = select->container ? map_socket_container(map, socket) : NULL;
 
-    return (select->kinds == 0 || select->kinds & 1U << socket->kind) &&
+    return (select->marks == 0 || select->marks & socket->flags) && (select->kinds == 0 || select->kinds & 1U << socket->kind) &&
            (select->state == MAP_STATE_UNKNOWN || socket->state == select->state ||
             (select->state == MAP_SYN_RECV && socket->state == MAP_NEW_SYN_RECV)) &&
            (select->port == 0 || (map_address_is_ip(&socket->local) && socket->kind != MAP_RAW &&

@@ -6,6 +6,7 @@
 
 /* All that is given has to hold. An all-zero selection means every socket. */
 struct map_select {
+    uint32_t marks;   /* with one of these flags (MAP_IS_BORN...); 0: all */
     uint32_t kinds;   /* bits 1 << MAP_TCP...; 0: all */
     pid_t pid;        /* a process that holds it; 0: any */
     const char *exe;  /* a holder's program: its path, or its last part */

@@ -83,15 +83,24 @@ static int read_timer(const struct inet_diag_msg *message, const struct map_deco
     return r < 0 ? r : map_fact_number(decoded, "timer", "retransmissions", message->idiag_retrans);
 }
 
-/* Octets acknowledged by the peer and received from it (RFC 4898, tcpEStatsAppHCThruOctetsAcked and ...Received). */
-static void read_weight(const struct nlattr *attribute, struct map_socket *socket) {
-    uint64_t octets[2];
+static bool read_counter(const struct nlattr *attribute, size_t offset, uint64_t *ret_value) {
+    if (mnl_attr_get_payload_len(attribute) < offset + sizeof(*ret_value))
+        return false;
+    memcpy(ret_value, (const char *)mnl_attr_get_payload(attribute) + offset, sizeof(*ret_value));
+    return true;
+}
 
-    if (socket->kind != MAP_TCP || mnl_attr_get_payload_len(attribute) < offsetof(struct tcp_info, tcpi_bytes_acked) + sizeof(octets))
+/* Octets of data, each once. Kernels before 4.19 count only what was acknowledged, in which a SYN is one. */
+static void read_weight(const struct nlattr *attribute, struct map_socket *socket) {
+    uint64_t again;
+
+    if (socket->kind != MAP_TCP || !read_counter(attribute, offsetof(struct tcp_info, tcpi_bytes_received), &socket->received))
         return;
-    memcpy(octets, (const char *)mnl_attr_get_payload(attribute) + offsetof(struct tcp_info, tcpi_bytes_acked), sizeof(octets));
-    socket->sent = octets[0];
-    socket->received = octets[1];
+    if (read_counter(attribute, offsetof(struct tcp_info, tcpi_bytes_retrans), &again) &&
+        read_counter(attribute, offsetof(struct tcp_info, tcpi_bytes_sent), &socket->sent))
+        socket->sent -= again;
+    else
+        read_counter(attribute, offsetof(struct tcp_info, tcpi_bytes_acked), &socket->sent);
     socket->flags |= MAP_HAS_BYTES;
 }
 

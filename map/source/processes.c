@@ -12,8 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
+
+#include <linux/magic.h>
 
 #include "base/fd.h"
 #include "base/text.h"
@@ -24,6 +27,8 @@
 #define FILE_MAX_ ((size_t)64 * 1024)
 /* comm of proc_pid_comm(5), and room for what status escapes in it. */
 #define COMM_MAX 64
+/* gateway/announce.h; memfd_create(2) says how such a file is called. */
+#define CLAIMS_LINK "/memfd:kith-sockets"
 
 struct scan {
     struct map *map;
@@ -89,6 +94,27 @@ static int read_process(int proc, pid_t pid, struct map *map, uint32_t *ret_inde
     return map_add_process(map, &process, ret_index);
 }
 
+/* What it says of its sockets ----------------------------------------------------------------------------------------- */
+
+/* Only of a file in memory is it sure that nobody is waited for: anybody may call a file of his so. */
+static int read_claims(struct scan *scan, pid_t pid, const char *fd_name, uint32_t *process) {
+    _cleanup_(freep) char *text = NULL;
+    struct statfs system;
+    struct stat file;
+    char path[64];
+
+    snprintf(path, sizeof(path), "%d/fd/%.10s", pid, fd_name);
+    _cleanup_(kith_closep) int fd = openat(scan->proc, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &file) < 0 || !S_ISREG(file.st_mode) || fstatfs(fd, &system) < 0 || system.f_type != TMPFS_MAGIC ||
+        kith_fd_read(fd, FILE_MAX_, &text, NULL) < 0)
+        return 0;
+    int r = *process == MAP_NONE ? read_process(scan->proc, pid, scan->map, process) : 0;
+    for (char *rest = text, *line; r == 0 && (line = strsep(&rest, "\n"));)
+        if (map_add_claim(scan->map, *process, line) == -ENOMEM)
+            r = -ENOMEM;
+    return r;
+}
+
 /* Descriptors -------------------------------------------------------------------------------------------------------- */
 
 static int take_descriptor(struct scan *scan, pid_t pid, int directory, const char *name, uint32_t *process) {
@@ -105,6 +131,8 @@ static int take_descriptor(struct scan *scan, pid_t pid, int directory, const ch
         int r = *process == MAP_NONE ? read_process(scan->proc, pid, scan->map, process) : 0;
         return r < 0 ? r : map_add_holder(scan->map, inode, *process, atoi(name));
     }
+    if (strncmp(link, CLAIMS_LINK, strlen(CLAIMS_LINK)) == 0)
+        return read_claims(scan, pid, name, process);
     inode = map_link_number(link, "net");
     if (inode == 0 || scan->own_namespace)
         return 0;

@@ -11,6 +11,9 @@
 #include "map/model/address.h"
 #include "map/view/words.h"
 
+/* So many remote hosts that do the same are a box each. */
+#define ALIKE_MAX 3
+
 struct named {
     struct kith_map_node node;
     struct named *next; /* of all, to free */
@@ -315,6 +318,25 @@ static int merge_edges(struct maker *maker, const uint32_t *moved) {
     return r;
 }
 
+/* `moved` says which box each one becomes; what is no one's place any more goes. */
+static int merge_nodes(struct maker *maker, uint32_t *moved) {
+    struct map_graph *graph = maker->graph;
+    _cleanup_(freep) uint32_t *places = malloc((graph->node_count + 1) * sizeof(*places));
+    uint32_t kept = 0;
+
+    if (!places)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < graph->node_count; i++)
+        if (moved[i] == i) {
+            places[i] = kept;
+            graph->nodes[kept++] = graph->nodes[i];
+        }
+    for (uint32_t i = 0; i < graph->node_count; i++)
+        moved[i] = places[moved[i]];
+    graph->node_count = kept;
+    return merge_edges(maker, moved);
+}
+
 static uint32_t merge_into(struct maker *maker, enum map_node_kind kind, uint32_t *rest, const struct map_node *node) {
     struct map_graph *graph = maker->graph;
 
@@ -328,6 +350,58 @@ static uint32_t merge_into(struct maker *maker, enum map_node_kind kind, uint32_
     target->inside += node->inside;
     target->weight += node->weight;
     return *rest;
+}
+
+/* Alike hosts ---------------------------------------------------------------------------------------------------------- */
+
+/* A box has one line only: to or from this one; MAP_NONE: it has none, or several. */
+struct only {
+    uint32_t node, edges;
+    bool to;
+};
+
+static struct only *find_only(const struct map_graph *graph) {
+    struct only *only = calloc(graph->node_count + 1, sizeof(*only));
+
+    for (size_t i = 0; only && i < graph->edge_count; i++) {
+        const struct map_edge *edge = &graph->edges[i];
+        only[edge->from] = (struct only){edge->to, only[edge->from].edges + 1, true};
+        only[edge->to] = (struct only){edge->from, only[edge->to].edges + 1, false};
+    }
+    return only;
+}
+
+static bool is_alike(const struct map_graph *graph, const struct only *only, uint32_t a, uint32_t b) {
+    return graph->nodes[b].kind == MAP_NODE_REMOTE && only[b].edges == 1 && only[b].node == only[a].node && only[b].to == only[a].to;
+}
+
+/* Remote hosts that all do the same, such as the clients of one service, become one box when there are more than a few. */
+static int merge_alike(struct maker *maker) {
+    struct map_graph *graph = maker->graph;
+    size_t count = graph->node_count;
+    _cleanup_(freep) struct only *only = find_only(graph);
+    _cleanup_(freep) uint32_t *moved = malloc((count + 1) * sizeof(*moved));
+
+    if (!only || !moved)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < count; i++)
+        moved[i] = i;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t alike = 0;
+        if (moved[i] != i || graph->nodes[i].kind != MAP_NODE_REMOTE || only[i].edges != 1)
+            continue;
+        for (uint32_t j = i; j < count; j++)
+            alike += is_alike(graph, only, i, j);
+        for (uint32_t j = i + 1; alike > ALIKE_MAX && j < count; j++)
+            if (is_alike(graph, only, i, j)) {
+                moved[j] = i;
+                graph->nodes[i].merged++;
+                graph->nodes[i].weight += graph->nodes[j].weight;
+            }
+        if (graph->nodes[i].merged > 1)
+            graph->nodes[i].name = "remote hosts";
+    }
+    return merge_nodes(maker, moved);
 }
 
 /* The heaviest stay; of the others there are two boxes, for what is here and what is not. */
@@ -379,6 +453,24 @@ struct map_graph *map_graph_free(struct map_graph *graph) {
     return NULL;
 }
 
+/* Boxes without a line and without a service tell nothing. */
+static int drop_lonely(struct maker *maker) {
+    struct map_graph *graph = maker->graph;
+    _cleanup_(freep) uint32_t *moved = malloc((graph->node_count + 1) * sizeof(*moved));
+    uint32_t kept = 0;
+
+    if (!moved)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < graph->node_count; i++) {
+        const struct map_node *node = &graph->nodes[i];
+        moved[i] = kept;
+        if (node->weight > 0 || node->service_count > 0 || node->inside > 0)
+            graph->nodes[kept++] = *node;
+    }
+    graph->node_count = kept;
+    return merge_edges(maker, moved);
+}
+
 static int make(struct maker *maker) {
     int r = 0;
 
@@ -386,6 +478,10 @@ static int make(struct maker *maker) {
         maker->of_socket[i] = MAP_NONE;
     for (size_t i = 0; r == 0 && i < maker->view->count; i++)
         r = add_socket(maker, maker->view->sockets[i]);
+    if (r == 0)
+        r = drop_lonely(maker);
+    if (r == 0)
+        r = merge_alike(maker);
     return r < 0 ? r : keep_heaviest(maker);
 }
 

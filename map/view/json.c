@@ -159,6 +159,10 @@ static int add_more(const struct map *map, const struct map_socket *socket, json
         r |= json_object_set_new(object, "groups", groups_json(map, socket));
     if (socket->flags & MAP_HAS_LIMIT)
         r |= json_object_set_new(object, "accept_limit", json_integer(socket->accept_limit));
+    if (socket->claim != MAP_NONE)
+        r |= json_object_set_new(object, "zmtp",
+                                 json_pack("{s:o, s:o, s:s}", "type", view_json_text(map->claims[socket->claim].type), "name",
+                                           view_json_text(map->claims[socket->claim].name), "known", "claimed"));
     if (socket->fact_count > 0)
         r |= json_object_set_new(object, "facts", facts_json(map, socket));
     return r;

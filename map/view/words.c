@@ -246,6 +246,19 @@ void map_holders_words(const struct map *map, const struct map_socket *socket, s
     }
     if (processes > 1)
         kith_text_printf(text, " +%u", processes - 1);
+    if (socket->claim != MAP_NONE) {
+        kith_text_puts(text, " (");
+        map_claim_words(map, socket, text);
+        kith_text_putc(text, ')');
+    }
+}
+
+void map_claim_words(const struct map *map, const struct map_socket *socket, struct kith_text *text) {
+    const struct map_claim *claim = &map->claims[socket->claim];
+
+    kith_text_put_printable(text, claim->name, strlen(claim->name));
+    kith_text_puts(text, ", ");
+    kith_text_put_printable(text, claim->type, strlen(claim->type));
 }
 
 void map_groups_words(const struct map *map, const struct map_socket *socket, struct kith_text *text) {

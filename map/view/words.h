@@ -31,6 +31,8 @@ void map_host_words(const struct map_address *address, struct kith_text *text);
 void map_process_words(const struct map_process *process, struct kith_text *text);
 /* Who has the socket: processes and descriptors, or why nobody has. */
 void map_holders_words(const struct map *map, const struct map_socket *socket, struct kith_text *text);
+/* What its process says that it is: "service who, ROUTER". It has a claim. */
+void map_claim_words(const struct map *map, const struct map_socket *socket, struct kith_text *text);
 /* A netlink socket's groups: "nlctrl.notify, 3". */
 void map_groups_words(const struct map *map, const struct map_socket *socket, struct kith_text *text);
 

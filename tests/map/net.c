@@ -53,11 +53,21 @@ int net_listen(const char *address, uint16_t port, bool reuseport) {
     return fd;
 }
 
-int net_connect(const char *address, uint16_t port, uint16_t from_port) {
+int net_connect_from(const char *from, uint16_t from_port, const char *address, uint16_t port) {
     struct sockaddr_storage peer;
     socklen_t size = make_address(address, port, &peer);
-    int fd = make_bound(peer.ss_family == AF_INET ? "0.0.0.0" : "::", from_port, false);
+    int fd = make_bound(from, from_port, false);
 
+    assert_int_equal(connect(fd, (struct sockaddr *)&peer, size), 0);
+    return fd;
+}
+
+int net_connect(const char *address, uint16_t port) {
+    struct sockaddr_storage peer;
+    socklen_t size = make_address(address, port, &peer);
+    int fd = socket(peer.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_true(fd >= 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&peer, size), 0);
     return fd;
 }
@@ -70,7 +80,7 @@ int net_accept(int listener) {
 }
 
 struct pair net_pair(int listener, const char *address) {
-    int client = net_connect(address, net_port(listener), 0);
+    int client = net_connect(address, net_port(listener));
 
     return (struct pair){.client = client, .accepted = net_accept(listener)};
 }

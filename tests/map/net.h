@@ -19,8 +19,9 @@ struct pair {
 int net_listen(const char *address, uint16_t port, bool reuseport);
 #define NET_BACKLOG 7 /* of them all */
 
-/* A blocking connect(2); from_port 0: any. */
-int net_connect(const char *address, uint16_t port, uint16_t from_port);
+/* A blocking connect(2): from any port, or from this one. */
+int net_connect(const char *address, uint16_t port);
+int net_connect_from(const char *from, uint16_t from_port, const char *address, uint16_t port);
 int net_accept(int listener);
 /* Connects to the listener and accepts. */
 struct pair net_pair(int listener, const char *address);

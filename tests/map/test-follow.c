@@ -118,7 +118,7 @@ static int accept_under_a_name(void) {
 
 static void test_an_accepted_connection_names_who_accepted(void **state) {
     inherited_listener = net_listen("127.0.0.1", 0, false);
-    int client = net_connect("127.0.0.1", net_port(inherited_listener), 0);
+    int client = net_connect("127.0.0.1", net_port(inherited_listener));
     assert_int_equal(net_as_nobody(accept_under_a_name), 0);
     struct events events = read_all();
     assert_true(events.count >= 2); /* the process has ended: its socket may be closed already */
@@ -134,7 +134,7 @@ static void test_an_accepted_connection_names_who_accepted(void **state) {
 }
 
 static void test_what_has_not_been_accepted_is_established_only(void **state) {
-    int listener = net_listen("127.0.0.1", 0, false), client = net_connect("127.0.0.1", net_port(listener), 0);
+    int listener = net_listen("127.0.0.1", 0, false), client = net_connect("127.0.0.1", net_port(listener));
     struct events events = read_all();
 
     assert_int_equal(events.count, 1);
@@ -211,7 +211,7 @@ static void test_members_of_a_reuseport_group_are_told_apart(void **state) {
     group[1] = net_listen("127.0.0.1", net_port(group[0]), true);
     while (!used[0] || !used[1]) {
         struct pollfd waiting[] = {{.fd = group[0], .events = POLLIN}, {.fd = group[1], .events = POLLIN}};
-        int client = net_connect("127.0.0.1", net_port(group[0]), 0);
+        int client = net_connect("127.0.0.1", net_port(group[0]));
         assert_int_equal(poll(waiting, 2, -1), 1);
         size_t which = waiting[0].revents ? 0 : 1;
         int accepted = net_accept(group[which]);
@@ -240,15 +240,12 @@ static void test_a_listener_and_its_successor_are_told_apart(void **state) {
     close(second);
 }
 
-static void test_a_client_bound_to_the_port_is_linked_to_nobody(void **state) {
+static void test_a_client_bound_to_the_port_is_linked_to_whom_it_called(void **state) {
     int listener = net_listen("127.0.0.1", 0, false), other = net_listen("127.0.0.3", 0, false);
-    int client = net_connect("127.0.0.3", net_port(other), 0), accepted = net_accept(other);
-    struct events events = read_all();
+    int client = net_connect_from("127.0.0.2", net_port(listener), "127.0.0.3", net_port(other)), accepted = net_accept(other);
 
-    for (size_t i = 0; i < events.count; i++) {
-        assert_int_equal(events.list[i].cookie, net_cookie(accepted));
-        assert_int_equal(events.list[i].listener_cookie, net_cookie(other));
-    }
+    assert_int_equal(net_port(client), net_port(listener));
+    assert_linked(other, accepted);
     net_pair_close((struct pair){client, accepted});
     close(other);
     close(listener);
@@ -258,7 +255,7 @@ static void test_a_request_that_waited_for_octets_is_told_when_they_come(void **
     int listener = net_listen("127.0.0.1", 0, false), seconds = 30;
 
     assert_int_equal(setsockopt(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds)), 0);
-    int client = net_connect("127.0.0.1", net_port(listener), 0);
+    int client = net_connect("127.0.0.1", net_port(listener));
     assert_int_equal(read_all().count, 0);
     assert_int_equal(write(client, "x", 1), 1);
     int accepted = net_accept(listener);
@@ -297,7 +294,7 @@ static void test_a_connection_that_moves_to_another_listener_is_linked_to_that_o
     int first = net_listen("127.0.0.1", 0, true);
     uint64_t abandoned = net_cookie(first);
     net_set("tcp_migrate_req", 1);
-    int client = net_connect("127.0.0.1", net_port(first), 0), second = net_listen("127.0.0.1", net_port(first), true);
+    int client = net_connect("127.0.0.1", net_port(first)), second = net_listen("127.0.0.1", net_port(first), true);
 
     close(first);
     int accepted = net_accept(second);
@@ -489,7 +486,7 @@ int main(void) {
         cmocka_unit_test_setup(test_a_wildcard_and_an_address_of_one_port_are_told_apart, begin_anew),
         cmocka_unit_test_setup(test_members_of_a_reuseport_group_are_told_apart, begin_anew),
         cmocka_unit_test_setup(test_a_listener_and_its_successor_are_told_apart, begin_anew),
-        cmocka_unit_test_setup(test_a_client_bound_to_the_port_is_linked_to_nobody, begin_anew),
+        cmocka_unit_test_setup(test_a_client_bound_to_the_port_is_linked_to_whom_it_called, begin_anew),
         cmocka_unit_test_setup(test_a_request_that_waited_for_octets_is_told_when_they_come, begin_anew),
         cmocka_unit_test_setup(test_a_connection_made_by_a_syn_cookie_is_told_once, begin_anew),
         cmocka_unit_test_setup(test_a_connection_made_by_fast_open_is_told_once, begin_anew),

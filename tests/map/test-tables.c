@@ -126,7 +126,7 @@ static void test_a_listener_has_its_limit_and_how_many_wait(void **state) {
     assert_int_equal(row.backlog, 0);
     assert_int_equal(row.backlog_limit, NET_BACKLOG);
     for (size_t i = 0; i < 3; i++)
-        clients[i] = net_connect("::1", net_port(listener), 0);
+        clients[i] = net_connect("::1", net_port(listener));
     assert_int_equal(row_of(listener).backlog, 3);
     for (size_t i = 0; i < 3; i++)
         net_reset(clients[i]);
@@ -202,7 +202,7 @@ static void test_listeners_on_two_addresses_share_the_bucket_of_their_port(void 
 
 static void test_a_group_of_one_port_cannot_be_told_apart_by_buckets(void **state) {
     int first = net_listen("127.0.0.1", 0, true), second = net_listen("127.0.0.1", net_port(first), true);
-    int client = net_connect("127.0.0.1", net_port(first), 0);
+    int client = net_connect("127.0.0.1", net_port(first));
     struct pollfd waiting[] = {{.fd = first, .events = POLLIN}, {.fd = second, .events = POLLIN}};
 
     assert_int_equal(poll(waiting, 2, -1), 1);
@@ -254,13 +254,7 @@ static void test_whoever_comes_into_a_bucket_is_put_in_front(void **state) {
 static void test_a_client_bound_to_the_port_shares_it_and_has_no_limit(void **state) {
     int listener = net_listen("127.0.0.1", 0, false), other = net_listen("127.0.0.3", 0, false);
     struct pair pair = net_pair(listener, "127.0.0.1");
-    int bound = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), yes = 1;
-    struct sockaddr_in from = {.sin_family = AF_INET, .sin_port = htons(net_port(listener)), .sin_addr.s_addr = htonl(0x7f000002)};
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(net_port(other)), .sin_addr.s_addr = htonl(0x7f000003)};
-
-    assert_int_equal(setsockopt(bound, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)), 0);
-    assert_int_equal(bind(bound, (struct sockaddr *)&from, sizeof(from)), 0);
-    assert_int_equal(connect(bound, (struct sockaddr *)&to, sizeof(to)), 0);
+    int bound = net_connect_from("127.0.0.2", net_port(listener), "127.0.0.3", net_port(other));
     struct map_kernel_row parent = row_of(listener), child = row_of(pair.accepted), client = row_of(bound);
     assert_shared(parent.bind_bucket, client.bind_bucket);
     assert_shared(parent.bind_bucket, child.bind_bucket);
@@ -285,7 +279,7 @@ static void test_a_listener_without_a_queue_leaves_its_children_without_a_limit(
 }
 
 static void test_who_waits_in_the_accept_queue_is_a_child_already(void **state) {
-    int listener = net_listen("127.0.0.1", 0, false), client = net_connect("127.0.0.1", net_port(listener), 0);
+    int listener = net_listen("127.0.0.1", 0, false), client = net_connect("127.0.0.1", net_port(listener));
     struct search search = {.port = net_port(listener), .state = TCP_ESTABLISHED};
 
     assert_int_equal(search_for(&search), 1);
@@ -303,7 +297,7 @@ static void test_a_request_socket_names_its_listener_of_several(void **state) {
 
     for (int i = 0; i < 2; i++)
         assert_int_equal(setsockopt(i ? second : first, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds)), 0);
-    int client = net_connect("127.0.0.1", net_port(first), 0);
+    int client = net_connect("127.0.0.1", net_port(first));
     struct search search = {.port = net_port(first), .state = MAP_KERNEL_NEW_SYN_RECV};
     assert_int_equal(search_for(&search), 1);
     struct map_kernel_row request = search.row, a = row_of(first), b = row_of(second);
@@ -338,6 +332,7 @@ static void test_who_is_in_time_wait_keeps_cookie_and_bucket(void **state) {
     while (search_for(&search) == 0)
         assert_int_equal(sched_yield(), 0);
     assert_shared(search.row.bind_bucket, row_of(listener).bind_bucket);
+    assert_true(search.row.bind2_bucket == row_of(listener).bind2_bucket);
     assert_int_equal(search.row.remote_port, port);
     assert_int_equal(search.row.backlog_limit, 0);
     assert_address(search.row.local, "127.0.0.1");

@@ -89,7 +89,7 @@ static void assert_ambiguous(const json_t *map, int child, int first, int second
 
 /* Accepts from whichever of both the kernel has chosen. */
 static struct pair pair_of_group(int first, int second, const char *address, int *ret_listener) {
-    int client = net_connect(address, net_port(first), 0);
+    int client = net_connect(address, net_port(first));
     struct pollfd waiting[] = {{.fd = first, .events = POLLIN}, {.fd = second, .events = POLLIN}};
 
     assert_int_equal(poll(waiting, 2, -1), 1);
@@ -212,7 +212,7 @@ static void test_a_request_socket_names_its_listener(void **state) {
 
     /* It stays one until octets come. */
     assert_int_equal(setsockopt(listener, IPPROTO_TCP, 9 /* TCP_DEFER_ACCEPT */, &seconds, sizeof(seconds)), 0);
-    int client = net_connect("127.0.0.1", net_port(listener), 0);
+    int client = net_connect("127.0.0.1", net_port(listener));
     json_t *map = kernel_map(net_port(listener));
     json_array_foreach(json_object_get(map, "sockets"), i, socket_) {
         if (strcmp(json_string_value(json_object_get(socket_, "state")), "syn-recv") != 0)
@@ -230,7 +230,7 @@ static void test_a_request_socket_names_its_listener(void **state) {
 
 static void test_what_waits_to_be_accepted_is_shown_below_its_listener(void **state) {
     int listener = net_listen("127.0.0.1", 0, false);
-    int client = net_connect("127.0.0.1", net_port(listener), 0);
+    int client = net_connect("127.0.0.1", net_port(listener));
     char *text = run("map --kernel --listener 127.0.0.1:", net_port(listener));
 
     assert_non_null(strstr(text, "accept queue 1 of 7"));

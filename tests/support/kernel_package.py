@@ -1,11 +1,27 @@
 """kernel_package.py: Debian's kernel for clouds, with its modules, out of its package: apt knows which that is; it is downloaded when it is
 not there yet. Without it a test fails: it is no reason to skip."""
+import contextlib
+import fcntl
+import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
 META_PACKAGE = 'linux-image-cloud-amd64'
 DOWNLOAD_SECONDS = 300
+
+
+@contextlib.contextmanager
+def alone(folder):
+    """Tests run side by side, and what one of them is about to download or unpack, another must not find half done."""
+    folder.mkdir(exist_ok=True)
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def ask(folder, *words):
@@ -24,9 +40,7 @@ def find(folder):
     return path
 
 
-def package(folder):
-    folder = Path(folder).resolve()
-    folder.mkdir(exist_ok=True)
+def find_or_ask(folder):
     try:
         return find(folder)
     except (subprocess.CalledProcessError, AttributeError):  # apt knows of no package, or of one that is not there any more
@@ -34,11 +48,22 @@ def package(folder):
         return find(folder)
 
 
+def package(folder):
+    folder = Path(folder).resolve()
+    with alone(folder):
+        return find_or_ask(folder)
+
+
 def unpack(folder, modules):
     """The kernel's image, and the files of `modules` (names), in their order."""
-    deb = package(folder)
-    tree = deb.with_suffix('')
-    if not (tree / 'boot').exists():
-        ask(folder, 'dpkg-deb', '-x', str(deb), str(tree))
+    folder = Path(folder).resolve()
+    with alone(folder):
+        deb = find_or_ask(folder)
+        tree = deb.with_suffix('')
+        if not tree.exists():
+            half = Path(f'{tree}.half')
+            shutil.rmtree(half, ignore_errors=True)
+            ask(folder, 'dpkg-deb', '-x', str(deb), str(half))
+            half.rename(tree)
     files = {path.stem: path for path in tree.glob('lib/modules/*/kernel/**/*.ko')}
     return next(tree.glob('boot/vmlinuz-*')), [files[name] for name in modules]
