@@ -396,7 +396,7 @@ def packet(zoo):
     """One on every interface, one on one; of a protocol that nothing else sends, and with a frame that waits."""
     everywhere = zoo.server.open(socket.AF_PACKET, DGRAM, socket.htons(ETH_P_EXPERIMENT))
     one = zoo.server.open(socket.AF_PACKET, RAW).bind(('lo', ETH_P_EXPERIMENT))
-    one.ask('send', 60)
+    everywhere.ask('send_to', 46, ('lo', ETH_P_EXPERIMENT))
     return [everywhere, one]
 
 

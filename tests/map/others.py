@@ -75,17 +75,24 @@ def map_row(row):
     made = Row(kind=kind, family=row['family'], type=row['type'], state=row['state'], receive=row['receive_queue'], send=row['send_queue'],
                inode=row['inode'], users=sorted((holder['comm'], holder['pid'], holder['fd']) for holder in row['holders']))
     made.update({name: row[name] for name in ('uid', 'cookie') if row[name] is not None and (name, row[name]) != ('cookie', 0)})
+    if row['backlog'] is not None:
+        made['backlog'] = row['backlog']['length'], row['backlog']['limit']
     if kind == 'unix':
         # Of a client that waits to be accepted ss knows no peer.
         made.update(local=map_name(row['local']), peer=row['peer']['inode'] if row['peer'] and not row['waiting'] else 0)
     elif kind == 'netlink':
-        made.update(protocol=row['protocol'], portid=row['local']['portid'])
+        made.update(protocol=row['protocol'], portid=row['local']['portid'], groups=mask([group['number'] for group in row['groups']]))
     elif kind == 'packet':
         made.update(protocol=int(row['protocol'], 16), interface=row['local']['interface'])
     elif row['family'] in ('inet', 'inet6'):
-        made.update(local=map_end(row['local']), remote=map_end(row['remote']))
+        made.update(local=map_end(row['local']), remote=map_end(row['remote']), cgroup=row['cgroup'])
         without_ports(made)
     return made
+
+
+def mask(groups):
+    """The first 32 netlink groups, a bit each, as others print them."""
+    return sum(1 << (number - 1) for number in groups if number <= 32)
 
 
 def is_bound_only(row):
@@ -115,7 +122,7 @@ def ss_unix(row, words):
 
 def ss_netlink(row, words):
     protocol, portid = words[4].split(':')
-    row.update(kind='netlink', family='netlink', protocol=NETLINK[int(protocol)], portid=int(portid))
+    row.update(kind='netlink', family='netlink', protocol=NETLINK[int(protocol)], portid=int(portid), groups=int(words[-1].partition('groups=')[2], 16))
 
 
 def ss_packet(row, words):
@@ -148,6 +155,11 @@ def ss_row(line):
         if 'inode' in row and kind != 'raw':
             found = re.search(r'\buid:(\d+)', rest)
             row['uid'] = int(found.group(1)) if found else 0
+        found = re.search(r'\bcgroup:(\S+)', rest)
+        if found:
+            row['cgroup'] = found.group(1)
+    if row['state'] == 'listen':
+        row['backlog'] = row['receive'], row['send']
     return row
 
 
@@ -210,7 +222,8 @@ def proc_unix(namespace):
 def proc_netlink(namespace):
     for line in proc_lines(namespace, 'netlink'):
         words = line.split()
-        yield Row(kind='netlink', family='netlink', protocol=NETLINK[int(words[1])], portid=int(words[2]), receive=int(words[4]), inode=int(words[9]))
+        yield Row(kind='netlink', family='netlink', protocol=NETLINK[int(words[1])], portid=int(words[2]), groups=int(words[3], 16),
+                  receive=int(words[4]), send=int(words[5]), inode=int(words[9]))
 
 
 def proc_packet(namespace):

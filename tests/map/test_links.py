@@ -271,6 +271,37 @@ def test_sockets_in_a_message_that_nobody_has_received(test):
     check(test, animals.in_flight)
 
 
+def test_netlink_groups_and_the_families_that_have_them(test):
+    built = Zoo(test)
+    route, generic, unbound = animals.netlink(built)
+    map = look()
+    map.check(route, generic)
+    assert [(group['number'], group['family']) for group in map.row(route)['groups']] == [(1, None), (5, None)], map.row(route)
+    assert map.row(generic)['groups'] == [{'number': 16, 'family': 'nlctrl', 'name': 'notify'}], map.row(generic)
+    assert (map.row(route)['protocol'], map.row(generic)['protocol']) == ('route', 'generic')
+    row, = [row for row in map.sockets if row['inode'] == unbound.inode]
+    assert row['holders'] and row['family'] in ('netlink', 'unknown'), row
+
+
+def test_packet_sockets_and_their_interfaces(test):
+    built = Zoo(test)
+    everywhere, one = animals.packet(built)
+    map = look()
+    map.check(everywhere, one)
+    assert [(map.row(member)['local']['interface'], map.row(member)['type'], map.row(member)['protocol']) for member in (everywhere, one)] == \
+        [(None, 'dgram', '0x88b5'), ('lo', 'raw', '0x88b5')]
+    assert all(map.row(member)['receive_queue'] > 0 for member in (everywhere, one)), 'a frame waits at each'
+
+
+def test_raw_and_ping_sockets(test):
+    built = Zoo(test)
+    members = animals.raw(built) + animals.ping(built)
+    map = look()
+    map.check(*members)
+    assert [(map.row(member)['type'], map.row(member)['protocol']) for member in members] == [
+        ('raw', 'icmp'), ('raw', 'icmp6'), ('raw', 'icmp'), ('dgram', 'icmp'), ('dgram', 'icmp6')]
+
+
 def test_multipath_tcp(test):
     """The accepted socket is a clone of the listener, with its cookie: inodes tell them apart. A subflow has the inode of its connection."""
     built = Zoo(test)
