@@ -3,8 +3,8 @@
  * looking beyond them, and what they say is joined and shown; every link of the map leads to a socket of it.
  *
  * The input is a row of answers, each behind an octet that says whose it is: bits 0 to 5 the row of map_dumps, or one of the others below;
- * bit 7: facts are wanted; bit 6: what follows, up to a NUL, is a line of /proc/net. An answer is as long as its header says, at most what is
- * left.
+ * bit 7: facts are wanted; bit 6: what follows, up to a NUL, is a line of /proc/net. An answer is as long as its header says, at most what
+ * is left.
  */
 #include <errno.h>
 #include <stdio.h>
