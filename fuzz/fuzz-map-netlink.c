@@ -118,7 +118,8 @@ static size_t take_piece(struct reading *reading, uint8_t whose, const uint8_t *
         return size;
     memcpy(&header, data, sizeof(header));
     size_t length = header.nlmsg_len < sizeof(header) ? sizeof(header) : header.nlmsg_len < size ? header.nlmsg_len : size;
-    struct nlmsghdr *answer = malloc(length);
+    /* Messages are padded (NLMSG_ALIGN), and libmnl reckons with it. */
+    struct nlmsghdr *answer = calloc(1, MNL_ALIGN(length));
     memcpy(answer, data, length);
     answer->nlmsg_len = (uint32_t)length;
     take_answer(reading, whose, answer);
