@@ -19,7 +19,8 @@ from harness import NOBODY, PYTHON, Program, as_uid  # noqa: E402, F401
 
 # Its text, not its path: another uid need not be able to read where the tests lie.
 KEEPER = (Path(__file__).resolve().parent / 'keeper.py').read_text()
-IPPROTO_MPTCP = 262
+IPPROTO_TCP, IPPROTO_MPTCP = socket.IPPROTO_TCP, 262
+TCP_FASTOPEN = 23
 SOL_NETLINK, NETLINK_ADD_MEMBERSHIP = 270, 1
 STREAM, DGRAM, SEQPACKET, RAW = socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_SEQPACKET, socket.SOCK_RAW
 INET, INET6, UNIX = socket.AF_INET, socket.AF_INET6, socket.AF_UNIX
