@@ -116,7 +116,7 @@ static void read_side(const struct nlattr *attribute, struct map_socket *socket)
     if (info.tcpi_options & TCPI_OPT_SYN_DATA || info.tcpi_fastopen_client_fail)
         return;
     uint64_t more = info.tcpi_bytes_acked + info.tcpi_bytes_retrans - info.tcpi_bytes_sent;
-    switch (socket->state) {
+    switch (info.tcpi_state) { /* of the same moment as the counters, nearly */
     case MAP_FIN_WAIT_2:
         more--; /* the FIN is acknowledged, too */
         /* fall through */
