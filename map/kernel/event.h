@@ -10,7 +10,7 @@
 enum map_follow_kind {
     MAP_FOLLOW_ESTABLISHED = 1, /* the kernel has put the connection on the listener's accept queue; TCP only */
     MAP_FOLLOW_ACCEPTED = 2,    /* accept(2) has taken it */
-    MAP_FOLLOW_CLOSED = 3,      /* TCP only, listeners too: no process has it any more. A TIME_WAIT that follows has the same cookie. */
+    MAP_FOLLOW_CLOSED = 3,      /* it is over: see map/kernel/follow.h */
 };
 
 struct map_follow_event {

@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "map/kernel/load.h"
 
-#define PROGRAMS_MAX 5 /* of program/follow.bpf.c on one kernel */
+#define PROGRAMS_MAX 6 /* of program/follow.bpf.c on one kernel */
 
 struct map_follow {
     struct bpf_object *object;

@@ -2,14 +2,18 @@
  * map/kernel/follow.h: which listener a connection came from, seen when it happens.
  *
  * After accept(2) nothing in the kernel points from a connection to its listener any more. So this looks on while the kernel joins them:
- * when a connection is put on an accept queue (also by way of SYN cookies and TCP Fast Open), when accept(2) takes it, and when a TCP
- * socket is closed. These links are exact, in all network namespaces, whatever shares the port.
+ * when a connection is put on an accept queue (also by way of SYN cookies and TCP Fast Open), when accept(2) takes it, and when it is
+ * over. These links are exact, in all network namespaces, whatever shares the port.
  *
  * What a connection is known by is its socket cookie: the number that SO_COOKIE, sock_diag(7) and map/kernel/tables.h give as well, never
  * reused. Being followed gives each connection that is put on an accept queue its cookie.
  *
  * A connection may move to another listener of a SO_REUSEPORT group when its own one is closed (net.ipv4.tcp_migrate_req): then `accepted`
  * names another listener than `established`, and is right.
+ *
+ * `closed` is told of every socket that has a cookie, listeners and clients too: links can be forgotten then. Of TCP it is the state's
+ * change to CLOSE, so a process may still have the descriptor of a connection that was reset; and a TIME_WAIT that stays of a connection
+ * has the same cookie. Of AF_UNIX it is that no process has the socket any more.
  *
  * A subflow of MPTCP is followed as the TCP socket that it is.
  *

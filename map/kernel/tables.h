@@ -9,8 +9,8 @@
  *     L3 domain, local port), and two listeners on different addresses of the port, a SO_REUSEPORT group, a re-opened listener, TIME_WAIT
  *     sockets and a client bound to the port stand in it too.
  *   - bind2_bucket adds the address. A listener on one address shares it with the sockets accepted from it, a wildcard's have another one.
- *   - backlog_limit tells who connected: 0 for the side that called connect(2), the listener's for an accepted socket. (listen(2) with a
- *     backlog of 0 is the exception: then both have 0.)
+ *   - backlog_limit tells who connected: 0 for the side that called connect(2), the listener's for an accepted socket. Two exceptions: a
+ *     listener with a backlog of 0, whose children have 0 too, and a client that has listened itself before, which keeps its limit.
  *
  * Needs CAP_BPF and CAP_PERFMON (or CAP_SYS_ADMIN) in the first user namespace, and a kernel that tells its types (CONFIG_DEBUG_INFO_BTF).
  * That the kernel is locked down (kernel_lockdown(7)) is no obstacle.

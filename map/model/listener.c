@@ -15,6 +15,7 @@
 #define WHY_SEEN "seen when it was accepted"
 #define WHY_REQUEST "the request socket names it"
 #define WHY_BUCKET "one bind bucket, accepted by somebody: perhaps by a listener before this one"
+#define WHY_BUCKET_WAITING "one bind bucket, and it waits in the accept queue of who listens now"
 #define WHY_BUCKET_OLDER "one bind bucket, accepted by somebody, and the listener was there first"
 #define WHY_YOUNGER "whoever accepted it is closed: what listens there now came later"
 #define WHY_ADDRESS "by port and address; a client bound to the port looks the same"
@@ -115,6 +116,13 @@ static int is_either_end(struct map *map, const struct map_socket *child, bool *
     return r;
 }
 
+/* A listener that is closed takes its accept queue with it: what waits is of one that is there. */
+static const char *why_bucket(const struct map_socket *listener, const struct map_socket *child) {
+    if (child->flags & MAP_IS_WAITING)
+        return WHY_BUCKET_WAITING;
+    return is_older(listener, child) ? WHY_BUCKET_OLDER : WHY_BUCKET;
+}
+
 static int link_address(struct map *map, struct map_socket *child) {
     struct map_choice choice = {0};
     bool accepted = was_accepted(child), either = false;
@@ -132,7 +140,7 @@ static int link_address(struct map *map, struct map_socket *child) {
     if (r == 0 && child->listener.known == MAP_MATCHED) {
         if (accepted && child->bind_bucket != 0) {
             child->listener.known = MAP_BUCKET;
-            child->listener.why = is_older(&map->sockets[child->listener.socket], child) ? WHY_BUCKET_OLDER : WHY_BUCKET;
+            child->listener.why = why_bucket(&map->sockets[child->listener.socket], child);
         }
         if (either) {
             child->listener.known = MAP_AMBIGUOUS;
@@ -213,13 +221,13 @@ int map_join_listeners(struct map *map) {
 
     for (size_t i = 0; r == 0 && i < map->socket_count; i++) {
         struct map_socket *socket = &map->sockets[i];
+        /* Connected, and no descriptor: nobody has accepted it. One that was closed is in another state. */
+        if (socket->kind == MAP_TCP && socket->inode == 0 && (socket->state == MAP_ESTABLISHED || socket->state == MAP_CLOSE_WAIT))
+            socket->flags |= MAP_IS_WAITING;
         if (may_be_child(socket))
             r = link_address(map, socket);
         else if (socket->kind == MAP_UNIX && socket->state == MAP_ESTABLISHED && socket->local.name && !(socket->flags & MAP_IS_WAITING))
             r = link_unix(map, socket);
-        /* Connected, and no descriptor: nobody has accepted it. One that was closed is in another state. */
-        if (socket->kind == MAP_TCP && socket->inode == 0 && (socket->state == MAP_ESTABLISHED || socket->state == MAP_CLOSE_WAIT))
-            socket->flags |= MAP_IS_WAITING;
     }
     for (size_t i = 0; i < map->kernel_fact_count; i++)
         if (map->kernel_facts[i].listener_cookie != 0)

@@ -278,6 +278,19 @@ static void test_a_listener_without_a_queue_leaves_its_children_without_a_limit(
     close(listener);
 }
 
+static void test_a_client_that_has_listened_before_keeps_its_limit(void **state) {
+    int listener = net_listen("127.0.0.1", 0, false), client = net_listen("127.0.0.1", 0, false);
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(net_port(listener)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+
+    assert_int_equal(shutdown(client, SHUT_RDWR), 0);
+    assert_int_equal(connect(client, (struct sockaddr *)&to, sizeof(to)), 0);
+    struct map_kernel_row row = row_of(client);
+    assert_int_equal(row.state, TCP_ESTABLISHED);
+    assert_int_equal(row.backlog_limit, NET_BACKLOG);
+    net_pair_close((struct pair){client, net_accept(listener)});
+    close(listener);
+}
+
 static void test_who_waits_in_the_accept_queue_is_a_child_already(void **state) {
     int listener = net_listen("127.0.0.1", 0, false), client = net_connect("127.0.0.1", net_port(listener));
     struct search search = {.port = net_port(listener), .state = TCP_ESTABLISHED};
@@ -379,6 +392,8 @@ static void test_the_reader_ends_it(void **state) {
 static int count_row(const struct map_kernel_row *row, void *userdata) {
     uint8_t *seen = userdata;
 
+    assert_true(row->state != TCP_LISTEN || seen[0] == 0); /* listeners come first */
+    seen[0] |= row->state != TCP_LISTEN;
     if (row->state == TCP_ESTABLISHED)
         seen[row->local_port]++;
     return 0;
@@ -447,6 +462,7 @@ int main(void) {
         cmocka_unit_test(test_whoever_comes_into_a_bucket_is_put_in_front),
         cmocka_unit_test(test_a_client_bound_to_the_port_shares_it_and_has_no_limit),
         cmocka_unit_test(test_a_listener_without_a_queue_leaves_its_children_without_a_limit),
+        cmocka_unit_test(test_a_client_that_has_listened_before_keeps_its_limit),
         cmocka_unit_test(test_who_waits_in_the_accept_queue_is_a_child_already),
         cmocka_unit_test(test_a_request_socket_names_its_listener_of_several),
         cmocka_unit_test(test_who_is_in_time_wait_keeps_cookie_and_bucket),

@@ -1,6 +1,6 @@
 /*
- * map/kernel/program/follow.bpf.c: runs in the kernel, at the places where a listener and a connection are joined, and where a TCP socket
- * is closed.
+ * map/kernel/program/follow.bpf.c: runs in the kernel, at the places where a listener and a connection are joined, and where a socket is
+ * closed.
  *
  * All connections of TCP get on an accept queue by inet_csk_reqsk_queue_add(). The compiler may have put a copy of it into
  * inet_csk_complete_hashdance(), the way of ordinary handshakes, which lies in the same source file; SYN cookies and TCP Fast Open call it
@@ -155,19 +155,31 @@ int BPF_PROG(map_follow_unix_accepted, struct socket *listening, struct socket *
 }
 
 /* A socket without a cookie is one that nobody can have heard of. */
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(map_follow_closed, const struct sock *socket, int old_state, int new_state) {
-    uint64_t cookie;
+static __always_inline void tell_closed(const struct sock *socket, uint64_t inode) {
+    uint64_t cookie = socket->__sk_common.skc_cookie.counter;
 
-    if (new_state != TCP_CLOSE || socket->sk_protocol != IPPROTO_TCP)
-        return 0;
-    cookie = socket->__sk_common.skc_cookie.counter;
     if (cookie == 0)
-        return 0;
+        return;
     struct map_follow_event *event = begin(MAP_FOLLOW_CLOSED, socket);
     if (!event)
-        return 0;
+        return;
     event->cookie = cookie;
+    event->inode = inode;
     bpf_ringbuf_submit(event, 0);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(map_follow_closed, const struct sock *socket, int old_state, int new_state) {
+    if (new_state == TCP_CLOSE && socket->sk_protocol == IPPROTO_TCP)
+        tell_closed(socket, 0);
+    return 0;
+}
+
+SEC("fentry/unix_release")
+int BPF_PROG(map_follow_unix_closed, struct socket *closing) {
+    struct sock *socket = closing->sk;
+
+    if (socket)
+        tell_closed(socket, closing->file->f_inode->i_ino);
     return 0;
 }
