@@ -24,6 +24,18 @@ def test_a_namespace_is_told_by_its_name(test):
     assert netns['name'] == namespace.name and netns['own'] is False, netns
 
 
+def test_a_name_with_blanks_in_it(test):
+    """In the list of mounts they are escaped."""
+    namespace = Namespace(test, named=True, suffix=' of two words')
+    keeper = Keeper(test, Namespace(test))
+    member = zoo.Member(keeper, keeper.ask('open_in', namespace.path, INET, STREAM)).bind(('127.0.0.1', 0)).listen()
+    namespace.leave()  # only the mount leads to it
+    map = look()
+    map.check(member)
+    netns = netns_of(map, namespace.inode)
+    assert netns['name'] == namespace.name and netns['read'] is True, netns
+
+
 def test_the_own_namespace_is_marked(test):
     map = look()
     assert netns_of(map, os.stat('/proc/self/ns/net').st_ino)['own'] is True and sum(netns['own'] for netns in map.text['netns']) == 1

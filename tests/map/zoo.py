@@ -41,9 +41,9 @@ class Namespace:
     """A network namespace with a loopback interface that is up. It is there as long as a process that ends with this one, however this one
     ends; only one that is asked to has a name."""
 
-    def __init__(self, test, named=False):
+    def __init__(self, test, named=False, suffix=''):
         harness.need_root()
-        self.label = f'kith-{os.getpid()}-{next(names)}'
+        self.label = f'kith-{os.getpid()}-{next(names)}{suffix}'
         self.process = subprocess.Popen(['unshare', '--net', '--', 'cat'], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         test.callback(self.remove)
         self.process.stdin.write(b'\n')
@@ -62,12 +62,17 @@ class Namespace:
     def run(self, *words):
         return command(*self.words, *words)
 
+    def leave(self):
+        """Ends its process; its name, or sockets, keep it."""
+        self.process.communicate()
+
     def remove(self):
         """Takes away its name and its process; sockets that are left keep it."""
         if self.name:
             command('ip', 'netns', 'del', self.name)
             self.name = None
-        self.process.communicate()
+        if self.process.poll() is None:
+            self.leave()
 
 
 class Unit:
