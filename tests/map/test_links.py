@@ -303,6 +303,19 @@ def test_a_pair_of_which_one_end_is_closed_has_no_peer(test):
     look().check(other, sender)
 
 
+def test_a_process_may_call_itself_anything(test):
+    """Nothing that it is called is taken for something else, or reaches the terminal: of what is no text the octets are told."""
+    built = Zoo(test)
+    for octets, name in ((b'a") (b', 'a") (b'), (b'x\ny', 'x\\ny'), (b'\x1b[2J', '\\x1b[2J'), (b'fd=3', 'fd=3'), (b'\xff\x80', '\\xff\\x80')):
+        built.server.ask('call_oneself', octets.hex())
+        pair = built.server.pair(STREAM)
+        map = look()
+        map.check(*pair)
+        assert map.row(pair[0])['holders'][0]['comm'] == name, map.row(pair[0])
+        table = test.run('map', '--pid', built.server.pid)
+        assert name in table.text and '\x1b' not in table.text, table.text
+
+
 def test_every_holder_of_a_shared_descriptor(test):
     check(test, animals.inherited)
 
