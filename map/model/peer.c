@@ -53,6 +53,13 @@ static bool takes(const struct map_socket *server, const struct map_address *to,
     return !(server->flags & MAP_IS_IPV6_ONLY);
 }
 
+/* Within a namespace everything goes over its loopback interface, but is taken for what came in on the one that has the address
+ * (ip_route_output_key_hash_rcu(), "make sure orig_oif points to fib result device"). */
+static bool is_on_its_way(const struct map *map, const struct map_socket *server, const struct map_socket *socket) {
+    return server->netns != socket->netns || server->local.interface == 0 ||
+           map_is_local_at(map, server->netns, server->local.interface, &socket->remote);
+}
+
 static int choose_servers_in(struct map *map, const struct map_socket *socket, uint32_t netns, struct map_choice *choice) {
     size_t count;
     const struct map_index_entry *entry = map_index_find(&map->index->by_port, map_port_key(socket->kind, socket->remote.port), &count);
@@ -61,7 +68,7 @@ static int choose_servers_in(struct map *map, const struct map_socket *socket, u
     for (int exact = 1; exact >= 0 && choice->count == 0; exact--)
         for (size_t i = 0; r == 0 && i < count; i++) {
             const struct map_socket *server = &map->sockets[entry[i].value];
-            if (server->netns == netns && takes(server, &socket->remote, exact))
+            if (server->netns == netns && takes(server, &socket->remote, exact) && is_on_its_way(map, server, socket))
                 r = map_choice_add(choice, entry[i].value);
         }
     return r;

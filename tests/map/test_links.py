@@ -4,7 +4,7 @@ import zoo
 import harness
 import animals
 from animals import Zoo, connection, join, listener_at
-from zoo import DGRAM, INET, REUSEPORT, SEQPACKET, STREAM, UNIX, Ambiguous, Keeper, Namespace, look
+from zoo import DGRAM, INET, INET6, REUSEPORT, SEQPACKET, STREAM, UNIX, Ambiguous, Keeper, Namespace, look
 
 
 def check(test, *groups):
@@ -166,6 +166,14 @@ def test_a_reopened_listener_is_never_more_than_matched(test):
     map.check(client, second)
 
 
+def test_a_socket_that_is_connected_to_itself(test):
+    built = Zoo(test)
+    lonely = built.client.open(INET, STREAM).bind(('127.0.0.1', 0))
+    lonely.connect(lonely.address)
+    lonely.peer = lonely
+    look().check(lonely)
+
+
 def test_closing_sockets_keep_their_peers(test):
     _, map, members = check(test, animals.tcp_half_closed, animals.tcp_full, animals.tcp_last_ack)
     states = [map.row(member)['state'] for member in members]
@@ -220,6 +228,34 @@ def test_udp_pairs(test):
 
 def test_clients_of_a_udp_server_know_it_and_not_it_them(test):
     check(test, animals.udp_server, animals.udp_far, animals.udp_mapped, animals.udp_wildcard_beside_an_address)
+
+
+def test_a_udp_server_is_the_other_end_only_on_the_interface_with_the_address(test):
+    """What goes to an own address is taken for what came in on the interface that has it, though all of it goes over the loopback one."""
+    built = Zoo(test)
+    assert built.right
+    members, taken = [], []
+    for interface, address, takes in (('left0', '127.0.0.1', False), ('left0', '10.99.0.1', True), ('left0', 'fd99::1', True), ('left0', '::1', False),
+                                      ('lo', '127.0.0.1', True), ('lo', '10.99.0.1', False), ('lo', 'fd99::1', False), ('lo', '::1', True)):
+        family = INET6 if ':' in address else INET
+        server = built.server.open(family, DGRAM, 0, [(zoo.SOL_SOCKET, zoo.SO_BINDTODEVICE, interface)]).bind(('', 0))
+        client = built.client.open(family, DGRAM).connect((address, server.address[1]))
+        client.ask('send', 10)
+        client.peer = server if takes else None
+        members += [server, client]
+        taken.append(takes)
+    map = look()
+    assert [map.row(server)['receive_queue'] > 0 for server in members[::2]] == taken, 'the kernel delivers otherwise'
+    map.check(*members)
+
+
+def test_a_udp_server_that_is_connected_to_another_is_not_the_other_end(test):
+    built = Zoo(test)
+    server, other = (built.server.open(INET, DGRAM).bind(('127.0.0.1', 0)) for _ in range(2))
+    client = built.client.open(INET, DGRAM).connect(server.address)
+    server.connect(other.address)
+    server.peer = other
+    look().check(server, other, client)
 
 
 def test_a_group_of_udp_servers_is_ambiguous(test):
@@ -314,6 +350,15 @@ def test_a_process_may_call_itself_anything(test):
         assert map.row(pair[0])['holders'][0]['comm'] == name, map.row(pair[0])
         table = test.run('map', '--pid', built.server.pid)
         assert name in table.text and '\x1b' not in table.text, table.text
+
+
+def test_sockets_that_only_a_descriptor_tells_of(test):
+    built = Zoo(test)
+    members = animals.unlisted(built)
+    map = look()
+    for member in members:
+        row, = [row for row in map.sockets if row['inode'] == member.inode]
+        assert {(holder['pid'], holder['fd']) for holder in row['holders']} == member.holders and row['peer'] is None, row
 
 
 def test_every_holder_of_a_shared_descriptor(test):

@@ -21,6 +21,7 @@ from harness import NOBODY, PYTHON, Program, as_uid  # noqa: E402, F401
 KEEPER = (Path(__file__).resolve().parent / 'keeper.py').read_text()
 IPPROTO_TCP, IPPROTO_MPTCP = socket.IPPROTO_TCP, 262
 TCP_FASTOPEN = 23
+SOL_SOCKET, SO_BINDTODEVICE = socket.SOL_SOCKET, socket.SO_BINDTODEVICE
 SOL_NETLINK, NETLINK_ADD_MEMBERSHIP = 270, 1
 STREAM, DGRAM, SEQPACKET, RAW = socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_SEQPACKET, socket.SOCK_RAW
 INET, INET6, UNIX = socket.AF_INET, socket.AF_INET6, socket.AF_UNIX
