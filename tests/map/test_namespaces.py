@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 """kith map and network namespaces: with a name and without one, those of a process, and those that only a descriptor keeps."""
 import os
+from pathlib import Path
 
 import zoo
 import harness
 import animals
 from animals import connection, listener_at
-from zoo import INET, STREAM, Keeper, Namespace, look
+from zoo import INET, NOBODY, STREAM, Keeper, Namespace, look
 
 
 def netns_of(map, inode):
@@ -73,6 +74,22 @@ def row_of_holder(map, keeper, member):
     rows = [row for row in map.sockets if (keeper.pid, member.fd) in {(holder['pid'], holder['fd']) for holder in row['holders']}]
     assert len(rows) == 1, rows
     return rows[0]
+
+
+def test_a_container_of_another_user(test):
+    """User, process and network namespaces of its own: root there is nobody here, and its first process has another number here."""
+    harness.need_root()
+    keeper = Keeper(test, None, uid=NOBODY, inner=['unshare', '--user', '--map-root-user', '--net', '--pid', '--fork', '--kill-child', '--'])
+    pair = keeper.pair(STREAM)
+    server = keeper.open(INET, STREAM).bind(('0.0.0.0', 0)).listen()
+    inside, = (int(pid) for pid in Path(f'/proc/{keeper.pid}/task/{keeper.pid}/children').read_text().split())
+    for member in (*pair, server):
+        member.holders = {(inside, member.fd)}
+    map = look()
+    map.check(*pair, server)
+    row = map.row(server)
+    assert row['uid'] == NOBODY and row['holders'][0]['uid'] == NOBODY and row['netns'] == os.stat(f'/proc/{inside}/ns/net').st_ino, row
+    assert netns_of(map, row['netns'])['owner']['pid'] == inside, map.text['netns']
 
 
 def test_a_namespace_that_only_a_socket_keeps(test):

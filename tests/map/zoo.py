@@ -148,8 +148,9 @@ class Member:
 class Keeper(Program):
     """A process that keeps sockets: in a network namespace, under a uid."""
 
-    def __init__(self, test, namespace, uid=None, words=()):
-        super().__init__(test, [*(namespace.words if namespace else []), *words, *(as_uid(uid) if uid else []), PYTHON, '-c', KEEPER],
+    def __init__(self, test, namespace, uid=None, words=(), inner=()):
+        """`words` stand before what changes the uid, `inner` after it."""
+        super().__init__(test, [*(namespace.words if namespace else []), *words, *(as_uid(uid) if uid else []), *inner, PYTHON, '-c', KEEPER],
                          stdin=subprocess.PIPE)
         self.answers = 0
         self.read()
