@@ -39,6 +39,23 @@ static int choose_reverse(struct map *map, uint32_t number, struct map_choice *c
     return r;
 }
 
+/* Has another socket the very same ends, in another namespace? Then what fits may be the other one's peer. */
+static bool has_twin(const struct map *map, uint32_t number) {
+    const struct map_socket *socket = &map->sockets[number];
+    size_t count;
+    const struct map_index_entry *entry =
+        map_index_find(&map->index->by_tuple, map_hash_tuple(map, socket->kind, &socket->local, &socket->remote), &count);
+
+    for (size_t i = 0; i < count; i++) {
+        const struct map_socket *other = &map->sockets[entry[i].value];
+        if (other->netns != socket->netns && other->kind == socket->kind && other->local.port == socket->local.port &&
+            other->remote.port == socket->remote.port && map_address_same_host(&other->local, &socket->local) &&
+            map_address_same_host(&other->remote, &socket->remote))
+            return true;
+    }
+    return false;
+}
+
 /* A server of datagrams ---------------------------------------------------------------------------------------------- */
 
 static bool takes(const struct map_socket *server, const struct map_address *to, bool exact) {
@@ -93,16 +110,23 @@ static int join_addresses(struct map *map, uint32_t number) {
     struct map_socket *socket = &map->sockets[number];
     struct map_choice choice = {0};
     const char *why = "by addresses and ports";
+    bool unsure = false;
 
     int r = choose_reverse(map, number, &choice);
-    if (r == 0 && choice.count > 0 && map->sockets[choice.sockets[0]].netns != socket->netns)
+    if (r == 0 && choice.count > 0 && map->sockets[choice.sockets[0]].netns != socket->netns) {
         why = "by addresses and ports, in another network namespace";
+        unsure = choice.count == 1 && has_twin(map, number);
+    }
     if (r == 0 && choice.count == 0) {
         why = "by the address that this socket is connected to";
         r = choose_servers(map, number, &choice);
     }
     if (r == 0)
         r = map_link_choose(map, &socket->peer, &choice, why, "several sockets have this address and port");
+    if (r == 0 && unsure) {
+        socket->peer.known = MAP_AMBIGUOUS;
+        socket->peer.why = "a socket of another network namespace has the same addresses and ports: it may be that one's peer";
+    }
     free(choice.sockets);
     return r;
 }

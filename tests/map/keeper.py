@@ -36,6 +36,11 @@ def address_of(value):
     return tuple(value) if isinstance(value, list) else value
 
 
+def option_of(value):
+    """A text is octets."""
+    return value.encode() if isinstance(value, str) else value
+
+
 class Keeper:
     """The sockets of this process, by descriptor."""
 
@@ -49,7 +54,7 @@ class Keeper:
     def open(self, family, kind, protocol=0, options=()):
         sock = socket.socket(family, kind, protocol)
         for level, name, value in options:
-            sock.setsockopt(level, name, value.encode() if isinstance(value, str) else value)
+            sock.setsockopt(level, name, option_of(value))
         return self.keep(sock)
 
     def open_in(self, namespace, family, kind):
@@ -87,7 +92,7 @@ class Keeper:
         return select.select(fds, [], [])[0]
 
     def option(self, fd, level, name, value):
-        self.sockets[fd].setsockopt(level, name, value)
+        self.sockets[fd].setsockopt(level, name, option_of(value))
 
     def name(self, fd):
         return self.sockets[fd].getsockname()

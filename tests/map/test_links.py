@@ -71,6 +71,21 @@ def test_the_same_addresses_across_two_cables_are_ambiguous(test):
     look().check(*members)
 
 
+def test_of_two_pairs_with_the_same_addresses_the_end_that_is_left_has_no_certain_peer(test):
+    """One of four ends is gone, and its peer has not heard of it: the end that fits is another's."""
+    pairs = []
+    for built in (Zoo(test), Zoo(test)):
+        assert built.right
+        listener = listener_at(built.server, ('10.99.0.1', 7000))
+        pairs.append((built, *connection(built.far.open(INET, STREAM).bind(('10.99.0.2', 7001)), listener)))
+    (built, gone, widow), (_, client, accepted) = pairs
+    built.left.run('ip', 'link', 'set', 'left0', 'down')
+    gone.ask('option', zoo.SOL_SOCKET, zoo.SO_LINGER, '\1\0\0\0\0\0\0\0')  # it ends at once, with a reset that does not arrive
+    gone.close()
+    widow.peer, accepted.peer, client.peer = Ambiguous(None, client), Ambiguous(client, client), Ambiguous(accepted, widow, accepted)
+    look().check(widow, client, accepted)
+
+
 def test_what_waits_in_the_accept_queue_is_told_as_waiting(test):
     built = Zoo(test)
     listener, *clients = animals.tcp_waiting(built)
@@ -318,6 +333,16 @@ def test_one_abstract_name_in_two_namespaces(test):
         for kind, name in ((STREAM, '\0kith-zoo'), (SEQPACKET, '\0kith-zoo-packet')):
             listener = keeper.open(UNIX, kind).bind(name).listen()
             members += [listener, *connection(keeper.open(UNIX, kind), listener)]
+    look().check(*members)
+
+
+def test_one_path_in_two_mount_namespaces(test):
+    """The names are equal, and so may be the inodes of the files: they are of two file systems."""
+    built, members = Zoo(test), []
+    for _ in range(2):
+        keeper = Keeper(test, built.left, words=['unshare', '--mount', '--', 'sh', '-c', f'mount -t tmpfs kith {test.folder} && exec "$@"', 'sh'])
+        listener = keeper.open(UNIX, STREAM).bind(test.path('x.sock')).listen()
+        members += [listener, *connection(keeper.open(UNIX, STREAM), listener)]
     look().check(*members)
 
 
