@@ -9,14 +9,14 @@
 #include "map/source/internal.h"
 
 /* netlink_dump() makes no answer larger than 32 KiB, and makes them as large as what it saw of the reader's buffer. */
-#define BUFFER ((size_t)64 * 1024)
+#define BUFFER ((size_t)64 * 1024) /* and the padding of a last message, which libmnl reckons with */
 /* The kernel answers at once: this is for one that is broken. */
 #define ANSWER_SECONDS 5
 
 int map_ask_open(struct map_ask *ask, int protocol) {
     struct timeval patience = {.tv_sec = ANSWER_SECONDS};
 
-    *ask = (struct map_ask){.socket = mnl_socket_open2(protocol, SOCK_CLOEXEC), .buffer = malloc(BUFFER)};
+    *ask = (struct map_ask){.socket = mnl_socket_open2(protocol, SOCK_CLOEXEC), .buffer = malloc(BUFFER + MNL_ALIGNTO)};
     if (ask->socket && ask->buffer && mnl_socket_bind(ask->socket, 0, MNL_SOCKET_AUTOPID) == 0 &&
         setsockopt(mnl_socket_get_fd(ask->socket), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) == 0)
         return 0;
