@@ -367,8 +367,6 @@ static int run(const struct cli_verb *verb, int argc, char **argv) {
     status = check(verb, &ask);
     if (status != CLI_GO_ON)
         return status;
-    if (ask.form >= DOT || ask.form == JSON)
-        ask.wanted.depth = MAP_WEIGHT;
     if (ask.kernel && map_kernel_tables_new(&tables, &error) < 0)
         return cli_fail(&error);
     if (ask.kernel) {

@@ -43,15 +43,23 @@ bool map_address_is_loopback(const struct map_address *address) {
     return address->form == MAP_INET6 && memcmp(address->octets, one, sizeof(one)) == 0;
 }
 
-bool map_is_local(const struct map *map, uint32_t netns, const struct map_address *address) {
+/* LOOPBACK_IFINDEX (include/linux/netdevice.h): the first interface of every namespace. */
+#define LOOPBACK 1
+
+bool map_is_local_at(const struct map *map, uint32_t netns, uint32_t interface, const struct map_address *address) {
     if (map_address_is_loopback(address))
-        return true;
+        return interface == 0 || interface == LOOPBACK;
     size_t count;
     const struct map_index_entry *entry = map_index_find(&map->index->by_local, map_hash_host(map, address), &count);
     for (size_t i = 0; i < count; i++) {
         const struct map_local *local = &map->locals[entry[i].value];
-        if (local->netns == netns && map_address_same_host(&local->address, address))
+        if (local->netns == netns && (interface == 0 || local->address.interface == interface) &&
+            map_address_same_host(&local->address, address))
             return true;
     }
     return false;
+}
+
+bool map_is_local(const struct map *map, uint32_t netns, const struct map_address *address) {
+    return map_is_local_at(map, netns, 0, address);
 }

@@ -19,5 +19,7 @@ bool map_address_is_ipv4(const struct map_address *address);
 bool map_address_is_loopback(const struct map_address *address);
 /* Is it an address of the namespace? */
 bool map_is_local(const struct map *map, uint32_t netns, const struct map_address *address);
+/* And of that interface? 0: any. */
+bool map_is_local_at(const struct map *map, uint32_t netns, uint32_t interface, const struct map_address *address);
 
 #endif

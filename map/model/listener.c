@@ -19,6 +19,7 @@
 #define WHY_BUCKET_OLDER "one bind bucket, accepted by somebody, and the listener was there first"
 #define WHY_YOUNGER "whoever accepted it is closed: what listens there now came later"
 #define WHY_ADDRESS "by port and address; a client bound to the port looks the same"
+#define WHY_ACCEPTED "by port and address, and the other end connected: perhaps to a listener before this one"
 #define WHY_NAME "by its name and file"
 #define WHY_SEVERAL "several listeners have this port and address"
 #define WHY_SEVERAL_BUCKET "several listeners of this port and address share the bind bucket"
@@ -91,12 +92,22 @@ static bool was_accepted(const struct map_socket *socket) {
     return (socket->flags & MAP_HAS_LIMIT) && socket->accept_limit != 0;
 }
 
+/* Of two ends of a connection one has connected: what is not known of a socket may be known of its peer. */
+static bool is_side(const struct map *map, const struct map_socket *socket, uint32_t side) {
+    static const uint32_t sides = MAP_HAS_CONNECTED | MAP_WAS_ACCEPTED;
+
+    if (socket->flags & sides || socket->peer.socket == MAP_NONE || socket->peer.known == MAP_AMBIGUOUS)
+        return socket->flags & side;
+    return map->sockets[socket->peer.socket].flags & (sides & ~side);
+}
+
 /* Does the other end have a listener too, and nothing says which of both was the client? */
 static int is_either_end(struct map *map, const struct map_socket *child, bool *ret_either) {
     struct map_choice choice = {0};
 
     *ret_either = false;
-    if (child->peer.socket == MAP_NONE || was_accepted(child) || child->state == MAP_NEW_SYN_RECV || child->state == MAP_SYN_RECV)
+    if (child->peer.socket == MAP_NONE || was_accepted(child) || child->state == MAP_NEW_SYN_RECV || child->state == MAP_SYN_RECV ||
+        is_side(map, child, MAP_WAS_ACCEPTED))
         return 0;
     const struct map_socket *peer = &map->sockets[child->peer.socket];
     int r = choose_listeners(map, peer, &peer->local, &choice);
@@ -115,13 +126,15 @@ static const char *why_bucket(const struct map_socket *listener, const struct ma
 static int link_address(struct map *map, struct map_socket *child) {
     struct map_choice choice = {0};
     bool accepted = was_accepted(child), either = false;
+    const char *why = accepted ? WHY_BUCKET : is_side(map, child, MAP_WAS_ACCEPTED) ? WHY_ACCEPTED : WHY_ADDRESS;
 
+    if (is_side(map, child, MAP_HAS_CONNECTED))
+        return 0;
     int r = choose_listeners(map, child, &child->local, &choice);
     if (r == 0 && choice.count > 0)
         r = is_either_end(map, child, &either);
     if (r == 0)
-        r = map_link_choose(map, &child->listener, &choice, accepted ? WHY_BUCKET : WHY_ADDRESS,
-                            accepted ? WHY_SEVERAL_BUCKET : WHY_SEVERAL);
+        r = map_link_choose(map, &child->listener, &choice, why, accepted ? WHY_SEVERAL_BUCKET : WHY_SEVERAL);
     if (r == 0 && choice.count == 0 && accepted)
         child->listener.why = WHY_YOUNGER;
     if (r == 0 && child->listener.known == MAP_MATCHED) {

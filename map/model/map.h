@@ -106,6 +106,8 @@ enum {
     MAP_IS_REUSEPORT = 1 << 11,   /* known of the kernel's tables only */
     MAP_HAS_LIMIT = 1 << 13,      /* accept_limit says whether it was accepted */
     MAP_IS_CHANGED = 1 << 12,     /* map_diff(): in another state than before */
+    MAP_HAS_CONNECTED = 1 << 14,  /* this end did, */
+    MAP_WAS_ACCEPTED = 1 << 15,   /* or the other: by what TCP has counted; neither: unknown */
 };
 
 struct map_socket {

@@ -39,6 +39,23 @@ static int choose_reverse(struct map *map, uint32_t number, struct map_choice *c
     return r;
 }
 
+/* Has another socket the very same ends, in another namespace? Then what fits may be the other one's peer. */
+static bool has_twin(const struct map *map, uint32_t number) {
+    const struct map_socket *socket = &map->sockets[number];
+    size_t count;
+    const struct map_index_entry *entry =
+        map_index_find(&map->index->by_tuple, map_hash_tuple(map, socket->kind, &socket->local, &socket->remote), &count);
+
+    for (size_t i = 0; i < count; i++) {
+        const struct map_socket *other = &map->sockets[entry[i].value];
+        if (other->netns != socket->netns && other->kind == socket->kind && other->local.port == socket->local.port &&
+            other->remote.port == socket->remote.port && map_address_same_host(&other->local, &socket->local) &&
+            map_address_same_host(&other->remote, &socket->remote))
+            return true;
+    }
+    return false;
+}
+
 /* A server of datagrams ---------------------------------------------------------------------------------------------- */
 
 static bool takes(const struct map_socket *server, const struct map_address *to, bool exact) {
@@ -53,6 +70,13 @@ static bool takes(const struct map_socket *server, const struct map_address *to,
     return !(server->flags & MAP_IS_IPV6_ONLY);
 }
 
+/* Within a namespace everything goes over its loopback interface, but is taken for what came in on the one that has the address
+ * (ip_route_output_key_hash_rcu(), "make sure orig_oif points to fib result device"). */
+static bool is_on_its_way(const struct map *map, const struct map_socket *server, const struct map_socket *socket) {
+    return server->netns != socket->netns || server->local.interface == 0 ||
+           map_is_local_at(map, server->netns, server->local.interface, &socket->remote);
+}
+
 static int choose_servers_in(struct map *map, const struct map_socket *socket, uint32_t netns, struct map_choice *choice) {
     size_t count;
     const struct map_index_entry *entry = map_index_find(&map->index->by_port, map_port_key(socket->kind, socket->remote.port), &count);
@@ -61,7 +85,7 @@ static int choose_servers_in(struct map *map, const struct map_socket *socket, u
     for (int exact = 1; exact >= 0 && choice->count == 0; exact--)
         for (size_t i = 0; r == 0 && i < count; i++) {
             const struct map_socket *server = &map->sockets[entry[i].value];
-            if (server->netns == netns && takes(server, &socket->remote, exact))
+            if (server->netns == netns && takes(server, &socket->remote, exact) && is_on_its_way(map, server, socket))
                 r = map_choice_add(choice, entry[i].value);
         }
     return r;
@@ -86,16 +110,23 @@ static int join_addresses(struct map *map, uint32_t number) {
     struct map_socket *socket = &map->sockets[number];
     struct map_choice choice = {0};
     const char *why = "by addresses and ports";
+    bool unsure = false;
 
     int r = choose_reverse(map, number, &choice);
-    if (r == 0 && choice.count > 0 && map->sockets[choice.sockets[0]].netns != socket->netns)
+    if (r == 0 && choice.count > 0 && map->sockets[choice.sockets[0]].netns != socket->netns) {
         why = "by addresses and ports, in another network namespace";
+        unsure = choice.count == 1 && has_twin(map, number);
+    }
     if (r == 0 && choice.count == 0) {
         why = "by the address that this socket is connected to";
         r = choose_servers(map, number, &choice);
     }
     if (r == 0)
         r = map_link_choose(map, &socket->peer, &choice, why, "several sockets have this address and port");
+    if (r == 0 && unsure) {
+        socket->peer.known = MAP_AMBIGUOUS;
+        socket->peer.why = "a socket of another network namespace has the same addresses and ports: it may be that one's peer";
+    }
     free(choice.sockets);
     return r;
 }

@@ -112,6 +112,26 @@ static void test_where_both_ends_are_listened_on_nothing_is_claimed(void **state
     map_free(map);
 }
 
+/* What TCP has counted tells, of either end. */
+static void test_the_end_that_connected_came_from_nobody(void **state) {
+    for (int told = 3; told <= 4; told++) {
+        struct map *map = map_make();
+        struct map_socket client = tcp(3, MAP_ESTABLISHED, LOOPBACK(80), LOOPBACK(90)), child = tcp(4, MAP_ESTABLISHED, LOOPBACK(90), LOOPBACK(80));
+        client.flags = told == 3 ? MAP_HAS_CONNECTED : 0;
+        child.flags = told == 4 ? MAP_WAS_ACCEPTED : 0;
+        map_put(map, listening(1, ANY4(80)));
+        map_put(map, listening(2, ANY4(90)));
+        map_put(map, client);
+        map_put(map, child);
+        map_end(map);
+        assert_link(map, &map_get(map, 3)->listener, MAP_UNKNOWN, 0);
+        assert_link(map, &map_get(map, 4)->listener, MAP_MATCHED, 2);
+        assert_int_equal(map_get(map, 1)->child_count, 0);
+        assert_int_equal(map_get(map, 2)->child_count, 1);
+        map_free(map);
+    }
+}
+
 static void test_what_never_came_from_anybody_is_not_matched(void **state) {
     struct map *map = map_make();
 
@@ -316,6 +336,7 @@ int main(void) {
         cmocka_unit_test(test_an_ipv6_only_listener_has_no_ipv4_children),
         cmocka_unit_test(test_interfaces_and_namespaces_are_told_apart),
         cmocka_unit_test(test_where_both_ends_are_listened_on_nothing_is_claimed),
+        cmocka_unit_test(test_the_end_that_connected_came_from_nobody),
         cmocka_unit_test(test_what_never_came_from_anybody_is_not_matched),
         cmocka_unit_test(test_who_is_connected_and_has_no_inode_waits),
         cmocka_unit_test(test_an_accepted_unix_socket_has_its_listeners_name_and_file),

@@ -69,6 +69,21 @@ static void test_several_namespaces_that_fit_are_ambiguous(void **state) {
     map_free(map);
 }
 
+/* Two networks alike, and of one an end is gone: what is left of the other fits, and is another socket's peer. */
+static void test_an_end_that_two_sockets_claim_is_ambiguous(void **state) {
+    struct map *map = map_make();
+
+    assert_int_equal(map_add_netns(map, &(struct map_netns){.inode = 300, .owner = MAP_NONE}, NULL), 0);
+    map_put(map, tcp(1, MAP_ESTABLISHED, ip4(10, 0, 0, 1, 80), ip4(10, 0, 0, 2, 40)));
+    map_put(map, in(1, tcp(2, MAP_ESTABLISHED, ip4(10, 0, 0, 1, 80), ip4(10, 0, 0, 2, 40))));
+    map_put(map, in(2, tcp(3, MAP_ESTABLISHED, ip4(10, 0, 0, 2, 40), ip4(10, 0, 0, 1, 80))));
+    map_end(map);
+    assert_link(map, &map_get(map, 1)->peer, MAP_AMBIGUOUS, 3);
+    assert_link(map, &map_get(map, 2)->peer, MAP_AMBIGUOUS, 3);
+    assert_candidates(map, &map_get(map, 3)->peer, CANDIDATES(1, 2));
+    map_free(map);
+}
+
 static void test_tcp_and_udp_are_no_pair(void **state) {
     struct map *map = map_make();
 
@@ -115,6 +130,24 @@ static void test_an_ipv6_server_takes_ipv4_unless_it_says_not(void **state) {
         map_put(map, udp(2, LOOPBACK(40), LOOPBACK(53)));
         map_end(map);
         assert_link(map, &map_get(map, 2)->peer, only ? MAP_UNKNOWN : MAP_MATCHED, only ? 0 : 1);
+        map_free(map);
+    }
+}
+
+static void test_a_server_on_an_interface_takes_what_goes_to_its_addresses(void **state) {
+    for (uint32_t interface = 1; interface <= 3; interface++) {
+        struct map *map = map_make();
+        struct map_socket server = udp(1, ANY4(53), ANY4(0));
+        struct map_address here = ip4(10, 0, 0, 1, 0);
+        server.local.interface = interface;
+        here.interface = 2;
+        assert_int_equal(map_add_local(map, 0, &here), 0);
+        map_put(map, server);
+        map_put(map, udp(2, LOOPBACK(40), LOOPBACK(53)));
+        map_put(map, udp(3, ip4(10, 0, 0, 1, 41), ip4(10, 0, 0, 1, 53)));
+        map_end(map);
+        assert_int_equal(cookie_of_link(map, &map_get(map, 2)->peer), interface == 1 ? 1 : 0);
+        assert_int_equal(cookie_of_link(map, &map_get(map, 3)->peer), interface == 2 ? 1 : 0);
         map_free(map);
     }
 }
@@ -242,10 +275,12 @@ int main(void) {
         cmocka_unit_test(test_a_pair_may_span_two_namespaces_but_not_by_loopback),
         cmocka_unit_test(test_its_own_namespace_comes_first),
         cmocka_unit_test(test_several_namespaces_that_fit_are_ambiguous),
+        cmocka_unit_test(test_an_end_that_two_sockets_claim_is_ambiguous),
         cmocka_unit_test(test_tcp_and_udp_are_no_pair),
         cmocka_unit_test(test_a_client_is_the_peer_of_nobody_and_has_the_server_for_one),
         cmocka_unit_test(test_an_exact_address_comes_before_every_address),
         cmocka_unit_test(test_an_ipv6_server_takes_ipv4_unless_it_says_not),
+        cmocka_unit_test(test_a_server_on_an_interface_takes_what_goes_to_its_addresses),
         cmocka_unit_test(test_a_group_of_servers_is_ambiguous),
         cmocka_unit_test(test_the_server_of_another_host_is_not_ours),
         cmocka_unit_test(test_a_unix_peer_is_the_kernels_word),

@@ -16,10 +16,7 @@ void map_inet_ask(const struct map_dump *dump, enum map_depth depth, struct nlms
     ask->sdiag_family = dump->family;
     ask->sdiag_protocol = (uint8_t)dump->protocol;
     ask->idiag_states = UINT32_MAX;
-    if (depth == MAP_WEIGHT)
-        ask->idiag_ext = EXTENSION(INET_DIAG_INFO);
-    if (depth == MAP_FULL)
-        ask->idiag_ext = ALL_EXTENSIONS;
+    ask->idiag_ext = depth == MAP_FULL ? ALL_EXTENSIONS : EXTENSION(INET_DIAG_INFO);
     if (dump->protocol > UINT8_MAX) { /* MPTCP's number has no room there */
         ask->sdiag_protocol = UINT8_MAX;
         mnl_attr_put_u32(request, INET_DIAG_REQ_PROTOCOL, dump->protocol);
@@ -104,12 +101,48 @@ static void read_weight(const struct nlattr *attribute, struct map_socket *socke
     socket->flags |= MAP_HAS_BYTES;
 }
 
+/*
+ * Which end of a connection this is. The SYN counts as an octet of what the peer has acknowledged (tcp_snd_una_update(), when the SYN-ACK
+ * comes); an accepted socket begins after its own (tcp_create_openreq_child()), so there the numbers are equal. One more than was sent is a
+ * proof; as many as were sent is one only when nothing is on its way. Data in a SYN (TCP Fast Open) is counted in other ways.
+ */
+static void read_side(const struct nlattr *attribute, struct map_socket *socket) {
+    struct tcp_info info;
+    const void *payload = payload_of(attribute, offsetof(struct tcp_info, tcpi_bytes_retrans) + sizeof(info.tcpi_bytes_retrans));
+
+    if (socket->kind != MAP_TCP || !payload)
+        return;
+    memcpy(&info, payload, offsetof(struct tcp_info, tcpi_bytes_retrans) + sizeof(info.tcpi_bytes_retrans));
+    if (info.tcpi_options & TCPI_OPT_SYN_DATA || info.tcpi_fastopen_client_fail)
+        return;
+    uint64_t more = info.tcpi_bytes_acked + info.tcpi_bytes_retrans - info.tcpi_bytes_sent;
+    switch (info.tcpi_state) { /* of the same moment as the counters, nearly */
+    case MAP_FIN_WAIT_2:
+        more--; /* the FIN is acknowledged, too */
+        /* fall through */
+    case MAP_ESTABLISHED:
+    case MAP_CLOSE_WAIT:
+        if (more == 0 && info.tcpi_unacked == 0)
+            socket->flags |= MAP_WAS_ACCEPTED;
+        /* fall through */
+    case MAP_FIN_WAIT_1:
+    case MAP_LAST_ACK:
+    case MAP_CLOSING:
+        if (more == 1)
+            socket->flags |= MAP_HAS_CONNECTED;
+        break;
+    default:
+        break;
+    }
+}
+
 static void read_attribute(const struct nlattr *attribute, struct map_socket *socket) {
     const void *payload;
 
     switch (mnl_attr_get_type(attribute)) {
     case INET_DIAG_INFO:
         read_weight(attribute, socket);
+        read_side(attribute, socket);
         break;
     case INET_DIAG_SKV6ONLY:
         payload = payload_of(attribute, 1);

@@ -17,9 +17,8 @@ struct nlmsghdr;
 
 /* How much is asked for: every level costs the kernel more. */
 enum map_depth {
-    MAP_PLAIN,  /* names, queues, owners */
-    MAP_WEIGHT, /* and the octets that TCP has sent and received */
-    MAP_FULL,   /* and everything: facts */
+    MAP_PLAIN, /* names, queues, owners, what TCP has counted: which end connected cannot be told otherwise */
+    MAP_FULL,  /* and everything: facts */
 };
 
 /* Takes a fact of the socket that is being read; group and name are static. Below 0 ends. */

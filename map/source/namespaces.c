@@ -36,6 +36,20 @@ int map_found_namespace(struct map *map, uint64_t inode, const char *path, const
     return map->netns[known].name || !name ? 0 : map_name_netns(map, known, name);
 }
 
+/* A blank, a tab, a line feed and a backslash are octal numbers there. */
+static void unescape(char *text) {
+    char *to = text;
+
+    for (const char *from = text; *from; to++)
+        if (*from == '\\' && strspn(from + 1, "01234567") >= 3) {
+            *to = (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0'));
+            from += 4;
+        } else {
+            *to = *from++;
+        }
+    *to = '\0';
+}
+
 /* Mounts keep namespaces alive: those of ip-netns(8) lie in /run/netns, and container engines have their own places. A line of
  * proc_pid_mountinfo(5): ID PARENT DEVICE ROOT MOUNT-POINT OPTIONS... - TYPE SOURCE OPTIONS. */
 static int take_mount(struct map *map, char *line) {
@@ -48,6 +62,7 @@ static int take_mount(struct map *map, char *line) {
     uint64_t inode = fields[4] ? map_link_number(fields[3], "net") : 0;
     if (inode == 0)
         return 0;
+    unescape(fields[4]);
     const char *slash = strrchr(fields[4], '/');
     return map_found_namespace(map, inode, fields[4], slash ? slash + 1 : fields[4]);
 }
@@ -126,9 +141,14 @@ static int say_unreachable(struct map *map, int error) {
 }
 
 static int visit(struct map *map, uint32_t number, int home, const struct map_wanted *wanted, struct kith_error *error) {
-    _cleanup_(kith_closep) int fd = open(map->netns[number].path, O_RDONLY | O_CLOEXEC);
+    _cleanup_(kith_closep) int fd = open(map->netns[number].path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat found;
 
-    if (fd < 0 || setns(fd, CLONE_NEWNET) < 0)
+    if (fd < 0 || fstat(fd, &found) < 0)
+        return say_unreachable(map, errno);
+    if (found.st_ino != map->netns[number].inode) /* the process has ended, and its number is another's now */
+        return say_unreachable(map, ENOENT);
+    if (setns(fd, CLONE_NEWNET) < 0)
         return say_unreachable(map, errno);
     int r = read_one(map, number, wanted, error);
     if (setns(home, CLONE_NEWNET) < 0)

@@ -15,7 +15,7 @@ import sys
 
 SO_COOKIE = 57
 SO_DOMAIN = 39
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -36,6 +36,11 @@ def address_of(value):
     return tuple(value) if isinstance(value, list) else value
 
 
+def option_of(value):
+    """A text is octets."""
+    return value.encode() if isinstance(value, str) else value
+
+
 class Keeper:
     """The sockets of this process, by descriptor."""
 
@@ -49,7 +54,7 @@ class Keeper:
     def open(self, family, kind, protocol=0, options=()):
         sock = socket.socket(family, kind, protocol)
         for level, name, value in options:
-            sock.setsockopt(level, name, value.encode() if isinstance(value, str) else value)
+            sock.setsockopt(level, name, option_of(value))
         return self.keep(sock)
 
     def open_in(self, namespace, family, kind):
@@ -87,7 +92,7 @@ class Keeper:
         return select.select(fds, [], [])[0]
 
     def option(self, fd, level, name, value):
-        self.sockets[fd].setsockopt(level, name, value)
+        self.sockets[fd].setsockopt(level, name, option_of(value))
 
     def name(self, fd):
         return self.sockets[fd].getsockname()
@@ -97,6 +102,10 @@ class Keeper:
 
     def send_to(self, fd, count, address):
         self.sockets[fd].sendto(b'x' * count, address_of(address))
+
+    def fast_open(self, fd, count, address):
+        """Connects by sending, with octets in the SYN: TCP Fast Open."""
+        self.sockets[fd].sendto(b'x' * count, socket.MSG_FASTOPEN, address_of(address))
 
     def receive(self, fd, count):
         return len(self.sockets[fd].recv(count))
@@ -128,6 +137,10 @@ class Keeper:
 
     def take(self, via):
         return [self.keep(socket.socket(fileno=fd)) for fd in socket.recv_fds(self.sockets[via], 16, 16)[1]]
+
+    def call_oneself(self, octets):
+        """What others see as this process's name: up to 15 octets, given as hexadecimal digits."""
+        LIBC.prctl(PR_SET_NAME, bytes.fromhex(octets))
 
     def fork(self):
         """A child that holds every socket of this process too, until this process ends."""

@@ -4,7 +4,7 @@ import zoo
 import harness
 import animals
 from animals import Zoo, connection, join, listener_at
-from zoo import DGRAM, INET, REUSEPORT, SEQPACKET, STREAM, UNIX, Ambiguous, Keeper, Namespace, look
+from zoo import DGRAM, INET, INET6, REUSEPORT, SEQPACKET, STREAM, UNIX, Ambiguous, Keeper, Namespace, look
 
 
 def check(test, *groups):
@@ -71,6 +71,21 @@ def test_the_same_addresses_across_two_cables_are_ambiguous(test):
     look().check(*members)
 
 
+def test_of_two_pairs_with_the_same_addresses_the_end_that_is_left_has_no_certain_peer(test):
+    """One of four ends is gone, and its peer has not heard of it: the end that fits is another's."""
+    pairs = []
+    for built in (Zoo(test), Zoo(test)):
+        assert built.right
+        listener = listener_at(built.server, ('10.99.0.1', 7000))
+        pairs.append((built, *connection(built.far.open(INET, STREAM).bind(('10.99.0.2', 7001)), listener)))
+    (built, gone, widow), (_, client, accepted) = pairs
+    built.left.run('ip', 'link', 'set', 'left0', 'down')
+    gone.ask('option', zoo.SOL_SOCKET, zoo.SO_LINGER, '\1\0\0\0\0\0\0\0')  # it ends at once, with a reset that does not arrive
+    gone.close()
+    widow.peer, accepted.peer, client.peer = Ambiguous(None, client), Ambiguous(client, client), Ambiguous(accepted, widow, accepted)
+    look().check(widow, client, accepted)
+
+
 def test_what_waits_in_the_accept_queue_is_told_as_waiting(test):
     built = Zoo(test)
     listener, *clients = animals.tcp_waiting(built)
@@ -112,8 +127,48 @@ def test_a_wildcard_listener_beside_one_with_an_address_is_ambiguous(test):
     check(test, animals.tcp_wildcard_beside_an_address)
 
 
-def test_a_client_bound_to_a_listeners_port_is_ambiguous(test):
-    check(test, animals.tcp_client_on_a_listeners_port)
+def test_a_client_bound_to_a_listeners_port_is_none_that_it_accepted(test):
+    _, map, (_, _, client, accepted) = check(test, animals.tcp_client_on_a_listeners_port)
+    assert 'the other end connected' in map.row(accepted)['listener']['why'], map.row(accepted)
+
+
+def test_which_end_connected_is_known_whatever_was_sent(test):
+    """Both ends have a port that is listened on; octets were received, wait or are on their way; one or both ends are half closed."""
+    built, steps = Zoo(test), ([], ['c send 1'], ['a send 70000'], ['c send 5', 'a send 5'], ['c send 5', 'a send 5', 'c receive 5', 'a receive 5'],
+                               ['c fill'], ['a fill'], ['c fill', 'a fill'], ['c shut'], ['a shut'], ['c send 9', 'c shut'], ['c fill', 'c shut'],
+                               ['a fill', 'c shut', 'a shut'], ['c fill', 'a shut', 'c shut'])
+    groups = []
+    for way in steps:
+        _, _, client, accepted = animals.tcp_client_on_a_listeners_port(built)
+        for end, method, *count in map(str.split, way):
+            (client if end == 'c' else accepted).ask(method, *map(int, count))
+        groups.append((way, client, accepted))
+    table = look()
+    unsure = [way for way, client, accepted in groups if is_unsure(table, client, accepted)]
+    assert len(unsure) <= 2, unsure  # octets may be on their way in both directions just then
+
+
+def is_unsure(table, client, accepted):
+    """Nothing says which end connected, and so both may have been accepted; else what is said has to be true."""
+    links = [table.row(member)['listener'] for member in (client, accepted)]
+    if [link and link['known'] for link in links] == ['ambiguous', 'ambiguous']:
+        return True
+    table.check(client, accepted)
+    return False
+
+
+def test_of_a_connection_with_octets_in_its_syn_nothing_false_is_said(test):
+    """TCP Fast Open: what it counts says nothing of who connected; both ends have a port that is listened on."""
+    built = Zoo(test)
+    built.left.run('sh', '-c', 'echo 0x607 > /proc/sys/net/ipv4/tcp_fastopen')  # client and server, both without cookies
+    owner = listener_at(built.server, ('127.0.0.1', 0), options=[REUSEPORT])
+    listener = listener_at(built.server, ('127.0.0.1', 0), options=[(zoo.IPPROTO_TCP, zoo.TCP_FASTOPEN, 5)])
+    client = built.client.open(INET, STREAM, 0, [REUSEPORT]).bind(owner.address)
+    client.ask('fast_open', 1, listener.address)
+    accepted = listener.accept()
+    client.listener, accepted.listener = Ambiguous(None, owner), Ambiguous(listener, listener)
+    client.peer, accepted.peer = accepted, client
+    look().check(client, accepted)
 
 
 def test_a_reopened_listener_is_never_more_than_matched(test):
@@ -124,6 +179,14 @@ def test_a_reopened_listener_is_never_more_than_matched(test):
     link = map.row(accepted)['listener']
     assert link is None or link['known'] in ('ambiguous', 'matched'), link
     map.check(client, second)
+
+
+def test_a_socket_that_is_connected_to_itself(test):
+    built = Zoo(test)
+    lonely = built.client.open(INET, STREAM).bind(('127.0.0.1', 0))
+    lonely.connect(lonely.address)
+    lonely.peer = lonely
+    look().check(lonely)
 
 
 def test_closing_sockets_keep_their_peers(test):
@@ -180,6 +243,34 @@ def test_udp_pairs(test):
 
 def test_clients_of_a_udp_server_know_it_and_not_it_them(test):
     check(test, animals.udp_server, animals.udp_far, animals.udp_mapped, animals.udp_wildcard_beside_an_address)
+
+
+def test_a_udp_server_is_the_other_end_only_on_the_interface_with_the_address(test):
+    """What goes to an own address is taken for what came in on the interface that has it, though all of it goes over the loopback one."""
+    built = Zoo(test)
+    assert built.right
+    members, taken = [], []
+    for interface, address, takes in (('left0', '127.0.0.1', False), ('left0', '10.99.0.1', True), ('left0', 'fd99::1', True), ('left0', '::1', False),
+                                      ('lo', '127.0.0.1', True), ('lo', '10.99.0.1', False), ('lo', 'fd99::1', False), ('lo', '::1', True)):
+        family = INET6 if ':' in address else INET
+        server = built.server.open(family, DGRAM, 0, [(zoo.SOL_SOCKET, zoo.SO_BINDTODEVICE, interface)]).bind(('', 0))
+        client = built.client.open(family, DGRAM).connect((address, server.address[1]))
+        client.ask('send', 10)
+        client.peer = server if takes else None
+        members += [server, client]
+        taken.append(takes)
+    map = look()
+    assert [map.row(server)['receive_queue'] > 0 for server in members[::2]] == taken, 'the kernel delivers otherwise'
+    map.check(*members)
+
+
+def test_a_udp_server_that_is_connected_to_another_is_not_the_other_end(test):
+    built = Zoo(test)
+    server, other = (built.server.open(INET, DGRAM).bind(('127.0.0.1', 0)) for _ in range(2))
+    client = built.client.open(INET, DGRAM).connect(server.address)
+    server.connect(other.address)
+    server.peer = other
+    look().check(server, other, client)
 
 
 def test_a_group_of_udp_servers_is_ambiguous(test):
@@ -245,6 +336,16 @@ def test_one_abstract_name_in_two_namespaces(test):
     look().check(*members)
 
 
+def test_one_path_in_two_mount_namespaces(test):
+    """The names are equal, and so may be the inodes of the files: they are of two file systems."""
+    built, members = Zoo(test), []
+    for _ in range(2):
+        keeper = Keeper(test, built.left, words=['unshare', '--mount', '--', 'sh', '-c', f'mount -t tmpfs kith {test.folder} && exec "$@"', 'sh'])
+        listener = keeper.open(UNIX, STREAM).bind(test.path('x.sock')).listen()
+        members += [listener, *connection(keeper.open(UNIX, STREAM), listener)]
+    look().check(*members)
+
+
 def test_names_with_any_octets(test):
     built, map, members = check(test, animals.unix_odd_names)
     names = [map.row(member)['local'] for member in members if map.row(member)['state'] == 'listen']
@@ -261,6 +362,28 @@ def test_a_pair_of_which_one_end_is_closed_has_no_peer(test):
     bound.close()
     other.peer = sender.peer = None
     look().check(other, sender)
+
+
+def test_a_process_may_call_itself_anything(test):
+    """Nothing that it is called is taken for something else, or reaches the terminal: of what is no text the octets are told."""
+    built = Zoo(test)
+    for octets, name in ((b'a") (b', 'a") (b'), (b'x\ny', 'x\\ny'), (b'\x1b[2J', '\\x1b[2J'), (b'fd=3', 'fd=3'), (b'\xff\x80', '\\xff\\x80')):
+        built.server.ask('call_oneself', octets.hex())
+        pair = built.server.pair(STREAM)
+        map = look()
+        map.check(*pair)
+        assert map.row(pair[0])['holders'][0]['comm'] == name, map.row(pair[0])
+        table = test.run('map', '--pid', built.server.pid)
+        assert name in table.text and '\x1b' not in table.text, table.text
+
+
+def test_sockets_that_only_a_descriptor_tells_of(test):
+    built = Zoo(test)
+    members = animals.unlisted(built)
+    map = look()
+    for member in members:
+        row, = [row for row in map.sockets if row['inode'] == member.inode]
+        assert {(holder['pid'], holder['fd']) for holder in row['holders']} == member.holders and row['peer'] is None, row
 
 
 def test_every_holder_of_a_shared_descriptor(test):

@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 """kith map and network namespaces: with a name and without one, those of a process, and those that only a descriptor keeps."""
 import os
+from pathlib import Path
 
 import zoo
 import harness
 import animals
 from animals import connection, listener_at
-from zoo import INET, STREAM, Keeper, Namespace, look
+from zoo import INET, NOBODY, STREAM, Keeper, Namespace, look
 
 
 def netns_of(map, inode):
@@ -22,6 +23,18 @@ def test_a_namespace_is_told_by_its_name(test):
     map.check(*pair)
     netns = netns_of(map, namespace.inode)
     assert netns['name'] == namespace.name and netns['own'] is False, netns
+
+
+def test_a_name_with_blanks_in_it(test):
+    """In the list of mounts they are escaped."""
+    namespace = Namespace(test, named=True, suffix=' of two words')
+    keeper = Keeper(test, Namespace(test))
+    member = zoo.Member(keeper, keeper.ask('open_in', namespace.path, INET, STREAM)).bind(('127.0.0.1', 0)).listen()
+    namespace.leave()  # only the mount leads to it
+    map = look()
+    map.check(member)
+    netns = netns_of(map, namespace.inode)
+    assert netns['name'] == namespace.name and netns['read'] is True, netns
 
 
 def test_the_own_namespace_is_marked(test):
@@ -61,6 +74,22 @@ def row_of_holder(map, keeper, member):
     rows = [row for row in map.sockets if (keeper.pid, member.fd) in {(holder['pid'], holder['fd']) for holder in row['holders']}]
     assert len(rows) == 1, rows
     return rows[0]
+
+
+def test_a_container_of_another_user(test):
+    """User, process and network namespaces of its own: root there is nobody here, and its first process has another number here."""
+    harness.need_root()
+    keeper = Keeper(test, None, uid=NOBODY, inner=['unshare', '--user', '--map-root-user', '--net', '--pid', '--fork', '--kill-child', '--'])
+    pair = keeper.pair(STREAM)
+    server = keeper.open(INET, STREAM).bind(('0.0.0.0', 0)).listen()
+    inside, = (int(pid) for pid in Path(f'/proc/{keeper.pid}/task/{keeper.pid}/children').read_text().split())
+    for member in (*pair, server):
+        member.holders = {(inside, member.fd)}
+    map = look()
+    map.check(*pair, server)
+    row = map.row(server)
+    assert row['uid'] == NOBODY and row['holders'][0]['uid'] == NOBODY and row['netns'] == os.stat(f'/proc/{inside}/ns/net').st_ino, row
+    assert netns_of(map, row['netns'])['owner']['pid'] == inside, map.text['netns']
 
 
 def test_a_namespace_that_only_a_socket_keeps(test):

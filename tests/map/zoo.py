@@ -19,7 +19,9 @@ from harness import NOBODY, PYTHON, Program, as_uid  # noqa: E402, F401
 
 # Its text, not its path: another uid need not be able to read where the tests lie.
 KEEPER = (Path(__file__).resolve().parent / 'keeper.py').read_text()
-IPPROTO_MPTCP = 262
+IPPROTO_TCP, IPPROTO_MPTCP = socket.IPPROTO_TCP, 262
+TCP_FASTOPEN = 23
+SOL_SOCKET, SO_BINDTODEVICE, SO_LINGER = socket.SOL_SOCKET, socket.SO_BINDTODEVICE, socket.SO_LINGER
 SOL_NETLINK, NETLINK_ADD_MEMBERSHIP = 270, 1
 STREAM, DGRAM, SEQPACKET, RAW = socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_SEQPACKET, socket.SOCK_RAW
 INET, INET6, UNIX = socket.AF_INET, socket.AF_INET6, socket.AF_UNIX
@@ -40,9 +42,9 @@ class Namespace:
     """A network namespace with a loopback interface that is up. It is there as long as a process that ends with this one, however this one
     ends; only one that is asked to has a name."""
 
-    def __init__(self, test, named=False):
+    def __init__(self, test, named=False, suffix=''):
         harness.need_root()
-        self.label = f'kith-{os.getpid()}-{next(names)}'
+        self.label = f'kith-{os.getpid()}-{next(names)}{suffix}'
         self.process = subprocess.Popen(['unshare', '--net', '--', 'cat'], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         test.callback(self.remove)
         self.process.stdin.write(b'\n')
@@ -61,12 +63,17 @@ class Namespace:
     def run(self, *words):
         return command(*self.words, *words)
 
+    def leave(self):
+        """Ends its process; its name, or sockets, keep it."""
+        self.process.communicate()
+
     def remove(self):
         """Takes away its name and its process; sockets that are left keep it."""
         if self.name:
             command('ip', 'netns', 'del', self.name)
             self.name = None
-        self.process.communicate()
+        if self.process.poll() is None:
+            self.leave()
 
 
 class Unit:
@@ -141,8 +148,9 @@ class Member:
 class Keeper(Program):
     """A process that keeps sockets: in a network namespace, under a uid."""
 
-    def __init__(self, test, namespace, uid=None, words=()):
-        super().__init__(test, [*(namespace.words if namespace else []), *words, *(as_uid(uid) if uid else []), PYTHON, '-c', KEEPER],
+    def __init__(self, test, namespace, uid=None, words=(), inner=()):
+        """`words` stand before what changes the uid, `inner` after it."""
+        super().__init__(test, [*(namespace.words if namespace else []), *words, *(as_uid(uid) if uid else []), *inner, PYTHON, '-c', KEEPER],
                          stdin=subprocess.PIPE)
         self.answers = 0
         self.read()
