@@ -116,7 +116,8 @@ static void test_where_both_ends_are_listened_on_nothing_is_claimed(void **state
 static void test_the_end_that_connected_came_from_nobody(void **state) {
     for (int told = 3; told <= 4; told++) {
         struct map *map = map_make();
-        struct map_socket client = tcp(3, MAP_ESTABLISHED, LOOPBACK(80), LOOPBACK(90)), child = tcp(4, MAP_ESTABLISHED, LOOPBACK(90), LOOPBACK(80));
+        struct map_socket client = tcp(3, MAP_ESTABLISHED, LOOPBACK(80), LOOPBACK(90)),
+                          child = tcp(4, MAP_ESTABLISHED, LOOPBACK(90), LOOPBACK(80));
         client.flags = told == 3 ? MAP_HAS_CONNECTED : 0;
         child.flags = told == 4 ? MAP_WAS_ACCEPTED : 0;
         map_put(map, listening(1, ANY4(80)));

@@ -35,9 +35,9 @@ static const char *text_of(const json_t *object, const char *one, const char *tw
 }
 
 static void test_a_socket_has_every_member_that_is_documented(void **state) {
-    static const char *const members[] = {"family",    "type",   "protocol",   "state",  "local",   "remote",   "inode",
-                                          "cookie",    "uid",    "netns",      "cgroup", "unit",    "container", "receive_queue",
-                                          "send_queue", "backlog", "waiting",   "holders", "peer",   "listener"};
+    static const char *const members[] = {"family",     "type",    "protocol", "state",   "local", "remote",    "inode",
+                                          "cookie",     "uid",     "netns",    "cgroup",  "unit",  "container", "receive_queue",
+                                          "send_queue", "backlog", "waiting",  "holders", "peer",  "listener"};
     struct map *map = sample_host();
     map_end(map);
     json_t *json = json_of(map);

@@ -60,8 +60,10 @@ static void test_a_listener_shows_what_waits_and_what_was_accepted(void **state)
     struct map_view view = whole(map);
     char *text = TEST_OUT(ended(map_view_listeners(&view, &out), &out));
 
-    assert_has(text, "tcp 0.0.0.0:80  nginx[10]/21  accept queue 1 of 128  came from it: 2\n"
-                     "  in the accept queue (not accepted yet)\n    127.0.0.1:41  established  waiting to be accepted  <- curl[11]/25  [matched: ");
+    assert_has(
+        text,
+        "tcp 0.0.0.0:80  nginx[10]/21  accept queue 1 of 128  came from it: 2\n"
+        "  in the accept queue (not accepted yet)\n    127.0.0.1:41  established  waiting to be accepted  <- curl[11]/25  [matched: ");
     assert_has(text, "  accepted\n    127.0.0.1:40  established  nginx[10]/22  <- curl[11]/23  [matched: ");
     assert_has(text, "unix stream /run/db  db[12]/26  came from it: 1\n");
     free(text);

@@ -23,7 +23,8 @@ static inline struct map *sample_host(void) {
         {.pid = 11, .uid = 1000, .comm = "curl", .exe = "/usr/bin/curl"},
         {.pid = 12, .uid = 44, .comm = "db", .exe = "/usr/bin/db", .unit = "db.service"},
     };
-    static const uint32_t holder_of[] = {[1] = 0, [2] = 0, [3] = 1, [4] = MAP_NONE, [5] = 1, [6] = 2, [7] = 2, [8] = 0, [9] = 0, [10] = MAP_NONE};
+    static const uint32_t holder_of[] = {
+        [1] = 0, [2] = 0, [3] = 1, [4] = MAP_NONE, [5] = 1, [6] = 2, [7] = 2, [8] = 0, [9] = 0, [10] = MAP_NONE};
     struct map *map = map_make();
     struct map_socket waits = tcp(4, MAP_ESTABLISHED, LOOPBACK(80), LOOPBACK(41)), listener = listening(1, ANY4(80));
 
