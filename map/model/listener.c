@@ -19,7 +19,7 @@
 #define WHY_BUCKET_OLDER "one bind bucket, accepted by somebody, and the listener was there first"
 #define WHY_YOUNGER "whoever accepted it is closed: what listens there now came later"
 #define WHY_ADDRESS "by port and address; a client bound to the port looks the same"
-#define WHY_ACCEPTED "by port and address, and the other end connected: perhaps to a listener before this one"
+#define WHY_ACCEPTED "by port and address, accepted by somebody: perhaps by a listener before this one"
 #define WHY_NAME "by its name and file"
 #define WHY_SEVERAL "several listeners have this port and address"
 #define WHY_SEVERAL_BUCKET "several listeners of this port and address share the bind bucket"

@@ -1,4 +1,6 @@
 /* Each socket once, and who holds it. */
+#include <sys/socket.h>
+
 #include "map/model/join.h"
 #include "map/model/testing.h"
 

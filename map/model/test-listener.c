@@ -1,4 +1,6 @@
 /* Which listener a connection came from, and how that is known. */
+#include <sys/socket.h>
+
 #include "map/model/testing.h"
 
 static void test_the_only_listener_that_fits_is_matched(void **state) {
@@ -114,7 +116,8 @@ static void test_where_both_ends_are_listened_on_nothing_is_claimed(void **state
 static void test_the_end_that_connected_came_from_nobody(void **state) {
     for (int told = 3; told <= 4; told++) {
         struct map *map = map_make();
-        struct map_socket client = tcp(3, MAP_ESTABLISHED, LOOPBACK(80), LOOPBACK(90)), child = tcp(4, MAP_ESTABLISHED, LOOPBACK(90), LOOPBACK(80));
+        struct map_socket client = tcp(3, MAP_ESTABLISHED, LOOPBACK(80), LOOPBACK(90)),
+                          child = tcp(4, MAP_ESTABLISHED, LOOPBACK(90), LOOPBACK(80));
         client.flags = told == 3 ? MAP_HAS_CONNECTED : 0;
         child.flags = told == 4 ? MAP_WAS_ACCEPTED : 0;
         map_put(map, listening(1, ANY4(80)));
@@ -145,7 +148,8 @@ static void test_what_never_came_from_anybody_is_not_matched(void **state) {
 
 static void test_who_is_connected_and_has_no_inode_waits(void **state) {
     struct map *map = map_make();
-    struct map_socket waits = tcp(2, MAP_ESTABLISHED, LOOPBACK(80), LOOPBACK(40)), ended = tcp(3, MAP_FIN_WAIT_2, LOOPBACK(80), LOOPBACK(41));
+    struct map_socket waits = tcp(2, MAP_ESTABLISHED, LOOPBACK(80), LOOPBACK(40)),
+                      ended = tcp(3, MAP_FIN_WAIT_2, LOOPBACK(80), LOOPBACK(41));
 
     waits.inode = ended.inode = 0;
     map_put(map, listening(1, ANY4(80)));
@@ -162,7 +166,8 @@ static void test_who_is_connected_and_has_no_inode_waits(void **state) {
 
 static void test_an_accepted_unix_socket_has_its_listeners_name_and_file(void **state) {
     struct map *map = map_make();
-    struct map_socket taken_over = unix_socket(2, MAP_LISTEN, path("/run/x"), 0), child = unix_socket(3, MAP_ESTABLISHED, path("/run/x"), 0);
+    struct map_socket taken_over = unix_socket(2, MAP_LISTEN, path("/run/x"), 0),
+                      child = unix_socket(3, MAP_ESTABLISHED, path("/run/x"), 0);
 
     map_put(map, unix_socket(1, MAP_LISTEN, path("/run/x"), 0));
     taken_over.path_inode = 8;
@@ -262,7 +267,8 @@ static struct map *ordered(uint64_t next_of_1) {
     map_put(map, tcp(3, MAP_ESTABLISHED, LOOPBACK(80), LOOPBACK(41)));
     fact(map, (struct map_kernel_fact){.cookie = 1, .bind_bucket = 7, .bind_node = 11, .bind_next = next_of_1});
     fact(map, (struct map_kernel_fact){.cookie = 2, .bind_bucket = 7, .bind_node = 12, .has_limit = true, .accept_limit = 5});
-    fact(map, (struct map_kernel_fact){.cookie = 3, .bind_bucket = 7, .bind_node = 13, .bind_next = 11, .has_limit = true, .accept_limit = 5});
+    fact(map,
+         (struct map_kernel_fact){.cookie = 3, .bind_bucket = 7, .bind_node = 13, .bind_next = 11, .has_limit = true, .accept_limit = 5});
     map_end(map);
     return map;
 }

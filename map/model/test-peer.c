@@ -1,4 +1,6 @@
 /* The other end of a socket, and how it is known. */
+#include <sys/socket.h>
+
 #include "map/model/testing.h"
 
 static void test_both_ends_of_a_connection_are_each_others(void **state) {

@@ -1,4 +1,6 @@
 /* Which sockets are meant, what changed, and what cgroups say of containers. */
+#include <sys/socket.h>
+
 #include "map/model/container.h"
 #include "map/model/diff.h"
 #include "map/model/select.h"
@@ -19,10 +21,11 @@ static struct map *sample(void) {
     map_put(map, udp(6, ANY4(53), ANY4(0)));
     there.netns = 1;
     map_put(map, there);
-    assert_int_equal(map_add_process(map, &(struct map_process){.pid = 10, .uid = 33, .exe = "/usr/sbin/nginx", .unit = "www.service"}, NULL),
-                     0);
     assert_int_equal(
-        map_add_process(map, &(struct map_process){.pid = 11, .uid = 0, .exe = "/usr/bin/curl", .unit = "job.service", .container = "ab12"}, NULL),
+        map_add_process(map, &(struct map_process){.pid = 10, .uid = 33, .exe = "/usr/sbin/nginx", .unit = "www.service"}, NULL), 0);
+    assert_int_equal(
+        map_add_process(map, &(struct map_process){.pid = 11, .uid = 0, .exe = "/usr/bin/curl", .unit = "job.service", .container = "ab12"},
+                        NULL),
         0);
     for (uint64_t inode = 1; inode <= 5; inode++)
         assert_int_equal(map_add_holder(map, inode, inode == 3 || inode == 5, (int)inode), 0);

@@ -1,4 +1,4 @@
-/* map/model/testing.h: rows of a map in a line each, for unit tests. Not part of the program. */
+/* map/model/testing.h: rows of a map in a line each, for unit tests, which include sys/socket.h before it. Not part of the program. */
 #ifndef KITH_MAP_MODEL_TESTING_H
 #define KITH_MAP_MODEL_TESTING_H
 
@@ -8,7 +8,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include <cmocka.h>
 
