@@ -96,6 +96,7 @@ def test_what_waits_in_the_accept_queue_is_told_as_waiting(test):
         child.fd, child.inode, child.holders, child.waiting = None, 0, set(), True
     map.check(listener, *clients, *waiting)
     assert map.row(listener)['backlog'] == {'length': 2, 'limit': 5}, map.row(listener)
+    assert all('waits' in map.row(child)['listener']['why'] for child in waiting), [map.row(child)['listener'] for child in waiting]
 
 
 def test_accepted_sockets_wait_no_more(test):
