@@ -19,7 +19,8 @@
 #define WHY_BUCKET_OLDER "one bind bucket, accepted by somebody, and the listener was there first"
 #define WHY_YOUNGER "whoever accepted it is closed: what listens there now came later"
 #define WHY_ADDRESS "by port and address; a client bound to the port looks the same"
-#define WHY_ACCEPTED "by port and address, and the other end connected: perhaps to a listener before this one"
+#define WHY_ACCEPTED "by port and address, accepted by somebody: perhaps by a listener before this one"
+#define WHY_WAITS "by port and address, and it waits to be accepted there"
 #define WHY_NAME "by its name and file"
 #define WHY_SEVERAL "several listeners have this port and address"
 #define WHY_SEVERAL_BUCKET "several listeners of this port and address share the bind bucket"
@@ -126,7 +127,10 @@ static const char *why_bucket(const struct map_socket *listener, const struct ma
 static int link_address(struct map *map, struct map_socket *child) {
     struct map_choice choice = {0};
     bool accepted = was_accepted(child), either = false;
-    const char *why = accepted ? WHY_BUCKET : is_side(map, child, MAP_WAS_ACCEPTED) ? WHY_ACCEPTED : WHY_ADDRESS;
+    const char *why = accepted                                ? WHY_BUCKET
+                      : child->flags & MAP_IS_WAITING         ? WHY_WAITS
+                      : is_side(map, child, MAP_WAS_ACCEPTED) ? WHY_ACCEPTED
+                                                              : WHY_ADDRESS;
 
     if (is_side(map, child, MAP_HAS_CONNECTED))
         return 0;

@@ -96,6 +96,7 @@ def test_what_waits_in_the_accept_queue_is_told_as_waiting(test):
         child.fd, child.inode, child.holders, child.waiting = None, 0, set(), True
     map.check(listener, *clients, *waiting)
     assert map.row(listener)['backlog'] == {'length': 2, 'limit': 5}, map.row(listener)
+    assert all('waits' in map.row(child)['listener']['why'] for child in waiting), [map.row(child)['listener'] for child in waiting]
 
 
 def test_accepted_sockets_wait_no_more(test):
@@ -129,7 +130,7 @@ def test_a_wildcard_listener_beside_one_with_an_address_is_ambiguous(test):
 
 def test_a_client_bound_to_a_listeners_port_is_none_that_it_accepted(test):
     _, map, (_, _, client, accepted) = check(test, animals.tcp_client_on_a_listeners_port)
-    assert 'the other end connected' in map.row(accepted)['listener']['why'], map.row(accepted)
+    assert 'accepted by somebody' in map.row(accepted)['listener']['why'], map.row(accepted)
 
 
 def test_which_end_connected_is_known_whatever_was_sent(test):
