@@ -10,6 +10,7 @@
 #include "cli/graphviz.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/view.h"
 #include "flow/view/chart.h"
 
 int cli_flow_level(const char *value, int *ret_level) {
@@ -25,28 +26,14 @@ int cli_flow_level(const char *value, int *ret_level) {
     return 0;
 }
 
-static int write_stream(void *userdata, const void *data, size_t size) {
-    return fwrite(data, 1, size, userdata) == size ? 0 : -ENOMEM;
-}
+struct shown {
+    const struct flow_chart *chart;
+    enum cli_flow_form form;
+};
 
-/* In memory. */
-static int write_text(const struct flow_chart *chart, enum cli_flow_form form, char **ret_text, size_t *ret_size) {
-    FILE *stream = open_memstream(ret_text, ret_size);
-    struct view_out *out = malloc(sizeof(*out));
-    int r = stream && out ? 0 : -ENOMEM;
-
-    if (r == 0) {
-        view_out_init(out, write_stream, stream);
-        r = form == CLI_FLOW_MERMAID ? flow_view_mermaid(chart, out) : flow_view_dot(chart, out);
-    }
-    free(out);
-    if (stream && fclose(stream) != 0 && r == 0)
-        r = -ENOMEM;
-    if (r == 0)
-        return 0;
-    free(*ret_text);
-    *ret_text = NULL;
-    return r;
+static int write_view(void *userdata, struct view_out *out) {
+    const struct shown *shown = userdata;
+    return shown->form == CLI_FLOW_MERMAID ? flow_view_mermaid(shown->chart, out) : flow_view_dot(shown->chart, out);
 }
 
 int cli_flow_chart_text(const struct flow_model *model, const struct flow_selection *selection, int level, enum cli_flow_form form,
@@ -57,7 +44,7 @@ int cli_flow_chart_text(const struct flow_model *model, const struct flow_select
 
     if (r < 0)
         return r;
-    r = write_text(chart, form, ret_text, ret_size);
+    r = cli_view_text(write_view, &(struct shown){chart, form}, ret_text, ret_size);
     return r < 0 ? kith_error_set(ret_error, r, "%s", kith_error_name(r)) : 0;
 }
 

@@ -11,6 +11,7 @@
 #include "cli/flow.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/view.h"
 #include "flow/diff/types.h"
 #include "flow/recording/recording.h"
 
@@ -73,19 +74,18 @@ static int take_option(void *state, int key, const char *value) {
 /* As diff(1) has it. */
 enum { DIFF_SAME = 0, DIFF_OTHER = 1, DIFF_ERROR = 2 };
 
-static int write_stdout(void *userdata, const void *data, size_t size) {
-    return cli_output(data, size);
+struct shown {
+    const struct compare *compare;
+    const struct flow_diff *diff;
+};
+
+static int write_view(void *userdata, struct view_out *out) {
+    const struct shown *shown = userdata;
+    return shown->compare->view == JSON ? flow_view_diff_json(shown->diff, out) : flow_view_diff(shown->diff, out);
 }
 
 static int print(const struct compare *compare, const struct flow_diff *diff) {
-    struct view_out *out = malloc(sizeof(*out));
-
-    if (!out)
-        return -ENOMEM;
-    view_out_init(out, write_stdout, NULL);
-    int r = compare->view == JSON ? flow_view_diff_json(diff, out) : flow_view_diff(diff, out);
-    free(out);
-    return r == -ENOMEM ? r : 0; /* what standard output says is said at the end */
+    return cli_view_print(write_view, &(struct shown){compare, diff});
 }
 
 static int draw(const struct compare *compare, const struct flow_diff *diff, struct kith_error *error) {

@@ -13,7 +13,7 @@
 #include "cli/graphviz.h"
 #include "cli/options.h"
 #include "cli/output.h"
-#include "cli/pager.h"
+#include "cli/view.h"
 #include "flow/source/source.h"
 #include "flow/view/page.h"
 #include "flow/view/text.h"
@@ -143,23 +143,6 @@ static int take_option(void *state, int key, const char *value) {
     }
 }
 
-static int write_stdout(void *userdata, const void *data, size_t size) {
-    return cli_output(data, size);
-}
-
-static int write_fd(void *userdata, const void *data, size_t size) {
-    const char *octets = data;
-
-    while (size > 0) {
-        ssize_t written = write(*(int *)userdata, octets, size);
-        if (written < 0 && errno != EINTR)
-            return -errno;
-        octets += written > 0 ? written : 0;
-        size -= written > 0 ? (size_t)written : 0;
-    }
-    return 0;
-}
-
 static int view(const struct draw *draw, const struct flow_model *model, const struct flow_selection *selection, struct view_out *out) {
     switch (draw->view) {
     case TREE:
@@ -177,35 +160,27 @@ static int view(const struct draw *draw, const struct flow_model *model, const s
     return -EINVAL;
 }
 
-static int draw_tree(struct draw *draw, const struct flow_model *model, const struct flow_selection *selection, struct view_out *out) {
-    struct cli_pager pager;
+struct shown {
+    const struct draw *draw;
+    const struct flow_model *model;
+    const struct flow_selection *selection;
+};
 
+static int write_view(void *userdata, struct view_out *out) {
+    const struct shown *shown = userdata;
+    return view(shown->draw, shown->model, shown->selection, out);
+}
+
+static int draw_tree(struct draw *draw, const struct flow_model *model, const struct flow_selection *selection) {
     if (!draw->colour_given)
         draw->tree.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
-    cli_pager_start(&pager);
-    view_out_init(out, pager.fd >= 0 ? write_fd : write_stdout, &pager.fd);
-    int r = view(draw, model, selection, out);
-    cli_pager_end(&pager);
-    return r == -EPIPE ? 0 : r; /* the reader has seen enough */
+    return cli_view_page(write_view, &(struct shown){draw, model, selection});
 }
 
-static int draw_file(const struct draw *draw, const struct flow_model *model, const struct flow_selection *selection,
-                     struct view_out *out) {
+static int draw_file(const struct draw *draw, const struct flow_model *model, const struct flow_selection *selection) {
     _cleanup_(kith_closep) int fd = open(draw->file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 
-    if (fd < 0)
-        return -errno;
-    view_out_init(out, write_fd, &fd);
-    int r = view(draw, model, selection, out);
-    if (r == 0 && close(KITH_STEAL_FD(fd)) < 0)
-        r = -errno;
-    return r;
-}
-
-static int write_page(const char *file, const char *html, size_t size) {
-    _cleanup_(kith_closep) int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-
-    int r = fd < 0 ? -errno : write_fd(&fd, html, size);
+    int r = fd < 0 ? -errno : cli_view_write(fd, write_view, &(struct shown){draw, model, selection});
     return r == 0 && close(KITH_STEAL_FD(fd)) < 0 ? -errno : r;
 }
 
@@ -219,14 +194,14 @@ static int draw_page(const struct draw *draw, const struct flow_model *model, co
 
     int r = cli_flow_chart_text(model, selection, draw->level, CLI_FLOW_DOT, &dot, &dot_size, ret_error);
     if (r == 0)
-        r = cli_graphviz_text(dot, dot_size, "svg", &svg, &svg_size, ret_error);
+        r = cli_graphviz_text(dot, dot_size, CLI_GRAPHVIZ_PLACED, "svg", &svg, &svg_size, ret_error);
     if (r == 0) {
         r = flow_view_page(model, &first, svg, svg_size, &html, &html_size);
         if (r == -E2BIG)
             kith_error_set(ret_error, r, "a page of more than %d calls, which a browser does not cope with", FLOW_PAGE_CALLS_MAX);
     }
     if (r == 0)
-        r = write_page(draw->file, html, html_size);
+        r = cli_write_file(draw->file, html, html_size);
     free(dot);
     free(svg);
     free(html);
@@ -236,22 +211,18 @@ static int draw_page(const struct draw *draw, const struct flow_model *model, co
 static int draw_model(struct draw *draw, const struct flow_model *model) {
     _cleanup_(flow_selection_deinitp) struct flow_selection *selection = &(struct flow_selection){0};
     struct kith_error error = KITH_ERROR_NONE;
-    struct view_out *out = malloc(sizeof(*out));
-    int r = out ? flow_select(model, &draw->select, selection, &error) : -ENOMEM;
+    int r = flow_select(model, &draw->select, selection, &error);
 
     if (r == 0 && draw->view == TREE)
-        r = draw_tree(draw, model, selection, out);
+        r = draw_tree(draw, model, selection);
     else if (r == 0 && draw->view == CHART)
         r = cli_flow_chart(model, selection, draw->level, draw->form, draw->file, &error);
     else if (r == 0 && draw->view == PAGE)
         r = draw_page(draw, model, selection, &error);
     else if (r == 0 && draw->file)
-        r = draw_file(draw, model, selection, out);
-    else if (r == 0) {
-        view_out_init(out, write_stdout, NULL);
-        r = view(draw, model, selection, out);
-    }
-    free(out);
+        r = draw_file(draw, model, selection);
+    else if (r == 0)
+        r = cli_view_print(write_view, &(struct shown){draw, model, selection});
     if (r < 0 && error.code == 0 && draw->file)
         kith_error_set(&error, r, "%s: %s", draw->file, kith_error_name(r));
     else if (r < 0 && error.code == 0 && r == -ENOMEM)

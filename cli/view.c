@@ -2,11 +2,12 @@
 #include "cli/view.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
+#include "base/fd.h"
 #include "cli/output.h"
 #include "cli/pager.h"
 
@@ -14,17 +15,28 @@ static int write_stdout(void *userdata, const void *data, size_t size) {
     return cli_output(data, size);
 }
 
-static int write_fd(void *userdata, const void *data, size_t size) {
+int cli_write_all(int fd, const void *data, size_t size) {
     const char *octets = data;
 
     while (size > 0) {
-        ssize_t written = write(*(int *)userdata, octets, size);
+        ssize_t written = write(fd, octets, size);
         if (written < 0 && errno != EINTR)
             return -errno;
         octets += written > 0 ? written : 0;
         size -= written > 0 ? (size_t)written : 0;
     }
     return 0;
+}
+
+int cli_write_file(const char *file, const void *data, size_t size) {
+    _cleanup_(kith_closep) int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+
+    int r = fd < 0 ? -errno : cli_write_all(fd, data, size);
+    return r == 0 && close(KITH_STEAL_FD(fd)) < 0 ? -errno : r;
+}
+
+static int write_fd(void *userdata, const void *data, size_t size) {
+    return cli_write_all(*(int *)userdata, data, size);
 }
 
 static int write_stream(void *userdata, const void *data, size_t size) {

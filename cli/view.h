@@ -15,7 +15,11 @@ int cli_view_print(cli_view_fn fn, void *userdata);
 int cli_view_page(cli_view_fn fn, void *userdata);
 /* *ret_text is to be freed with free(). */
 int cli_view_text(cli_view_fn fn, void *userdata, char **ret_text, size_t *ret_size);
-/* Into the descriptor. */
+/* Octets into the descriptor: 0, or negative errno. */
+int cli_write_all(int fd, const void *data, size_t size);
+/* Into a file, which is made anew. */
+int cli_write_file(const char *file, const void *data, size_t size);
+/* A view into the descriptor. */
 int cli_view_write(int fd, cli_view_fn fn, void *userdata);
 
 #endif

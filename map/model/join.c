@@ -33,10 +33,7 @@ uint64_t map_hash_tuple(const struct map *map, enum map_kind kind, const struct 
         uint32_t from_port, to_port, kind;
     } key = {.from_port = from->port, .to_port = to->port, .kind = kind};
 
-    if (from->form == MAP_CID) {
-        memcpy(key.from, &from->number, sizeof(from->number));
-        memcpy(key.to, &to->number, sizeof(to->number));
-    } else {
+    if (from->form != MAP_CID) { /* of vsock the ports alone: a CID may be any */
         map_address_mapped(from, key.from);
         map_address_mapped(to, key.to);
     }

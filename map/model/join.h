@@ -8,7 +8,7 @@
 struct map_indexes {
     struct map_index by_cookie, by_inode; /* sockets; of MPTCP the socket itself and its subflows have one inode */
     struct map_index by_cgroup, by_local; /* map->cgroups, map->locals */
-    struct map_index by_tuple;            /* connected: kind, local and remote address and port; any namespace */
+    struct map_index by_tuple;            /* connected: kind, local and remote address (not of vsock) and port; any namespace */
     struct map_index by_port;             /* not connected, and listeners: kind and local port (of netlink: port id) */
     struct map_index by_name;             /* unix listeners: name */
 };

@@ -8,11 +8,16 @@
 
 /* A pair by addresses ------------------------------------------------------------------------------------------------ */
 
+/* A socket that connect(2) has bound has no CID of its own: any. */
+static bool is_cid(const struct map_address *local, const struct map_address *remote) {
+    return local->number == remote->number || local->number == UINT32_MAX;
+}
+
 static bool is_reverse(const struct map_socket *a, const struct map_socket *b) {
     if (a->kind != b->kind || a->local.port != b->remote.port || a->remote.port != b->local.port)
         return false;
     if (a->local.form == MAP_CID)
-        return b->local.form == MAP_CID && a->local.number == b->remote.number && a->remote.number == b->local.number;
+        return b->local.form == MAP_CID && is_cid(&a->local, &b->remote) && is_cid(&b->local, &a->remote);
     return map_address_same_host(&a->local, &b->remote) && map_address_same_host(&a->remote, &b->local);
 }
 

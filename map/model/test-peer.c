@@ -260,11 +260,16 @@ static void test_vsock_pairs_by_cid_and_port(void **state) {
     two.inode = two.cookie = 2;
     two.local.port = 6000;
     two.remote.port = 5000;
+    two.local.number = UINT32_MAX; /* as connect(2) has bound it */
     map_put(map, one);
+    map_put(map, two);
+    two.inode = two.cookie = 3;
+    two.remote.number = 7; /* another machine's port */
     map_put(map, two);
     map_end(map);
     assert_link(map, &map_get(map, 1)->peer, MAP_MATCHED, 2);
     assert_link(map, &map_get(map, 2)->peer, MAP_MATCHED, 1);
+    assert_link(map, &map_get(map, 3)->peer, MAP_UNKNOWN, 0);
     map_free(map);
 }
 

@@ -21,8 +21,9 @@ static const struct map_socket *line(const char *name, const char *text) {
 }
 
 static void test_tcp(void **state) {
-    const struct map_socket *socket =
-        line("tcp", "   2: 0100007F:86EE 0200007F:93D1 01 00000005:00000006 00:00000000 00000000  1000        0 1267 3 000000004544023c 20 0 0 10 -1");
+    const struct map_socket *socket = line(
+        "tcp",
+        "   2: 0100007F:86EE 0200007F:93D1 01 00000005:00000006 00:00000000 00000000  1000        0 1267 3 000000004544023c 20 0 0 10 -1");
 
     assert_int_equal(socket->state, MAP_ESTABLISHED);
     assert_memory_equal(socket->local.octets, "\x7f\0\0\1", 4);
@@ -37,16 +38,18 @@ static void test_tcp(void **state) {
 }
 
 static void test_ipv6_is_words_of_this_machine(void **state) {
-    const struct map_socket *socket = line("tcp6", "   3: 0000000000000000FFFF00000100007F:B4D7 0000000000000000FFFF00000100007F:BA56 01 "
-                                                   "00000000:00000000 00:00000000 00000000     0        0 0 1 000000000f589744 20 0 0 10 -1");
+    const struct map_socket *socket =
+        line("tcp6", "   3: 0000000000000000FFFF00000100007F:B4D7 0000000000000000FFFF00000100007F:BA56 01 "
+                     "00000000:00000000 00:00000000 00000000     0        0 0 1 000000000f589744 20 0 0 10 -1");
 
     assert_memory_equal(socket->local.octets, "\0\0\0\0\0\0\0\0\0\0\xff\xff\x7f\0\0\1", 16);
     assert_false(socket->flags & MAP_HAS_UID); /* it has no inode */
 }
 
 static void test_raw_and_udp(void **state) {
-    const struct map_socket *socket = line("raw", " 181: 00000000:0001 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 126 2 "
-                                                  "000000003a0fbf04 0");
+    const struct map_socket *socket =
+        line("raw", " 181: 00000000:0001 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 126 2 "
+                    "000000003a0fbf04 0");
 
     assert_int_equal(socket->protocol, 1);
     assert_int_equal(socket->type, SOCK_RAW);
@@ -74,7 +77,8 @@ static void test_unix(void **state) {
 }
 
 static void test_netlink_and_packet(void **state) {
-    const struct map_socket *socket = line("netlink", "00000000b4fda5bc 0   12034      00000003 5        6        0     2        0        126");
+    const struct map_socket *socket =
+        line("netlink", "00000000b4fda5bc 0   12034      00000003 5        6        0     2        0        126");
 
     assert_int_equal(socket->local.number, 12034);
     assert_int_equal(socket->groups[0], 3);
@@ -90,9 +94,13 @@ static void test_netlink_and_packet(void **state) {
 
 static void test_headings_and_broken_lines_are_refused(void **state) {
     static const char *const lines[] = {
-        "", "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode",
-        "Num       RefCount Protocol Flags    Type St Inode Path", "sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks",
-        "   0: 0100007F:86EE 0200007F", "   0: 0100007:86EE 0200007F:93D1 01 0:0 0:0 0 0 0 5", "\xff\xfe",
+        "",
+        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode",
+        "Num       RefCount Protocol Flags    Type St Inode Path",
+        "sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks",
+        "   0: 0100007F:86EE 0200007F",
+        "   0: 0100007:86EE 0200007F:93D1 01 0:0 0:0 0 0 0 5",
+        "\xff\xfe",
     };
 
     for (size_t i = 0; i < map_dump_count; i++)

@@ -116,4 +116,18 @@ def test_a_filter_that_nothing_can_fit_is_an_error(test):
         assert result.returncode == 2 and arguments[1] in result.error and not result.text, result
 
 
+def test_a_picture_that_cannot_be_written_is_an_error(test):
+    for path in '/dev/full', test.path('no/such/folder'):
+        result = test.run('map', '--this-netns', '--svg', path)
+        assert result.returncode == 1 and path in result.error and result.error.count('\n') == 1, result
+
+
+def test_a_picture_is_a_picture(test):
+    for form, magic in ('--svg', b'<?xml'), ('--png', b'\x89PNG'):
+        path = test.path(f'map{form}')
+        assert test.run('map', form, path).returncode == 0
+        with open(path, 'rb') as file:
+            assert file.read(5).startswith(magic), form
+
+
 harness.main(__file__)
