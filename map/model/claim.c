@@ -62,16 +62,9 @@ static bool same_address(const struct map_claim *claim, const struct map_address
            memcmp(address->name, claim->address.name, address->name_size) == 0;
 }
 
-static bool is_held_by(const struct map *map, const struct map_socket *socket, uint32_t process) {
-    for (uint32_t i = 0; i < socket->holder_count; i++)
-        if (map->holders[socket->first_holder + i].process == process)
-            return true;
-    return false;
-}
-
 /* What was accepted has its listener's address, and stands for the same. */
 static bool is_meant(const struct map *map, const struct map_claim *claim, const struct map_socket *socket) {
-    if (socket->kind != claim->kind || !is_held_by(map, socket, claim->process))
+    if (socket->kind != claim->kind)
         return false;
     if (!claim->remote)
         return (socket->state == MAP_LISTEN || socket->listener.known != MAP_UNKNOWN) && same_address(claim, &socket->local);
@@ -80,9 +73,26 @@ static bool is_meant(const struct map *map, const struct map_claim *claim, const
     return socket->peer.socket != MAP_NONE && same_address(claim, &map->sockets[socket->peer.socket].local);
 }
 
-void map_join_claims(struct map *map) {
-    for (uint32_t i = 0; i < map->claim_count; i++)
-        for (size_t j = 0; j < map->socket_count; j++)
-            if (is_meant(map, &map->claims[i], &map->sockets[j]))
-                map->sockets[j].claim = i;
+/* Claims of one process stand together: each of its sockets is held against those alone. */
+static void join_socket(struct map *map, const struct map_index *of_process, struct map_socket *socket) {
+    for (uint32_t i = 0; i < socket->holder_count; i++) {
+        size_t count;
+        const struct map_index_entry *claims = map_index_find(of_process, map->holders[socket->first_holder + i].process, &count);
+        for (size_t j = 0; j < count; j++)
+            if (is_meant(map, &map->claims[claims[j].value], socket))
+                socket->claim = claims[j].value;
+    }
+}
+
+int map_join_claims(struct map *map) {
+    struct map_index of_process = {0};
+    int r = 0;
+
+    for (uint32_t i = 0; r == 0 && i < map->claim_count; i++)
+        r = map_index_add(&of_process, map->claims[i].process, i);
+    map_index_sort(&of_process);
+    for (size_t i = 0; r == 0 && map->claim_count > 0 && i < map->socket_count; i++)
+        join_socket(map, &of_process, &map->sockets[i]);
+    map_index_deinit(&of_process);
+    return r;
 }

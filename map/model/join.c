@@ -272,7 +272,5 @@ int map_join(struct map *map) {
     r = map_join_peers(map);
     if (r == 0)
         r = map_join_listeners(map);
-    if (r == 0)
-        map_join_claims(map);
-    return r;
+    return r < 0 ? r : map_join_claims(map);
 }

@@ -27,7 +27,7 @@ int map_join_indexes(struct map *map);
 int map_join_order(struct map *map);
 int map_join_peers(struct map *map);
 int map_join_listeners(struct map *map);
-void map_join_claims(struct map *map);
+int map_join_claims(struct map *map);
 
 /* Fills a link with what fits, best first: none, one (matched, for `why`), or several (ambiguous). */
 struct map_choice {

@@ -15,13 +15,13 @@
 #define IPPROTO_MPTCP 262
 #endif
 
-#define INET map_inet_ask, map_inet_decode
+#define INET map_inet_ask, map_inet_decode, false
 #define LINES map_inet_line
 
 /* Listeners before what came from them, so that no child is told of whose listener opened after. */
 const struct map_dump map_dumps[] = {
-    {"tcp", MAP_TCP, AF_INET, IPPROTO_TCP, INET, "tcp", LINES},
-    {"tcp6", MAP_TCP, AF_INET6, IPPROTO_TCP, INET, "tcp6", LINES},
+    {"tcp", MAP_TCP, AF_UNSPEC, IPPROTO_TCP, map_tcp_ask, map_inet_decode, false, "tcp", LINES},
+    {"tcp6", MAP_TCP, AF_INET6, IPPROTO_TCP, NULL, NULL, true, "tcp6", LINES},
     {"mptcp", MAP_MPTCP, AF_INET, IPPROTO_MPTCP, INET, NULL, NULL},
     {"mptcp6", MAP_MPTCP, AF_INET6, IPPROTO_MPTCP, INET, NULL, NULL},
     {"udp", MAP_UDP, AF_INET, IPPROTO_UDP, INET, "udp", LINES},
@@ -30,13 +30,13 @@ const struct map_dump map_dumps[] = {
     {"udplite6", MAP_UDPLITE, AF_INET6, IPPROTO_UDPLITE, INET, "udplite6", LINES},
     {"raw", MAP_RAW, AF_INET, IPPROTO_RAW, INET, "raw", LINES},
     {"raw6", MAP_RAW, AF_INET6, IPPROTO_RAW, INET, "raw6", LINES},
-    {"icmp", MAP_PING, AF_INET, IPPROTO_ICMP, NULL, NULL, "icmp", LINES},
-    {"icmp6", MAP_PING, AF_INET6, IPPROTO_ICMPV6, NULL, NULL, "icmp6", LINES},
-    {"unix", MAP_UNIX, AF_UNIX, 0, map_unix_ask, map_unix_decode, "unix", map_unix_line},
-    {"netlink", MAP_NETLINK, AF_NETLINK, 0, map_netlink_ask, map_netlink_decode, "netlink", map_netlink_line},
-    {"packet", MAP_PACKET, AF_PACKET, 0, map_packet_ask, map_packet_decode, "packet", map_packet_line},
-    {"vsock", MAP_VSOCK, AF_VSOCK, 0, map_vsock_ask, map_vsock_decode, NULL, NULL},
-    {"xdp", MAP_XDP, AF_XDP, 0, map_xdp_ask, map_xdp_decode, NULL, NULL},
+    {"icmp", MAP_PING, AF_INET, IPPROTO_ICMP, NULL, NULL, false, "icmp", LINES},
+    {"icmp6", MAP_PING, AF_INET6, IPPROTO_ICMPV6, NULL, NULL, false, "icmp6", LINES},
+    {"unix", MAP_UNIX, AF_UNIX, 0, map_unix_ask, map_unix_decode, false, "unix", map_unix_line},
+    {"netlink", MAP_NETLINK, AF_NETLINK, 0, map_netlink_ask, map_netlink_decode, false, "netlink", map_netlink_line},
+    {"packet", MAP_PACKET, AF_PACKET, 0, map_packet_ask, map_packet_decode, false, "packet", map_packet_line},
+    {"vsock", MAP_VSOCK, AF_VSOCK, 0, map_vsock_ask, map_vsock_decode, false, NULL, NULL},
+    {"xdp", MAP_XDP, AF_XDP, 0, map_xdp_ask, map_xdp_decode, false, NULL, NULL},
 };
 const size_t map_dump_count = KITH_ARRAY_SIZE(map_dumps);
 

@@ -41,6 +41,7 @@ int map_fact_memory(const struct map_decoded *decoded, const struct nlattr *attr
 
 /* inet.c */
 void map_inet_ask(const struct map_dump *dump, enum map_depth depth, struct nlmsghdr *request);
+void map_tcp_ask(const struct map_dump *dump, enum map_depth depth, struct nlmsghdr *request);
 int map_inet_decode(const struct map_dump *dump, const struct nlmsghdr *answer, struct map_decoded *decoded);
 /* facts-inet.c: an attribute of inet_diag's, as facts. */
 int map_inet_facts(const struct map_decoded *decoded, const struct nlattr *attribute);

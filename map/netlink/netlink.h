@@ -39,12 +39,13 @@ void map_decoded_deinit(struct map_decoded *decoded);
 struct map_dump {
     const char *name; /* "tcp6" */
     enum map_kind kind;
-    uint8_t family;
+    uint8_t family; /* AF_UNSPEC: IPv4 and IPv6 */
     uint16_t protocol;
     /* Writes the request's payload, NULL: the kernel has no sock_diag for these; `proc` is all there is. */
     void (*ask)(const struct map_dump *dump, enum map_depth depth, struct nlmsghdr *request);
     /* 0, -EBADMSG (not an answer to this), -ENOMEM, the error of `fact`. */
     int (*decode)(const struct map_dump *dump, const struct nlmsghdr *answer, struct map_decoded *decoded);
+    bool with_last;   /* the dump of the row before tells of these too: there is only the file, where there is no dump */
     const char *proc; /* the file of /proc/net that says less, for kernels without; NULL: none */
     /* A line of it. 0, -EBADMSG (a heading, or not such a line). */
     int (*decode_line)(const struct map_dump *dump, const char *line, struct map_decoded *decoded);

@@ -47,6 +47,7 @@ int map_inet_line(const struct map_dump *dump, const char *line, struct map_deco
             7 ||
         read_address(local, &socket->local) < 0 || read_address(remote, &socket->remote) < 0)
         return -EBADMSG;
+    socket->family = socket->local.form == MAP_INET6 ? AF_INET6 : AF_INET;
     socket->type = dump->kind == MAP_TCP ? SOCK_STREAM : dump->kind == MAP_RAW ? SOCK_RAW : SOCK_DGRAM;
     socket->state = state < MAP_STATES_ ? (enum map_state)state : MAP_STATE_UNKNOWN;
     socket->inode = inode;

@@ -29,6 +29,8 @@
 #define COMM_MAX 64
 /* gateway/announce.h; memfd_create(2) says how such a file is called. */
 #define CLAIMS_LINK "/memfd:kith-sockets"
+/* Lines of it: a gateway has a few sockets, and whoever says more shall not make us slow. */
+#define CLAIMS_MAX 256
 
 struct scan {
     struct map *map;
@@ -61,27 +63,24 @@ static void read_comm(const char *status, char comm[static COMM_MAX]) {
         snprintf(comm, COMM_MAX, "%.*s", (int)strcspn(status + sizeof(heading) - 1, "\n"), status + sizeof(heading) - 1);
 }
 
-static int read_process(int proc, pid_t pid, struct map *map, uint32_t *ret_index) {
-    char path[64], comm[COMM_MAX] = "", container[256] = "", link[64];
+/* `directory` is /proc/PID: what is read through it is of one process, also when its number has become another one's. */
+static int read_process(int directory, pid_t pid, struct map *map, uint32_t *ret_index) {
+    char comm[COMM_MAX] = "", container[256] = "", link[64];
     _cleanup_(freep) char *status = NULL, *exe = NULL, *text = NULL, *cgroup = NULL, *unit = NULL;
     struct map_process process = {.pid = pid, .uid = (uid_t)-1, .netns = MAP_NONE};
     struct kith_text words = kith_text_init(container, sizeof(container));
     gid_t gid;
 
-    snprintf(path, sizeof(path), "%d/status", pid);
-    if (kith_file_read(proc, path, FILE_MAX_, &status, NULL) == 0) {
+    if (kith_file_read(directory, "status", FILE_MAX_, &status, NULL) == 0) {
         read_comm(status, comm);
         kith_procfs_real_ids(status, &process.uid, &gid);
     }
-    snprintf(path, sizeof(path), "%d/exe", pid);
-    kith_link_read(proc, path, &exe);
-    snprintf(path, sizeof(path), "%d/cgroup", pid);
-    if (kith_file_read(proc, path, FILE_MAX_, &text, NULL) == 0 && kith_procfs_cgroup(text, &cgroup) == 0) {
+    kith_link_read(directory, "exe", &exe);
+    if (kith_file_read(directory, "cgroup", FILE_MAX_, &text, NULL) == 0 && kith_procfs_cgroup(text, &cgroup) == 0) {
         kith_procfs_unit(cgroup, &unit);
         map_container_of_cgroup(cgroup, &words);
     }
-    snprintf(path, sizeof(path), "%d/ns/net", pid);
-    ssize_t size = readlinkat(proc, path, link, sizeof(link) - 1);
+    ssize_t size = readlinkat(directory, "ns/net", link, sizeof(link) - 1);
     if (size > 0) {
         link[size] = '\0';
         process.netns = map_namespace_index(map, map_link_number(link, "net"));
@@ -94,33 +93,55 @@ static int read_process(int proc, pid_t pid, struct map *map, uint32_t *ret_inde
     return map_add_process(map, &process, ret_index);
 }
 
+/* The process that is being looked at. */
+struct subject {
+    struct scan *scan;
+    pid_t pid;
+    int directory, descriptors; /* /proc/PID, /proc/PID/fd */
+    uint32_t process;           /* MAP_NONE: nothing of it is in the map yet */
+};
+
+static int name_subject(struct subject *subject) {
+    return subject->process == MAP_NONE ? read_process(subject->directory, subject->pid, subject->scan->map, &subject->process) : 0;
+}
+
 /* What it says of its sockets ----------------------------------------------------------------------------------------- */
 
-/* Only of a file in memory is it sure that nobody is waited for: anybody may call a file of his so. */
-static int read_claims(struct scan *scan, pid_t pid, const char *fd_name, uint32_t *process) {
-    _cleanup_(freep) char *text = NULL;
+/* A file in memory, opened to be read; anything else is not opened: anybody may call a file of his so, and opening some has consequences.
+ */
+static int open_claims(const struct subject *subject, const char *name) {
+    char path[40];
     struct statfs system;
     struct stat file;
-    char path[64];
 
-    snprintf(path, sizeof(path), "%d/fd/%.10s", pid, fd_name);
-    _cleanup_(kith_closep) int fd = openat(scan->proc, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &file) < 0 || !S_ISREG(file.st_mode) || fstatfs(fd, &system) < 0 || system.f_type != TMPFS_MAGIC ||
-        kith_fd_read(fd, FILE_MAX_, &text, NULL) < 0)
+    _cleanup_(kith_closep) int fd = openat(subject->descriptors, name, O_PATH | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &file) < 0 || !S_ISREG(file.st_mode) || fstatfs(fd, &system) < 0 || system.f_type != TMPFS_MAGIC)
+        return -1;
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static int read_claims(struct subject *subject, const char *name) {
+    _cleanup_(freep) char *text = NULL;
+    _cleanup_(kith_closep) int fd = open_claims(subject, name);
+    size_t count = 0;
+
+    if (fd < 0 || kith_fd_read(fd, FILE_MAX_, &text, NULL) < 0)
         return 0;
-    int r = *process == MAP_NONE ? read_process(scan->proc, pid, scan->map, process) : 0;
-    for (char *rest = text, *line; r == 0 && (line = strsep(&rest, "\n"));)
-        if (map_add_claim(scan->map, *process, line) == -ENOMEM)
+    int r = name_subject(subject);
+    for (char *rest = text, *line; r == 0 && count < CLAIMS_MAX && (line = strsep(&rest, "\n")); count++)
+        if (map_add_claim(subject->scan->map, subject->process, line) == -ENOMEM)
             r = -ENOMEM;
     return r;
 }
 
 /* Descriptors -------------------------------------------------------------------------------------------------------- */
 
-static int take_descriptor(struct scan *scan, pid_t pid, int directory, const char *name, uint32_t *process) {
+static int take_descriptor(struct subject *subject, const char *name) {
+    struct scan *scan = subject->scan;
     char link[64], path[64];
 
-    ssize_t size = readlinkat(directory, name, link, sizeof(link) - 1);
+    ssize_t size = readlinkat(subject->descriptors, name, link, sizeof(link) - 1);
     if (size <= 0) {
         scan->hidden |= errno == EACCES || errno == EPERM; /* of a process with more privileges than root has here */
         return 0;
@@ -128,33 +149,33 @@ static int take_descriptor(struct scan *scan, pid_t pid, int directory, const ch
     link[size] = '\0';
     uint64_t inode = map_link_number(link, "socket");
     if (inode != 0) {
-        int r = *process == MAP_NONE ? read_process(scan->proc, pid, scan->map, process) : 0;
-        return r < 0 ? r : map_add_holder(scan->map, inode, *process, atoi(name));
+        int r = name_subject(subject);
+        return r < 0 ? r : map_add_holder(scan->map, inode, subject->process, atoi(name));
     }
     if (strncmp(link, CLAIMS_LINK, strlen(CLAIMS_LINK)) == 0)
-        return read_claims(scan, pid, name, process);
+        return read_claims(subject, name);
     inode = map_link_number(link, "net");
     if (inode == 0 || scan->own_namespace)
         return 0;
-    snprintf(path, sizeof(path), "/proc/%d/fd/%.10s", pid, name);
+    snprintf(path, sizeof(path), "/proc/%d/fd/%.10s", subject->pid, name);
     return map_found_namespace(scan->map, inode, path, NULL);
 }
 
-static int scan_process(struct scan *scan, pid_t pid) {
-    char path[32];
-    uint32_t process = MAP_NONE;
+static int scan_process(struct scan *scan, const char *name) {
+    _cleanup_(kith_closep) int directory = openat(scan->proc, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *descriptors = directory < 0 ? NULL : open_directory(directory, "fd");
     int r = 0;
 
-    snprintf(path, sizeof(path), "%d/fd", pid);
-    DIR *directory = open_directory(scan->proc, path);
-    if (!directory) {
+    if (!descriptors) {
         scan->hidden |= errno == EACCES || errno == EPERM;
         return errno == ENOMEM ? -ENOMEM : 0;
     }
-    for (struct dirent *entry; r == 0 && (entry = readdir(directory));)
+    struct subject subject = {
+        .scan = scan, .pid = atoi(name), .directory = directory, .descriptors = dirfd(descriptors), .process = MAP_NONE};
+    for (struct dirent *entry; r == 0 && (entry = readdir(descriptors));)
         if (is_number(entry->d_name))
-            r = take_descriptor(scan, pid, dirfd(directory), entry->d_name, &process);
-    closedir(directory);
+            r = take_descriptor(&subject, entry->d_name);
+    closedir(descriptors);
     return r;
 }
 
@@ -178,7 +199,7 @@ int map_read_processes(struct map *map, int proc, bool own_namespace) {
         return map_add_missing(map, "processes", "/proc cannot be read", "mount it");
     for (struct dirent *entry; r == 0 && (entry = readdir(directory));)
         if (is_number(entry->d_name))
-            r = scan_process(&scan, atoi(entry->d_name));
+            r = scan_process(&scan, entry->d_name);
     closedir(directory);
     name_owners(map);
     if (r == 0 && scan.hidden)

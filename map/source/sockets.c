@@ -20,6 +20,7 @@ struct reading {
     const struct map_wanted *wanted;
     uint32_t netns;
     const struct map_dump *dump;
+    bool dumped;         /* the last row was told of by a dump */
     uint32_t own_portid; /* of the socket that asks, which is no part of what is looked at */
     struct map_decoded decoded;
     struct map_fact *facts; /* of the socket that is being read: its row comes before them */
@@ -107,6 +108,7 @@ static int read_dump(struct reading *reading, struct map_ask *ask, enum map_dept
         reading->dump->ask(reading->dump, depth, request);
         r = map_ask_dump(ask, request, take_answer, reading);
     }
+    reading->dumped = r == 0;
     return is_unknown(r) ? read_lines(reading) : r;
 }
 
@@ -137,7 +139,7 @@ int map_read_sockets(struct map *map, uint32_t netns, const struct map_wanted *w
     r = 0;
     for (size_t i = 0; r == 0 && i < map_dump_count; i++) {
         reading.dump = &map_dumps[i];
-        if (wanted->kinds != 0 && !(wanted->kinds & 1U << reading.dump->kind))
+        if ((wanted->kinds != 0 && !(wanted->kinds & 1U << reading.dump->kind)) || (reading.dump->with_last && reading.dumped))
             continue;
         r = read_dump(&reading, &ask, wanted->depth);
         if (r < 0 && r != -ENOMEM)
