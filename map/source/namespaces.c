@@ -140,14 +140,42 @@ static int say_unreachable(struct map *map, int error) {
                            error == EPERM || error == EACCES ? map_remedy() : NULL);
 }
 
-static int visit(struct map *map, uint32_t number, int home, const struct map_wanted *wanted, struct kith_error *error) {
-    _cleanup_(kith_closep) int fd = open(map->netns[number].path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+/* A descriptor, -ENOENT when something else is there: the process has ended, and its number is another's now; -errno. */
+static int open_if_it_is(const char *path, uint64_t inode) {
+    _cleanup_(kith_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat found;
 
     if (fd < 0 || fstat(fd, &found) < 0)
-        return say_unreachable(map, errno);
-    if (found.st_ino != map->netns[number].inode) /* the process has ended, and its number is another's now */
-        return say_unreachable(map, ENOENT);
+        return -errno;
+    return found.st_ino == inode ? KITH_STEAL_FD(fd) : -ENOENT;
+}
+
+/* The process that led to it may have ended since, while others live there still. */
+static int open_namespace(const struct map_netns *netns) {
+    int fd = open_if_it_is(netns->path, netns->inode);
+    DIR *directory = fd == -ENOENT || fd == -ESRCH ? opendir("/proc") : NULL;
+
+    for (struct dirent *entry; directory && (fd == -ENOENT || fd == -ESRCH) && (entry = readdir(directory));) {
+        char path[48], link[64];
+        if (!isdigit((unsigned char)entry->d_name[0]))
+            continue;
+        snprintf(path, sizeof(path), "/proc/%.10s/ns/net", entry->d_name);
+        ssize_t size = readlink(path, link, sizeof(link) - 1);
+        link[size > 0 ? size : 0] = '\0';
+        if (map_link_number(link, "net") == netns->inode)
+            fd = open_if_it_is(path, netns->inode);
+    }
+    if (directory)
+        closedir(directory);
+    return fd;
+}
+
+static int visit(struct map *map, uint32_t number, int home, const struct map_wanted *wanted, struct kith_error *error) {
+    int opened = open_namespace(&map->netns[number]);
+    _cleanup_(kith_closep) int fd = opened < 0 ? -1 : opened;
+
+    if (fd < 0)
+        return say_unreachable(map, -opened);
     if (setns(fd, CLONE_NEWNET) < 0)
         return say_unreachable(map, errno);
     int r = read_one(map, number, wanted, error);

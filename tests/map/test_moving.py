@@ -3,6 +3,7 @@
 import collections
 import os
 import signal
+import subprocess
 
 import zoo
 import harness
@@ -75,6 +76,20 @@ def test_a_stopped_process_is_told_of_like_any(test):
     os.kill(built.client.pid, signal.SIGSTOP)
     test.callback(os.kill, built.client.pid, signal.SIGCONT)
     look().check(*members)
+
+
+def test_a_namespace_whose_first_processes_end_is_entered_by_another(test):
+    """The one that led to it is gone when it is to be entered: they end in order, while maps run."""
+    for _ in range(4):
+        namespace = Namespace(test)
+        first = [subprocess.Popen([*namespace.words, 'sleep', '1000']) for _ in range(30)]
+        pair = Keeper(test, namespace).pair(zoo.STREAM)
+        namespace.leave()
+        map = zoo.start()
+        for process in first:
+            process.kill()
+            process.wait()
+        zoo.finish(map).check(*pair)
 
 
 def test_a_namespace_that_goes_away_while_it_is_looked_at(test):

@@ -228,7 +228,8 @@ class Map:
 
     def check_link(self, member, name, truth, row):
         link = row[name]
-        where = (member, name, link, truth, row)
+        beside = [(other['family'], other['inode'], other['cookie']) for other in self.sockets if other['netns'] == row['netns']]
+        where = (member, name, link, truth, row, 'not shown:', self.text['missing'], 'beside it:', beside)
         if truth is None:
             assert link is None, where
         elif isinstance(truth, Ambiguous):
