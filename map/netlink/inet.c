@@ -127,24 +127,15 @@ static void read_side(const struct nlattr *attribute, struct map_socket *socket)
     if (info.tcpi_options & TCPI_OPT_SYN_DATA || info.tcpi_fastopen_client_fail)
         return;
     uint64_t more = info.tcpi_bytes_acked + info.tcpi_bytes_retrans - info.tcpi_bytes_sent;
-    switch (info.tcpi_state) { /* of the same moment as the counters, nearly */
-    case MAP_FIN_WAIT_2:
+    bool is_settled = info.tcpi_state == MAP_ESTABLISHED || info.tcpi_state == MAP_CLOSE_WAIT || info.tcpi_state == MAP_FIN_WAIT_2;
+    bool is_closing = info.tcpi_state == MAP_FIN_WAIT_1 || info.tcpi_state == MAP_LAST_ACK || info.tcpi_state == MAP_CLOSING;
+
+    if (info.tcpi_state == MAP_FIN_WAIT_2)
         more--; /* the FIN is acknowledged, too */
-        /* fall through */
-    case MAP_ESTABLISHED:
-    case MAP_CLOSE_WAIT:
-        if (more == 0 && info.tcpi_unacked == 0)
-            socket->flags |= MAP_WAS_ACCEPTED;
-        /* fall through */
-    case MAP_FIN_WAIT_1:
-    case MAP_LAST_ACK:
-    case MAP_CLOSING:
-        if (more == 1)
-            socket->flags |= MAP_HAS_CONNECTED;
-        break;
-    default:
-        break;
-    }
+    if (is_settled && more == 0 && info.tcpi_unacked == 0)
+        socket->flags |= MAP_WAS_ACCEPTED;
+    if ((is_settled || is_closing) && more == 1)
+        socket->flags |= MAP_HAS_CONNECTED;
 }
 
 static void read_attribute(const struct nlattr *attribute, struct map_socket *socket) {
