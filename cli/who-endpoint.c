@@ -3,7 +3,7 @@
  *
  * No message came, so no witness is kernel-message. Which socket is the other end is the kernel's word (unix), or matched by addresses
  * (TCP, UDP); whose it is was found in /proc. So the process and all that follows from it is inferred; the user is the kernel's word, as
- * sock_diag says it of the very socket.
+ * sock_diag says it of the very socket, unless it is not certain which socket that is.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -93,7 +93,7 @@ static int copy_facts(kith_origin *of_process, kith_origin *origin) {
 }
 
 /* `process`: NULL: nobody is known to hold the socket. */
-static int make_origin(const struct map *map, const struct map_socket *peer, const struct map_address *address,
+static int make_origin(const struct map *map, const struct map_socket *peer, enum kith_witness of_user, const struct map_address *address,
                        const struct map_process *process, kith_origin **ret_origin) {
     _cleanup_(kith_origin_unrefp) kith_origin *origin = NULL, *of_process = NULL;
     char text[MAP_WORDS_MAX];
@@ -103,7 +103,7 @@ static int make_origin(const struct map *map, const struct map_socket *peer, con
     if (r == 0 && process && kith_origin_of_pid(process->pid, &of_process, NULL) == 0)
         r = copy_facts(of_process, origin);
     if (r == 0 && peer && peer->flags & MAP_HAS_UID)
-        r = kith_origin_set_number(origin, KITH_FACT_UID, peer->uid, KITH_WITNESS_KERNEL_CONNECT);
+        r = kith_origin_set_number(origin, KITH_FACT_UID, peer->uid, of_user);
     else if (r == 0 && process && process->uid != (uid_t)-1)
         r = kith_origin_set_number(origin, KITH_FACT_UID, process->uid, KITH_WITNESS_INFERRED);
     if (r == 0 && map_address_is_ip(address)) {
@@ -124,7 +124,9 @@ static int tell_one(struct ask *ask, const struct map *map, const struct map_soc
     struct kith_text local = kith_text_init(here, sizeof(here)), remote = kith_text_init(there, sizeof(there));
     const struct map_address *address = peer ? &peer->local : &socket->remote;
 
-    int r = make_origin(map, peer, address, process, &origin);
+    /* The kernel's word is about the peer: it holds as far as that is the peer. Within a namespace four numbers are one connection. */
+    bool sure = peer && (known == MAP_EXACT || (known == MAP_MATCHED && peer->netns == socket->netns));
+    int r = make_origin(map, peer, sure ? KITH_WITNESS_KERNEL_CONNECT : KITH_WITNESS_INFERRED, address, process, &origin);
     if (r < 0)
         return r;
     map_address_words(map, socket, &socket->local, &local);

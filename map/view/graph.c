@@ -219,7 +219,7 @@ static int connect_nodes(struct maker *maker, uint32_t from, uint32_t to, const 
 }
 
 static bool is_server(const struct map_socket *socket) {
-    return socket->listener.known > MAP_UNKNOWN || socket->state == MAP_LISTEN;
+    return socket->listener.known > MAP_UNKNOWN || socket->state == MAP_LISTEN || socket->flags & MAP_WAS_ACCEPTED;
 }
 
 static int connect_local(struct maker *maker, uint32_t number) {

@@ -157,6 +157,8 @@ static int add_more(const struct map *map, const struct map_socket *socket, json
                                  json_pack("{s:I, s:I}", "sent", (json_int_t)socket->sent, "received", (json_int_t)socket->received));
     if (socket->kind == MAP_NETLINK)
         r |= json_object_set_new(object, "groups", groups_json(map, socket));
+    if (socket->flags & (MAP_HAS_CONNECTED | MAP_WAS_ACCEPTED))
+        r |= json_object_set_new(object, "side", json_string(socket->flags & MAP_HAS_CONNECTED ? "connected" : "accepted"));
     if (socket->flags & MAP_HAS_LIMIT)
         r |= json_object_set_new(object, "accept_limit", json_integer(socket->accept_limit));
     if (socket->claim != MAP_NONE)

@@ -94,9 +94,12 @@ static void test_candidates_are_all_there(void **state) {
 
     map_put(map, listening(1, ANY4(80)));
     map_put(map, listening(2, ANY4(80)));
-    map_put(map, tcp(3, MAP_ESTABLISHED, LOOPBACK(80), LOOPBACK(40)));
+    struct map_socket child = tcp(3, MAP_ESTABLISHED, LOOPBACK(80), LOOPBACK(40));
+    child.flags |= MAP_WAS_ACCEPTED;
+    map_put(map, child);
     map_end(map);
     json_t *json = json_of(map), *link = json_object_get(row(json, 3), "listener");
+    assert_string_equal(text_of(row(json, 3), "side", NULL), "accepted");
     assert_string_equal(text_of(link, "known", NULL), "ambiguous");
     assert_int_equal(json_array_size(json_object_get(link, "candidates")), 2);
     json_decref(json);
