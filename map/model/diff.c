@@ -5,14 +5,20 @@
 
 #define MARKS (MAP_IS_BORN | MAP_IS_GONE | MAP_IS_CHANGED)
 
-static uint32_t find(const struct map *map, const struct map_socket *socket) {
+/* Of one cookie a map may have a socket in each namespace (join.c). */
+static bool is_same(const struct map *x, const struct map_socket *a, const struct map *y, const struct map_socket *b) {
+    return a->kind == b->kind && a->cookie == b->cookie && x->netns[a->netns].inode == y->netns[b->netns].inode;
+}
+
+/* In `map`, the socket that is one of `from`. */
+static uint32_t find(const struct map *map, const struct map *from, const struct map_socket *socket) {
     size_t count;
     const struct map_index *index = socket->cookie != 0 ? &map->index->by_cookie : &map->index->by_inode;
     uint64_t key = socket->cookie != 0 ? socket->cookie : socket->inode;
     const struct map_index_entry *entry = key == 0 ? NULL : map_index_find(index, key, &count);
 
     for (size_t i = 0; entry && i < count; i++)
-        if (map->sockets[entry[i].value].kind == socket->kind && map->sockets[entry[i].value].cookie == socket->cookie)
+        if (is_same(map, &map->sockets[entry[i].value], from, socket))
             return entry[i].value;
     return MAP_NONE;
 }
@@ -31,12 +37,12 @@ static bool is_changed(const struct map *before, const struct map_socket *old, c
 void map_diff(struct map *before, struct map *after) {
     for (size_t i = 0; i < before->socket_count; i++) {
         before->sockets[i].flags &= ~(uint32_t)MARKS;
-        if (find(after, &before->sockets[i]) == MAP_NONE)
+        if (find(after, before, &before->sockets[i]) == MAP_NONE)
             before->sockets[i].flags |= MAP_IS_GONE;
     }
     for (size_t i = 0; i < after->socket_count; i++) {
         struct map_socket *now = &after->sockets[i];
-        uint32_t old = find(before, now);
+        uint32_t old = find(before, after, now);
         now->flags &= ~(uint32_t)MARKS;
         if (old == MAP_NONE)
             now->flags |= MAP_IS_BORN;

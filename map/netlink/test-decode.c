@@ -13,6 +13,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 #include <linux/tcp.h>
+#include <linux/tls.h>
 #include <linux/unix_diag.h>
 #include <linux/vm_sockets_diag.h>
 #include <netinet/in.h>
@@ -150,6 +151,34 @@ static void test_attributes_of_inet(void **state) {
     assert_true(says(&answer, "congestion/algorithm=cubic;"));
     assert_true(says(&answer, "options/SO_MARK=17;"));
     assert_true(says(&answer, "state/shut down=both;"));
+}
+
+static void test_memory_congestion_control_and_the_upper_layer_are_facts(void **state) {
+    static const char short_one[sizeof(uint32_t)] = {0};
+    struct answer answer;
+    struct inet_diag_msg message = tcp_message(1);
+    uint32_t memory[SK_MEMINFO_VARS] = {[SK_MEMINFO_RCVBUF] = 4321};
+    struct tcp_bbr_info bbr = {.bbr_bw_lo = 7, .bbr_bw_hi = 1, .bbr_min_rtt = 55};
+
+    begin(&answer, &message, sizeof(message));
+    mnl_attr_put(answer.header, INET_DIAG_SKMEMINFO, sizeof(memory), memory);
+    mnl_attr_put(answer.header, INET_DIAG_BBRINFO, sizeof(bbr), &bbr);
+    struct nlattr *upper = mnl_attr_nest_start(answer.header, INET_DIAG_ULP_INFO);
+    mnl_attr_put_strz(answer.header, INET_ULP_INFO_NAME, "tls");
+    struct nlattr *tls = mnl_attr_nest_start(answer.header, INET_ULP_INFO_TLS);
+    mnl_attr_put_u16(answer.header, TLS_INFO_VERSION, TLS_1_3_VERSION);
+    mnl_attr_nest_end(answer.header, tls);
+    mnl_attr_nest_end(answer.header, upper);
+    decode(&answer, "tcp", true);
+    assert_non_null(strstr(answer.facts, "=4321;"));
+    assert_true(says(&answer, "congestion/bbr bandwidth octets/s=4294967303;"));
+    assert_true(says(&answer, "congestion/bbr least round-trip time us=55;"));
+    assert_true(says(&answer, "upper layer/protocol=tls;"));
+    assert_true(says(&answer, "upper layer/TLS version=1.3;"));
+    begin(&answer, &message, sizeof(message));
+    mnl_attr_put(answer.header, INET_DIAG_BBRINFO, sizeof(short_one), short_one);
+    decode(&answer, "tcp", true);
+    assert_false(says(&answer, "bbr"));
 }
 
 /* Linux 4.18 ended before tcpi_bytes_sent. */
@@ -405,6 +434,7 @@ int main(void) {
         cmocka_unit_test(test_a_listener_has_its_accept_queue),
         cmocka_unit_test(test_without_an_inode_the_owner_is_not_known),
         cmocka_unit_test(test_attributes_of_inet),
+        cmocka_unit_test(test_memory_congestion_control_and_the_upper_layer_are_facts),
         cmocka_unit_test(test_an_older_kernel_says_less),
         cmocka_unit_test(test_what_is_too_short_is_left_out),
         cmocka_unit_test(test_answers_of_another_family_and_short_ones_are_refused),
