@@ -21,7 +21,8 @@
 #define WHY_ADDRESS "by port and address; a client bound to the port looks the same"
 #define WHY_ACCEPTED "by port and address, accepted by somebody: perhaps by a listener before this one"
 #define WHY_WAITS "by port and address, and it waits to be accepted there"
-#define WHY_NAME "by its name and file"
+#define WHY_FILE "by its name and file"
+#define WHY_NAME "by its name: perhaps by a listener before this one, which had it too"
 #define WHY_SEVERAL "several listeners have this port and address"
 #define WHY_SEVERAL_BUCKET "several listeners of this port and address share the bind bucket"
 #define WHY_EITHER "both ends have a port that is listened on: either may be the one that connected"
@@ -190,7 +191,7 @@ static int link_unix(struct map *map, struct map_socket *child) {
             r = map_choice_add(&choice, entry[i].value);
     }
     if (r == 0)
-        r = map_link_choose(map, &child->listener, &choice, WHY_NAME, WHY_SEVERAL);
+        r = map_link_choose(map, &child->listener, &choice, child->local.form == MAP_ABSTRACT ? WHY_NAME : WHY_FILE, WHY_SEVERAL);
     free(choice.sockets);
     return r;
 }

@@ -192,6 +192,7 @@ static void test_abstract_names_are_a_namespaces_own(void **state) {
     map_put(map, unix_socket(4, MAP_ESTABLISHED, path("x"), 0));
     map_end(map);
     assert_link(map, &map_get(map, 3)->listener, MAP_MATCHED, 1);
+    assert_non_null(strstr(map_get(map, 3)->listener.why, "before this one")); /* a name can be taken again */
     assert_link(map, &map_get(map, 4)->listener, MAP_UNKNOWN, 0);
     map_free(map);
 }
