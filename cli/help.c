@@ -19,7 +19,7 @@ static void print_option(const struct cli_option *option) {
     if (option->letter)
         snprintf(letter, sizeof(letter), "-%c, ", option->letter);
     snprintf(left, sizeof(left), "%s--%s%s%s", letter, option->name, option->argument ? " " : "", option->argument ? option->argument : "");
-    cli_print("  %-26s %s\n", left, option->summary);
+    cli_print("  %-26s %s\n", left, option->summary ? option->summary : "the same");
 }
 
 int cli_help_verb(const struct cli_verb *verb) {

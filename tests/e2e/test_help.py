@@ -9,7 +9,8 @@ import harness
 
 TALK = ['push', 'pull', 'pub', 'sub', 'xpub', 'xsub', 'pair', 'dealer', 'router', 'client', 'server', 'radio', 'dish', 'scatter', 'gather',
         'channel', 'stream']
-VERBS = ['req', 'rep', *TALK, 'serve', 'who', 'status', 'options', 'policy', 'keygen', 'wiretest', 'bench', 'flow', 'help', 'completion']
+VERBS = ['req', 'rep', *TALK, 'serve', 'who', 'status', 'options', 'policy', 'keygen', 'wiretest', 'bench', 'flow', 'map', 'socket', 'help',
+         'completion']
 
 
 def test_no_word_lists_the_verbs_and_is_a_usage_error(test):
@@ -31,6 +32,7 @@ def test_each_verb_tells_its_usage_and_options(test):
         assert by_help.returncode == by_option.returncode == 0
         assert by_help.text == by_option.text
         assert by_help.text.startswith(f'usage: kith {verb}')
+        assert '(null)' not in by_help.text, by_help.text
     assert '--policy FILE' in test.run('help', 'rep').text
 
 
