@@ -5,6 +5,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
@@ -236,19 +237,10 @@ static int read_map(const struct state *state, struct map **ret_map) {
     return 0;
 }
 
-static int follow_until_end(struct state *state, struct map **ret_map) {
+static int follow_until_end(struct state *state, int signals) {
     _cleanup_(map_follow_freep) struct map_follow *follow = NULL;
     struct kith_error error = KITH_ERROR_NONE;
-    sigset_t ends;
 
-    sigemptyset(&ends);
-    sigaddset(&ends, SIGINT);
-    sigaddset(&ends, SIGTERM);
-    _cleanup_(kith_closep) int signals = signalfd(-1, &ends, SFD_CLOEXEC);
-    if (signals < 0 || sigprocmask(SIG_BLOCK, &ends, NULL) < 0) {
-        cli_error("signalfd: %s", strerror(errno));
-        return CLI_ERROR;
-    }
     if (map_follow_new(&follow, &error) < 0)
         return cli_fail(&error);
     if (!state->follow->json)
@@ -261,13 +253,36 @@ static int follow_until_end(struct state *state, struct map **ret_map) {
         cli_error("following ended: %s", kith_error_name(r));
         return CLI_ERROR;
     }
-    return state->follow->json ? 0 : read_map(state, ret_map);
+    return 0;
+}
+
+/* Signals end the following, and do what they always do afterwards: a pager may come. */
+static int follow_with_signals(struct state *state) {
+    sigset_t ends, before;
+
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGINT);
+    sigaddset(&ends, SIGTERM);
+    _cleanup_(kith_closep) int signals = signalfd(-1, &ends, SFD_CLOEXEC);
+    if (signals < 0 || sigprocmask(SIG_BLOCK, &ends, &before) < 0) {
+        cli_error("signalfd: %s", strerror(errno));
+        return CLI_ERROR;
+    }
+    int status = follow_until_end(state, signals);
+    struct signalfd_siginfo taken;
+    if (fcntl(signals, F_SETFL, O_NONBLOCK) == 0)
+        while (read(signals, &taken, sizeof(taken)) > 0)
+            ; /* the one that ended it is not to come again */
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return status;
 }
 
 int cli_map_follow(const struct cli_map_follow *follow, struct map **ret_map) {
     struct state state = {.follow = follow};
 
-    int status = follow_until_end(&state, ret_map);
+    int status = follow_with_signals(&state);
+    if (status == 0 && !follow->json)
+        status = read_map(&state, ret_map);
     kith_map_foreach_safe (&state.links, node) {
         kith_map_remove(&state.links, node);
         free(KITH_CONTAINER_OF(node, struct link, node));

@@ -18,8 +18,10 @@ static int collect(struct map *map, int proc, const struct map_wanted *wanted, s
     int r = map_find_namespaces(map, proc, wanted->own_namespace);
     if (r == 0)
         r = map_read_namespaces(map, wanted, error);
-    if (r < 0 || wanted->no_processes || proc < 0)
+    if (r < 0 || wanted->no_processes)
         return r;
+    if (proc < 0)
+        return map_add_missing(map, "processes", "/proc cannot be read", "mount it");
     size_t known = map->netns_count;
     r = map_read_processes(map, proc, wanted->own_namespace);
     if (r == 0 && map->netns_count > known)

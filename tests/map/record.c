@@ -1,6 +1,7 @@
 /*
- * record: the answers of all dumps of the network namespace that it runs in, as tests/map/zoo.diag and fuzz/corpus/map-netlink have them: an
- * octet with the row of map_dumps (bit 7: facts are in it), then the message, and so on. Not a test: tests/map/record.py makes the files.
+ * record: the answers of all dumps of the network namespace that it runs in, as tests/map/zoo.diag and fuzz/corpus/map-netlink have them:
+ * an octet with the row of map_dumps (bit 7: facts are in it), then the message, and so on. Not a test: tests/map/record.py makes the
+ * files.
  *
  * record FILE plain|full MOST: no more than MOST answers of each dump.
  */
