@@ -145,10 +145,6 @@ static int take_by(struct map_graph_options *graph, const char *value) {
     return CLI_USAGE;
 }
 
-static int take_number(const char *option, const char *value, int64_t min, int64_t max, int64_t *ret_number) {
-    return cli_number(option, value, min, max, ret_number);
-}
-
 static int take_seconds(const char *option, const char *value, double *ret_seconds) {
     char *end;
 
@@ -173,11 +169,11 @@ static int take_filter(struct ask *ask, int key, const char *value) {
 
     switch (key) {
     case KEY_PID:
-        status = take_number("--pid", value, 1, INT32_MAX, &number);
+        status = cli_number("--pid", value, 1, INT32_MAX, &number);
         select->pid = (pid_t)number;
         return status;
     case KEY_PORT:
-        status = take_number("--port", value, 1, UINT16_MAX, &number);
+        status = cli_number("--port", value, 1, UINT16_MAX, &number);
         select->port = (uint32_t)number;
         return status;
     case KEY_EXE:
@@ -232,7 +228,7 @@ static int take_option(void *state, int key, const char *value) {
     case KEY_BY:
         return take_by(&ask->graph, value);
     case KEY_NODES:
-        status = take_number("--boxes", value, 2, 10000, &number);
+        status = cli_number("--boxes", value, 2, 10000, &number);
         ask->graph.nodes = (size_t)number;
         return status;
     case KEY_WATCH:
@@ -249,7 +245,7 @@ static int take_option(void *state, int key, const char *value) {
         ask->follow = true;
         return 0;
     case KEY_COUNT:
-        return take_number("--count", value, 1, INT32_MAX, &ask->count);
+        return cli_number("--count", value, 1, INT32_MAX, &ask->count);
     default:
         return take_filter(ask, key, value);
     }

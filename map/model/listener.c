@@ -17,7 +17,7 @@
 #define WHY_BUCKET "one bind bucket, accepted by somebody: perhaps by a listener before this one"
 #define WHY_BUCKET_WAITING "one bind bucket, and it waits in the accept queue of who listens now"
 #define WHY_BUCKET_OLDER "one bind bucket, accepted by somebody, and the listener was there first"
-#define WHY_YOUNGER "whoever accepted it is closed: what listens there now came later"
+#define WHY_YOUNGER "whoever accepted it is closed: whatever listens there now came later"
 #define WHY_ADDRESS "by port and address; a client bound to the port looks the same"
 #define WHY_ACCEPTED "by port and address, accepted by somebody: perhaps by a listener before this one"
 #define WHY_WAITS "by port and address, and it waits to be accepted there"

@@ -154,10 +154,8 @@ struct map_claim {
 struct map_process {
     pid_t pid;
     uid_t uid;
-    uint64_t start_time; /* ticks since boot; 0: unknown */
     const char *comm, *exe, *cgroup, *unit, *container;
     uint32_t netns;
-    bool unreadable; /* its descriptors could not be looked at */
 };
 
 struct map_holder {

@@ -28,15 +28,15 @@ struct map_wanted {
     void *userdata;
 };
 
-/* Everything but map_join(): links that the caller has seen can be added before it. Errors, with text: -ENOMEM; -EIO... (this thread could
- * not come back into its network namespace); -ENOSYS (neither sock_diag nor /proc is there). */
+/* Everything but map_join(): links that the caller has seen can be added before it. Errors, with text: -ENOMEM; -EIO (this thread could
+ * not come back into its network namespace), those of `visit`. */
 int map_collect(const struct map_wanted *wanted, struct map **ret_map, struct kith_error *ret_error);
 
 /* Options of a descriptor of another process, as facts (group "options" and others): asked by a copy of it (pidfd_getfd(2)), which takes
- * the right to trace the process. Errors: -EPERM..., -ENOSYS: nothing was added, and that is said in the map. */
+ * the right to trace the process. What cannot be asked is said in the map. Errors: -ENOMEM. */
 int map_read_options(struct map *map, uint32_t socket, pid_t pid, int fd);
 
-/* proc_pid_fdinfo(5) of a descriptor, as facts: group "descriptor". */
+/* proc_pid_fdinfo(5) of a descriptor, as facts: group "descriptor"; none when it is gone. Errors: -ENOMEM. */
 int map_read_descriptor(struct map *map, uint32_t socket, pid_t pid, int fd);
 
 #endif
