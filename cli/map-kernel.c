@@ -48,13 +48,11 @@ int cli_map_visit_tables(void *userdata, struct map *map, uint32_t netns, struct
         const struct map_kernel_row *row = &rows.rows[i];
         r = map_add_kernel_fact(map, &(struct map_kernel_fact){.cookie = row->cookie,
                                                                .bind_bucket = row->bind_bucket,
-                                                               .bind2_bucket = row->bind2_bucket,
                                                                .bind_node = row->bind_node,
                                                                .bind_next = row->bind_next,
                                                                .listener_cookie = listener_of(&rows, row),
                                                                .has_limit = has_limit(row),
-                                                               .accept_limit = row->backlog_limit,
-                                                               .reuseport = row->reuseport});
+                                                               .accept_limit = row->backlog_limit});
     }
     free(rows.rows);
     return r;

@@ -223,11 +223,10 @@ static void join_kernel_facts(struct map *map) {
             continue; /* it came after the sockets were told of, or went before */
         struct map_socket *socket = &map->sockets[found];
         socket->bind_bucket = fact->bind_bucket;
-        socket->bind2_bucket = fact->bind2_bucket;
         socket->accept_limit = fact->accept_limit;
         socket->bind_list = fact->bind_list;
         socket->bind_place = fact->bind_place;
-        socket->flags |= MAP_HAS_KERNEL | (fact->has_limit ? MAP_HAS_LIMIT : 0) | (fact->reuseport ? MAP_IS_REUSEPORT : 0);
+        socket->flags |= MAP_HAS_KERNEL | (fact->has_limit ? MAP_HAS_LIMIT : 0);
     }
 }
 

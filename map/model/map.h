@@ -93,21 +93,18 @@ struct map_link {
 
 enum {
     MAP_HAS_UID = 1 << 0,
-    MAP_HAS_BACKLOG = 1 << 1,  /* backlog, backlog_limit */
-    MAP_HAS_BYTES = 1 << 2,    /* sent, received */
-    MAP_IS_IPV6_ONLY = 1 << 3, /* takes no IPv4 connections */
-    MAP_HAS_IPV6_ONLY = 1 << 4,
-    MAP_IS_WAITING = 1 << 5,      /* connected, and nobody has accepted it: the server's end, or (unix) the client's */
-    MAP_HAS_KERNEL = 1 << 6,      /* bind_bucket..., accept_limit: of the kernel's tables */
-    MAP_IS_ORPHAN = 1 << 7,       /* TCP: no process has it any more, the kernel finishes */
-    MAP_IS_BORN = 1 << 8,         /* map_diff(): not in the map before */
-    MAP_IS_GONE = 1 << 9,         /* map_diff(): not in the map after */
-    MAP_HAS_PEER_INODE = 1 << 10, /* peer_inode is the kernel's word */
-    MAP_IS_REUSEPORT = 1 << 11,   /* known of the kernel's tables only */
-    MAP_HAS_LIMIT = 1 << 13,      /* accept_limit says whether it was accepted */
-    MAP_IS_CHANGED = 1 << 12,     /* map_diff(): in another state than before */
-    MAP_HAS_CONNECTED = 1 << 14,  /* this end did, */
-    MAP_WAS_ACCEPTED = 1 << 15,   /* or the other: by what TCP has counted; neither: unknown */
+    MAP_HAS_BACKLOG = 1 << 1,    /* backlog, backlog_limit */
+    MAP_HAS_BYTES = 1 << 2,      /* sent, received */
+    MAP_IS_IPV6_ONLY = 1 << 3,   /* takes no IPv4 connections */
+    MAP_IS_WAITING = 1 << 5,     /* connected, and nobody has accepted it: the server's end, or (unix) the client's */
+    MAP_HAS_KERNEL = 1 << 6,     /* bind_bucket..., accept_limit: of the kernel's tables */
+    MAP_IS_ORPHAN = 1 << 7,      /* TCP: no process has it any more, the kernel finishes */
+    MAP_IS_BORN = 1 << 8,        /* map_diff(): not in the map before */
+    MAP_IS_GONE = 1 << 9,        /* map_diff(): not in the map after */
+    MAP_HAS_LIMIT = 1 << 13,     /* accept_limit says whether it was accepted */
+    MAP_IS_CHANGED = 1 << 12,    /* map_diff(): in another state than before */
+    MAP_HAS_CONNECTED = 1 << 14, /* this end did, */
+    MAP_WAS_ACCEPTED = 1 << 15,  /* or the other: by what TCP has counted; neither: unknown */
 };
 
 struct map_socket {
@@ -127,7 +124,7 @@ struct map_socket {
     struct map_address local, remote;
     uint64_t peer_inode;                 /* unix: of the other end; 0: it waits to be accepted, or there is none */
     uint64_t path_device, path_inode;    /* unix: the file of the path; 0: none */
-    uint64_t bind_bucket, bind2_bucket;  /* of the kernel's tables: only to compare */
+    uint64_t bind_bucket;                /* of the kernel's tables: only to compare */
     uint32_t bind_list, bind_place;      /* the same: of one list, the lesser place came later; MAP_NONE: unknown */
     uint32_t accept_limit;               /* the same: of its listener; 0: a client */
     const char *protocol_name;           /* MAP_OTHER: as the kernel calls it, or NULL */
@@ -206,13 +203,12 @@ struct map_missing {
 
 /* Of the kernel's tables (--kernel), for the socket with this cookie. */
 struct map_kernel_fact {
-    uint64_t cookie, bind_bucket, bind2_bucket;
+    uint64_t cookie, bind_bucket;
     uint64_t bind_node, bind_next;  /* its place in its bucket's list; the next has been there longer; 0: none */
     uint64_t listener_cookie;       /* of a request socket; 0: unknown */
     uint32_t bind_list, bind_place; /* map_join() finds them */
     bool has_limit;                 /* a request socket and one in TIME_WAIT have none */
     uint32_t accept_limit;
-    bool reuseport;
 };
 
 struct map_arena_chunk;

@@ -66,7 +66,7 @@ static void test_an_ipv6_only_listener_has_no_ipv4_children(void **state) {
     struct map *map = map_make();
     struct map_socket listener = listening(1, ANY6(80));
 
-    listener.flags |= MAP_HAS_IPV6_ONLY | MAP_IS_IPV6_ONLY;
+    listener.flags |= MAP_IS_IPV6_ONLY;
     map_put(map, listener);
     map_put(map, tcp(2, MAP_ESTABLISHED, mapped(127, 0, 0, 1, 80), mapped(127, 0, 0, 1, 40)));
     map_put(map, tcp(3, MAP_ESTABLISHED, ip6(1, 80), ip6(2, 40)));

@@ -149,7 +149,7 @@ static void read_attribute(const struct nlattr *attribute, struct map_socket *so
     case INET_DIAG_SKV6ONLY:
         payload = payload_of(attribute, 1);
         if (payload)
-            socket->flags |= MAP_HAS_IPV6_ONLY | (*(const uint8_t *)payload ? MAP_IS_IPV6_ONLY : 0);
+            socket->flags |= *(const uint8_t *)payload ? MAP_IS_IPV6_ONLY : 0;
         break;
     case INET_DIAG_CGROUP_ID:
         payload = payload_of(attribute, sizeof(socket->cgroup));

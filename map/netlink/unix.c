@@ -83,7 +83,6 @@ static int read_attribute(const struct nlattr *attribute, struct map_decoded *de
         return 0;
     case UNIX_DIAG_PEER:
         socket->peer_inode = u32_of(attribute, 0);
-        socket->flags |= MAP_HAS_PEER_INODE;
         return 0;
     case UNIX_DIAG_ICONS:
         return read_waiting(attribute, decoded);
