@@ -22,7 +22,7 @@
 
 void load(const char *module) {
     char path[256];
-    snprintf(path, sizeof(path), "%s/%s.ko", getenv("KITH_MODULES") ? getenv("KITH_MODULES") : KITH_MODULES, module);
+    snprintf(path, sizeof(path), "%s/%s.ko", KITH_MODULES, module);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     assert_true(fd >= 0);
     if (syscall(SYS_finit_module, fd, "", 0) < 0)

@@ -19,7 +19,7 @@
 #include <linux/slab.h>
 #include <linux/timer.h>
 
-#include "../kith_kernel.h"
+#include "kmod/kith_kernel.h"
 
 #define NAME_ROOM 64
 #define SIZE_MAX_TEST 60000

@@ -20,7 +20,7 @@ def build(kernels, source, target):
     (target / 'kmod/tests').mkdir()
     shutil.copy(source / 'tests/kmod/kith_test.c', target / 'kmod/tests')
     with (target / 'kmod/Kbuild').open('a') as kbuild:
-        kbuild.write('obj-m += tests/kith_test.o\nccflags-y += -Werror\n')
+        kbuild.write('obj-m += tests/kith_test.o\nccflags-y += -Werror -I$(src)/..\n')
     result = subprocess.run(['make', '-C', str(headers), f'M={target}/kmod', '-j2', 'modules'], stdin=subprocess.DEVNULL,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
                             env={**os.environ, 'MAKEFLAGS': '', 'LC_ALL': 'C'})
