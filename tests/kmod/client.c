@@ -123,9 +123,10 @@ static bool answer_read(struct client *client, struct channel_info *ret_infos, u
     int left = (int)size;
     for (const struct nlmsghdr *answer = (void *)octets; mnl_nlmsg_ok(answer, left); answer = mnl_nlmsg_next(answer, &left)) {
         if (answer->nlmsg_seq != client->sequence) {
-            assert_true(client->waiting_count < 16);
-            memcpy(client->waiting[client->waiting_count], octets, (size_t)size);
-            client->waiting_size[client->waiting_count++] = (size_t)size;
+            unsigned place = (client->waiting_first + client->waiting_count++) % CLIENT_WAITING;
+            assert_true(client->waiting_count <= CLIENT_WAITING);
+            memcpy(client->waiting[place], octets, (size_t)size);
+            client->waiting_size[place] = (size_t)size;
             return false;
         }
         if (answer->nlmsg_type == NLMSG_ERROR || answer->nlmsg_type == NLMSG_DONE) {
@@ -287,11 +288,10 @@ bool client_receive(struct client *client, struct messages *ret_messages, int ti
     ssize_t size;
     ret_messages->count = 0;
     if (client->waiting_count > 0) {
-        size = (ssize_t)client->waiting_size[0];
-        memcpy(ret_messages->octets, client->waiting[0], (size_t)size);
+        size = (ssize_t)client->waiting_size[client->waiting_first];
+        memcpy(ret_messages->octets, client->waiting[client->waiting_first], (size_t)size);
+        client->waiting_first = (client->waiting_first + 1) % CLIENT_WAITING;
         client->waiting_count--;
-        memmove(client->waiting, client->waiting + 1, client->waiting_count * sizeof(client->waiting[0]));
-        memmove(client->waiting_size, client->waiting_size + 1, client->waiting_count * sizeof(client->waiting_size[0]));
     } else {
         do {
             if (poll(&ready, 1, timeout_ms) <= 0)

@@ -13,6 +13,8 @@
 struct mnl_socket;
 struct nlmsghdr;
 
+#define CLIENT_WAITING 16
+
 struct client {
     struct mnl_socket *socket;
     uint16_t family;
@@ -22,9 +24,9 @@ struct client {
     char reply[512];
     size_t reply_size;
     /* What came while an answer was awaited, and is not looked at yet. */
-    char waiting[16][70000];
-    size_t waiting_size[16];
-    unsigned waiting_count;
+    char waiting[CLIENT_WAITING][70000];
+    size_t waiting_size[CLIENT_WAITING];
+    unsigned waiting_first, waiting_count;
 };
 
 /* What KITH_CMD_CHANNEL says. */

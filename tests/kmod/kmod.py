@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""kmod.py FOLDER SOURCE RUN-GUEST ARGUMENT...: builds kith.ko, its example and the tests' module for Debian's kernel for clouds, whose packages
+"""kmod.py FOLDER SOURCE RUN-GUEST ARGUMENT...: builds kith.ko, its example, the benchmark's module and the tests' for Debian's kernel for clouds, whose packages
 are kept in FOLDER, in a copy of what SOURCE has of them, and runs run-guest on that kernel. The tests find the modules in FOLDER/modules."""
 import os
 import shutil
@@ -26,7 +26,7 @@ def build(kernels, source, target):
                             env={**os.environ, 'MAKEFLAGS': '', 'LC_ALL': 'C'})
     if result.returncode:
         sys.exit(f'the modules could not be built:\n{result.stdout}')
-    built = [target / 'kmod' / name for name in ('kith.ko', 'examples/kith_demo.ko', 'tests/kith_test.ko')]
+    built = [target / 'kmod' / name for name in ('kith.ko', 'examples/kith_demo.ko', 'bench/kith_bench.ko', 'tests/kith_test.ko')]
     for module in built:
         subprocess.run(['strip', '--strip-debug', str(module)], check=True)
         shutil.copy(module, target)
