@@ -2,6 +2,8 @@
 #ifndef KITH_MAP_SOURCE_INTERNAL_H
 #define KITH_MAP_SOURCE_INTERNAL_H
 
+#include <sys/types.h>
+
 #include "map/source/source.h"
 
 struct mnl_socket;
@@ -35,6 +37,15 @@ int map_read_namespaces(struct map *map, const struct map_wanted *wanted, struct
 uint64_t map_link_number(const char *link, const char *kind);
 /* Its place in the map, or MAP_NONE. */
 uint32_t map_namespace_index(const struct map *map, uint64_t inode);
+
+/* open.c: points at a file, without opening it or asking whoever serves it, if it is of this device and has this inode (0: any). A
+ * descriptor; -ENOENT: something else is there, or nothing; -errno. */
+int map_point_at(int at, const char *path, dev_t device, uint64_t inode);
+/* Opens what is pointed at, to be read; -errno. */
+int map_open_pointed(int fd);
+#define MAP_POINTED_MAX 32
+/* What leads to it, for calls that take a path; `path` itself. */
+const char *map_pointed_path(int fd, char path[static MAP_POINTED_MAX]);
 
 /* What adds a privilege that is missing. */
 const char *map_remedy(void);
