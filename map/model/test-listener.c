@@ -329,6 +329,22 @@ static void test_what_was_seen_is_exact(void **state) {
     map_free(map);
 }
 
+/* Another listens there now: it is not the one that was seen. */
+static void test_what_was_seen_of_a_closed_listener_came_from_no_other(void **state) {
+    struct map *map = map_make();
+
+    map_put(map, listening(1, ANY4(80)));
+    map_put(map, tcp(3, MAP_ESTABLISHED, LOOPBACK(80), LOOPBACK(40)));
+    map_put(map, tcp(4, MAP_ESTABLISHED, LOOPBACK(80), LOOPBACK(41)));
+    assert_int_equal(map_add_exact(map, 88, 3), 0);
+    map_end(map);
+    assert_link(map, &map_get(map, 3)->listener, MAP_UNKNOWN, 0);
+    assert_string_equal(map_get(map, 3)->listener.why, "seen when it was accepted: its listener is closed, or not to be seen");
+    assert_link(map, &map_get(map, 4)->listener, MAP_MATCHED, 1);
+    assert_int_equal(map_get(map, 1)->child_count, 1);
+    map_free(map);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_only_listener_that_fits_is_matched),
@@ -352,6 +368,7 @@ int main(void) {
         cmocka_unit_test(test_a_list_that_bites_its_tail_ends),
         cmocka_unit_test(test_a_request_socket_names_its_listener),
         cmocka_unit_test(test_what_was_seen_is_exact),
+        cmocka_unit_test(test_what_was_seen_of_a_closed_listener_came_from_no_other),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
