@@ -171,8 +171,10 @@ static bool may_be_child(const struct map_socket *socket) {
 
 /* Unix --------------------------------------------------------------------------------------------------------------- */
 
-/* An accepted socket has its listener's very name. That of a file is the same file's: a listener that took over the path has another. */
+/* An accepted socket has its listener's very name. That of a file is the same file's: a listener that took over the path has another. Which
+ * file it is sock_diag says, /proc/net/unix does not. */
 static int link_unix(struct map *map, struct map_socket *child) {
+    bool by_file = child->local.form == MAP_PATH && child->path_inode != 0;
     struct map_choice choice = {0};
     size_t count;
     int r = 0;
@@ -192,7 +194,7 @@ static int link_unix(struct map *map, struct map_socket *child) {
             r = map_choice_add(&choice, entry[i].value);
     }
     if (r == 0)
-        r = map_link_choose(map, &child->listener, &choice, child->local.form == MAP_ABSTRACT ? WHY_NAME : WHY_FILE, WHY_SEVERAL);
+        r = map_link_choose(map, &child->listener, &choice, by_file ? WHY_FILE : WHY_NAME, WHY_SEVERAL);
     free(choice.sockets);
     return r;
 }

@@ -181,6 +181,23 @@ static void test_an_accepted_unix_socket_has_its_listeners_name_and_file(void **
     map_free(map);
 }
 
+/* As /proc/net/unix tells of them. */
+static void test_where_no_file_is_known_only_the_name_was_matched(void **state) {
+    struct map *map = map_make();
+    struct map_socket listener = unix_socket(1, MAP_LISTEN, path("/run/x"), 0), child = unix_socket(2, MAP_ESTABLISHED, path("/run/x"), 0);
+
+    listener.path_inode = child.path_inode = 0;
+    map_put(map, listener);
+    map_put(map, child);
+    map_put(map, unix_socket(3, MAP_LISTEN, path("/run/y"), 0));
+    map_put(map, unix_socket(4, MAP_ESTABLISHED, path("/run/y"), 0));
+    map_end(map);
+    assert_link(map, &map_get(map, 2)->listener, MAP_MATCHED, 1);
+    assert_string_equal(map_get(map, 2)->listener.why, "by its name: perhaps by a listener before this one, which had it too");
+    assert_string_equal(map_get(map, 4)->listener.why, "by its name and file");
+    map_free(map);
+}
+
 static void test_abstract_names_are_a_namespaces_own(void **state) {
     struct map *map = map_make();
     struct map_socket there = unix_socket(2, MAP_LISTEN, abstract("x"), 0);
@@ -358,6 +375,7 @@ int main(void) {
         cmocka_unit_test(test_what_never_came_from_anybody_is_not_matched),
         cmocka_unit_test(test_who_is_connected_and_has_no_inode_waits),
         cmocka_unit_test(test_an_accepted_unix_socket_has_its_listeners_name_and_file),
+        cmocka_unit_test(test_where_no_file_is_known_only_the_name_was_matched),
         cmocka_unit_test(test_abstract_names_are_a_namespaces_own),
         cmocka_unit_test(test_a_shared_bucket_of_what_was_accepted_is_said),
         cmocka_unit_test(test_another_bucket_rules_a_listener_out),
