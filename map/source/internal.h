@@ -50,7 +50,9 @@ const char *map_pointed_path(int fd, char path[static MAP_POINTED_MAX]);
 /* What adds a privilege that is missing. */
 const char *map_remedy(void);
 
-/* processes.c: who holds a socket; and sockets that only descriptors tell of. */
+/* processes.c: /proc does not even say that processes of other users are there (proc(5), hidepid=2). */
+bool map_processes_are_hidden(int proc);
+/* Who holds a socket; and sockets that only descriptors tell of. */
 int map_read_processes(struct map *map, int proc, bool own_namespace);
 int map_read_unlisted(struct map *map);
 /* cgroups.c: the names of the sockets' cgroups, if any socket needs one. */

@@ -80,7 +80,7 @@ static int find_mounts(struct map *map, int proc) {
 
 static int find_by_processes(struct map *map, int proc) {
     int copy = fcntl(proc, F_DUPFD_CLOEXEC, 0), r = 0;
-    bool hidden = false;
+    bool hidden = map_processes_are_hidden(proc);
     DIR *directory = copy < 0 ? NULL : fdopendir(copy);
 
     if (!directory) {

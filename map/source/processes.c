@@ -38,6 +38,11 @@ struct scan {
     bool hidden; /* there are processes whose descriptors we may not see */
 };
 
+/* Every pid namespace has a process of number 1. */
+bool map_processes_are_hidden(int proc) {
+    return faccessat(proc, "1", F_OK, 0) < 0 && errno == ENOENT;
+}
+
 static bool is_number(const char *name) {
     return isdigit((unsigned char)name[0]);
 }
@@ -187,7 +192,7 @@ static void name_owners(struct map *map) {
 }
 
 int map_read_processes(struct map *map, int proc, bool own_namespace) {
-    struct scan scan = {.map = map, .proc = proc, .own_namespace = own_namespace};
+    struct scan scan = {.map = map, .proc = proc, .own_namespace = own_namespace, .hidden = map_processes_are_hidden(proc)};
     int r = 0;
 
     DIR *directory = open_directory(proc, ".");
