@@ -67,6 +67,9 @@ def test_who_sends_to_a_datagram_socket(test):
     server, *clients = animals.udp_server(built)
     assert sorted(one['inode'] for one in who(test, f'{built.server.pid}/{server.fd}')) == sorted(client.inode for client in clients[:2])
     assert {client.inode for client in clients[:2]} <= {one['inode'] for one in who(test, f'udp:{server.address[1]}')}
+    told, = who(test, f'{built.client.pid}/{clients[0].fd}')
+    connected_to = f'127.0.0.1:{server.address[1]}'  # the server is bound to every address
+    assert (told['inode'], told['remote'], told['origin']['address']) == (server.inode, connected_to, connected_to), told
 
 
 def test_who_holds_the_other_end_together_is_told_one_by_one(test):
