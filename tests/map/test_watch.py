@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """kith map --watch: what comes, changes and goes, as objects and as marked lines; and what the command refuses."""
 import json
+import signal
 import socket
+import time
 
 import zoo  # noqa: F401  (it finds harness)
 import harness
@@ -41,6 +43,18 @@ def test_nothing_is_told_while_nothing_changes(test):
         port = str(first.getsockname()[1])
         result = test.run('map', '--watch', '--this-netns', '--json', '--interval', '0.1', '--count', '5', '--port', port)
         assert result.returncode == 0 and result.text.count('"change"') == 1, result
+
+
+def test_looks_that_were_missed_are_not_made_up_for(test):
+    with listener() as first:
+        program = watch(test, '--json', '--port', str(first.getsockname()[1]), '--count', '10')
+        program.out.wait('"change":"there"')
+        program.send(signal.SIGSTOP)
+        time.sleep(1)  # ten looks: nothing tells that they were missed
+        program.send(signal.SIGCONT)
+        start = time.monotonic()
+        assert program.wait() == 0
+        assert time.monotonic() - start > 0.3
 
 
 def test_lines_have_marks(test):
