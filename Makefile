@@ -6,13 +6,14 @@ PREFIX ?=
 MESON  ?= $(firstword $(wildcard /usr/bin/meson) meson)
 
 .DEFAULT_GOAL := all
-.PHONY: all deps test check demo bench bench-server bench-messages bench-flow bench-map soak install fuzz format lint clean help
+.PHONY: all deps test check demo bench bench-server bench-messages bench-flow bench-map check-guest soak install fuzz format lint clean help
 
 help:
 	@echo 'make            build into $(BUILD)/'
 	@echo 'make deps       install the Debian packages that are missing (tools/packages.txt)'
 	@echo 'make test       the everyday tests: unit, interop, end to end, on $(BUILD)/'
 	@echo 'make check      everything CI runs: two compilers, an older kernel, sanitizers, valgrind, fuzzing, installation, form'
+	@echo 'make check-guest  of these, what runs in virtual machines: older kernels, BPF programs, kith.ko'
 	@echo 'make demo       see it work: stock ZeroMQ clients, known by the kernel'"'"'s word'
 	@echo 'make bench      the figures, as ratios to a raw socket and to libzmq'
 	@echo 'make bench-server  the asynchronous server against raw epoll, io_uring, libuv, libevent, libev and redis'
@@ -39,6 +40,9 @@ test: all
 
 check:
 	tools/run-tests all
+
+check-guest:
+	tools/run-tests guest
 
 demo: deps
 	@$(MAKE) --no-print-directory all

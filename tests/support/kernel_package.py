@@ -1,5 +1,5 @@
-"""kernel_package.py: Debian's kernel for clouds, with its modules, out of its package: apt knows which that is; it is downloaded when it is
-not there yet. Without it a test fails: it is no reason to skip."""
+"""kernel_package.py: Debian's kernel for clouds, with its modules and with what modules are built from, out of its packages: apt knows which
+they are; they are downloaded when they are not there yet, and not installed. Without them a test fails: it is no reason to skip."""
 import contextlib
 import fcntl
 import os
@@ -28,24 +28,43 @@ def ask(folder, *words):
     return subprocess.run(words, check=True, capture_output=True, text=True, timeout=DOWNLOAD_SECONDS, cwd=folder).stdout
 
 
-def find(folder):
-    """The package's file, of the version that apt knows."""
-    name = re.search(r'^ +Depends: (linux-image-\S+)', ask(folder, 'apt-cache', 'depends', META_PACKAGE), re.M).group(1)
-    version = re.search(r'^Version: (\S+)', ask(folder, 'apt-cache', 'show', '--no-all-versions', name), re.M).group(1)
-    path = folder / f'{name}_{version.replace(":", "%3a")}_amd64.deb'
+def depends(folder, package):
+    return re.findall(r'^ +Depends: (linux-\S+)', ask(folder, 'apt-cache', 'depends', package), re.M)
+
+
+def field(folder, package, name):
+    return re.search(rf'^{name}: (\S+)', ask(folder, 'apt-cache', 'show', '--no-all-versions', package), re.M).group(1)
+
+
+def download(folder, name):
+    """The package's file, of the version that apt knows; files of other versions go."""
+    version = field(folder, name, 'Version')
+    path = folder / f'{name}_{version.replace(":", "%3a")}_{field(folder, name, "Architecture")}.deb'
     if not path.exists():
-        for old in folder.glob('*.deb'):
+        for old in folder.glob(f'{re.sub("[0-9]", "?", name)}_*.deb'):
             old.unlink()
         ask(folder, 'apt-get', 'download', f'{name}={version}')
     return path
 
 
-def find_or_ask(folder):
+def find(folder):
+    return download(folder, depends(folder, META_PACKAGE)[0])
+
+
+def find_headers(folder):
+    """The kernel's release and the packages that `make -C` of its headers needs; the compiler's is the machine's own."""
+    release = depends(folder, META_PACKAGE)[0].removeprefix('linux-image-')
+    headers = f'linux-headers-{release}'
+    needed = [headers, *(name for name in depends(folder, headers) if 'compiler' not in name)]
+    return release, [download(folder, name) for name in needed]
+
+
+def find_or_ask(folder, search=find):
     try:
-        return find(folder)
-    except (subprocess.CalledProcessError, AttributeError):  # apt knows of no package, or of one that is not there any more
+        return search(folder)
+    except (subprocess.CalledProcessError, AttributeError, IndexError):  # apt knows of no package, or of one that is not there any more
         ask(folder, 'apt-get', 'update')
-        return find(folder)
+        return search(folder)
 
 
 def package(folder):
@@ -67,3 +86,21 @@ def unpack(folder, modules):
             half.rename(tree)
     files = {path.stem: path for path in tree.glob('lib/modules/*/kernel/**/*.ko')}
     return next(tree.glob('boot/vmlinuz-*')), [files[name] for name in modules]
+
+
+def headers(folder):
+    """The folder that the modules of the same kernel are built with: `make -C FOLDER M=...`."""
+    folder = Path(folder).resolve()
+    with alone(folder):
+        release, packages = find_or_ask(folder, find_headers)
+        tree = folder / packages[0].with_suffix('').name
+        if not tree.exists():
+            half = Path(f'{tree}.half')
+            shutil.rmtree(half, ignore_errors=True)
+            for package_file in packages:
+                ask(folder, 'dpkg-deb', '-x', str(package_file), str(half))
+            # The packages name each other by the places where they would be installed.
+            for makefile in half.glob('usr/src/*/Makefile'):
+                makefile.write_text(makefile.read_text().replace('/usr/src/', f'{tree}/usr/src/'))
+            half.rename(tree)
+    return tree / 'usr/src' / f'linux-headers-{release}'

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* frame.c: the datagrams that go to user space, as uapi/kith_netlink.h says. */
+#include <net/genetlink.h>
+
+#include "internal.h"
+
+size_t kith_frame_size(const struct kith_message *message) {
+    return nla_total_size(sizeof(message->header) + message->header.size);
+}
+
+/* Its first attribute is the channel's name. */
+static struct sk_buff *frame_new(const struct kith_channel *channel, size_t room, u32 port, u32 sequence, u8 command, void **ret_head) {
+    struct sk_buff *skb = genlmsg_new(nla_total_size(KITH_CHANNEL_NAME_MAX + 1) + room, GFP_KERNEL);
+    if (!skb)
+        return NULL;
+    *ret_head = genlmsg_put(skb, port, sequence, &kith_family, 0, command);
+    if (*ret_head && nla_put_string(skb, KITH_A_CHANNEL, channel->name) == 0)
+        return skb;
+    nlmsg_free(skb);
+    return NULL;
+}
+
+struct sk_buff *kith_frame_messages(const struct kith_channel *channel, size_t room, void **ret_head) {
+    return frame_new(channel, room, 0, 0, KITH_CMD_MESSAGES, ret_head);
+}
+
+bool kith_frame_add(struct sk_buff *skb, const struct kith_message *message, u32 flags) {
+    struct kith_message_header header = message->header;
+    struct nlattr *attribute;
+    if (skb_tailroom(skb) < kith_frame_size(message))
+        return false;
+    attribute = nla_reserve(skb, KITH_A_MESSAGE, sizeof(header) + header.size);
+    if (!attribute)
+        return false;
+    header.flags |= flags;
+    memcpy(nla_data(attribute), &header, sizeof(header));
+    memcpy(nla_data(attribute) + sizeof(header), message->data, header.size);
+    return true;
+}
+
+struct sk_buff *kith_frame_closed(const struct kith_channel *channel) {
+    void *head;
+    struct sk_buff *skb = frame_new(channel, 0, 0, 0, KITH_CMD_CLOSED, &head);
+    if (skb)
+        genlmsg_end(skb, head);
+    return skb;
+}
+
+static bool put_u64(struct sk_buff *skb, int type, u64 value) {
+    return nla_put_u64_64bit(skb, type, value, KITH_A_PAD) == 0;
+}
+
+/* Everything but its name. */
+int kith_frame_put_channel(struct sk_buff *skb, struct kith_channel *channel) {
+    struct kith_counts counts;
+    u64 bytes, sequence;
+    u32 receivers;
+    bool fits;
+    spin_lock_irq(&channel->lock);
+    counts = channel->counts;
+    bytes = channel->bytes;
+    sequence = channel->last_sequence;
+    receivers = channel->receiver_count;
+    spin_unlock_irq(&channel->lock);
+    fits = nla_put_string(skb, KITH_A_MODULE, channel->owner) == 0 && nla_put_u32(skb, KITH_A_MODE, channel->config.mode) == 0 &&
+           (channel->net || nla_put_flag(skb, KITH_A_GLOBAL) == 0) && nla_put_u32(skb, KITH_A_RECEIVERS, receivers) == 0 &&
+           put_u64(skb, KITH_A_SEQUENCE, sequence) && put_u64(skb, KITH_A_BACKLOG, bytes) &&
+           put_u64(skb, KITH_A_LIMIT, channel->config.backlog) && put_u64(skb, KITH_A_SENT, counts.sent) &&
+           put_u64(skb, KITH_A_REFUSED, counts.refused) && put_u64(skb, KITH_A_LOST, counts.lost) &&
+           put_u64(skb, KITH_A_RECEIVED, counts.received) && put_u64(skb, KITH_A_DENIED, counts.denied);
+    return fits ? 0 : -EMSGSIZE;
+}
+
+struct sk_buff *kith_frame_channel(struct kith_channel *channel, u32 port, u32 sequence) {
+    void *head;
+    struct sk_buff *skb = frame_new(channel, 512, port, sequence, KITH_CMD_CHANNEL, &head);
+    if (!skb)
+        return NULL;
+    if (kith_frame_put_channel(skb, channel) < 0) {
+        nlmsg_free(skb);
+        return NULL;
+    }
+    genlmsg_end(skb, head);
+    return skb;
+}

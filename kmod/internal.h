@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * internal.h: what the files of kith.ko share.
+ *
+ * A channel's messages are one list, contiguous in their sequence numbers; receivers are cursors into it. Two locks:
+ *     mutex  receivers come, go and are sent to: process context
+ *     lock   the messages and every cursor: any context
+ * The list of receivers is changed with both held, so either is enough to walk it. A channel is found in a registry under its lock, and
+ * lives as long as somebody holds a reference; `gate` is held for reading by a callback and for writing to close.
+ */
+#ifndef KITH_INTERNAL_H
+#define KITH_INTERNAL_H
+
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/rwsem.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+
+#include "kith_kernel.h"
+
+/* Together with what the kernel puts behind the data of a buffer, one of 16 KiB. */
+#define KITH_BATCH_SIZE (15 * 1024)
+
+struct kith_message {
+    struct list_head link;
+    struct kith_message_header header;
+    u8 data[];
+};
+
+struct kith_receiver {
+    struct list_head link; /* of its channel */
+    struct net *net;       /* which its socket keeps alive */
+    u32 port;
+    u32 window;
+    struct kith_message *next; /* to be sent; NULL: none yet with next_sequence */
+    u64 next_sequence;
+    u64 acknowledged;
+    u64 batches[KITH_WINDOW_MAX]; /* last sequence of each datagram on its way, a ring */
+    u32 batch_first, batch_count;
+};
+
+struct kith_counts {
+    u64 sent, refused, lost, received, denied;
+};
+
+struct kith_channel {
+    struct kref refs;
+    struct list_head link; /* registry.c's, as the next two */
+    struct hlist_node hash;
+    struct net *net; /* NULL: of all */
+    char name[KITH_CHANNEL_NAME_MAX + 1];
+    char owner[MODULE_NAME_LEN];
+    struct kith_channel_config config; /* without its name and owner */
+    struct rw_semaphore gate;
+    bool closed; /* written with gate and mutex held: either is enough to read it */
+
+    struct mutex mutex;
+    spinlock_t lock;
+    struct list_head receivers;
+    u32 receiver_count;
+    struct list_head messages;
+    size_t bytes;      /* of the messages, as kith_message_charge() counts */
+    u64 last_sequence; /* given to a message */
+    u64 most_sent;     /* ONE: what is not after this goes out again */
+    bool ended;        /* its network namespace is gone */
+    struct kith_counts counts;
+    struct delayed_work work; /* sends what can be sent */
+
+    struct list_head requests; /* of kith_channel_request(), under lock */
+    u32 last_request;
+};
+
+/* registry.c: the channels that there are */
+int kith_registry_init(void);
+void kith_registry_exit(void);
+/* -EEXIST: the namespace has a channel of this name. */
+int kith_registry_add(struct kith_channel *channel);
+void kith_registry_remove(struct kith_channel *channel);
+/* The channel that `net` knows by this name, with a reference; or NULL. */
+struct kith_channel *kith_registry_find(const struct net *net, const char *name);
+/* The one behind the first `skip` that `net` sees, with a reference; or NULL. *ret_changes counts what came and went. */
+struct kith_channel *kith_registry_nth(const struct net *net, unsigned long skip, unsigned int *ret_changes);
+
+/* channel.c */
+void kith_channel_unref(struct kith_channel *channel);
+/* kith_channel_send(); `request` is 0 or what KITH_CMD_REPLY must name. */
+int kith_channel_append(struct kith_channel *channel, const void *data, size_t size, gfp_t gfp, u32 request);
+
+/* receiver.c: -ENOTCONN: it is no receiver. */
+int kith_channel_join(struct kith_channel *channel, struct net *net, u32 port, u32 window);
+int kith_channel_leave(struct kith_channel *channel, const struct net *net, u32 port);
+/* -ERANGE: it was not sent so much. */
+int kith_channel_acknowledge(struct kith_channel *channel, const struct net *net, u32 port, u64 sequence);
+/* With the mutex held. */
+struct kith_receiver *kith_channel_receiver(struct kith_channel *channel, const struct net *net, u32 port);
+void kith_receiver_free(struct kith_channel *channel, struct kith_receiver *receiver);
+/* With the lock held: the oldest message goes; receivers that had not got it lose it. */
+void kith_channel_drop_oldest(struct kith_channel *channel);
+
+/* request.c: -ESRCH: nobody waits for this answer (any more). */
+int kith_channel_answer(struct kith_channel *channel, const struct net *net, u32 port, u32 request, const void *data, size_t size);
+
+/* deliver.c */
+extern struct workqueue_struct *kith_workqueue;
+void kith_channel_deliver(struct work_struct *work);
+
+/* netlink.c */
+int kith_netlink_init(void);
+void kith_netlink_exit(void);
+
+/* frame.c: what goes to user space */
+extern struct genl_family kith_family;
+/* Room for messages of so many octets, as kith_frame_size() counts. NULL: no memory. */
+struct sk_buff *kith_frame_messages(const struct kith_channel *channel, size_t room, void **ret_head);
+size_t kith_frame_size(const struct kith_message *message);
+/* False: no room. */
+bool kith_frame_add(struct sk_buff *skb, const struct kith_message *message, u32 flags);
+struct sk_buff *kith_frame_closed(const struct kith_channel *channel);
+struct sk_buff *kith_frame_channel(struct kith_channel *channel, u32 port, u32 sequence);
+int kith_frame_put_channel(struct sk_buff *skb, struct kith_channel *channel);
+
+/* access.c */
+bool kith_access_allows(const struct kith_access *access, const struct kith_channel *channel, const struct sk_buff *skb);
+
+static inline size_t kith_message_charge(const struct kith_message *message) {
+    return sizeof(*message) + message->header.size;
+}
+
+#endif

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* receiver.c: who listens to a channel, and how far each has got. */
+#include <linux/slab.h>
+
+#include "internal.h"
+
+struct kith_receiver *kith_channel_receiver(struct kith_channel *channel, const struct net *net, u32 port) {
+    struct kith_receiver *receiver;
+    list_for_each_entry(receiver, &channel->receivers, link) {
+        if (receiver->port == port && receiver->net == net)
+            return receiver;
+    }
+    return NULL;
+}
+
+static struct kith_message *oldest(struct kith_channel *channel) {
+    return list_first_entry_or_null(&channel->messages, struct kith_message, link);
+}
+
+static void channel_remove(struct kith_channel *channel, struct kith_message *message) {
+    list_del(&message->link);
+    channel->bytes -= kith_message_charge(message);
+    kfree(message);
+}
+
+void kith_channel_drop_oldest(struct kith_channel *channel) {
+    struct kith_message *message = oldest(channel);
+    struct kith_receiver *receiver;
+    list_for_each_entry(receiver, &channel->receivers, link) {
+        if (receiver->next == message)
+            receiver->next = list_is_last(&message->link, &channel->messages) ? NULL : list_next_entry(message, link);
+        if (receiver->next_sequence <= message->header.sequence) {
+            receiver->next_sequence = message->header.sequence + 1;
+            channel->counts.lost++;
+        }
+    }
+    channel_remove(channel, message);
+}
+
+/* With the lock held: what nobody needs any more goes. */
+static void channel_trim(struct kith_channel *channel) {
+    struct kith_receiver *receiver;
+    struct kith_message *message;
+    u64 done = U64_MAX;
+    if (channel->config.mode == KITH_MODE_LATEST && channel->config.keep)
+        return;
+    if (channel->receiver_count == 0 && (channel->config.mode == KITH_MODE_ONE || channel->config.keep))
+        return;
+    list_for_each_entry(receiver, &channel->receivers, link) done = min(done, receiver->acknowledged);
+    while ((message = oldest(channel)) && message->header.sequence <= done)
+        channel_remove(channel, message);
+}
+
+/* With the lock held: where a new receiver begins. */
+static u64 channel_begin(struct kith_channel *channel) {
+    bool waiting = channel->config.mode == KITH_MODE_ONE ||
+                   (channel->config.keep && (channel->receiver_count == 0 || channel->config.mode == KITH_MODE_LATEST));
+    return waiting && oldest(channel) ? oldest(channel)->header.sequence : channel->last_sequence + 1;
+}
+
+static int channel_may_join(struct kith_channel *channel, struct net *net, u32 port) {
+    if (channel->closed)
+        return -ENODEV;
+    if (kith_channel_receiver(channel, net, port))
+        return -EALREADY;
+    return channel->receiver_count >= channel->config.receivers ? -EBUSY : 0;
+}
+
+int kith_channel_join(struct kith_channel *channel, struct net *net, u32 port, u32 window) {
+    struct kith_receiver *receiver = kzalloc(sizeof(*receiver), GFP_KERNEL_ACCOUNT);
+    int error;
+    if (!receiver)
+        return -ENOMEM;
+    receiver->net = net;
+    receiver->port = port;
+    receiver->window = window;
+    mutex_lock(&channel->mutex);
+    error = channel_may_join(channel, net, port);
+    if (!error) {
+        spin_lock_irq(&channel->lock);
+        receiver->next_sequence = channel_begin(channel);
+        receiver->acknowledged = receiver->next_sequence - 1;
+        list_add_tail(&receiver->link, &channel->receivers);
+        channel->receiver_count++;
+        spin_unlock_irq(&channel->lock);
+    }
+    mutex_unlock(&channel->mutex);
+    if (error)
+        kfree(receiver);
+    return error;
+}
+
+void kith_receiver_free(struct kith_channel *channel, struct kith_receiver *receiver) {
+    spin_lock_irq(&channel->lock);
+    list_del(&receiver->link);
+    channel->receiver_count--;
+    channel_trim(channel);
+    spin_unlock_irq(&channel->lock);
+    kfree(receiver);
+}
+
+int kith_channel_leave(struct kith_channel *channel, const struct net *net, u32 port) {
+    struct kith_receiver *receiver;
+    mutex_lock(&channel->mutex);
+    receiver = kith_channel_receiver(channel, net, port);
+    if (receiver)
+        kith_receiver_free(channel, receiver);
+    mutex_unlock(&channel->mutex);
+    return receiver ? 0 : -ENOTCONN;
+}
+
+/* With the lock held. */
+static int receiver_acknowledge(struct kith_channel *channel, struct kith_receiver *receiver, u64 sequence) {
+    if (sequence >= receiver->next_sequence)
+        return -ERANGE;
+    if (sequence <= receiver->acknowledged)
+        return 0;
+    receiver->acknowledged = sequence;
+    while (receiver->batch_count > 0 && receiver->batches[receiver->batch_first] <= sequence) {
+        receiver->batch_first = (receiver->batch_first + 1) % KITH_WINDOW_MAX;
+        receiver->batch_count--;
+    }
+    channel_trim(channel);
+    return 0;
+}
+
+int kith_channel_acknowledge(struct kith_channel *channel, const struct net *net, u32 port, u64 sequence) {
+    struct kith_receiver *receiver;
+    int error = -ENOTCONN;
+    mutex_lock(&channel->mutex);
+    receiver = kith_channel_receiver(channel, net, port);
+    if (receiver) {
+        spin_lock_irq(&channel->lock);
+        error = receiver_acknowledge(channel, receiver, sequence);
+        spin_unlock_irq(&channel->lock);
+    }
+    if (!error)
+        queue_delayed_work(kith_workqueue, &channel->work, 0);
+    mutex_unlock(&channel->mutex);
+    return error;
+}
