@@ -69,10 +69,10 @@ def test_lines_have_marks(test):
 
 
 def test_what_it_cannot_do_is_said_with_the_way_out(test):
-    for words, said in ((['--watch', '--follow'], '--follow'), (['--watch', '--tree'], '--json'), (['--seconds', '3'], '--follow'),
-                        (['--count', '3'], '--watch'), (['--state', 'frob'], 'established'), (['--family', 'tcp,frob'], "'frob'"),
-                        (['--by', 'frob'], 'container'), (['--user', 'no-such-user'], 'no-such-user'), (['--listener', '1.2.3:x'], 'PORT'),
-                        (['--interval', '0'], '0.1'), (['8080'], '--port 8080')):
+    for words, said in ((['--watch', '--follow'], '--follow'), (['--watch', '--tree'], '--json'), (['--follow', '--dot'], '--svg'),
+                        (['--seconds', '3'], '--follow'), (['--count', '3'], '--watch'), (['--state', 'frob'], 'established'),
+                        (['--family', 'tcp,frob'], "'frob'"), (['--by', 'frob'], 'container'),
+                        (['--user', 'no-such-user'], 'no-such-user'), (['--listener', '1.2.3:x'], 'PORT'), (['--interval', '0'], '0.1'), (['8080'], '--port 8080')):
         result = test.run('map', *words)
         assert result.returncode == 2 and said in result.error and not result.text, (words, result)
 
