@@ -136,7 +136,7 @@ static void put_time(char text[static 32], uint64_t monotonic_ns) {
     snprintf(text + used, 32 - used, ".%06u", (unsigned)(ns % KITH_NS_PER_S / 1000));
 }
 
-static int print_json(const struct map_follow_event *event, const char *local, const char *remote) {
+static int print_json(const struct map_follow_event *event, const char *local, const char *remote, const char *comm) {
     bool accepted = event->kind == MAP_FOLLOW_ACCEPTED;
     json_t *object = json_pack(
         "{s:s, s:I, s:s, s:s, s:s, s:I, s:o, s:I, s:o, s:o, s:o}", "event", kind_of(event), "time_ns", (json_int_t)event->time_ns, "family",
@@ -146,8 +146,7 @@ static int print_json(const struct map_follow_event *event, const char *local, c
         "local", local, "remote", remote, "cookie", (json_int_t)event->cookie, "listener",
         event->listener_cookie ? json_pack("{s:I, s:s}", "cookie", (json_int_t)event->listener_cookie, "known", "exact") : json_null(),
         "netns", (json_int_t)event->netns, "pid", accepted ? json_integer(event->pid) : json_null(), "uid",
-        accepted ? json_integer(event->uid) : json_null(), "comm",
-        accepted ? json_stringn(event->comm, strnlen(event->comm, 15)) : json_null());
+        accepted ? json_integer(event->uid) : json_null(), "comm", accepted ? json_string(comm) : json_null());
     int r = object ? cli_json_print(object) : -ENOMEM;
     json_decref(object);
     return r;
@@ -163,13 +162,13 @@ static int print_event(const struct state *state, const struct map_follow_event 
     map_address_words(&nowhere, socket, &socket->remote, &remote);
     if (event->family == AF_UNIX)
         kith_text_printf(&remote, "#%" PRIu64, event->inode);
+    kith_text_put_printable(&comm, event->comm, strnlen(event->comm, sizeof(event->comm)));
     if (state->follow->json)
-        return print_json(event, here, there);
+        return print_json(event, here, there, name);
     put_time(when, event->time_ns);
     cli_print("%s  %-11s  %s %s <- %s  cookie %" PRIu64, when, kind_of(event), map_kind_name(socket->kind), here, there, event->cookie);
     if (event->kind != MAP_FOLLOW_CLOSED)
         cli_print("  listener %" PRIu64, event->listener_cookie);
-    kith_text_put_printable(&comm, event->comm, strnlen(event->comm, sizeof(event->comm)));
     if (event->kind == MAP_FOLLOW_ACCEPTED)
         cli_print("  by %s[%u] uid %u", name, event->pid, event->uid);
     return cli_print("\n");

@@ -114,6 +114,12 @@ static int look(struct state *state) {
     return 0;
 }
 
+/* On the beat; but looks that were missed, while this was stopped, are not made up for. */
+static uint64_t next_look(uint64_t last, uint64_t step) {
+    uint64_t now = kith_time_now();
+    return (now > last + step ? now : last) + step;
+}
+
 int cli_map_watch(const struct cli_map_watch *watch) {
     struct state state = {.watch = watch, .screen = !watch->json && isatty(STDOUT_FILENO)};
     uint64_t next = kith_time_now(), step = (uint64_t)(watch->seconds * (double)KITH_NS_PER_S);
@@ -124,7 +130,7 @@ int cli_map_watch(const struct cli_map_watch *watch) {
             struct timespec until = {.tv_sec = (time_t)(next / KITH_NS_PER_S), .tv_nsec = (long)(next % KITH_NS_PER_S)};
             clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
         }
-        next += step;
+        next = next_look(next, step);
         status = look(&state);
         if (cli_flush() < 0)
             break; /* nobody reads any more, or it cannot be written: said at the end */

@@ -327,6 +327,8 @@ static int check(const struct cli_verb *verb, const struct ask *ask) {
         return cli_usage(verb, "--watch looks again and again, --follow waits for connections: one of them");
     if (ask->watch && ask->form != TABLE && ask->form != JSON)
         return cli_usage(verb, "--watch shows a table, or --json");
+    if (ask->follow && ask->form == DOT)
+        return cli_usage(verb, "--follow prints what it sees: draw with --svg or --png");
     if (ask->seconds > 0 && !ask->follow)
         return cli_usage(verb, "--seconds is for --follow");
     if (ask->count > 0 && !ask->follow && !ask->watch)

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/text.h"
 #include "cli/map.h"
 #include "cli/options.h"
 #include "cli/output.h"
@@ -45,7 +46,10 @@ static int read_descriptor(struct wanted *wanted) {
     }
     link[size] = '\0';
     if (sscanf(link, "socket:[%llu]", &inode) != 1) {
-        cli_error("%s is no socket, but %s", path, link);
+        char printable[4 * sizeof(link)];
+        struct kith_text text = kith_text_init(printable, sizeof(printable));
+        kith_text_put_printable(&text, link, (size_t)size);
+        cli_error("%s is no socket, but %s", path, printable);
         return CLI_ERROR;
     }
     wanted->inode = inode;

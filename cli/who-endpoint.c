@@ -92,9 +92,19 @@ static int copy_facts(kith_origin *of_process, kith_origin *origin) {
     return r;
 }
 
-/* `process`: NULL: nobody is known to hold the socket. */
-static int make_origin(const struct map *map, const struct map_socket *peer, enum kith_witness of_user, const struct map_address *address,
+/* What the socket itself is connected to is the kernel's word; of one that is connected to nobody it is what its peer is bound to. */
+static bool is_connected(const struct map_socket *socket) {
+    return map_address_is_ip(&socket->remote) && socket->remote.port != 0;
+}
+
+static const struct map_address *address_of_peer(const struct map_socket *socket, const struct map_socket *peer) {
+    return is_connected(socket) || !peer ? &socket->remote : &peer->local;
+}
+
+/* `of_peer`: whose word says that it is the peer. `process`: NULL: nobody is known to hold the socket. */
+static int make_origin(const struct map *map, const struct map_socket *socket, const struct map_socket *peer, enum kith_witness of_peer,
                        const struct map_process *process, kith_origin **ret_origin) {
+    const struct map_address *address = address_of_peer(socket, peer);
     _cleanup_(kith_origin_unrefp) kith_origin *origin = NULL, *of_process = NULL;
     char text[MAP_WORDS_MAX];
     struct kith_text words = kith_text_init(text, sizeof(text));
@@ -103,12 +113,12 @@ static int make_origin(const struct map *map, const struct map_socket *peer, enu
     if (r == 0 && process && kith_origin_of_pid(process->pid, &of_process, NULL) == 0)
         r = copy_facts(of_process, origin);
     if (r == 0 && peer && peer->flags & MAP_HAS_UID)
-        r = kith_origin_set_number(origin, KITH_FACT_UID, peer->uid, of_user);
+        r = kith_origin_set_number(origin, KITH_FACT_UID, peer->uid, of_peer);
     else if (r == 0 && process && process->uid != (uid_t)-1)
         r = kith_origin_set_number(origin, KITH_FACT_UID, process->uid, KITH_WITNESS_INFERRED);
     if (r == 0 && map_address_is_ip(address)) {
         map_address_words(map, &(struct map_socket){.kind = MAP_TCP}, address, &words);
-        r = kith_origin_set_text(origin, KITH_FACT_ADDRESS, text, KITH_WITNESS_KERNEL_CONNECT);
+        r = kith_origin_set_text(origin, KITH_FACT_ADDRESS, text, is_connected(socket) ? KITH_WITNESS_KERNEL_CONNECT : of_peer);
     }
     if (r < 0)
         return r;
@@ -116,17 +126,17 @@ static int make_origin(const struct map *map, const struct map_socket *peer, enu
     return 0;
 }
 
-/* `socket` is the end that was asked for, `address` what its peer is called. */
+/* `socket` is the end that was asked for. */
 static int tell_one(struct ask *ask, const struct map *map, const struct map_socket *socket, const struct map_socket *peer,
                     enum map_known known, const struct map_process *process) {
     _cleanup_(kith_origin_unrefp) kith_origin *origin = NULL;
     char here[MAP_WORDS_MAX], there[MAP_WORDS_MAX];
     struct kith_text local = kith_text_init(here, sizeof(here)), remote = kith_text_init(there, sizeof(there));
-    const struct map_address *address = peer ? &peer->local : &socket->remote;
+    const struct map_address *address = address_of_peer(socket, peer);
 
     /* The kernel's word is about the peer: it holds as far as that is the peer. Within a namespace four numbers are one connection. */
     bool sure = peer && (known == MAP_EXACT || (known == MAP_MATCHED && peer->netns == socket->netns));
-    int r = make_origin(map, peer, sure ? KITH_WITNESS_KERNEL_CONNECT : KITH_WITNESS_INFERRED, address, process, &origin);
+    int r = make_origin(map, socket, peer, sure ? KITH_WITNESS_KERNEL_CONNECT : KITH_WITNESS_INFERRED, process, &origin);
     if (r < 0)
         return r;
     map_address_words(map, socket, &socket->local, &local);

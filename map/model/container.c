@@ -4,7 +4,6 @@
 #include "map/model/container.h"
 
 #define ID_SIZE 64
-#define SHORT_SIZE 12
 
 /* A prefix of a path's part; what is behind it is the container's id (64 digits) or its name up to `end`. */
 static const struct {
@@ -34,7 +33,7 @@ static bool take_part(const char *part, size_t size, struct kith_text *text) {
         size_t length = size - prefix - end;
         if (forms[i].id && (length != ID_SIZE || strspn(name, "0123456789abcdef") < ID_SIZE))
             continue;
-        kith_text_put(text, name, forms[i].id ? SHORT_SIZE : length);
+        kith_text_put(text, name, forms[i].id ? MAP_CONTAINER_DIGITS : length);
         return true;
     }
     return false;

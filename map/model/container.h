@@ -6,7 +6,10 @@
 
 #include "base/text.h"
 
-/* Writes the container's id (Docker, Podman, containerd, CRI-O: the first 12 digits) or name (LXC, systemd-nspawn) and returns true; false:
+/* So many digits of an id are shown. */
+#define MAP_CONTAINER_DIGITS 12
+
+/* Writes the container's id (Docker, Podman, containerd, CRI-O: the first digits) or name (LXC, systemd-nspawn) and returns true; false:
  * the path names none. */
 bool map_container_of_cgroup(const char *cgroup, struct kith_text *ret_text);
 

@@ -13,6 +13,7 @@
 #include "map/model/join.h"
 
 #define WHY_SEEN "seen when it was accepted"
+#define WHY_SEEN_GONE "seen when it was accepted: its listener is closed, or not to be seen"
 #define WHY_REQUEST "the request socket names it"
 #define WHY_BUCKET "one bind bucket, accepted by somebody: perhaps by a listener before this one"
 #define WHY_BUCKET_WAITING "one bind bucket, and it waits in the accept queue of who listens now"
@@ -170,8 +171,10 @@ static bool may_be_child(const struct map_socket *socket) {
 
 /* Unix --------------------------------------------------------------------------------------------------------------- */
 
-/* An accepted socket has its listener's very name. That of a file is the same file's: a listener that took over the path has another. */
+/* An accepted socket has its listener's very name. That of a file is the same file's: a listener that took over the path has another. Which
+ * file it is sock_diag says, /proc/net/unix does not. */
 static int link_unix(struct map *map, struct map_socket *child) {
+    bool by_file = child->local.form == MAP_PATH && child->path_inode != 0;
     struct map_choice choice = {0};
     size_t count;
     int r = 0;
@@ -191,7 +194,7 @@ static int link_unix(struct map *map, struct map_socket *child) {
             r = map_choice_add(&choice, entry[i].value);
     }
     if (r == 0)
-        r = map_link_choose(map, &child->listener, &choice, child->local.form == MAP_ABSTRACT ? WHY_NAME : WHY_FILE, WHY_SEVERAL);
+        r = map_link_choose(map, &child->listener, &choice, by_file ? WHY_FILE : WHY_NAME, WHY_SEVERAL);
     free(choice.sockets);
     return r;
 }
@@ -203,6 +206,15 @@ static void link_exactly(struct map *map, uint64_t listener_cookie, uint64_t chi
 
     if (child != MAP_NONE && listener != MAP_NONE)
         map->sockets[child].listener = (struct map_link){.known = MAP_EXACT, .socket = listener, .why = why};
+}
+
+/* Whoever was seen to make it and is not there any more: then it came from nobody who is. */
+static void link_seen(struct map *map, const struct map_exact *seen) {
+    uint32_t child = map_find_cookie(map, seen->child);
+
+    if (child != MAP_NONE && map_find_cookie(map, seen->listener) == MAP_NONE && map->sockets[child].listener.known != MAP_EXACT)
+        map->sockets[child].listener = (struct map_link){.socket = MAP_NONE, .why = WHY_SEEN_GONE};
+    link_exactly(map, seen->listener, seen->child, WHY_SEEN);
 }
 
 static void count_children(struct map *map) {
@@ -238,7 +250,7 @@ int map_join_listeners(struct map *map) {
         if (map->kernel_facts[i].listener_cookie != 0)
             link_exactly(map, map->kernel_facts[i].listener_cookie, map->kernel_facts[i].cookie, WHY_REQUEST);
     for (size_t i = 0; i < map->exact_count; i++)
-        link_exactly(map, map->exact[i].listener, map->exact[i].child, WHY_SEEN);
+        link_seen(map, &map->exact[i]);
     count_children(map);
     return r;
 }

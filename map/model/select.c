@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "map/model/address.h"
+#include "map/model/container.h"
 
 static bool unit_is(const char *unit, const char *wanted) {
     size_t size = strlen(wanted);
@@ -14,6 +15,17 @@ static bool unit_is(const char *unit, const char *wanted) {
     if (!unit || strncmp(unit, wanted, size) != 0)
         return false;
     return unit[size] == '\0' || strcmp(unit + size, ".service") == 0;
+}
+
+/* A name is known whole; of an id the beginning, and either may be the shorter one. */
+static bool container_is(const char *container, const char *wanted) {
+    size_t size = container ? strlen(container) : 0, given = strlen(wanted);
+
+    if (size == 0 || strcmp(container, wanted) == 0)
+        return size != 0;
+    if (strspn(container, "0123456789abcdef") != size || strspn(wanted, "0123456789abcdef") != given)
+        return false;
+    return size == MAP_CONTAINER_DIGITS && given > 0 && strncmp(container, wanted, size < given ? size : given) == 0;
 }
 
 static bool exe_is(const char *exe, const char *wanted) {
@@ -104,15 +116,13 @@ static bool listener_matches(const struct map *map, uint32_t number, const struc
 
 bool map_selected(const struct map *map, const struct map_select *select, uint32_t number) {
     const struct map_socket *socket = &map->sockets[number];
-    const char *container = select->container ? map_socket_container(map, socket) : NULL;
-
     return (select->marks == 0 || select->marks & socket->flags) && (select->kinds == 0 || select->kinds & 1U << socket->kind) &&
            (select->state == MAP_STATE_UNKNOWN || socket->state == select->state ||
             (select->state == MAP_SYN_RECV && socket->state == MAP_NEW_SYN_RECV)) &&
            (select->port == 0 || (map_address_is_ip(&socket->local) && socket->kind != MAP_RAW &&
                                   (socket->local.port == select->port || socket->remote.port == select->port))) &&
            holders_match(map, select, socket) && (!select->unit || units_match(map, socket, select->unit)) &&
-           (!select->container || (container && strncmp(container, select->container, strlen(container)) == 0)) &&
+           (!select->container || container_is(map_socket_container(map, socket), select->container)) &&
            (!select->has_uid || user_matches(map, socket, select->uid)) && (!select->path || path_matches(map, socket, select->path)) &&
            (!select->netns || netns_matches(map, socket, select->netns)) &&
            (!select->to || (socket->peer.socket != MAP_NONE && units_match(map, &map->sockets[socket->peer.socket], select->to))) &&

@@ -181,6 +181,23 @@ static void test_an_accepted_unix_socket_has_its_listeners_name_and_file(void **
     map_free(map);
 }
 
+/* As /proc/net/unix tells of them. */
+static void test_where_no_file_is_known_only_the_name_was_matched(void **state) {
+    struct map *map = map_make();
+    struct map_socket listener = unix_socket(1, MAP_LISTEN, path("/run/x"), 0), child = unix_socket(2, MAP_ESTABLISHED, path("/run/x"), 0);
+
+    listener.path_inode = child.path_inode = 0;
+    map_put(map, listener);
+    map_put(map, child);
+    map_put(map, unix_socket(3, MAP_LISTEN, path("/run/y"), 0));
+    map_put(map, unix_socket(4, MAP_ESTABLISHED, path("/run/y"), 0));
+    map_end(map);
+    assert_link(map, &map_get(map, 2)->listener, MAP_MATCHED, 1);
+    assert_string_equal(map_get(map, 2)->listener.why, "by its name: perhaps by a listener before this one, which had it too");
+    assert_string_equal(map_get(map, 4)->listener.why, "by its name and file");
+    map_free(map);
+}
+
 static void test_abstract_names_are_a_namespaces_own(void **state) {
     struct map *map = map_make();
     struct map_socket there = unix_socket(2, MAP_LISTEN, abstract("x"), 0);
@@ -329,6 +346,22 @@ static void test_what_was_seen_is_exact(void **state) {
     map_free(map);
 }
 
+/* Another listens there now: it is not the one that was seen. */
+static void test_what_was_seen_of_a_closed_listener_came_from_no_other(void **state) {
+    struct map *map = map_make();
+
+    map_put(map, listening(1, ANY4(80)));
+    map_put(map, tcp(3, MAP_ESTABLISHED, LOOPBACK(80), LOOPBACK(40)));
+    map_put(map, tcp(4, MAP_ESTABLISHED, LOOPBACK(80), LOOPBACK(41)));
+    assert_int_equal(map_add_exact(map, 88, 3), 0);
+    map_end(map);
+    assert_link(map, &map_get(map, 3)->listener, MAP_UNKNOWN, 0);
+    assert_string_equal(map_get(map, 3)->listener.why, "seen when it was accepted: its listener is closed, or not to be seen");
+    assert_link(map, &map_get(map, 4)->listener, MAP_MATCHED, 1);
+    assert_int_equal(map_get(map, 1)->child_count, 1);
+    map_free(map);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_only_listener_that_fits_is_matched),
@@ -342,6 +375,7 @@ int main(void) {
         cmocka_unit_test(test_what_never_came_from_anybody_is_not_matched),
         cmocka_unit_test(test_who_is_connected_and_has_no_inode_waits),
         cmocka_unit_test(test_an_accepted_unix_socket_has_its_listeners_name_and_file),
+        cmocka_unit_test(test_where_no_file_is_known_only_the_name_was_matched),
         cmocka_unit_test(test_abstract_names_are_a_namespaces_own),
         cmocka_unit_test(test_a_shared_bucket_of_what_was_accepted_is_said),
         cmocka_unit_test(test_another_bucket_rules_a_listener_out),
@@ -352,6 +386,7 @@ int main(void) {
         cmocka_unit_test(test_a_list_that_bites_its_tail_ends),
         cmocka_unit_test(test_a_request_socket_names_its_listener),
         cmocka_unit_test(test_what_was_seen_is_exact),
+        cmocka_unit_test(test_what_was_seen_of_a_closed_listener_came_from_no_other),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

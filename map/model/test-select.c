@@ -24,8 +24,9 @@ static struct map *sample(void) {
     assert_int_equal(
         map_add_process(map, &(struct map_process){.pid = 10, .uid = 33, .exe = "/usr/sbin/nginx", .unit = "www.service"}, NULL), 0);
     assert_int_equal(
-        map_add_process(map, &(struct map_process){.pid = 11, .uid = 0, .exe = "/usr/bin/curl", .unit = "job.service", .container = "ab12"},
-                        NULL),
+        map_add_process(
+            map, &(struct map_process){.pid = 11, .uid = 0, .exe = "/usr/bin/curl", .unit = "job.service", .container = "ab12cd34ef56"},
+            NULL),
         0);
     for (uint64_t inode = 1; inode <= 5; inode++)
         assert_int_equal(map_add_holder(map, inode, inode == 3 || inode == 5, (int)inode), 0);
@@ -59,6 +60,9 @@ static void test_each_filter_chooses(void **state) {
     assert_int_equal(chosen(&(struct map_select){.unit = "job.service"}), 35);
     assert_int_equal(chosen(&(struct map_select){.unit = "jo"}), 0);
     assert_int_equal(chosen(&(struct map_select){.container = "ab12cd"}), 35);
+    assert_int_equal(chosen(&(struct map_select){.container = "ab12cd34ef56789"}), 35);
+    assert_int_equal(chosen(&(struct map_select){.container = "ab12cd34ef57"}), 0);
+    assert_int_equal(chosen(&(struct map_select){.container = ""}), 0);
     assert_int_equal(chosen(&(struct map_select){.to = "www"}), 35);
     assert_int_equal(chosen(&(struct map_select){.has_uid = true, .uid = 33}), 124);
     assert_int_equal(chosen(&(struct map_select){.port = 80}), 132);
@@ -74,6 +78,22 @@ static void test_each_filter_chooses(void **state) {
 static void test_all_that_is_given_has_to_hold(void **state) {
     assert_int_equal(chosen(&(struct map_select){.pid = 10, .port = 80, .state = MAP_ESTABLISHED}), 2);
     assert_int_equal(chosen(&(struct map_select){.pid = 10, .exe = "curl"}), 0);
+}
+
+/* "web2" is another container than "web", and "db" no beginning of an id. */
+static void test_a_containers_name_is_known_whole(void **state) {
+    static const struct map_socket held = {.kind = MAP_UNIX, .inode = 1, .cookie = 1};
+    struct map *map = map_make();
+    uint32_t process;
+
+    map_put(map, held);
+    assert_int_equal(map_add_process(map, &(struct map_process){.pid = 10, .container = "web"}, &process), 0);
+    assert_int_equal(map_add_holder(map, 1, process, 3), 0);
+    map_end(map);
+    assert_true(map_selected(map, &(struct map_select){.container = "web"}, 0));
+    assert_false(map_selected(map, &(struct map_select){.container = "web2"}, 0));
+    assert_false(map_selected(map, &(struct map_select){.container = "we"}, 0));
+    map_free(map);
 }
 
 static void test_a_change_is_marked(void **state) {
@@ -126,6 +146,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_filter_chooses),
         cmocka_unit_test(test_all_that_is_given_has_to_hold),
+        cmocka_unit_test(test_a_containers_name_is_known_whole),
         cmocka_unit_test(test_a_change_is_marked),
         cmocka_unit_test(test_containers_are_known_by_their_cgroups),
     };

@@ -2,6 +2,8 @@
 #ifndef KITH_MAP_SOURCE_INTERNAL_H
 #define KITH_MAP_SOURCE_INTERNAL_H
 
+#include <sys/types.h>
+
 #include "map/source/source.h"
 
 struct mnl_socket;
@@ -36,10 +38,21 @@ uint64_t map_link_number(const char *link, const char *kind);
 /* Its place in the map, or MAP_NONE. */
 uint32_t map_namespace_index(const struct map *map, uint64_t inode);
 
+/* open.c: points at a file, without opening it or asking whoever serves it, if it is of this device and has this inode (0: any). A
+ * descriptor; -ENOENT: something else is there, or nothing; -errno. */
+int map_point_at(int at, const char *path, dev_t device, uint64_t inode);
+/* Opens what is pointed at, to be read; -errno. */
+int map_open_pointed(int fd);
+#define MAP_POINTED_MAX 32
+/* What leads to it, for calls that take a path; `path` itself. */
+const char *map_pointed_path(int fd, char path[static MAP_POINTED_MAX]);
+
 /* What adds a privilege that is missing. */
 const char *map_remedy(void);
 
-/* processes.c: who holds a socket; and sockets that only descriptors tell of. */
+/* processes.c: /proc does not even say that processes of other users are there (proc(5), hidepid=2). */
+bool map_processes_are_hidden(int proc);
+/* Who holds a socket; and sockets that only descriptors tell of. */
 int map_read_processes(struct map *map, int proc, bool own_namespace);
 int map_read_unlisted(struct map *map);
 /* cgroups.c: the names of the sockets' cgroups, if any socket needs one. */

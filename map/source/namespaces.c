@@ -80,7 +80,7 @@ static int find_mounts(struct map *map, int proc) {
 
 static int find_by_processes(struct map *map, int proc) {
     int copy = fcntl(proc, F_DUPFD_CLOEXEC, 0), r = 0;
-    bool hidden = false;
+    bool hidden = map_processes_are_hidden(proc);
     DIR *directory = copy < 0 ? NULL : fdopendir(copy);
 
     if (!directory) {
@@ -142,12 +142,12 @@ static int say_unreachable(struct map *map, int error) {
 
 /* A descriptor, -ENOENT when something else is there: the process has ended, and its number is another's now; -errno. */
 static int open_if_it_is(const char *path, uint64_t inode) {
-    _cleanup_(kith_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    struct stat found;
+    struct stat own;
 
-    if (fd < 0 || fstat(fd, &found) < 0)
+    if (stat("/proc/thread-self/ns/net", &own) < 0) /* all namespaces are of its device */
         return -errno;
-    return found.st_ino == inode ? KITH_STEAL_FD(fd) : -ENOENT;
+    _cleanup_(kith_closep) int pointed = map_point_at(AT_FDCWD, path, own.st_dev, inode);
+    return pointed < 0 ? pointed : map_open_pointed(pointed);
 }
 
 /* The process that led to it may have ended since, while others live there still. */

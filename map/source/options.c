@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -114,6 +115,15 @@ static int add_option(struct map *map, uint32_t number, const struct option *opt
     return map_add_fact(map, number, "options", option->name, text, true);
 }
 
+/* Its process may have put another in its place since. */
+static bool is_socket(int copy, uint64_t inode) {
+    struct stat found;
+    int domain;
+    socklen_t size = sizeof(domain);
+
+    return getsockopt(copy, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && fstat(copy, &found) == 0 && found.st_ino == inode;
+}
+
 int map_read_options(struct map *map, uint32_t socket, pid_t pid, int fd) {
     _cleanup_(kith_closep) int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     _cleanup_(kith_closep) int copy = pidfd < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
@@ -125,6 +135,8 @@ int map_read_options(struct map *map, uint32_t socket, pid_t pid, int fd) {
                                errno == EPERM ? "its process may not be looked into without CAP_SYS_PTRACE"
                                               : "its process has ended, or the kernel has no pidfd_getfd (5.6)",
                                errno == EPERM ? map_remedy() : NULL);
+    if (!is_socket(copy, map->sockets[socket].inode))
+        return map_add_missing(map, "the socket's options", "its descriptor is another file's now", NULL);
     for (size_t i = 0; r == 0 && i < KITH_ARRAY_SIZE(table); i++)
         if (table[i].on & on)
             r = add_option(map, socket, &table[i], copy);
@@ -146,6 +158,12 @@ static int take_line(struct map *map, uint32_t socket, const char *line) {
     return map_add_fact(map, socket, "descriptor", "descriptors in its queue", text, true);
 }
 
+/* Linux before 5.14 does not say which file it is: then it is believed. */
+static bool is_inode(const char *fdinfo, uint64_t inode) {
+    const char *line = strstr(fdinfo, "\nino:\t");
+    return !line || strtoull(line + strlen("\nino:\t"), NULL, 10) == inode;
+}
+
 int map_read_descriptor(struct map *map, uint32_t socket, pid_t pid, int fd) {
     _cleanup_(freep) char *text = NULL;
     char path[64];
@@ -154,6 +172,8 @@ int map_read_descriptor(struct map *map, uint32_t socket, pid_t pid, int fd) {
     int r = kith_file_read(AT_FDCWD, path, FDINFO_MAX, &text, NULL);
     if (r < 0)
         return r == -ENOMEM ? r : 0;
+    if (!is_inode(text, map->sockets[socket].inode))
+        return 0;
     for (char *rest = text, *line; r == 0 && (line = strsep(&rest, "\n"));)
         r = take_line(map, socket, line);
     return r;

@@ -11,12 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
-
-#include <linux/magic.h>
 
 #include "base/fd.h"
 #include "base/text.h"
@@ -38,6 +37,11 @@ struct scan {
     bool own_namespace;
     bool hidden; /* there are processes whose descriptors we may not see */
 };
+
+/* Every pid namespace has a process of number 1. */
+bool map_processes_are_hidden(int proc) {
+    return faccessat(proc, "1", F_OK, 0) < 0 && errno == ENOENT;
+}
 
 static bool is_number(const char *name) {
     return isdigit((unsigned char)name[0]);
@@ -107,18 +111,15 @@ static int name_subject(struct subject *subject) {
 
 /* What it says of its sockets ----------------------------------------------------------------------------------------- */
 
-/* A file in memory, opened to be read; anything else is not opened: anybody may call a file of his so, and opening some has consequences.
- */
+/* A file of memfd_create(2), opened to be read; anything else is not opened: anybody may call a file of his so. */
 static int open_claims(const struct subject *subject, const char *name) {
-    char path[40];
-    struct statfs system;
-    struct stat file;
+    _cleanup_(kith_closep) int own = memfd_create("kith-map", MFD_CLOEXEC);
+    struct stat memory;
 
-    _cleanup_(kith_closep) int fd = openat(subject->descriptors, name, O_PATH | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &file) < 0 || !S_ISREG(file.st_mode) || fstatfs(fd, &system) < 0 || system.f_type != TMPFS_MAGIC)
-        return -1;
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    return open(path, O_RDONLY | O_CLOEXEC);
+    if (own < 0 || fstat(own, &memory) < 0)
+        return -errno;
+    _cleanup_(kith_closep) int pointed = map_point_at(subject->descriptors, name, memory.st_dev, 0);
+    return pointed < 0 ? pointed : map_open_pointed(pointed);
 }
 
 static int read_claims(struct subject *subject, const char *name) {
@@ -191,7 +192,7 @@ static void name_owners(struct map *map) {
 }
 
 int map_read_processes(struct map *map, int proc, bool own_namespace) {
-    struct scan scan = {.map = map, .proc = proc, .own_namespace = own_namespace};
+    struct scan scan = {.map = map, .proc = proc, .own_namespace = own_namespace, .hidden = map_processes_are_hidden(proc)};
     int r = 0;
 
     DIR *directory = open_directory(proc, ".");
@@ -210,17 +211,32 @@ int map_read_processes(struct map *map, int proc, bool own_namespace) {
 
 /* Sockets that only a descriptor tells of ---------------------------------------------------------------------------- */
 
+/* Points at it, if it still is this socket. */
+static int point_at_socket(const struct map_process *process, int fd, uint64_t inode) {
+    _cleanup_(kith_closep) int own = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct stat any;
+    char path[64];
+
+    if (own < 0 || fstat(own, &any) < 0)
+        return -errno;
+    snprintf(path, sizeof(path), "/proc/%d/fd/%d", process->pid, fd);
+    return map_point_at(AT_FDCWD, path, any.st_dev, inode);
+}
+
 static int add_unlisted(uint64_t inode, uint32_t process, int fd, void *userdata) {
     struct map *map = userdata;
-    char path[64], name[64] = "";
+    char path[MAP_POINTED_MAX], name[64] = "";
     struct map_socket socket = {.kind = MAP_OTHER, .inode = inode, .state = MAP_CLOSE, .netns = map->processes[process].netns};
 
     if (socket.netns == MAP_NONE)
         return 0; /* in a namespace that was not to be read */
-    snprintf(path, sizeof(path), "/proc/%d/fd/%d", map->processes[process].pid, fd);
-    /* The name of its protocol: sockfs has it as an attribute of its own (net/socket.c). */
-    if (getxattr(path, "system.sockprotoname", name, sizeof(name) - 1) < 0 && errno == ENOENT)
+    int pointed = point_at_socket(&map->processes[process], fd, inode);
+    if (pointed == -ENOENT)
         return 0; /* closed since, or the process has ended */
+    /* The name of its protocol: sockfs has it as an attribute of its own (net/socket.c). */
+    if (pointed >= 0 && getxattr(map_pointed_path(pointed, path), "system.sockprotoname", name, sizeof(name) - 1) < 0)
+        name[0] = '\0';
+    kith_close(pointed);
     socket.protocol_name = name[0] ? name : NULL;
     return map_add_socket(map, &socket, NULL);
 }

@@ -33,10 +33,11 @@ struct map_wanted {
 int map_collect(const struct map_wanted *wanted, struct map **ret_map, struct kith_error *ret_error);
 
 /* Options of a descriptor of another process, as facts (group "options" and others): asked by a copy of it (pidfd_getfd(2)), which takes
- * the right to trace the process. What cannot be asked is said in the map. Errors: -ENOMEM. */
+ * the right to trace the process. What cannot be asked is said in the map, also that the descriptor is another file's now. Errors:
+ * -ENOMEM. */
 int map_read_options(struct map *map, uint32_t socket, pid_t pid, int fd);
 
-/* proc_pid_fdinfo(5) of a descriptor, as facts: group "descriptor"; none when it is gone. Errors: -ENOMEM. */
+/* proc_pid_fdinfo(5) of a descriptor, as facts: group "descriptor"; none when it is gone, or another file's. Errors: -ENOMEM. */
 int map_read_descriptor(struct map *map, uint32_t socket, pid_t pid, int fd);
 
 #endif

@@ -58,9 +58,7 @@ static void put_waiting_clients(const struct map *map, uint32_t listener, struct
     }
 }
 
-static void put_listener(const struct map_view *view, uint32_t number, struct view_out *out) {
-    const struct map *map = view->map;
-    const struct map_socket *listener = &map->sockets[number];
+static void put_heading(const struct map *map, const struct map_socket *listener, struct view_out *out) {
     char memory[4 * MAP_WORDS_MAX];
     struct kith_text text = kith_text_init(memory, sizeof(memory));
 
@@ -76,26 +74,49 @@ static void put_listener(const struct map_view *view, uint32_t number, struct vi
         kith_text_printf(&text, ", perhaps %u more", listener->unsure);
     kith_text_putc(&text, '\n');
     view_out_puts(out, memory);
+}
+
+/* What may have come from any of a group stands below its first one: once, however many they are. */
+struct told {
+    bool *children; /* of the view: it was shown */
+    bool perhaps;   /* one that is not certain was */
+};
+
+static void put_listener(const struct map_view *view, uint32_t number, struct told *told, struct view_out *out) {
+    const struct map *map = view->map;
+    const struct map_socket *listener = &map->sockets[number];
+    bool titled = false;
+
+    put_heading(map, listener, out);
     for (int part = 0; part < PARTS; part++) {
-        bool titled = false;
+        titled = false;
         if (part == WAITING && listener->kind == MAP_UNIX)
             put_waiting_clients(map, number, out, &titled);
         for (size_t i = 0; i < view->count; i++) {
             const struct map_socket *child = &map->sockets[view->sockets[i]];
-            if (child->listener.known == MAP_UNKNOWN || !map_may_come_from(map, child, number) || part_of(child) != (enum part)part)
+            if (told->children[i] || child->listener.known == MAP_UNKNOWN || part_of(child) != (enum part)part ||
+                !map_may_come_from(map, child, number))
                 continue;
             if (!titled)
                 view_out_printf(out, "  %s\n", titles[part]);
-            titled = true;
+            titled = told->children[i] = true;
             put_child(map, child, out);
         }
     }
+    if (!titled && listener->unsure > 0 && told->perhaps)
+        view_out_printf(out, "  %s: shown above\n", titles[PERHAPS]);
+    told->perhaps |= titled;
 }
 
 int map_view_listeners(const struct map_view *view, struct view_out *out) {
+    _cleanup_(freep) bool *children = calloc(view->count + 1, sizeof(*children));
+    struct told told = {.children = children};
+
+    if (!children)
+        return -ENOMEM;
     for (size_t i = 0; i < view->count; i++)
         if (view->map->sockets[view->sockets[i]].state == MAP_LISTEN)
-            put_listener(view, view->sockets[i], out);
+            put_listener(view, view->sockets[i], &told, out);
     map_view_missing(view->map, out);
     return out->error;
 }

@@ -70,6 +70,28 @@ static void test_a_listener_shows_what_waits_and_what_was_accepted(void **state)
     whole_free(&view);
 }
 
+static int times(const char *text, const char *what) {
+    int count = 0;
+
+    for (; (text = strstr(text, what)); text++)
+        count++;
+    return count;
+}
+
+static void test_what_may_have_come_from_several_listeners_is_shown_once(void **state) {
+    struct map *map = sample_host();
+    map_put(map, listening(20, ANY4(80)));
+    map_end(map);
+    struct map_view view = whole(map);
+    char *text = TEST_OUT(ended(map_view_listeners(&view, &out), &out));
+
+    assert_has(text, "came from it: 0, perhaps 2 more\n  perhaps from here, perhaps not\n    127.0.0.1:4");
+    assert_has(text, "came from it: 0, perhaps 2 more\n  perhaps from here, perhaps not: shown above\n");
+    assert_int_equal(times(text, "    127.0.0.1:40  established"), 1);
+    free(text);
+    whole_free(&view);
+}
+
 static void test_one_socket_in_full(void **state) {
     struct map *map = sample_host();
     assert_int_equal(map_add_fact(map, 1, "path", "MTU", "1500", true), 0);
@@ -156,6 +178,7 @@ int main(void) {
         cmocka_unit_test(test_lines_end_without_spaces),
         cmocka_unit_test(test_a_tree_nests_what_came_from_a_listener),
         cmocka_unit_test(test_a_listener_shows_what_waits_and_what_was_accepted),
+        cmocka_unit_test(test_what_may_have_come_from_several_listeners_is_shown_once),
         cmocka_unit_test(test_one_socket_in_full),
         cmocka_unit_test(test_what_is_missing_is_said_last),
         cmocka_unit_test(test_addresses_in_words),

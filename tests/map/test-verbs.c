@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -265,10 +266,9 @@ struct follower {
     FILE *lines;
 };
 
-/* It follows when it has said so. */
-static struct follower follow(const char *how, uint16_t port) {
+static struct follower start_following(const char *how, uint16_t port) {
     struct follower follower;
-    char command[COMMAND_MAX], line[COMMAND_MAX];
+    char command[COMMAND_MAX];
     int ends[2];
 
     snprintf(command, sizeof(command), "exec %s map --follow --listener %u %s", KITH, port, how);
@@ -283,6 +283,14 @@ static struct follower follow(const char *how, uint16_t port) {
     }
     close(ends[1]);
     follower.lines = fdopen(ends[0], "r");
+    return follower;
+}
+
+/* It follows when it has said so. */
+static struct follower follow(const char *how, uint16_t port) {
+    struct follower follower = start_following(how, port);
+    char line[COMMAND_MAX];
+
     assert_non_null(fgets(line, sizeof(line), follower.lines));
     assert_non_null(strstr(line, "following"));
     return follower;
@@ -334,6 +342,29 @@ static void test_other_ports_are_not_followed(void **state) {
     net_pair_close(pair);
     close(wanted);
     close(other);
+}
+
+/* As an object nothing says that it follows: connections are made until it has seen enough and ends. */
+static void test_a_name_of_any_octets_does_not_end_it(void **state) {
+    int listener = net_listen("127.0.0.1", 0, false), status;
+    struct follower follower = start_following("--json --count 4", net_port(listener));
+    struct pollfd lines = {.fd = fileno(follower.lines), .events = POLLIN};
+    char text[65536] = "", own[16];
+
+    prctl(PR_GET_NAME, own);
+    prctl(PR_SET_NAME, "odd\xff");
+    while (poll(&lines, 1, 100) == 0)
+        net_pair_close(net_pair(listener, "127.0.0.1"));
+    for (size_t used = 0; !feof(follower.lines) && used < sizeof(text) - 1;
+         used += fread(text + used, 1, sizeof(text) - 1 - used, follower.lines))
+        net_pair_close(net_pair(listener, "127.0.0.1"));
+    prctl(PR_SET_NAME, own);
+    fclose(follower.lines);
+    assert_int_equal(waitpid(follower.pid, &status, 0), follower.pid);
+    assert_int_equal(status, 0);
+    assert_non_null(strstr(text, "\"event\":\"accepted\""));
+    assert_non_null(strstr(text, "\"comm\":\"odd\\\\xff\""));
+    close(listener);
 }
 
 static void test_unix_connections_are_followed_by_name(void **state) {
@@ -391,6 +422,7 @@ int main(void) {
         cmocka_unit_test(test_what_waits_to_be_accepted_is_shown_below_its_listener),
         cmocka_unit_test(test_a_connection_that_was_seen_is_linked_exactly),
         cmocka_unit_test(test_other_ports_are_not_followed),
+        cmocka_unit_test(test_a_name_of_any_octets_does_not_end_it),
         cmocka_unit_test(test_unix_connections_are_followed_by_name),
         cmocka_unit_test(test_vsock_pairs_are_found),
     };

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """kith who ENDPOINT and kith socket: one socket of the zoo, by every name that it has."""
 import json
+import os
 
 import zoo
 import harness
@@ -66,6 +67,9 @@ def test_who_sends_to_a_datagram_socket(test):
     server, *clients = animals.udp_server(built)
     assert sorted(one['inode'] for one in who(test, f'{built.server.pid}/{server.fd}')) == sorted(client.inode for client in clients[:2])
     assert {client.inode for client in clients[:2]} <= {one['inode'] for one in who(test, f'udp:{server.address[1]}')}
+    told, = who(test, f'{built.client.pid}/{clients[0].fd}')
+    connected_to = f'127.0.0.1:{server.address[1]}'  # the server is bound to every address
+    assert (told['inode'], told['remote'], told['origin']['address']) == (server.inode, connected_to, connected_to), told
 
 
 def test_who_holds_the_other_end_together_is_told_one_by_one(test):
@@ -150,6 +154,13 @@ def test_a_descriptor_that_is_no_socket_or_is_not_there(test):
     for fd, text in ((0, 'no socket'), (4000, 'No such file')):
         result = test.run('socket', f'{built.server.pid}/{fd}')
         assert result.returncode == 1 and text in result.error and not result.text, result
+
+
+def test_the_name_of_another_file_is_made_printable(test):
+    path = test.path('\033[2J')
+    with open(path, 'w', encoding='ascii') as file:
+        result = test.run('socket', f'{os.getpid()}/{file.fileno()}')
+    assert result.returncode == 1 and '\033' not in result.error and '\\x1b[2J' in result.error, result
 
 
 def test_without_privilege_another_users_descriptor_is_refused_and_says_what_would_help(test):

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """kith map without privilege: the kernel's facts are the same, what needs a privilege is missing, and it says which one would add it."""
 import os
+import subprocess
 from pathlib import Path
 
 import zoo
@@ -78,6 +79,15 @@ def test_what_is_missing_says_what_would_add_it(test):
     text = ' '.join(missing['why'] for missing in by_privilege)
     assert 'CAP_SYS_PTRACE' in text and 'CAP_SYS_ADMIN' in text, map.text['missing']
     assert not map.within(built.right) and not map.within(named), 'namespaces that this uid may not enter'
+
+
+def test_what_proc_hides_is_said_to_be_missing(test):
+    """With hidepid=2 /proc does not even list processes of others (proc(5))."""
+    harness.need_root()
+    words = ['unshare', '--mount', '--', 'sh', '-c', 'mount -t proc -o hidepid=2 proc /proc && exec "$@"', 'sh', *harness.as_uid(NOBODY)]
+    result = subprocess.run([*words, harness.kith_path, 'map', '--json'], capture_output=True, timeout=harness.LIMIT, check=True)
+    what = {missing['what'] for missing in zoo.Map(result.stdout).text['missing']}
+    assert {"network namespaces of other users' processes", 'processes of other users'} <= what, what
 
 
 def test_a_namespace_that_may_not_be_entered_is_told_of_by_its_name(test):

@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """kith map --watch: what comes, changes and goes, as objects and as marked lines; and what the command refuses."""
 import json
+import signal
 import socket
+import time
 
 import zoo  # noqa: F401  (it finds harness)
 import harness
@@ -43,6 +45,18 @@ def test_nothing_is_told_while_nothing_changes(test):
         assert result.returncode == 0 and result.text.count('"change"') == 1, result
 
 
+def test_looks_that_were_missed_are_not_made_up_for(test):
+    with listener() as first:
+        program = watch(test, '--json', '--port', str(first.getsockname()[1]), '--count', '10')
+        program.out.wait('"change":"there"')
+        program.send(signal.SIGSTOP)
+        time.sleep(1)  # ten looks: nothing tells that they were missed
+        program.send(signal.SIGCONT)
+        start = time.monotonic()
+        assert program.wait() == 0
+        assert time.monotonic() - start > 0.3
+
+
 def test_lines_have_marks(test):
     with listener() as first:
         port = first.getsockname()[1]
@@ -55,10 +69,10 @@ def test_lines_have_marks(test):
 
 
 def test_what_it_cannot_do_is_said_with_the_way_out(test):
-    for words, said in ((['--watch', '--follow'], '--follow'), (['--watch', '--tree'], '--json'), (['--seconds', '3'], '--follow'),
-                        (['--count', '3'], '--watch'), (['--state', 'frob'], 'established'), (['--family', 'tcp,frob'], "'frob'"),
-                        (['--by', 'frob'], 'container'), (['--user', 'no-such-user'], 'no-such-user'), (['--listener', '1.2.3:x'], 'PORT'),
-                        (['--interval', '0'], '0.1'), (['8080'], '--port 8080')):
+    for words, said in ((['--watch', '--follow'], '--follow'), (['--watch', '--tree'], '--json'), (['--follow', '--dot'], '--svg'),
+                        (['--seconds', '3'], '--follow'), (['--count', '3'], '--watch'), (['--state', 'frob'], 'established'),
+                        (['--family', 'tcp,frob'], "'frob'"), (['--by', 'frob'], 'container'),
+                        (['--user', 'no-such-user'], 'no-such-user'), (['--listener', '1.2.3:x'], 'PORT'), (['--interval', '0'], '0.1'), (['8080'], '--port 8080')):
         result = test.run('map', *words)
         assert result.returncode == 2 and said in result.error and not result.text, (words, result)
 
