@@ -106,14 +106,21 @@ static void finish_if_done(struct output *output) {
     output->type->finish(output);
 }
 
-static void note_done(struct output *output, size_t count, uint64_t upto) {
+/* False: nothing was. */
+static bool count_done(struct output *output, size_t count, uint64_t upto) {
     if (count == 0)
-        return;
+        return false;
     output->stats.done += count;
     output->done_upto = upto;
     output->tell_done = true;
     output->backoff_ms = output->options.retry_min_ms;
     tell_soon(output);
+    return true;
+}
+
+static void note_done(struct output *output, size_t count, uint64_t upto) {
+    if (!count_done(output, count, upto))
+        return;
     note_ready(output);
     finish_if_done(output);
 }
@@ -147,12 +154,13 @@ void output_progress(struct output *output) {
     if (output->state != OUTPUT_UP || !output->type->delivered || output->options.acks || output->flight.count == 0)
         return;
     int r = output->type->delivered(output, &octets, &error);
+    size_t count = output_flight_take_octets(&output->flight, octets, &id);
     if (r < 0) {
+        count_done(output, count, id);
         output->type->close(output);
         output_lost(output, r, "%s", error.text);
         return;
     }
-    size_t count = output_flight_take_octets(&output->flight, octets, &id);
     if (!output->type->slow_poll) {
         uint64_t next = 2 * output->poll_ms;
         output->poll_ms = count > 0 ? POLL_MIN_MS : next < POLL_MAX_MS ? next : POLL_MAX_MS;
@@ -300,9 +308,10 @@ static int output_init(struct output *output, const char *target, const struct o
     if (r < 0)
         return kith_error_set(ret_error, r, "%s: %s", target, kith_error_name(r));
     r = check_options(&output->options, ret_error);
-    if (r >= 0)
-        r = output->type->parse(output, target + strlen(output->type->kind.prefix), ret_error);
-    return r;
+    if (r < 0)
+        return r;
+    output->parsed = true;
+    return output->type->parse(output, output->target + strlen(output->type->kind.prefix), ret_error);
 }
 
 int output_new(kith_loop *loop, const char *target, const struct output_options *options, const struct output_callbacks *callbacks,
@@ -391,9 +400,10 @@ struct output *output_free(struct output *output) {
         return NULL;
     if (output->freed)
         *output->freed = true;
-    output->type->close(output);
-    if (output->type->deinit)
+    if (output->parsed) {
+        output->type->close(output);
         output->type->deinit(output);
+    }
     kith_timer_free(output->tell_timer);
     kith_timer_free(output->retry_timer);
     kith_timer_free(output->poll_timer);
@@ -417,7 +427,8 @@ void output_stats(const struct output *output, struct output_stats *ret_stats) {
 
 const char *output_state_name(enum output_state state) {
     static const char *const names[] = {
-        [OUTPUT_WAITING] = "waiting", [OUTPUT_OPENING] = "opening", [OUTPUT_UP] = "up", [OUTPUT_DRAINING] = "draining", [OUTPUT_ENDED] = "ended",
+        [OUTPUT_WAITING] = "waiting",   [OUTPUT_OPENING] = "opening", [OUTPUT_UP] = "up",
+        [OUTPUT_DRAINING] = "draining", [OUTPUT_ENDED] = "ended",
     };
     return (size_t)state < KITH_ARRAY_SIZE(names) ? names[state] : NULL;
 }

@@ -12,11 +12,11 @@
  *   tcp://, ipc://, ...  a ZMTP peer: see zmtp.c.
  *
  * After a far end was lost everything that was not done is the caller's again (`back`), and is to be sent once more when the output is
- * `ready`: so a message may arrive twice, with the same id, and never out of order within a connection. An output has one connection (child,
- * file) at a time, and keeps the order in which messages were sent.
+ * `ready`: so a message may arrive twice, with the same id, and never out of order within a connection. An output has one connection
+ * (child, file) at a time, and keeps the order in which messages were sent.
  *
- * Memory is bounded: messages in flight (sent and not done) by number and octets; beyond, output_send() is -EAGAIN and the message stays the
- * caller's. The octets lie in the output once, until the kernel has taken them.
+ * Memory is bounded: messages in flight (sent and not done) by number and octets; beyond, output_send() is -EAGAIN and the message stays
+ * the caller's. The octets lie in the output once, until the kernel has taken them.
  *
  * Everything runs in the loop's thread. Callbacks come from the loop alone, never inside a call; any of them but `log` may free the output.
  */
@@ -67,8 +67,8 @@ struct output_options {
      * known. Length framing: within the length, before the body: 8 octets of id, 2 of the source's length, the source, 4 of the origin's
      * length, the origin; big-endian. ZMTP: frames before the body: the id (8 octets, big-endian) and the origin. */
     bool origin;
-    /* raw, exec: the far end writes a line with an id, in decimal, when it has dealt with everything up to that message; `done` is then what
-     * it said. Wants `origin`, so that it knows the ids. */
+    /* raw, exec: the far end writes a line with an id, in decimal, when it has dealt with everything up to that message; `done` is then
+     * what it said. Wants `origin`, so that it knows the ids. */
     bool acks;
     /* exec */
     bool shell;       /* COMMAND is for /bin/sh -c; else it is split at blanks, without quotes or anything else, and run as it is */
@@ -116,7 +116,7 @@ struct output_stats {
     uint64_t reconnects;
     uint64_t failures; /* tries that failed, and losses */
     size_t flight_messages, flight_octets;
-    uint64_t up_since_ns;               /* CLOCK_MONOTONIC; 0: not up */
+    uint64_t up_since_ns;                 /* CLOCK_MONOTONIC; 0: not up */
     char last_error[KITH_ERROR_TEXT_MAX]; /* "": none so far */
 };
 
@@ -125,8 +125,8 @@ struct output_stats {
  * together), -EPROTONOSUPPORT (no such kind), -ENOMEM, -ECHILD. */
 int output_new(kith_loop *loop, const char *target, const struct output_options *options, const struct output_callbacks *callbacks,
                void *userdata, struct output **ret_output, struct kith_error *ret_error);
-/* Takes a copy of a message when it returns 0. Errors: -EAGAIN (not up, or too much in flight: `ready` will come), -EBADMSG (a newline, or a
- * source or origin with control characters, that the framing has no room for), -EMSGSIZE (longer than the framing can say): these will
+/* Takes a copy of a message when it returns 0. Errors: -EAGAIN (not up, or too much in flight: `ready` will come), -EBADMSG (a newline, or
+ * a source or origin with control characters, that the framing has no room for), -EMSGSIZE (longer than the framing can say): these will
  * never go; -EINVAL (the id does not rise), -EPIPE (draining), -ENOMEM. */
 int output_send(struct output *output, const struct output_message *message);
 /* Takes no more, waits until what is in flight is done, then ends the far end in its own way (SHUT_WR, end of input and SIGTERM...) and

@@ -4,9 +4,9 @@
  * A host name is looked up with each try, and its addresses are tried in turn. The peer's end is the connection's end: who closes does not
  * want more, and half-closed peers are not waited for. What the peer writes is read and dropped, unless it is acks.
  *
- * What is delivered: octets handed to the kernel less those it still has (SIOCOUTQ). Over TCP these are the unacknowledged ones, also after a
- * reset. Over AF_UNIX they are counted as memory, so that only none at all says something; and a peer that closes with octets unread frees
- * them, so a connection that has hung up says nothing.
+ * What is delivered: octets handed to the kernel less those it still has (SIOCOUTQ). Over TCP these are the unacknowledged ones, also after
+ * a reset. Over AF_UNIX they are counted as memory, so that only none at all says something; and a peer that closes with octets unread
+ * frees them, so a connection that has hung up says nothing.
  */
 #include <errno.h>
 #include <linux/sockios.h>

@@ -21,7 +21,7 @@
 
 #define PATIENCE_NS (30 * KITH_NS_PER_S)
 
-static const struct far_type *const rows[] = {&far_tcp, &far_tcp_acks, &far_ipc};
+static const struct far_type *const rows[] = {&far_tcp, &far_tcp_acks, &far_ipc, &far_exec, &far_exec_acks, &far_file};
 
 /* The caller of an output: has all messages, and sends what is next as long as it is taken. */
 struct stage {
@@ -106,8 +106,7 @@ static void on_log(struct output *output, int priority, const char *line, void *
     stage->log_calls++;
 }
 
-static const struct output_callbacks callbacks = {
-    .done = on_done, .back = on_back, .ready = on_ready, .ended = on_ended, .log = on_log};
+static const struct output_callbacks callbacks = {.done = on_done, .back = on_back, .ready = on_ready, .ended = on_ended, .log = on_log};
 
 static int stage_setup(void **state) {
     const struct far_type *row = *state;
@@ -154,6 +153,15 @@ static void open_output(struct stage *stage) {
     if (r < 0)
         fprintf(stderr, "%s: %s\n", stage->far.target, error.text);
     assert_int_equal(r, 0);
+}
+
+/* All messages are to be sent from the first on. */
+static void begin_again(struct stage *stage) {
+    stage->far.type->collect(&stage->far);
+    far_begin(&stage->far);
+    stage->next = 1;
+    stage->done = 0;
+    open_output(stage);
 }
 
 static void begin(struct stage *stage) {
@@ -331,11 +339,9 @@ static void test_freed_at_any_time_it_leaves_nothing_behind(void **state) {
         for (int i = 0; i < steps; i++)
             assert_true(kith_loop_step(stage->loop, 1) >= 0);
         stage->output = output_free(stage->output);
-        stage->next = 1;
-        stage->done = 0;
         if (steps % 10 == 5)
             stage->far.type->stop(&stage->far);
-        open_output(stage);
+        begin_again(stage);
         if (steps % 10 == 9)
             stage->far.type->start(&stage->far);
     }
@@ -355,9 +361,7 @@ static void test_it_may_be_freed_in_its_own_callbacks(void **state) {
     stage->far.type->start(&stage->far);
     stage->on_call = free_in_call;
     for (const char *call = "drbe"; *call; call++) {
-        stage->next = 1;
-        stage->done = 0;
-        open_output(stage);
+        begin_again(stage);
         until(stage, stage->ready_calls > 0);
         free_at = *call;
         send_up_to(stage, 100);
@@ -408,7 +412,10 @@ static const struct CMUnitTest suite[] = {
     cmocka_unit_test(test_ids_rise),
 };
 
-int main(void) {
+int main(int argc, char **argv) {
+    int status = far_main(argc, argv);
+    if (status >= 0)
+        return status;
     enum { TESTS = KITH_ARRAY_SIZE(suite) };
     struct CMUnitTest tests[TESTS * KITH_ARRAY_SIZE(rows)];
     static char names[KITH_ARRAY_SIZE(tests)][160];

@@ -83,7 +83,8 @@ static void test_octets_are_taken_from_the_front_while_others_come(void **state)
     for (unsigned i = 0; i < 5000; i++) {
         size_t size = i * 37 % sizeof(body);
         memset(body, 'a' + (int)(i % 26), size);
-        assert_int_equal(output_wire_put(&octets, &options, &(struct output_message){.id = i, .source = "", .body = body, .size = size}), 0);
+        assert_int_equal(output_wire_put(&octets, &options, &(struct output_message){.id = i, .source = "", .body = body, .size = size}),
+                         0);
         put += size + 1;
         size_t there = output_octets_size(&octets), take = there > 3000 ? there - 1500 : 0;
         assert_int_equal(there, put - taken);

@@ -41,7 +41,8 @@ void far_line(struct far *far, const char *line, size_t size) {
         good = memcmp(expected, line + used, size - (size_t)used) == 0;
     }
     if (!good || id <= far->last) {
-        fprintf(stderr, "%s: line of %zu octets is not good: %s (last was %llu)\n", far->type->name, size, head, (unsigned long long)far->last);
+        fprintf(stderr, "%s: line of %zu octets is not good: %s (last was %llu)\n", far->type->name, size, head,
+                (unsigned long long)far->last);
         far->bad++;
     }
     far->last = id;
@@ -201,9 +202,9 @@ static void server_deinit(struct far *far) {
     free(server);
 }
 
-const struct far_type far_tcp = {
-    "raw+tcp", false, false, tcp_start, server_stop_politely, server_pause, server_resume, server_collect, server_deinit};
-const struct far_type far_tcp_acks = {
-    "raw+tcp with acks", true, false, tcp_start, server_stop, server_pause, server_resume, server_collect, server_deinit};
-const struct far_type far_ipc = {
-    "raw+ipc", false, false, ipc_start, server_stop, server_pause, server_resume, server_collect, server_deinit};
+const struct far_type far_tcp = {"raw+tcp",    false,         false,          tcp_start,    server_stop_politely,
+                                 server_pause, server_resume, server_collect, server_deinit};
+const struct far_type far_tcp_acks = {"raw+tcp with acks", true,          false,          tcp_start,    server_stop,
+                                      server_pause,        server_resume, server_collect, server_deinit};
+const struct far_type far_ipc = {"raw+ipc",    false,         false,          ipc_start,    server_stop,
+                                 server_pause, server_resume, server_collect, server_deinit};

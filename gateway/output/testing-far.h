@@ -44,7 +44,6 @@ struct far {
     void *extra;
 };
 
-
 /* In the place of main() of a command that is a far end; returns its exit status, or -1: this is not one. */
 int far_main(int argc, char **argv);
 
@@ -63,6 +62,6 @@ void far_line(struct far *far, const char *line, size_t size);
 /* Lines in a row, the last may be incomplete. Returns how many octets were whole lines. */
 size_t far_lines(struct far *far, const char *text, size_t size);
 
-extern const struct far_type far_tcp, far_tcp_acks, far_ipc;
+extern const struct far_type far_tcp, far_tcp_acks, far_ipc, far_exec, far_exec_acks, far_file;
 
 #endif

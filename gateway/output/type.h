@@ -1,8 +1,8 @@
 /*
  * gateway/output/type.h: what a kind of target supplies, and what the shared half (output.c) does for it.
  *
- * The shared half has the messages in flight, the bounds, backoff, counters and callbacks. A type moves octets: it is told open() and, when it
- * said output_up(), send(); it says output_lost() when its far end is gone, and then has nothing open any more. None of the functions
+ * The shared half has the messages in flight, the bounds, backoff, counters and callbacks. A type moves octets: it is told open() and, when
+ * it said output_up(), send(); it says output_lost() when its far end is gone, and then has nothing open any more. None of the functions
  * that a type calls runs a callback of the caller's: these come from the loop later. So a type is never freed inside its own functions.
  *
  * Octets are counted from the opening on: send() says where the message ends, delivered() how far the far end has got.
@@ -16,20 +16,21 @@
 struct output_type {
     struct output_kind kind;
     size_t size; /* of its object, which begins with a struct output, zeroed */
-    /* Reads what is behind the prefix; options are set. Errors: -EINVAL..., with text. */
+    /* Reads what is behind the prefix, which lives as long as the output; options are set. Puts descriptors to -1 before it can fail:
+     * close() and deinit() follow then, too. Errors: -EINVAL..., with text. */
     int (*parse)(struct output *output, const char *rest, struct kith_error *ret_error);
     /* Begins; output_up() or output_lost() follows, inside or later. Errors: with text, are tried again. */
     int (*open)(struct output *output, struct kith_error *ret_error);
     /* Takes the message; counts it with output->octets. Errors: as output_send(); any other loses the far end, with text. */
     int (*send)(struct output *output, const struct output_message *message, struct kith_error *ret_error);
-    /* How many octets since the opening are delivered; asked as long as some are not. NULL: the type says output_done() itself. Errors: with
-     * text; the far end is lost. */
+    /* How many octets since the opening are delivered; asked as long as some are not. NULL: the type says output_done() itself. Errors:
+     * with text: the far end is lost, but *ret_octets counts. */
     int (*delivered)(struct output *output, uint64_t *ret_octets, struct kith_error *ret_error);
     /* Everything is done: ends the far end politely; output_ended() follows, inside or later. */
     void (*finish)(struct output *output);
     /* Closes at once what is open; also half open, and nothing. */
     void (*close)(struct output *output);
-    /* Frees what parse() made. NULL: nothing. */
+    /* Frees what parse() made. */
     void (*deinit)(struct output *output);
     bool slow_poll; /* delivered() is asked sync_ms after a message, not at once: it is costly */
 };
@@ -42,7 +43,7 @@ struct output {
     struct output_callbacks callbacks;
     void *userdata;
     enum output_state state;
-    bool draining, finishing;
+    bool parsed, draining, finishing;
     struct output_flight flight;
     uint64_t octets;             /* taken by send() since the opening */
     uint64_t backoff_ms, random; /* the next wait, before chance */

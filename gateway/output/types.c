@@ -7,6 +7,8 @@
 static const struct output_type *const types[] = {
     &output_type_raw_tcp,
     &output_type_raw_ipc,
+    &output_type_exec,
+    &output_type_file,
 };
 
 const struct output_type *output_type_find(const char *target) {
