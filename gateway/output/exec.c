@@ -2,8 +2,8 @@
  * gateway/output/exec.c: exec:COMMAND: framed messages on the standard input of a child process, which is started again when it ends.
  *
  * The child has a process group of its own, no descriptor of ours but 0, 1 and 2, and neither our blocked signals nor our ignored SIGPIPE.
- * Both its outputs are lines for the log; with acks its standard output is acks. Its end is the far end's loss, and nothing else is: when it
- * closes its input it has stop_ms to end, then it gets SIGTERM, then SIGKILL, and is lost once it has been reaped. So two of them never
+ * Both its outputs are lines for the log; with acks its standard output is acks. Its end is the far end's loss, and nothing else is: when
+ * it closes its input it has stop_ms to end, then it gets SIGTERM, then SIGKILL, and is lost once it has been reaped. So two of them never
  * run at a time. Signals go to the group, and only while the child has not been reaped: its number cannot be somebody else's then.
  *
  * SIGPIPE must be ignored in this process.
@@ -403,7 +403,6 @@ static void exec_deinit(struct output *output) {
 }
 
 const struct output_type output_type_exec = {
-    .kind = {"exec:", "framed messages to a command's standard input", "read by the command; with acks: acknowledged by the command"},
     .size = sizeof(struct exec),
     .parse = exec_parse,
     .open = exec_open,

@@ -52,7 +52,7 @@ static void file_close(struct output *output) {
 
 /* Why, and what to do about it. */
 static int fail(const struct file *file, int code, const char *what, struct kith_error *ret_error) {
-    const char *remedy = code == -ENOSPC || code == -EDQUOT ? ": free some space; it is tried again"
+    const char *remedy = code == -ENOSPC || code == -EDQUOT  ? ": free some space; it is tried again"
                          : code == -EACCES || code == -EPERM ? ": see its mode and its folder's"
                          : code == -EFBIG                    ? ": it may not be longer: rotate it, or raise the limit (RLIMIT_FSIZE)"
                                                              : "";
@@ -140,12 +140,10 @@ static void numbered(const struct file *file, unsigned number, char *name, size_
 /* PATH.1 becomes PATH.2 and so on, the last one is replaced; PATH becomes PATH.1. */
 static int shift(const struct file *file) {
     size_t size = strlen(file->path) + 16;
-    _cleanup_(freep) char *from = malloc(size), *to = NULL;
-    to = malloc(size);
-    if (!from || !to) {
-        free(to);
+    _cleanup_(freep) char *from = malloc(size);
+    _cleanup_(freep) char *to = malloc(size);
+    if (!from || !to)
         return -ENOMEM;
-    }
     int r = 0;
     for (unsigned number = file->output.options.keep; number > 0 && r >= 0; number--) {
         numbered(file, number - 1, from, size);
@@ -153,7 +151,6 @@ static int shift(const struct file *file) {
         if (rename(from, to) < 0 && errno != ENOENT)
             r = -errno;
     }
-    free(to);
     return r;
 }
 
@@ -241,8 +238,10 @@ static int file_parse(struct output *output, const char *rest, struct kith_error
     if (rest[0] == '\0' || rest[strlen(rest) - 1] == '/')
         return kith_error_set(ret_error, -EINVAL, "%s: no file: write file:/PATH", output->target);
     if (output->options.framing != OUTPUT_FRAMING_NEWLINE)
-        return kith_error_set(ret_error, -EINVAL, "%s: length framing is for streams: a partial message would make a file unreadable from "
-                              "there on; use newline framing", output->target);
+        return kith_error_set(ret_error, -EINVAL,
+                              "%s: length framing is for streams: a partial message would make a file unreadable from "
+                              "there on; use newline framing",
+                              output->target);
     if (output->options.acks)
         return kith_error_set(ret_error, -EINVAL, "%s: a file sends no acks: leave them off", output->target);
     const char *slash = strrchr(rest, '/');
@@ -257,7 +256,6 @@ static void file_deinit(struct output *output) {
 }
 
 const struct output_type output_type_file = {
-    .kind = {"file:", "lines of a file, with rotation", "on the disk (fdatasync)"},
     .size = sizeof(struct file),
     .parse = file_parse,
     .open = file_open,

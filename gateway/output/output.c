@@ -14,6 +14,7 @@
 #include <syslog.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "base/time.h"
 #include "gateway/output/type.h"
 
@@ -295,6 +296,16 @@ static int make_timers(struct output *output) {
     return r;
 }
 
+/* A target that is of no kind, with those that there are. */
+static int refuse_target(const char *target, struct kith_error *ret_error) {
+    char text[256];
+    struct kith_text kinds = kith_text_init(text, sizeof(text));
+    const struct output_kind *kind;
+    for (size_t i = 0; (kind = output_kind_at(i)); i++)
+        kith_text_printf(&kinds, "%s%s", i > 0 ? ", " : "", kind->prefix);
+    return kith_error_set(ret_error, -EPROTONOSUPPORT, "%s: no such kind of target: it begins with one of %s", target, text);
+}
+
 static int output_init(struct output *output, const char *target, const struct output_options *options, struct kith_error *ret_error) {
     if (options)
         output->options = *options;
@@ -310,15 +321,18 @@ static int output_init(struct output *output, const char *target, const struct o
     r = check_options(&output->options, ret_error);
     if (r < 0)
         return r;
+    const char *rest = NULL;
+    (void)output_type_find(output->target, &rest);
     output->parsed = true;
-    return output->type->parse(output, output->target + strlen(output->type->kind.prefix), ret_error);
+    return output->type->parse(output, rest, ret_error);
 }
 
 int output_new(kith_loop *loop, const char *target, const struct output_options *options, const struct output_callbacks *callbacks,
                void *userdata, struct output **ret_output, struct kith_error *ret_error) {
-    const struct output_type *type = output_type_find(target);
+    const char *rest;
+    const struct output_type *type = output_type_find(target, &rest);
     if (!type)
-        return kith_error_set(ret_error, -EPROTONOSUPPORT, "%s: no such kind of target: use one of raw+tcp://, exec:, file: ...", target);
+        return refuse_target(target, ret_error);
     _cleanup_(output_freep) struct output *output = calloc(1, type->size);
     if (!output)
         return kith_error_set(ret_error, -ENOMEM, "%s: out of memory", target);

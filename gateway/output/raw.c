@@ -222,20 +222,7 @@ static void raw_finish(struct output *output) {
     kith_conn_drain(raw_of(output)->conn, (int64_t)output->options.stop_ms);
 }
 
-const struct output_type output_type_raw_tcp = {
-    .kind = {"raw+tcp://", "framed messages over TCP", "acknowledged by the peer's kernel; with acks: by the peer itself"},
-    .size = sizeof(struct raw),
-    .parse = raw_parse,
-    .open = raw_open,
-    .send = raw_send,
-    .delivered = raw_delivered,
-    .finish = raw_finish,
-    .close = raw_close,
-    .deinit = raw_deinit,
-};
-
-const struct output_type output_type_raw_ipc = {
-    .kind = {"raw+ipc://", "framed messages over a unix socket", "read by the peer; with acks: acknowledged by the peer itself"},
+const struct output_type output_type_raw = {
     .size = sizeof(struct raw),
     .parse = raw_parse,
     .open = raw_open,

@@ -217,6 +217,6 @@ static void file_pause(struct far *far) {
 }
 
 const struct far_type far_exec = {"exec", false, false, exec_start, exec_stop, exec_pause, exec_resume, files_collect, files_deinit};
-const struct far_type far_exec_acks = {
-    "exec with acks", true, false, exec_start, exec_stop, exec_pause, exec_resume, files_collect, files_deinit};
+const struct far_type far_exec_acks = {"exec with acks", true,        false,         exec_start,  exec_stop,
+                                       exec_pause,       exec_resume, files_collect, files_deinit};
 const struct far_type far_file = {"file", false, true, file_start, file_stop, file_pause, file_pause, files_collect, files_deinit};

@@ -41,8 +41,9 @@ void far_line(struct far *far, const char *line, size_t size) {
         good = memcmp(expected, line + used, size - (size_t)used) == 0;
     }
     if (!good || id <= far->last) {
-        fprintf(stderr, "%s: line of %zu octets is not good: %s (last was %llu)\n", far->type->name, size, head,
-                (unsigned long long)far->last);
+        if (!far->quiet)
+            fprintf(stderr, "%s: line of %zu octets is not good: %s (last was %llu)\n", far->type->name, size, head,
+                    (unsigned long long)far->last);
         far->bad++;
     }
     far->last = id;

@@ -35,12 +35,13 @@ struct far_type {
 struct far {
     const struct far_type *type;
     kith_loop *loop;
-    char target[256];
+    char target[320];
     struct output_options *options; /* of the output: a far end may have its own wishes */
     uint64_t *ids;                  /* as they came, over all connections */
     size_t count, room;
     size_t bad; /* lines that are not what was sent, and ids that went back within a connection */
     uint64_t last;
+    bool quiet; /* bad lines are expected */
     void *extra;
 };
 
@@ -62,6 +63,6 @@ void far_line(struct far *far, const char *line, size_t size);
 /* Lines in a row, the last may be incomplete. Returns how many octets were whole lines. */
 size_t far_lines(struct far *far, const char *text, size_t size);
 
-extern const struct far_type far_tcp, far_tcp_acks, far_ipc, far_exec, far_exec_acks, far_file;
+extern const struct far_type far_tcp, far_tcp_acks, far_ipc, far_exec, far_exec_acks, far_file, far_zmtp_tcp, far_zmtp_ipc;
 
 #endif

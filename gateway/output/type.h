@@ -14,7 +14,6 @@
 #include "gateway/output/output.h"
 
 struct output_type {
-    struct output_kind kind;
     size_t size; /* of its object, which begins with a struct output, zeroed */
     /* Reads what is behind the prefix, which lives as long as the output; options are set. Puts descriptors to -1 before it can fail:
      * close() and deinit() follow then, too. Errors: -EINVAL..., with text. */
@@ -72,9 +71,9 @@ void output_room(struct output *output);
 void output_ended(struct output *output);
 void output_log(struct output *output, int priority, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* The row whose prefix the target begins with, or NULL. */
-const struct output_type *output_type_find(const char *target);
+/* The type of the row whose prefix the target begins with, and what is behind it; or NULL. */
+const struct output_type *output_type_find(const char *target, const char **ret_rest);
 
-extern const struct output_type output_type_raw_tcp, output_type_raw_ipc, output_type_exec, output_type_file;
+extern const struct output_type output_type_raw, output_type_exec, output_type_file, output_type_zmtp;
 
 #endif
