@@ -1,8 +1,8 @@
 /*
  * gateway/output/testing-far-zmtp.c: a PULL socket, behind a forwarder of octets.
  *
- * A PULL socket that is closed drops what its kernel had acknowledged. The forwarder is a peer that goes politely: it says that it ends, hands
- * on what it has been sent up to the output's end, and is gone. So nothing that was done is lost.
+ * A PULL socket that is closed drops what its kernel had acknowledged. The forwarder is a peer that goes politely: it says that it ends,
+ * hands on what it has been sent up to the output's end, and is gone. So nothing that was done is lost.
  */
 #include <assert.h>
 #include <stdio.h>

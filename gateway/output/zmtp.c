@@ -4,10 +4,11 @@
  * With `origin` a message has two frames before its body: the id, 8 octets big-endian, and the origin (empty: not known); else it is one
  * frame, as a stock peer expects it. The source's name is not sent.
  *
- * The socket is made anew for each connection: what the old one had queued is the caller's again, so that nothing is sent both by the socket
- * that reconnects and by the caller. Done is told when the peer's kernel has everything that was sent (kith_socket_taken()): not message by
- * message, but whenever nothing is under way; at the latest when the bound of what is in flight has stopped the caller. A peer that dies
- * loses what its kernel or its own queue had. A PUB has nothing to wait for when nobody subscribes, or a subscription has not arrived yet.
+ * The socket is made anew for each connection: what the old one had queued is the caller's again, so that nothing is sent both by the
+ * socket that reconnects and by the caller. Done is told when the peer's kernel has everything that was sent (kith_socket_taken()): not
+ * message by message, but whenever nothing is under way; at the latest when the bound of what is in flight has stopped the caller. A peer
+ * that dies loses what its kernel or its own queue had. A PUB has nothing to wait for when nobody subscribes, or a subscription has not
+ * arrived yet.
  */
 #include <errno.h>
 #include <string.h>
