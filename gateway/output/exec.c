@@ -279,6 +279,8 @@ static int spawn(struct exec *exec, const int fds[3]) {
         r = set_attributes(&attributes);
         for (int i = 0; i < 3; i++)
             r = r ? r : posix_spawn_file_actions_adddup2(&actions, fds[i], i);
+        /* Also those that others in this process forgot to mark. */
+        r = r ? r : posix_spawn_file_actions_addclosefrom_np(&actions, 3);
         r = r ? r : posix_spawnp(&exec->pid, exec->argv[0], &actions, &attributes, exec->argv, environ);
         posix_spawnattr_destroy(&attributes);
     }
