@@ -113,7 +113,8 @@ static bool group_lives(pid_t group) {
 
 static pid_t read_pid(struct scene *scene) {
     _cleanup_(freep) char *text = NULL;
-    until(scene, kith_file_read(AT_FDCWD, scene->path, 100, &text, NULL) >= 0 && strchr(text, '\n') ? true : (free(KITH_STEAL(text)), false));
+    until(scene,
+          kith_file_read(AT_FDCWD, scene->path, 100, &text, NULL) >= 0 && strchr(text, '\n') ? true : (free(KITH_STEAL(text)), false));
     return (pid_t)strtol(text, NULL, 10);
 }
 
