@@ -337,7 +337,7 @@ static void test_freed_at_any_time_it_leaves_nothing_behind(void **state) {
     stage->far.quiet = true; /* octets of the one before may come late */
     begin(stage);
     stage->total = 1000000;
-    for (int steps = 0; steps < 60; steps++) {
+    for (int steps = 0; steps < 30; steps++) {
         for (int i = 0; i < steps; i++)
             assert_true(kith_loop_step(stage->loop, 1) >= 0);
         stage->output = output_free(stage->output);
