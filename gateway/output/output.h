@@ -18,7 +18,8 @@
  * Memory is bounded: messages in flight (sent and not done) by number and octets; beyond, output_send() is -EAGAIN and the message stays
  * the caller's. The octets lie in the output once, until the kernel has taken them.
  *
- * Everything runs in the loop's thread. Callbacks come from the loop alone, never inside a call; any of them but `log` may free the output.
+ * Everything runs in the loop's thread. Callbacks come from the loop alone, never inside a call, but for `log`, which may come inside any;
+ * all but `log` may free the output. SIGPIPE must be ignored in this process (exec).
  */
 #ifndef KITH_GATEWAY_OUTPUT_H
 #define KITH_GATEWAY_OUTPUT_H
@@ -75,7 +76,7 @@ struct output_options {
     uint64_t stop_ms; /* 5 s: from the end of its input to SIGTERM, and from there to SIGKILL */
     /* file */
     uint64_t rotate_octets; /* 0: never by size: a message that would make the file longer begins a new one */
-    uint64_t rotate_ms;     /* 0: never by age: the first message when the file is so old begins a new one */
+    uint64_t rotate_ms;     /* 0: never by age: the first message when the file is so old (in whole seconds) begins a new one */
     unsigned keep;          /* 5: older files PATH.1 (the youngest) to PATH.5; what is older is removed */
     uint64_t sync_ms;       /* 20: at most so long after a message comes the fdatasync(2) for it and those before */
     /* zmtp */
