@@ -135,6 +135,10 @@ KITH_PUBLIC int kith_socket_disconnect(kith_socket *socket, const char *endpoint
 /* Is this an endpoint to bind (`listening`), or to connect to? Nothing is opened and no name looked up. Errors: -EINVAL, -EPROTONOSUPPORT,
  * -ENAMETOOLONG, with text. */
 KITH_PUBLIC int kith_endpoint_check(const char *endpoint, bool listening, struct kith_error *ret_error);
+/* Have the peers' kernels all that was accepted for sending? TCP: acknowledged it; ipc://: the peer has read it; inproc://: it is in the
+ * peer's queue; vsock://, udp://: it is handed to the kernel. Nothing tells when it becomes so: ask again. What a peer that was lost did
+ * not take is not waited for: KITH_EVENT_DISCONNECTED was told of it. */
+KITH_PUBLIC bool kith_socket_taken(const kith_socket *socket);
 /* The last endpoint bound, with the port that the kernel chose; or the last one connected to; NULL at first. Valid until the next bind or
  * connect. */
 KITH_PUBLIC const char *kith_socket_last_endpoint(const kith_socket *socket);

@@ -87,6 +87,7 @@ const struct kith_link kith_link_raw = {
     .flush = kith_link_stream_flush,
     .set_reading = kith_link_stream_set_reading,
     .spoken = raw_spoken,
+    .taken = kith_link_stream_taken,
     .end = kith_link_stream_end,
     .close = kith_link_stream_close,
     .drop = kith_link_stream_drop,

@@ -2,7 +2,10 @@
 #include "session/link-stream.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
+#include <poll.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 
 #include "base/error.h"
 #include "session/dial.h"
@@ -72,6 +75,16 @@ void kith_link_stream_set_reading(struct kith_session *session, bool reading) {
         kith_conn_resume(session->conn);
     else if (session->conn)
         kith_conn_pause(session->conn);
+}
+
+/* What the kernel still has: over TCP the unacknowledged octets, over AF_UNIX those not read; none that it can tell over AF_VSOCK. A peer
+ * that closes with octets unread frees them: what has hung up says nothing. */
+bool kith_link_stream_taken(const struct kith_session *session) {
+    struct pollfd pollfd = {.fd = session->conn ? kith_conn_fd(session->conn) : -1};
+    int left = 0;
+    if (pollfd.fd < 0 || kith_conn_queued(session->conn) > 0)
+        return false;
+    return (ioctl(pollfd.fd, SIOCOUTQ, &left) < 0 || left == 0) && poll(&pollfd, 1, 0) == 0;
 }
 
 void kith_link_stream_end(struct kith_session *session) {

@@ -11,6 +11,7 @@ int kith_link_stream_try(struct kith_session *session, const struct kith_address
 uint64_t kith_link_stream_connect_ms(const struct kith_session *session);
 void kith_link_stream_flush(struct kith_session *session);
 void kith_link_stream_set_reading(struct kith_session *session, bool reading);
+bool kith_link_stream_taken(const struct kith_session *session);
 void kith_link_stream_end(struct kith_session *session);
 void kith_link_stream_close(struct kith_session *session);
 void kith_link_stream_drop(struct kith_session *session);

@@ -438,6 +438,7 @@ const struct kith_link kith_link_zmtp = {
     .flush = kith_link_stream_flush,
     .set_reading = kith_link_stream_set_reading,
     .spoken = zmtp_spoken,
+    .taken = kith_link_stream_taken,
     .end = kith_link_stream_end,
     .close = kith_link_stream_close,
     .drop = zmtp_drop,

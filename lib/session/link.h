@@ -62,6 +62,8 @@ struct kith_link {
     void (*set_reading)(struct kith_session *session, bool reading);
     /* DRAINING: is all that was written and said out of the link's own hands? */
     bool (*spoken)(const struct kith_session *session);
+    /* Has the peer's kernel all that was written and said (kith_socket_taken())? NULL: what is written is the peer's. */
+    bool (*taken)(const struct kith_session *session);
     /* DRAINING: nothing more will be written: sees to it that the peer has it all, then kith_session_fail(session, 0, ...). */
     void (*end)(struct kith_session *session);
     /* Closes the connection: nothing is told after this. Its memory stays until drop(), as reasons may lie in it. */

@@ -26,6 +26,14 @@ bool kith_session_has_room(const struct kith_session *session) {
            session->queued_octets < (size_t)session->profile->numbers[KITH_OPTION_SEND_HWM_BYTES];
 }
 
+bool kith_session_taken(const struct kith_session *session) {
+    if (session->queued > 0)
+        return false;
+    if (session->state != KITH_SESSION_READY && session->state != KITH_SESSION_DRAINING)
+        return true; /* nothing was sent */
+    return session->link->spoken(session) && (!session->link->taken || session->link->taken(session));
+}
+
 /* With conflate a newer message takes the place of those that wait, but not of one that is written in part. */
 static void session_conflate(struct kith_session *session) {
     kith_list_foreach_safe (&session->queue, node) {

@@ -206,6 +206,8 @@ int kith_session_publish(struct kith_session *session, const kith_msg *msg);
  * Errors: -EPIPE, -ENOMEM, -ENOTSUP (the link has no such thing). */
 int kith_session_command(struct kith_session *session, enum kith_session_command command, const void *octets, size_t size);
 bool kith_session_has_room(const struct kith_session *session);
+/* Does nothing wait here, and has the peer's kernel all that was sent? */
+bool kith_session_taken(const struct kith_session *session);
 /* Hands queued octets to the kernel now instead of when the loop goes idle. */
 void kith_session_flush(struct kith_session *session);
 

@@ -487,6 +487,16 @@ size_t kith_socket_peer_count(const kith_socket *socket) {
     return socket->pattern->peer_count;
 }
 
+bool kith_socket_taken(const kith_socket *socket) {
+    KITH_SOCKET_HOLD(socket);
+    if (socket->pattern->pending_count > 0)
+        return false;
+    kith_list_foreach (&socket->sessions.peers, node)
+        if (!kith_session_taken(kith_list_entry(node, struct kith_session, host_link)))
+            return false;
+    return true;
+}
+
 void kith_socket_set_policy(kith_socket *socket, kith_policy *policy) {
     KITH_SOCKET_HOLD(socket);
     kith_session_host_set_policy(&socket->sessions, policy);

@@ -69,6 +69,23 @@ static void expect_numbers(struct node *node, int begin, int end) {
     }
 }
 
+static void test_what_a_peer_does_not_read_is_not_taken(void **state) {
+    struct scene *scene = *state;
+    serve(scene, KITH_PULL);
+    join(scene, &scene->client, KITH_PUSH);
+    until(&scene->world, kith_socket_taken(scene->client.socket));
+    send_words(&scene->client, "taken");
+    expect_words(&scene->server, "taken");
+    until(&scene->world, kith_socket_taken(scene->client.socket));
+    int count = fill(&scene->client, 10000);
+    for (int i = 0; i < 20; i++)
+        assert_true(kith_loop_step(scene->world.loop, 1) >= 0);
+    /* The other socket's own queue, which is bounded, holds the first thousand. */
+    assert_false(kith_socket_taken(scene->client.socket));
+    expect_numbers(&scene->server, 0, count);
+    until(&scene->world, kith_socket_taken(scene->client.socket));
+}
+
 static void test_a_full_pipeline_blocks_and_loses_nothing(void **state) {
     struct scene *scene = *state;
     serve(scene, KITH_PULL);
@@ -274,6 +291,7 @@ int main(void) {
         ROWS(test_work_goes_round),
         ROWS(test_each_end_has_one_direction),
         ROWS(test_push_without_a_peer_says_so),
+        ROWS(test_what_a_peer_does_not_read_is_not_taken),
         ROWS(test_immediate_keeps_nothing_for_a_peer_to_come),
         ROWS(test_a_full_pipeline_blocks_and_loses_nothing),
         ROWS(test_the_last_message_replaces_those_that_wait_with_conflate),
