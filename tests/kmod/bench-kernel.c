@@ -48,7 +48,7 @@ static uint64_t by_channel(struct client *driver, unsigned size) {
     while (seen < COUNT) {
         assert_true(client_receive(client, &got, 10000));
         seen += got.count;
-        assert_int_equal(client_ack(client, "bench", got.list[got.count - 1].header.sequence), 0);
+        client_done(client, "bench", got.list[got.count - 1].header.sequence);
     }
     uint64_t end = now();
     client_free(client);

@@ -220,11 +220,22 @@ int client_leave(struct client *client, const char *channel) {
     return exchange(client, channel_request(client, octets, KITH_CMD_LEAVE, channel), NULL, 0, NULL);
 }
 
-int client_ack(struct client *client, const char *channel, uint64_t sequence) {
-    char octets[512];
+static struct nlmsghdr *ack_request(struct client *client, char *octets, const char *channel, uint64_t sequence) {
     struct nlmsghdr *request = channel_request(client, octets, KITH_CMD_ACK, channel);
     mnl_attr_put_u64(request, KITH_A_SEQUENCE, sequence);
-    return exchange(client, request, NULL, 0, NULL);
+    return request;
+}
+
+int client_ack(struct client *client, const char *channel, uint64_t sequence) {
+    char octets[512];
+    return exchange(client, ack_request(client, octets, channel, sequence), NULL, 0, NULL);
+}
+
+void client_done(struct client *client, const char *channel, uint64_t sequence) {
+    char octets[512];
+    struct nlmsghdr *request = ack_request(client, octets, channel, sequence);
+    request->nlmsg_flags = NLM_F_REQUEST;
+    assert_true(mnl_socket_sendto(client->socket, request, request->nlmsg_len) >= 0);
 }
 
 int client_send(struct client *client, const char *channel, const void *data, size_t size) {

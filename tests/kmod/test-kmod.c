@@ -92,7 +92,7 @@ static void receive_in_order(struct client *client, const char *channel, uint32_
         assert_string_equal(got.channel, channel);
         for (unsigned i = 0; i < got.count; i++, seen++)
             assert_int_equal(number_at(i), first + seen);
-        assert_int_equal(client_ack(client, channel, got.list[got.count - 1].header.sequence), 0);
+        client_done(client, channel, got.list[got.count - 1].header.sequence);
     }
 }
 
@@ -347,6 +347,18 @@ static void test_one_that_is_slow_costs_the_backlog_and_the_sender_is_told(void 
     tell_sent(driver, "send slow 10 64 task", "10 0");
     receive_in_order(client, "slow", taken, 10);
     assert_int_equal(info_of(driver, "slow").lost, 0);
+    client_free(client);
+}
+
+/* Its buffer is full long before its window is. */
+static void test_a_socket_without_room_loses_nothing(void **state) {
+    struct client *driver = *state, *client = client_new();
+    assert_int_equal(client_tell(driver, "open small 1 1000000 0 1"), 0);
+    assert_int_equal(setsockopt(client_descriptor(client), SOL_SOCKET, SO_RCVBUF, &(int){4096}, sizeof(int)), 0);
+    assert_int_equal(client_join(client, "small", 64), 0);
+    tell_sent(driver, "send small 5000 64 task", "5000 0");
+    receive_in_order(client, "small", 0, 5000);
+    assert_int_equal(info_of(driver, "small").lost, 0);
     client_free(client);
 }
 
@@ -723,6 +735,7 @@ int main(void) {
         MODULE_TEST(test_many_messages_share_a_datagram),
         MODULE_TEST(test_messages_of_any_size_arrive_whole),
         MODULE_TEST(test_one_that_is_slow_costs_the_backlog_and_the_sender_is_told),
+        MODULE_TEST(test_a_socket_without_room_loses_nothing),
         MODULE_TEST(test_what_a_killed_receiver_did_not_acknowledge_goes_to_the_next),
         MODULE_TEST(test_receivers_killed_at_random_lose_nothing),
         MODULE_TEST(test_all_get_everything_but_the_slow_one_loses_the_oldest_and_it_is_counted),
