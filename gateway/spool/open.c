@@ -128,7 +128,7 @@ int spool_store_prepare(struct spool *spool, struct kith_error *error) {
         r = load_cursors(spool, &damage);
     if (r == -EUCLEAN) {
         store_close(&spool->store, true);
-        r = spool_replace(spool->path, damage.text, 0, &spool->notice, error);
+        r = spool_replace(spool->path, damage.text, NULL, &spool->notice, error);
         if (r < 0)
             return r;
         spool->set_aside++;

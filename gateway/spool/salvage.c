@@ -86,27 +86,30 @@ static int copy_targets(struct store *from, struct store *into) {
     return result == SQLITE_OK ? store_end(into, &into->state) : result;
 }
 
-int spool_salvage(const char *damaged, uint64_t up_to, struct store *into, struct salvage_result *ret, struct kith_error *error) {
+int spool_salvage(const char *damaged, const struct store_state *known, struct store *into, struct salvage_result *ret,
+                  struct kith_error *error) {
     struct salvage salvage = {.into = into, .state = into->state};
+    struct store_state had = {0};
     _cleanup_(store_deinit) struct store from = STORE_INIT;
 
-    *ret = (struct salvage_result){0};
-    if (store_open(&from, damaged, NULL) < 0)
-        return 0;
-    ret->lost_is_known = store_load_state(&from, NULL) == 0;
-    if (ret->lost_is_known) {
-        salvage.state.dropped = from.state.dropped;
-        salvage.state.expired = from.state.expired;
-        if (from.state.last_id > salvage.state.last_id && from.state.last_id <= up_to)
-            salvage.state.last_id = from.state.last_id;
+    *ret = (struct salvage_result){.lost_is_known = known};
+    int readable = store_open(&from, damaged, NULL);
+    if (known) {
+        had = *known;
+    } else if (readable == 0 && store_load_state(&from, NULL) == 0) {
+        had = from.state;
+        ret->lost_is_known = true;
     }
-    int result = copy_rows(&salvage, &from, up_to);
-    if (result == SQLITE_OK)
+    salvage.state.dropped = had.dropped;
+    salvage.state.expired = had.expired;
+    if (had.last_id > salvage.state.last_id)
+        salvage.state.last_id = had.last_id;
+    int result = readable == 0 ? copy_rows(&salvage, &from, known ? known->last_id : INT64_MAX / 4) : SQLITE_OK;
+    if (result == SQLITE_OK && readable == 0)
         result = copy_targets(&from, into);
     ret->carried = salvage.carried;
-    if (ret->lost_is_known && from.state.messages > salvage.carried)
-        ret->lost = from.state.messages - salvage.carried;
-    salvage.state.damaged = from.state.damaged + ret->lost;
+    ret->lost = had.messages > salvage.carried ? had.messages - salvage.carried : 0;
+    salvage.state.damaged = had.damaged + ret->lost;
     if (result == SQLITE_OK)
         result = store_begin(into);
     if (result == SQLITE_OK)
@@ -114,7 +117,8 @@ int spool_salvage(const char *damaged, uint64_t up_to, struct store *into, struc
     return result == SQLITE_OK ? 0 : store_error(into, result, "carry over", error);
 }
 
-static int make_new(const char *path, const char *name, uint64_t last_id, struct salvage_result *ret, struct kith_error *error) {
+static int make_new(const char *path, const char *name, const struct store_state *known, struct salvage_result *ret,
+                    struct kith_error *error) {
     _cleanup_(store_deinit) struct store fresh = STORE_INIT;
 
     spool_file_forget_new(name);
@@ -124,11 +128,11 @@ static int make_new(const char *path, const char *name, uint64_t last_id, struct
     if (r == 0)
         r = store_use_log(&fresh, error);
     if (r == 0)
-        r = store_create(&fresh, last_id, error);
+        r = store_create(&fresh, known ? known->last_id : 0, error);
     if (r == 0) /* should it not get to its end, it is made again */
         r = store_code(store_simple(&fresh, "PRAGMA synchronous = OFF"));
     if (r == 0)
-        r = spool_salvage(path, last_id > 0 ? last_id : INT64_MAX / 4, &fresh, ret, error);
+        r = spool_salvage(path, known, &fresh, ret, error);
     if (r == 0)
         r = store_checkpoint(&fresh, error);
     if (r < 0)
@@ -137,7 +141,7 @@ static int make_new(const char *path, const char *name, uint64_t last_id, struct
     return spool_file_sync(name, error);
 }
 
-int spool_replace(const char *path, const char *why, uint64_t last_id, char **ret_text, struct kith_error *error) {
+int spool_replace(const char *path, const char *why, const struct store_state *known, char **ret_text, struct kith_error *error) {
     _cleanup_(freep) char *name = spool_file_new_name(path), *aside = NULL;
     struct salvage_result salvage;
     char lost[64] = "how many are lost is not known";
@@ -152,7 +156,7 @@ int spool_replace(const char *path, const char *why, uint64_t last_id, char **re
     }
     if (r < 0)
         return r;
-    r = make_new(path, name, last_id, &salvage, error);
+    r = make_new(path, name, known, &salvage, error);
     if (r == 0)
         r = spool_file_set_aside(path, &aside, error);
     if (r == 0)

@@ -166,7 +166,7 @@ int store_checkpoint(struct store *store, struct kith_error *error) {
 }
 
 int store_check(struct store *store, bool *ret_empty, struct kith_error *error) {
-    int64_t application = 0, version = 0, tables = 0, ours = 0, format = 0, pages = 0;
+    int64_t application = 0, version = 0, tables = 0, ours = 0, format = 0, pages = 0, missing = 0;
 
     int result = number_of(store, "SELECT count(*) FROM sqlite_schema", &tables);
     if (result == SQLITE_OK)
@@ -192,6 +192,11 @@ int store_check(struct store *store, bool *ret_empty, struct kith_error *error) 
         result = SQLITE_CORRUPT;
     if (result == SQLITE_OK && pages <= CHECK_WHOLE_PAGES)
         result = pragma(store, "PRAGMA quick_check(1)", "ok", SQLITE_CORRUPT);
+    /* Rows can be missing from pages that are right by themselves. */
+    if (result == SQLITE_OK && pages <= CHECK_WHOLE_PAGES)
+        result = number_of(store, "SELECT (SELECT count(*) FROM messages) - messages FROM state", &missing);
+    if (missing != 0)
+        result = SQLITE_CORRUPT;
     return result == SQLITE_OK ? 0 : store_error(store, result, "check", error);
 }
 

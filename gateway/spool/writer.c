@@ -61,12 +61,11 @@ static void wait_until(struct spool *spool, uint64_t when) {
 
 /* The file is damaged: another takes its place. */
 static int replace(struct spool *spool, char **ret_notice, struct kith_error *error) {
-    uint64_t last_id = spool->store.state.last_id;
     struct store_state state = spool->store.state;
 
     store_close(&spool->store, true);
     spool->store.state = state; /* for the next attempt, should this one fail */
-    int r = spool_replace(spool->path, spool->why, last_id, ret_notice, error);
+    int r = spool_replace(spool->path, spool->why, &state, ret_notice, error);
     if (r == 0)
         r = store_open(&spool->store, spool->path, error);
     if (r == 0)
@@ -149,7 +148,6 @@ static int step(struct spool *spool) {
                               .max_bytes = spool->options.overflow == SPOOL_DROP_OLDEST ? spool->options.max_bytes : 0};
     memcpy(cursors, spool->cursors, sizeof(cursors));
     spool->cursors_dirty = false;
-    spool->damaged_new = 0;
     if (spool->damage_found) {
         spool->damage_found = false;
         spool->needs_replacing = true;
@@ -161,7 +159,7 @@ static int step(struct spool *spool) {
     spool->more = r == 0 && result.more;
     spool->oldest_ms = result.oldest_ms;
     spool->cursors_dirty = spool->cursors_dirty || (r < 0 && work.write_cursors);
-    spool->damaged_new += r < 0 ? work.damaged : 0;
+    spool->damaged_new -= r == 0 ? work.damaged : 0; /* now in the state */
     publish(spool, r, &error, notice);
     return r;
 }
