@@ -6,7 +6,7 @@ PREFIX ?=
 MESON  ?= $(firstword $(wildcard /usr/bin/meson) meson)
 
 .DEFAULT_GOAL := all
-.PHONY: all deps test check demo bench bench-server bench-messages bench-flow bench-map soak install fuzz format lint clean help
+.PHONY: all deps test check demo bench bench-server bench-messages bench-flow bench-map bench-spool soak install fuzz format lint clean help
 
 help:
 	@echo 'make            build into $(BUILD)/'
@@ -19,6 +19,7 @@ help:
 	@echo 'make bench-messages  message libraries: kith, libzmq, nng, nanomsg and frames packed by hand, with the aims beside'
 	@echo 'make bench-flow  what being recorded by kith flow costs a program, and how long a recording takes'
 	@echo 'make bench-map  what a map of a crowded host costs, beside ss, lsof and the raw limit'
+	@echo 'make bench-spool  messages a second that the spool makes durable, beside raw appends'
 	@echo 'make soak       ten minutes of kith and libzmq clients that come, talk, leave and are killed; SECONDS=60 for one'
 	@echo 'make install    install; PREFIX=/usr and DESTDIR=... as usual'
 	@echo 'make fuzz       look for more inputs; SECONDS=60 a target, TARGET=zmtp for one'
@@ -58,6 +59,9 @@ bench-flow: all
 
 bench-map: all
 	tools/bench-map $(BUILD)
+
+bench-spool: all
+	tools/bench-spool $(BUILD)
 
 soak: all
 	/usr/bin/python3 tests/soak/soak.py $(BUILD)/tests/soak/soak-server $(BUILD)/tests/soak/soak-client --seconds $(or $(SECONDS),600)
