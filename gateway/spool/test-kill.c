@@ -6,7 +6,7 @@
 
 #include "gateway/spool/testing.h"
 
-#define ROUNDS 40
+#define ROUNDS 30
 
 /* The child: appends as fast as it can and says what it was told, until it is killed. */
 static void append_for_ever(struct site *site, int told) {
