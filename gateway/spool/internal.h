@@ -46,7 +46,7 @@ struct spool {
     bool cursors_dirty;
     uint64_t cursors_dirty_ns;
     bool stopping;
-    bool damage_found;   /* by the reader */
+    bool damage_found;   /* by the reader; until another file has taken its place */
     unsigned generation; /* of the file: rises when another takes its place */
     struct store_state state;
     uint64_t appended, commits, failures, set_aside, damaged_new;

@@ -119,6 +119,9 @@ int spool_store_prepare(struct spool *spool, struct kith_error *error) {
     int r = spool_file_adopt(spool->path, error);
     struct kith_error damage = KITH_ERROR_NONE;
 
+    if (r > 0 &&
+        asprintf(&spool->notice, "%s: a damaged file was set aside before, and what was made in its place is used now", spool->path) < 0)
+        spool->notice = NULL;
     if (r >= 0)
         r = spool_file_prepare(spool->path, error);
     if (r < 0)
@@ -128,6 +131,7 @@ int spool_store_prepare(struct spool *spool, struct kith_error *error) {
         r = load_cursors(spool, &damage);
     if (r == -EUCLEAN) {
         store_close(&spool->store, true);
+        free(KITH_STEAL(spool->notice));
         r = spool_replace(spool->path, damage.text, NULL, &spool->notice, error);
         if (r < 0)
             return r;

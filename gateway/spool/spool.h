@@ -121,6 +121,7 @@ uint64_t spool_cursor(const struct spool *spool, unsigned target);
 
 /* 128 random bits, drawn when the file was made. Changes when a damaged file is set aside. */
 void spool_id(struct spool *spool, uint8_t ret_id[SPOOL_ID_SIZE]);
+/* Reads the oldest message, so it may wait for the disk. */
 void spool_statistics(struct spool *spool, struct spool_statistics *ret);
 
 static inline void spool_closep(struct spool **spool) {

@@ -210,7 +210,25 @@ static void test_a_replacement_that_was_cut_short_is_finished(void **state) {
     snprintf(name, sizeof(name), "%s.new", site->path);
     assert_int_equal(rename(site->path, name), 0); /* killed between moving the old one and the new one */
     site_open(site);
+    SITE_UNTIL(site, site->notices == 1);
+    assert_non_null(strstr(site->notice, "set aside before"));
     assert_int_equal(site_read(site, 0).count, COUNT);
+}
+
+/* However often the reader asks meanwhile. */
+static void test_a_damaged_file_is_replaced_once(void **state) {
+    struct site *site = *state;
+    static char noise[4096];
+    struct seen seen = {0};
+    fill(site);
+    site_open(site);
+    memset(noise, 0x5a, sizeof(noise));
+    for (off_t at = 8192; at < size_of(site->path); at += 4096)
+        write_at(site->path, at, noise, sizeof(noise));
+    while (spool_read(site->spool, 0, SIZE_MAX, see, &seen, &site->error) == -EUCLEAN)
+        continue;
+    SITE_UNTIL(site, site->notices == 1);
+    assert_int_equal(site_statistics(site).set_aside, 1);
 }
 
 static void test_a_database_of_another_program_is_left_alone(void **state) {
@@ -246,6 +264,7 @@ int main(void) {
         SITE_TEST(test_damage_anywhere_loses_nothing_silently),
         SITE_TEST(test_damage_while_it_is_open_is_repaired_and_nothing_pending_is_lost),
         SITE_TEST(test_a_replacement_that_was_cut_short_is_finished),
+        SITE_TEST(test_a_damaged_file_is_replaced_once),
         SITE_TEST(test_a_database_of_another_program_is_left_alone),
         SITE_TEST(test_a_file_of_a_newer_version_is_left_alone),
     };

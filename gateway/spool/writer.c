@@ -103,7 +103,7 @@ static void publish(struct spool *spool, int r, const struct kith_error *error, 
         spool->notice = notice;
     }
     if (spool->replaced) {
-        spool->replaced = false;
+        spool->replaced = spool->damage_found = false;
         spool->generation++;
         spool->set_aside++;
         spool->cursors_dirty = true; /* the new file has those of the last commit */
@@ -149,7 +149,6 @@ static int step(struct spool *spool) {
     memcpy(cursors, spool->cursors, sizeof(cursors));
     spool->cursors_dirty = false;
     if (spool->damage_found) {
-        spool->damage_found = false;
         spool->needs_replacing = true;
         snprintf(spool->why, sizeof(spool->why), "%s: is damaged", spool->path);
     }
