@@ -1,4 +1,6 @@
 /* Tests of gateway/spool/spool.h: order, ids, cursors, bounds, whose the file is. */
+#include <signal.h>
+
 #include "gateway/spool/testing.h"
 
 static void test_messages_come_in_order_and_whole(void **state) {
@@ -294,10 +296,11 @@ static void test_a_child_of_fork_leaves_the_spool_alone(void **state) {
     site_open(site);
     site_append(site, 1, 100);
     pid_t child = fork();
+    /* Not by _exit(2): valgrind would count what the writer's thread, which is not here, had in use. */
     if (child == 0)
-        _exit(spool_close(site->spool, NULL) == -ECHILD ? 0 : 1);
+        kill(getpid(), spool_close(site->spool, NULL) == -ECHILD ? SIGKILL : SIGTERM);
     assert_int_equal(waitpid(child, &status, 0), child);
-    assert_int_equal(status, 0);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
     SITE_UNTIL(site, site->durable == 100);
     site_fill(site, 101, 100);
     assert_int_equal(site_read(site, 0).count, 200);
