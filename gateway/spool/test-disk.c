@@ -1,6 +1,7 @@
 /* Tests of gateway/spool/spool.h: disks that are full, broken, slow or read-only. Nothing is told to be durable that is not, and the spool
  * goes on when the disk does. */
 #include <sched.h>
+#include <signal.h>
 #include <sys/mount.h>
 
 #include "gateway/spool/testing-vfs.h"
@@ -159,7 +160,7 @@ static void test_a_file_that_was_deleted_in_use_takes_nothing_more(void **state)
     SITE_UNTIL(site, site->durable == 20);
 }
 
-/* A child, in a mount namespace of its own, as the disk is its own: 0, or the line that failed. */
+/* A child, in a mount namespace of its own, as the disk is its own: killed by itself when all is well. */
 #define CHECK(condition)                                                                                                                   \
     do {                                                                                                                                   \
         if (!(condition))                                                                                                                  \
@@ -190,7 +191,7 @@ static void fill_a_small_disk(struct site *site) {
         site_step(site);
     CHECK(site_statistics(site).messages == id);
     CHECK(spool_close(site->spool, &site->error) == 0);
-    _exit(0);
+    kill(getpid(), SIGKILL); /* not by _exit(2): valgrind would count what belongs to the parent */
 }
 
 static void test_a_real_disk_that_is_full_is_used_again_when_there_is_room(void **state) {
@@ -212,7 +213,8 @@ static void test_a_real_disk_that_is_full_is_used_again_when_there_is_room(void 
         print_message("skipped: no mount namespace may be made here\n");
         skip();
     }
-    assert_int_equal(status, 0);
+    if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+        fail_msg("the child ended with %#x (the line that failed, modulo 255, and 1)", (unsigned)status);
 }
 
 int main(void) {
