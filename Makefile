@@ -6,7 +6,7 @@ PREFIX ?=
 MESON  ?= $(firstword $(wildcard /usr/bin/meson) meson)
 
 .DEFAULT_GOAL := all
-.PHONY: all deps test check demo bench bench-server bench-messages bench-flow bench-map bench-kernel check-guest soak install fuzz format lint clean help
+.PHONY: all deps test check demo bench bench-server bench-messages bench-flow bench-map bench-kernel bench-spool check-guest soak install fuzz format lint clean help
 
 help:
 	@echo 'make            build into $(BUILD)/'
@@ -21,6 +21,7 @@ help:
 	@echo 'make bench-flow  what being recorded by kith flow costs a program, and how long a recording takes'
 	@echo 'make bench-map  what a map of a crowded host costs, beside ss, lsof and the raw limit'
 	@echo 'make bench-kernel  what a message from kith.ko to a process costs, beside a netlink datagram for each, in a guest'
+	@echo 'make bench-spool  messages a second that the spool makes durable, beside raw appends'
 	@echo 'make soak       ten minutes of kith and libzmq clients that come, talk, leave and are killed; SECONDS=60 for one'
 	@echo 'make install    install; PREFIX=/usr and DESTDIR=... as usual'
 	@echo 'make fuzz       look for more inputs; SECONDS=60 a target, TARGET=zmtp for one'
@@ -66,6 +67,9 @@ bench-map: all
 
 bench-kernel: all
 	tests/kmod/kmod.py $(BUILD)/flow-kernels . tools/run-guest --show --seconds 280 $(BUILD)/tests/kmod/bench-kernel
+
+bench-spool: all
+	tools/bench-spool $(BUILD)
 
 soak: all
 	/usr/bin/python3 tests/soak/soak.py $(BUILD)/tests/soak/soak-server $(BUILD)/tests/soak/soak-client --seconds $(or $(SECONDS),600)
