@@ -8,8 +8,9 @@
 
 static void channel_release(struct kref *refs) {
     struct kith_channel *channel = container_of(refs, struct kith_channel, refs);
-    struct kith_message *message, *after;
-    list_for_each_entry_safe(message, after, &channel->messages, link) kfree(message);
+    struct kith_chunk *chunk, *after;
+    list_for_each_entry_safe (chunk, after, &channel->chunks, link)
+        kith_chunk_free(chunk);
     kfree(channel);
 }
 
@@ -56,7 +57,8 @@ int kith_channel_open(struct net *net, const struct kith_channel_config *config,
     mutex_init(&channel->mutex);
     spin_lock_init(&channel->lock);
     INIT_LIST_HEAD(&channel->receivers);
-    INIT_LIST_HEAD(&channel->messages);
+    INIT_LIST_HEAD(&channel->chunks);
+    channel->chunk_size = KITH_CHUNK_LEAST;
     INIT_LIST_HEAD(&channel->requests);
     INIT_DELAYED_WORK(&channel->work, kith_channel_deliver);
     channel_configure(channel, net, config);
@@ -78,7 +80,7 @@ void kith_channel_close(struct kith_channel *channel) {
     down_write(&channel->gate);
     mutex_lock(&channel->mutex);
     channel->closed = true;
-    list_for_each_entry_safe(receiver, after, &channel->receivers, link) {
+    list_for_each_entry_safe (receiver, after, &channel->receivers, link) {
         struct sk_buff *skb = kith_frame_closed(channel);
         if (skb)
             genlmsg_unicast(receiver->net, skb, receiver->port);
@@ -91,30 +93,48 @@ void kith_channel_close(struct kith_channel *channel) {
 }
 EXPORT_SYMBOL_GPL(kith_channel_close);
 
-/* With the lock held: makes room for one more message, or says why there is none. */
-static int channel_make_room(struct kith_channel *channel, size_t charge) {
+/* With the lock held. */
+static int channel_listens(const struct kith_channel *channel) {
     if (channel->ended)
         return -ESHUTDOWN;
-    if (channel->receiver_count == 0 && !channel->config.keep)
-        return -ENOTCONN;
+    return channel->receiver_count == 0 && !channel->config.keep ? -ENOTCONN : 0;
+}
+
+/* With the lock held: makes room for one more chunk, or says why there is none. */
+static int channel_make_room(struct kith_channel *channel, size_t charge) {
+    bool latest = channel->config.mode == KITH_MODE_LATEST;
+    int error = channel_listens(channel);
+    if (error)
+        return error;
+    if (charge > channel->config.backlog)
+        return -EMSGSIZE;
     if (channel->config.mode == KITH_MODE_ONE)
         return channel->bytes + charge > channel->config.backlog ? -EAGAIN : 0;
-    while (!list_empty(&channel->messages) &&
-           (channel->config.mode == KITH_MODE_LATEST || channel->bytes + charge > channel->config.backlog))
+    while (!list_empty(&channel->chunks) && (latest || channel->bytes + charge > channel->config.backlog))
         kith_channel_drop_oldest(channel);
     return 0;
 }
 
-static int channel_take(struct kith_channel *channel, struct kith_message *message) {
-    size_t charge = kith_message_charge(message);
+/* Into the newest chunk, whose room is counted already. 0; -ENOSPC: it takes a new one; or what kith_channel_send() returns. */
+static int channel_take(struct kith_channel *channel, struct kith_message_header *header, const void *data) {
     unsigned long flags;
     int error;
     spin_lock_irqsave(&channel->lock, flags);
-    error = channel_make_room(channel, charge);
+    error = channel_listens(channel);
+    if (!error && !kith_channel_put_message(channel, header, data))
+        error = -ENOSPC;
+    channel->counts.sent += !error;
+    spin_unlock_irqrestore(&channel->lock, flags);
+    return error;
+}
+
+static int channel_take_chunk(struct kith_channel *channel, struct kith_chunk *chunk) {
+    unsigned long flags;
+    int error;
+    spin_lock_irqsave(&channel->lock, flags);
+    error = channel_make_room(channel, kith_chunk_charge(chunk));
     if (!error) {
-        message->header.sequence = ++channel->last_sequence;
-        list_add_tail(&message->link, &channel->messages);
-        channel->bytes += charge;
+        kith_channel_put_chunk(channel, chunk);
         channel->counts.sent++;
     }
     spin_unlock_irqrestore(&channel->lock, flags);
@@ -122,31 +142,34 @@ static int channel_take(struct kith_channel *channel, struct kith_message *messa
 }
 
 static int channel_append(struct kith_channel *channel, const void *data, size_t size, gfp_t gfp, u32 request) {
-    struct kith_message *message;
+    struct kith_message_header header = {.time = ktime_get_real_ns(), .request = request, .size = size};
+    struct kith_chunk *chunk;
     int error;
-    if (size > KITH_MESSAGE_MAX || size + sizeof(*message) > channel->config.backlog)
+    if (size > KITH_MESSAGE_MAX)
         return -EMSGSIZE;
-    message = kmalloc(struct_size(message, data, size), gfp | __GFP_NOWARN);
-    if (!message)
+    error = channel_take(channel, &header, data);
+    if (error != -ENOSPC)
+        return error;
+    header.sequence = 0;
+    chunk = kith_chunk_new(channel, &header, data, gfp);
+    if (!chunk)
         return -ENOMEM;
-    message->header = (struct kith_message_header){.time = ktime_get_real_ns(), .request = request, .size = size};
-    memcpy(message->data, data, size);
-    error = channel_take(channel, message);
+    error = channel_take_chunk(channel, chunk);
     if (error)
-        kfree(message);
-    else
-        queue_delayed_work(kith_workqueue, &channel->work, 0);
+        kith_chunk_free(chunk);
     return error;
 }
 
 int kith_channel_append(struct kith_channel *channel, const void *data, size_t size, gfp_t gfp, u32 request) {
     int error = channel_append(channel, data, size, gfp, request);
     unsigned long flags;
-    if (error) {
-        spin_lock_irqsave(&channel->lock, flags);
-        channel->counts.refused++;
-        spin_unlock_irqrestore(&channel->lock, flags);
+    if (!error) {
+        queue_delayed_work(kith_workqueue, &channel->work, 0);
+        return 0;
     }
+    spin_lock_irqsave(&channel->lock, flags);
+    channel->counts.refused++;
+    spin_unlock_irqrestore(&channel->lock, flags);
     return error;
 }
 

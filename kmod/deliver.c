@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * deliver.c: the worker that sends a channel's messages to its receivers, several in one datagram.
+ * deliver.c: the worker that sends a channel's chunks to its receivers.
  *
- * A datagram is filled under the lock and sent without it. When the socket has no room its messages are the receiver's next again: nothing
- * is lost but what the backlog has dropped meanwhile, which is counted.
+ * What is next is chosen under the lock and sent without it. When the socket has no room its messages are the receiver's next again:
+ * nothing is lost but what the backlog has dropped meanwhile, which is counted.
  */
+#include <linux/skbuff.h>
 #include <linux/slab.h>
 #include <net/genetlink.h>
 
@@ -14,81 +15,66 @@
 
 struct workqueue_struct *kith_workqueue;
 
+/* One datagram on its way. */
 struct batch {
-    struct sk_buff *skb;
-    void *head;
+    struct sk_buff *skb; /* the chunk's, held */
     u64 first, last;
-    u64 most_sent; /* the channel's, before it */
+    bool whole;    /* it goes as it is */
+    u64 most_sent; /* the channel's, before it: ONE: what is not after this went out before */
 };
 
-/* With the lock held: the receiver's next message, or NULL. What came since the last look is walked back over once. */
-static struct kith_message *receiver_next(struct kith_channel *channel, struct kith_receiver *receiver) {
-    struct kith_message *message;
+/* With the lock held: the chunk with the receiver's next message, or NULL. What came since the last look is walked back over once. */
+static struct kith_chunk *receiver_chunk(struct kith_channel *channel, struct kith_receiver *receiver) {
+    struct kith_chunk *chunk;
     if (receiver->next || receiver->next_sequence > channel->last_sequence)
         return receiver->next;
-    list_for_each_entry_reverse(message, &channel->messages, link) {
-        if (message->header.sequence == receiver->next_sequence) {
-            receiver->next = message;
+    list_for_each_entry_reverse (chunk, &channel->chunks, link) {
+        if (chunk->first <= receiver->next_sequence) {
+            receiver->next = chunk;
             break;
         }
     }
     return receiver->next;
 }
 
-/* Octets of the next datagram; 0: nothing is to be sent. A message that alone is larger gets one of its own. */
-static size_t receiver_room(struct kith_channel *channel, struct kith_receiver *receiver) {
-    struct kith_message *message;
-    size_t room = 0;
+/* False: there is nothing to send, or it may not be sent now. */
+static bool batch_choose(struct kith_channel *channel, struct kith_receiver *receiver, struct batch *batch) {
+    struct kith_chunk *chunk;
     spin_lock_irq(&channel->lock);
-    message = receiver_next(channel, receiver);
-    if (message && receiver->batch_count < receiver->window) {
-        list_for_each_entry_from(message, &channel->messages, link) {
-            size_t more = kith_frame_size(message);
-            if (room > 0 && room + more > KITH_BATCH_SIZE)
-                break;
-            room += more;
-        }
+    chunk = receiver->batch_count < receiver->window ? receiver_chunk(channel, receiver) : NULL;
+    if (chunk) {
+        kith_channel_seal(channel, chunk);
+        batch->skb = skb_get(chunk->skb);
+        batch->most_sent = channel->most_sent;
+        batch->first = receiver->next_sequence;
+        batch->last = chunk->last;
+        batch->whole = batch->first == chunk->first && (channel->config.mode != KITH_MODE_ONE || batch->first > batch->most_sent);
+        receiver->next = kith_channel_after(channel, chunk);
+        receiver->next_sequence = batch->last + 1;
+        channel->most_sent = max(channel->most_sent, batch->last);
     }
     spin_unlock_irq(&channel->lock);
-    return room;
+    return chunk != NULL;
 }
 
-/* With the lock held. */
-static u32 message_flags(const struct kith_channel *channel, const struct kith_message *message, const struct batch *batch) {
-    return channel->config.mode == KITH_MODE_ONE && message->header.sequence <= batch->most_sent ? KITH_MESSAGE_AGAIN : 0;
-}
-
-/* False: nothing is there any more. */
-static bool batch_fill(struct kith_channel *channel, struct kith_receiver *receiver, struct batch *batch) {
-    struct kith_message *message;
-    spin_lock_irq(&channel->lock);
-    batch->most_sent = channel->most_sent;
-    batch->first = receiver->next_sequence;
-    message = receiver_next(channel, receiver);
-    receiver->next = NULL;
-    if (message) {
-        batch->first = message->header.sequence;
-        list_for_each_entry_from(message, &channel->messages, link) {
-            if (!kith_frame_add(batch->skb, message, message_flags(channel, message, batch))) {
-                receiver->next = message;
-                break;
-            }
-            receiver->next_sequence = message->header.sequence + 1;
-        }
-    }
-    batch->last = receiver->next_sequence - 1;
-    channel->most_sent = max(channel->most_sent, batch->last);
-    spin_unlock_irq(&channel->lock);
-    return batch->last >= batch->first;
+/* What goes out: the chunk itself, shared, or a copy of what this receiver is to have of it. */
+static struct sk_buff *batch_datagram(const struct kith_channel *channel, struct batch *batch) {
+    struct sk_buff *datagram;
+    if (batch->whole)
+        datagram = skb_clone(batch->skb, GFP_KERNEL);
+    else
+        datagram = kith_frame_rest(channel, batch->skb, batch->first, channel->config.mode == KITH_MODE_ONE ? batch->most_sent : 0);
+    kfree_skb(batch->skb);
+    return datagram;
 }
 
 /* It was not sent: its messages are next again, as far as the backlog still has them. */
 static void batch_undo(struct kith_channel *channel, struct kith_receiver *receiver, const struct batch *batch) {
-    struct kith_message *oldest;
+    struct kith_chunk *oldest;
     u64 there;
     spin_lock_irq(&channel->lock);
-    oldest = list_first_entry_or_null(&channel->messages, struct kith_message, link);
-    there = oldest ? oldest->header.sequence : channel->last_sequence + 1;
+    oldest = kith_channel_oldest(channel);
+    there = oldest ? oldest->first : channel->last_sequence + 1;
     if (there > batch->first)
         channel->counts.lost += min(there, batch->last + 1) - batch->first;
     receiver->next = NULL;
@@ -106,21 +92,14 @@ static void batch_note(struct kith_channel *channel, struct kith_receiver *recei
 /* Sends one datagram. 0: go on; -ENOENT: there is nothing to send; -EAGAIN, -ENOMEM: not now; -ECONNREFUSED: nobody is there any more.
  * An acknowledgement needs the mutex, so none comes before the datagram is noted. */
 static int receiver_send(struct kith_channel *channel, struct kith_receiver *receiver) {
-    struct batch batch = {};
-    size_t room = receiver_room(channel, receiver);
+    struct batch batch;
+    struct sk_buff *datagram;
     int error;
-    if (room == 0)
+    if (!batch_choose(channel, receiver, &batch))
         return -ENOENT;
-    batch.skb = kith_frame_messages(channel, room, &batch.head);
-    if (!batch.skb)
-        return -ENOMEM;
-    if (!batch_fill(channel, receiver, &batch)) {
-        nlmsg_free(batch.skb);
-        return -ENOENT;
-    }
-    genlmsg_end(batch.skb, batch.head);
+    datagram = batch_datagram(channel, &batch);
     /* It takes the buffer whether it succeeds or not. */
-    error = genlmsg_unicast(receiver->net, batch.skb, receiver->port);
+    error = datagram ? genlmsg_unicast(receiver->net, datagram, receiver->port) : -ENOMEM;
     if (error)
         batch_undo(channel, receiver, &batch);
     else
@@ -146,6 +125,7 @@ void kith_channel_deliver(struct work_struct *work) {
     struct kith_receiver *receiver, *after;
     mutex_lock(&channel->mutex);
     if (!channel->closed)
-        list_for_each_entry_safe(receiver, after, &channel->receivers, link) receiver_deliver(channel, receiver);
+        list_for_each_entry_safe (receiver, after, &channel->receivers, link)
+            receiver_deliver(channel, receiver);
     mutex_unlock(&channel->mutex);
 }

@@ -4,45 +4,77 @@
 
 #include "internal.h"
 
-size_t kith_frame_size(const struct kith_message *message) {
-    return nla_total_size(sizeof(message->header) + message->header.size);
+size_t kith_frame_size(size_t size) {
+    return nla_total_size(sizeof(struct kith_message_header) + size);
 }
 
 /* Its first attribute is the channel's name. */
-static struct sk_buff *frame_new(const struct kith_channel *channel, size_t room, u32 port, u32 sequence, u8 command, void **ret_head) {
-    struct sk_buff *skb = genlmsg_new(nla_total_size(KITH_CHANNEL_NAME_MAX + 1) + room, GFP_KERNEL);
+static struct sk_buff *frame_new(const struct kith_channel *channel, size_t room, u32 port, u32 sequence, u8 command, gfp_t gfp) {
+    struct sk_buff *skb = genlmsg_new(nla_total_size(KITH_CHANNEL_NAME_MAX + 1) + room, gfp);
     if (!skb)
         return NULL;
-    *ret_head = genlmsg_put(skb, port, sequence, &kith_family, 0, command);
-    if (*ret_head && nla_put_string(skb, KITH_A_CHANNEL, channel->name) == 0)
+    if (genlmsg_put(skb, port, sequence, &kith_family, 0, command) && nla_put_string(skb, KITH_A_CHANNEL, channel->name) == 0)
         return skb;
     nlmsg_free(skb);
     return NULL;
 }
 
-struct sk_buff *kith_frame_messages(const struct kith_channel *channel, size_t room, void **ret_head) {
-    return frame_new(channel, room, 0, 0, KITH_CMD_MESSAGES, ret_head);
+/* The whole buffer is one netlink message. */
+void kith_frame_end(struct sk_buff *skb) {
+    nlmsg_end(skb, (struct nlmsghdr *)skb->data);
 }
 
-bool kith_frame_add(struct sk_buff *skb, const struct kith_message *message, u32 flags) {
-    struct kith_message_header header = message->header;
+struct sk_buff *kith_frame_messages(const struct kith_channel *channel, size_t room, gfp_t gfp) {
+    return frame_new(channel, room, 0, 0, KITH_CMD_MESSAGES, gfp);
+}
+
+bool kith_frame_add(struct sk_buff *skb, const struct kith_message_header *header, const void *data) {
     struct nlattr *attribute;
-    if (skb_tailroom(skb) < kith_frame_size(message))
+    if (skb_tailroom(skb) < kith_frame_size(header->size))
         return false;
-    attribute = nla_reserve(skb, KITH_A_MESSAGE, sizeof(header) + header.size);
+    attribute = nla_reserve(skb, KITH_A_MESSAGE, sizeof(*header) + header->size);
     if (!attribute)
         return false;
-    header.flags |= flags;
-    memcpy(nla_data(attribute), &header, sizeof(header));
-    memcpy(nla_data(attribute) + sizeof(header), message->data, header.size);
+    memcpy(nla_data(attribute), header, sizeof(*header));
+    memcpy(nla_data(attribute) + sizeof(*header), data, header->size);
     return true;
 }
 
+/* The attributes of a buffer of ours: its length is right once it has ended only. */
+static struct nlattr *first_attribute(const struct sk_buff *skb) {
+    return (struct nlattr *)(skb->data + NLMSG_HDRLEN + GENL_HDRLEN);
+}
+
+void kith_frame_number(struct sk_buff *skb, u64 sequence) {
+    struct nlattr *name = first_attribute(skb);
+    struct nlattr *message = (void *)name + NLA_ALIGN(name->nla_len);
+    memcpy(nla_data(message), &sequence, sizeof(sequence));
+}
+
+struct sk_buff *kith_frame_rest(const struct kith_channel *channel, const struct sk_buff *whole, u64 from, u64 again) {
+    struct sk_buff *skb = kith_frame_messages(channel, whole->len, GFP_KERNEL);
+    const struct nlattr *attribute;
+    int left;
+    if (!skb)
+        return NULL;
+    nla_for_each_attr (attribute, first_attribute(whole), whole->len - NLMSG_HDRLEN - GENL_HDRLEN, left) {
+        struct kith_message_header header;
+        if (nla_type(attribute) != KITH_A_MESSAGE)
+            continue;
+        memcpy(&header, nla_data(attribute), sizeof(header));
+        if (header.sequence < from)
+            continue;
+        header.flags |= header.sequence <= again ? KITH_MESSAGE_AGAIN : 0;
+        kith_frame_add(skb, &header, nla_data(attribute) + sizeof(header));
+    }
+    kith_frame_end(skb);
+    return skb;
+}
+
 struct sk_buff *kith_frame_closed(const struct kith_channel *channel) {
-    void *head;
-    struct sk_buff *skb = frame_new(channel, 0, 0, 0, KITH_CMD_CLOSED, &head);
+    struct sk_buff *skb = frame_new(channel, 0, 0, 0, KITH_CMD_CLOSED, GFP_KERNEL);
     if (skb)
-        genlmsg_end(skb, head);
+        kith_frame_end(skb);
     return skb;
 }
 
@@ -72,14 +104,13 @@ int kith_frame_put_channel(struct sk_buff *skb, struct kith_channel *channel) {
 }
 
 struct sk_buff *kith_frame_channel(struct kith_channel *channel, u32 port, u32 sequence) {
-    void *head;
-    struct sk_buff *skb = frame_new(channel, 512, port, sequence, KITH_CMD_CHANNEL, &head);
+    struct sk_buff *skb = frame_new(channel, 512, port, sequence, KITH_CMD_CHANNEL, GFP_KERNEL);
     if (!skb)
         return NULL;
     if (kith_frame_put_channel(skb, channel) < 0) {
         nlmsg_free(skb);
         return NULL;
     }
-    genlmsg_end(skb, head);
+    kith_frame_end(skb);
     return skb;
 }

@@ -2,11 +2,11 @@
 /*
  * internal.h: what the files of kith.ko share.
  *
- * A channel's messages are one list, contiguous in their sequence numbers; receivers are cursors into it. Two locks:
- *     mutex  receivers come, go and are sent to: process context
- *     lock   the messages and every cursor: any context
- * The list of receivers is changed with both held, so either is enough to walk it. A channel is found in a registry under its lock, and
- * lives as long as somebody holds a reference; `gate` is held for reading by a callback and for writing to close.
+ * What waits in a channel is a list of chunks, each a datagram with several messages as user space gets it: sending is a clone. Sequence
+ * numbers are contiguous over the list; receivers are cursors into it. A chunk that was sent is never written to again. Two locks: mutex
+ * receivers come, go and are sent to: process context lock   the messages and every cursor: any context The list of receivers is changed
+ * with both held, so either is enough to walk it. A channel is found in a registry under its lock, and lives as long as somebody holds a
+ * reference; `gate` is held for reading by a callback and for writing to close.
  */
 #ifndef KITH_INTERNAL_H
 #define KITH_INTERNAL_H
@@ -23,10 +23,11 @@
 /* Together with what the kernel puts behind the data of a buffer, one of 16 KiB. */
 #define KITH_BATCH_SIZE (15 * 1024)
 
-struct kith_message {
+struct kith_chunk {
     struct list_head link;
-    struct kith_message_header header;
-    u8 data[];
+    u64 first, last; /* sequences */
+    bool open;       /* was not sent: more may be added */
+    struct sk_buff *skb;
 };
 
 struct kith_receiver {
@@ -34,7 +35,7 @@ struct kith_receiver {
     struct net *net;       /* which its socket keeps alive */
     u32 port;
     u32 window;
-    struct kith_message *next; /* to be sent; NULL: none yet with next_sequence */
+    struct kith_chunk *next; /* has next_sequence; NULL: not looked for yet, or not there yet */
     u64 next_sequence;
     u64 acknowledged;
     u64 batches[KITH_WINDOW_MAX]; /* last sequence of each datagram on its way, a ring */
@@ -60,9 +61,11 @@ struct kith_channel {
     spinlock_t lock;
     struct list_head receivers;
     u32 receiver_count;
-    struct list_head messages;
-    size_t bytes;      /* of the messages, as kith_message_charge() counts */
+    struct list_head chunks;
+    size_t bytes;      /* of the chunks, as kith_chunk_charge() counts */
+    size_t chunk_size; /* of the next one: more when they fill up, less when they are sent before */
     u64 last_sequence; /* given to a message */
+    u64 done;          /* ONE: acknowledged, by whomever */
     u64 most_sent;     /* ONE: what is not after this goes out again */
     bool ended;        /* its network namespace is gone */
     struct kith_counts counts;
@@ -96,8 +99,22 @@ int kith_channel_acknowledge(struct kith_channel *channel, const struct net *net
 /* With the mutex held. */
 struct kith_receiver *kith_channel_receiver(struct kith_channel *channel, const struct net *net, u32 port);
 void kith_receiver_free(struct kith_channel *channel, struct kith_receiver *receiver);
-/* With the lock held: the oldest message goes; receivers that had not got it lose it. */
+/* With the lock held: the oldest chunk goes; receivers that had not got it lose it. */
 void kith_channel_drop_oldest(struct kith_channel *channel);
+
+/* chunk.c */
+#define KITH_CHUNK_LEAST 512
+/* With one message, which has no number yet; `header` has the rest. NULL: no memory. */
+struct kith_chunk *kith_chunk_new(const struct kith_channel *channel, const struct kith_message_header *header, const void *data,
+                                  gfp_t gfp);
+void kith_chunk_free(struct kith_chunk *chunk);
+/* With the lock held. */
+void kith_channel_put_chunk(struct kith_channel *channel, struct kith_chunk *chunk);
+/* One more message in the newest chunk. False: it has no room. */
+bool kith_channel_put_message(struct kith_channel *channel, struct kith_message_header *header, const void *data);
+/* It is to be sent. */
+void kith_channel_seal(struct kith_channel *channel, struct kith_chunk *chunk);
+void kith_channel_remove_chunk(struct kith_channel *channel, struct kith_chunk *chunk);
 
 /* request.c: -ESRCH: nobody waits for this answer (any more). */
 int kith_channel_answer(struct kith_channel *channel, const struct net *net, u32 port, u32 request, const void *data, size_t size);
@@ -112,11 +129,17 @@ void kith_netlink_exit(void);
 
 /* frame.c: what goes to user space */
 extern struct genl_family kith_family;
-/* Room for messages of so many octets, as kith_frame_size() counts. NULL: no memory. */
-struct sk_buff *kith_frame_messages(const struct kith_channel *channel, size_t room, void **ret_head);
-size_t kith_frame_size(const struct kith_message *message);
+/* Messages, none yet, with room for at least so many octets of them, as kith_frame_size() counts. NULL: no memory. */
+struct sk_buff *kith_frame_messages(const struct kith_channel *channel, size_t room, gfp_t gfp);
+size_t kith_frame_size(size_t size);
 /* False: no room. */
-bool kith_frame_add(struct sk_buff *skb, const struct kith_message *message, u32 flags);
+bool kith_frame_add(struct sk_buff *skb, const struct kith_message_header *header, const void *data);
+/* The first message's number, in a frame that has it already. */
+void kith_frame_number(struct sk_buff *skb, u64 sequence);
+/* Nothing is added any more. */
+void kith_frame_end(struct sk_buff *skb);
+/* A copy of what is not before `from`; what is not after `again` is marked. NULL: no memory. */
+struct sk_buff *kith_frame_rest(const struct kith_channel *channel, const struct sk_buff *whole, u64 from, u64 again);
 struct sk_buff *kith_frame_closed(const struct kith_channel *channel);
 struct sk_buff *kith_frame_channel(struct kith_channel *channel, u32 port, u32 sequence);
 int kith_frame_put_channel(struct sk_buff *skb, struct kith_channel *channel);
@@ -124,8 +147,17 @@ int kith_frame_put_channel(struct sk_buff *skb, struct kith_channel *channel);
 /* access.c */
 bool kith_access_allows(const struct kith_access *access, const struct kith_channel *channel, const struct sk_buff *skb);
 
-static inline size_t kith_message_charge(const struct kith_message *message) {
-    return sizeof(*message) + message->header.size;
+static inline size_t kith_chunk_charge(const struct kith_chunk *chunk) {
+    return sizeof(*chunk) + chunk->skb->truesize;
+}
+
+static inline struct kith_chunk *kith_channel_oldest(struct kith_channel *channel) {
+    return list_first_entry_or_null(&channel->chunks, struct kith_chunk, link);
+}
+
+/* The one behind it, or NULL. */
+static inline struct kith_chunk *kith_channel_after(struct kith_channel *channel, struct kith_chunk *chunk) {
+    return list_is_last(&chunk->link, &channel->chunks) ? NULL : list_next_entry(chunk, link);
 }
 
 #endif

@@ -59,9 +59,9 @@ struct kith_channel_ops {
 struct kith_channel_config {
     const char *name; /* copied */
     enum kith_mode mode;
-    /* Octets of messages that wait, each counted with a few dozen of its own; 0: KITH_BACKLOG_DEFAULT. When it is full: with ONE,
-     * kith_channel_send() returns -EAGAIN and the message is still the caller's; with ALL the oldest is dropped, and counted for each
-     * receiver that had not got it. */
+    /* Octets of what waits, counted as the kernel's memory for it, whole datagrams; 0: KITH_BACKLOG_DEFAULT. When it is full: with ONE,
+     * kith_channel_send() returns -EAGAIN and the message is still the caller's; with ALL the oldest datagram is dropped, and its messages
+     * are counted for each receiver that had not got them. */
     size_t backlog;
     unsigned int receivers; /* at most so many at a time; 0: KITH_RECEIVERS_DEFAULT. Each costs a send a little. */
     bool keep;              /* messages wait while nobody listens, too; else kith_channel_send() returns -ENOTCONN */
@@ -82,9 +82,9 @@ int kith_channel_open(struct net *net, const struct kith_channel_config *config,
  * channel meanwhile. */
 void kith_channel_close(struct kith_channel *channel);
 
-/* Copies a message into the backlog, to be sent by a worker. Never sleeps when gfp does not; from any context but NMI. 0, or, and then
- * nothing was taken: -ENOTCONN (nobody listens), -EAGAIN (ONE: the backlog is full), -EMSGSIZE (more than KITH_MESSAGE_MAX or than the
- * backlog), -ENOMEM, -ESHUTDOWN (its network namespace has ended). */
+/* Copies a message into the backlog, to be sent by a worker; up to 1 KiB with interrupts off. Never sleeps when gfp does not; from any
+ * context but NMI. 0, or, and then nothing was taken: -ENOTCONN (nobody listens), -EAGAIN (ONE: the backlog is full), -EMSGSIZE (more than
+ * KITH_MESSAGE_MAX or than the backlog), -ENOMEM, -ESHUTDOWN (its network namespace has ended). */
 int kith_channel_send(struct kith_channel *channel, const void *data, size_t size, gfp_t gfp);
 
 /* Asks the receiver of a channel of mode ONE and waits for its answer. May sleep. The answer's size (what is more than `room` is cut off),

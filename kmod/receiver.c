@@ -6,56 +6,48 @@
 
 struct kith_receiver *kith_channel_receiver(struct kith_channel *channel, const struct net *net, u32 port) {
     struct kith_receiver *receiver;
-    list_for_each_entry(receiver, &channel->receivers, link) {
+    list_for_each_entry (receiver, &channel->receivers, link) {
         if (receiver->port == port && receiver->net == net)
             return receiver;
     }
     return NULL;
 }
 
-static struct kith_message *oldest(struct kith_channel *channel) {
-    return list_first_entry_or_null(&channel->messages, struct kith_message, link);
-}
-
-static void channel_remove(struct kith_channel *channel, struct kith_message *message) {
-    list_del(&message->link);
-    channel->bytes -= kith_message_charge(message);
-    kfree(message);
-}
-
 void kith_channel_drop_oldest(struct kith_channel *channel) {
-    struct kith_message *message = oldest(channel);
+    struct kith_chunk *chunk = kith_channel_oldest(channel);
     struct kith_receiver *receiver;
-    list_for_each_entry(receiver, &channel->receivers, link) {
-        if (receiver->next == message)
-            receiver->next = list_is_last(&message->link, &channel->messages) ? NULL : list_next_entry(message, link);
-        if (receiver->next_sequence <= message->header.sequence) {
-            receiver->next_sequence = message->header.sequence + 1;
-            channel->counts.lost++;
+    list_for_each_entry (receiver, &channel->receivers, link) {
+        if (receiver->next == chunk)
+            receiver->next = kith_channel_after(channel, chunk);
+        if (receiver->next_sequence <= chunk->last) {
+            channel->counts.lost += chunk->last + 1 - receiver->next_sequence;
+            receiver->next_sequence = chunk->last + 1;
         }
     }
-    channel_remove(channel, message);
+    kith_channel_remove_chunk(channel, chunk);
 }
 
 /* With the lock held: what nobody needs any more goes. */
 static void channel_trim(struct kith_channel *channel) {
     struct kith_receiver *receiver;
-    struct kith_message *message;
+    struct kith_chunk *chunk;
     u64 done = U64_MAX;
     if (channel->config.mode == KITH_MODE_LATEST && channel->config.keep)
         return;
     if (channel->receiver_count == 0 && (channel->config.mode == KITH_MODE_ONE || channel->config.keep))
         return;
-    list_for_each_entry(receiver, &channel->receivers, link) done = min(done, receiver->acknowledged);
-    while ((message = oldest(channel)) && message->header.sequence <= done)
-        channel_remove(channel, message);
+    list_for_each_entry (receiver, &channel->receivers, link)
+        done = min(done, receiver->acknowledged);
+    while ((chunk = kith_channel_oldest(channel)) && chunk->last <= done)
+        kith_channel_remove_chunk(channel, chunk);
 }
 
 /* With the lock held: where a new receiver begins. */
 static u64 channel_begin(struct kith_channel *channel) {
+    const struct kith_chunk *oldest = kith_channel_oldest(channel);
     bool waiting = channel->config.mode == KITH_MODE_ONE ||
                    (channel->config.keep && (channel->receiver_count == 0 || channel->config.mode == KITH_MODE_LATEST));
-    return waiting && oldest(channel) ? oldest(channel)->header.sequence : channel->last_sequence + 1;
+    return waiting && oldest ? max(oldest->first, channel->done + 1) : channel->last_sequence + 1;
 }
 
 static int channel_may_join(struct kith_channel *channel, struct net *net, u32 port) {
@@ -116,6 +108,8 @@ static int receiver_acknowledge(struct kith_channel *channel, struct kith_receiv
     if (sequence <= receiver->acknowledged)
         return 0;
     receiver->acknowledged = sequence;
+    if (channel->config.mode == KITH_MODE_ONE)
+        channel->done = sequence;
     while (receiver->batch_count > 0 && receiver->batches[receiver->batch_first] <= sequence) {
         receiver->batch_first = (receiver->batch_first + 1) % KITH_WINDOW_MAX;
         receiver->batch_count--;

@@ -21,7 +21,7 @@ static u32 registry_hash(const struct net *net, const char *name) {
 
 static struct kith_channel *registry_lookup(const struct net *net, const char *name) {
     struct kith_channel *channel;
-    hash_for_each_possible(registry_table, channel, hash, registry_hash(net, name)) {
+    hash_for_each_possible (registry_table, channel, hash, registry_hash(net, name)) {
         if (channel->net == net && strcmp(channel->name, name) == 0)
             return channel;
     }
@@ -71,7 +71,7 @@ struct kith_channel *kith_registry_find(const struct net *net, const char *name)
 struct kith_channel *kith_registry_nth(const struct net *net, unsigned long skip, unsigned int *ret_changes) {
     struct kith_channel *channel, *found = NULL;
     mutex_lock(&registry_lock);
-    list_for_each_entry(channel, &registry_channels, link) {
+    list_for_each_entry (channel, &registry_channels, link) {
         if ((channel->net && channel->net != net) || skip-- > 0)
             continue;
         kref_get(&channel->refs);
@@ -90,7 +90,7 @@ static int registry_notified(struct notifier_block *block, unsigned long event, 
     if (event != NETLINK_URELEASE || notify->protocol != NETLINK_GENERIC)
         return NOTIFY_DONE;
     mutex_lock(&registry_lock);
-    list_for_each_entry(channel, &registry_channels, link) {
+    list_for_each_entry (channel, &registry_channels, link) {
         if (READ_ONCE(channel->receiver_count) > 0)
             (void)kith_channel_leave(channel, notify->net, notify->portid);
     }
@@ -104,7 +104,7 @@ static struct notifier_block registry_notifier = {.notifier_call = registry_noti
 static void __net_exit registry_net_exit(struct net *net) {
     struct kith_channel *channel, *after;
     mutex_lock(&registry_lock);
-    list_for_each_entry_safe(channel, after, &registry_channels, link) {
+    list_for_each_entry_safe (channel, after, &registry_channels, link) {
         if (channel->net != net)
             continue;
         registry_forget(channel);

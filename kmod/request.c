@@ -55,7 +55,7 @@ int kith_channel_answer(struct kith_channel *channel, const struct net *net, u32
     if (kith_channel_receiver(channel, net, port)) {
         error = -ESRCH;
         spin_lock_irq(&channel->lock);
-        list_for_each_entry(request, &channel->requests, link) {
+        list_for_each_entry (request, &channel->requests, link) {
             if (request->number != number || request->size != -ETIMEDOUT)
                 continue;
             request->size = min(size, request->room);

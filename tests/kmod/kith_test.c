@@ -51,7 +51,7 @@ static struct kith_channel *control;
 static struct tested *find(struct net *net, const char *name) {
     struct tested *tested, *found = NULL;
     mutex_lock(&channels_lock);
-    list_for_each_entry(tested, &channels, link) {
+    list_for_each_entry (tested, &channels, link) {
         if (strcmp(tested->name, name) == 0 && (!found || tested->net == net))
             found = tested;
     }
@@ -248,7 +248,8 @@ static int __init test_init(void) {
 static void __exit test_exit(void) {
     struct tested *tested, *after;
     kith_channel_close(control);
-    list_for_each_entry_safe(tested, after, &channels, link) forget(tested);
+    list_for_each_entry_safe (tested, after, &channels, link)
+        forget(tested);
 }
 
 module_init(test_init);

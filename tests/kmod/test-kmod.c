@@ -316,7 +316,7 @@ static void test_many_messages_share_a_datagram(void **state) {
         seen += got.count;
         assert_int_equal(client_ack(client, "batch", got.list[got.count - 1].header.sequence), 0);
     }
-    assert_true(datagrams <= 8); /* 1000 messages of 100 octets */
+    assert_true(datagrams <= 10); /* 100 octets each: 7 full ones, after 3 that grow */
     client_free(client);
 }
 
