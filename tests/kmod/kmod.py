@@ -1,6 +1,7 @@
 #!/usr/bin/python3
-"""kmod.py FOLDER SOURCE RUN-GUEST ARGUMENT...: builds kith.ko, its example, the benchmark's module and the tests' for Debian's kernel for clouds, whose packages
-are kept in FOLDER, in a copy of what SOURCE has of them, and runs run-guest on that kernel. The tests find the modules in FOLDER/modules."""
+"""kmod.py FOLDER SOURCE RUN-GUEST ARGUMENT...: builds kith.ko, its example, the benchmark's module and the tests' for Debian's kernel for
+clouds, whose packages are kept in FOLDER, in a copy of what SOURCE has of them, and runs run-guest on that kernel. The tests find the modules
+in FOLDER/modules."""
 import os
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ def build(kernels, source, target):
     """The modules' files. A warning is an error."""
     headers = kernel_package.headers(kernels)
     shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(source / 'kmod', target / 'kmod')
+    shutil.copytree(source / 'kmod', target / 'kmod', ignore=shutil.ignore_patterns('*.o', '*.ko', '*.mod', '.*'))  # another kernel's
     shutil.copytree(source / 'uapi', target / 'uapi')
     (target / 'kmod/tests').mkdir()
     shutil.copy(source / 'tests/kmod/kith_test.c', target / 'kmod/tests')
