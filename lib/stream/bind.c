@@ -75,14 +75,17 @@ static int probe(const struct kith_address *address, pid_t *ret_pid) {
     return 1;
 }
 
-/* Ended, reaped or not; false when it cannot be told. */
+/* Ended, reaped or not; false when it cannot be told. The pidfd is closed as it was opened: ThreadSanitizer, which sees system calls by
+ * their functions, would take it for the last one of that number, another thread's. */
 static bool has_ended(pid_t pid) {
-    _cleanup_(kith_closep) int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     if (pidfd < 0 && errno == ENOSYS) /* a sandbox: then one that was not reaped yet counts as alive */
         return kill(pid, 0) < 0 && errno == ESRCH;
     if (pidfd < 0)
         return errno == ESRCH;
-    return poll(&(struct pollfd){.fd = pidfd, .events = POLLIN}, 1, 0) == 1;
+    bool ended = poll(&(struct pollfd){.fd = pidfd, .events = POLLIN}, 1, 0) == 1;
+    (void)syscall(SYS_close, pidfd);
+    return ended;
 }
 
 int kith_bind_probe(const struct kith_address *address, pid_t *ret_pid) {
