@@ -92,6 +92,7 @@ void kith_channel_unref(struct kith_channel *channel);
 int kith_channel_append(struct kith_channel *channel, const void *data, size_t size, gfp_t gfp, u32 request);
 
 /* receiver.c: -ENOTCONN: it is no receiver. */
+/* With the mutex held. */
 int kith_channel_join(struct kith_channel *channel, struct net *net, u32 port, u32 window);
 int kith_channel_leave(struct kith_channel *channel, const struct net *net, u32 port);
 /* -ERANGE: it was not sent so much. */

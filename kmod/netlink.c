@@ -78,16 +78,19 @@ static int refuse_join(int error, struct genl_info *info) {
 
 static int do_join(struct kith_channel *channel, struct sk_buff *skb, struct genl_info *info) {
     u32 window = info->attrs[KITH_A_WINDOW] ? nla_get_u32(info->attrs[KITH_A_WINDOW]) : KITH_WINDOW_DEFAULT;
-    int error;
+    int error, answered = 0;
     if (!allowed(channel, &channel->config.receive, skb))
         return REFUSE(info, -EPERM, "the channel's module lets you not receive: it takes CAP_NET_ADMIN, or whom the module names");
+    /* What it says of the channel comes before the first message: the worker, which may be sending to others, sends with the mutex held. */
+    mutex_lock(&channel->mutex);
     error = kith_channel_join(channel, genl_info_net(info), info->snd_portid, window);
-    if (error)
-        return refuse_join(error, info);
-    /* What it says of the channel comes before the first message: the worker has not begun. */
-    error = answer_channel(channel, info);
+    if (!error)
+        answered = answer_channel(channel, info);
+    if (answered)
+        kith_receiver_free(channel, kith_channel_receiver(channel, genl_info_net(info), info->snd_portid));
+    mutex_unlock(&channel->mutex);
     queue_delayed_work(kith_workqueue, &channel->work, 0);
-    return error;
+    return error ? refuse_join(error, info) : answered;
 }
 
 static int do_leave(struct kith_channel *channel, struct sk_buff *skb, struct genl_info *info) {

@@ -66,7 +66,6 @@ int kith_channel_join(struct kith_channel *channel, struct net *net, u32 port, u
     receiver->net = net;
     receiver->port = port;
     receiver->window = window;
-    mutex_lock(&channel->mutex);
     error = channel_may_join(channel, net, port);
     if (!error) {
         spin_lock_irq(&channel->lock);
@@ -76,7 +75,6 @@ int kith_channel_join(struct kith_channel *channel, struct net *net, u32 port, u
         channel->receiver_count++;
         spin_unlock_irq(&channel->lock);
     }
-    mutex_unlock(&channel->mutex);
     if (error)
         kfree(receiver);
     return error;

@@ -272,8 +272,10 @@ static int ask(struct kith_kernel_channel *channel, struct kith_kernel_request *
         return kith_error_set(ret_error, r, "%s", kith_error_name(r));
     do {
         ssize_t size = receive(channel);
-        r = size < 0 ? kith_error_set(ret_error, (int)size, "%s", kith_error_name((int)size))
-                     : find_answer(channel, (size_t)size, ret_error);
+        if (size >= 0)
+            r = find_answer(channel, (size_t)size, ret_error);
+        else if (size != -ENOBUFS) /* of messages that come already: they are behind the answer */
+            r = kith_error_set(ret_error, (int)size, "%s", kith_error_name((int)size));
     } while (r == 0);
     return r;
 }
