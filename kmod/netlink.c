@@ -78,19 +78,20 @@ static int refuse_join(int error, struct genl_info *info) {
 
 static int do_join(struct kith_channel *channel, struct sk_buff *skb, struct genl_info *info) {
     u32 window = info->attrs[KITH_A_WINDOW] ? nla_get_u32(info->attrs[KITH_A_WINDOW]) : KITH_WINDOW_DEFAULT;
-    int error, answered = 0;
+    int error;
     if (!allowed(channel, &channel->config.receive, skb))
         return REFUSE(info, -EPERM, "the channel's module lets you not receive: it takes CAP_NET_ADMIN, or whom the module names");
-    /* What it says of the channel comes before the first message: the worker, which may be sending to others, sends with the mutex held. */
-    mutex_lock(&channel->mutex);
-    error = kith_channel_join(channel, genl_info_net(info), info->snd_portid, window);
-    if (!error)
-        answered = answer_channel(channel, info);
-    if (answered)
-        kith_receiver_free(channel, kith_channel_receiver(channel, genl_info_net(info), info->snd_portid));
-    mutex_unlock(&channel->mutex);
-    queue_delayed_work(kith_workqueue, &channel->work, 0);
-    return error ? refuse_join(error, info) : answered;
+    error = kith_channel_join(channel, NETLINK_CB(skb).sk, info->snd_portid, window);
+    if (error)
+        return refuse_join(error, info);
+    /* What it says of the channel comes before the first message. */
+    error = answer_channel(channel, info);
+    if (error) {
+        (void)kith_channel_leave(channel, genl_info_net(info), info->snd_portid);
+        return REFUSE(info, error, "the answer has no room: read what the socket has, and join again");
+    }
+    error = kith_channel_begin(channel, genl_info_net(info), info->snd_portid);
+    return error ? refuse_join(-ENODEV, info) : 0;
 }
 
 static int do_leave(struct kith_channel *channel, struct sk_buff *skb, struct genl_info *info) {
@@ -127,7 +128,7 @@ static int call_owner(struct kith_channel *channel, struct sk_buff *skb, struct 
         .pid = task_tgid(current), .uid = current_euid(), .gid = current_egid(), .net = genl_info_net(info), .skb = skb};
     struct kith_reply reply = {};
     int error;
-    if (channel->closed)
+    if (READ_ONCE(channel->closed))
         return REFUSE(info, -ENODEV, "the channel is being closed by its module");
     if (!ops || !ops->receive)
         return REFUSE(info, -EOPNOTSUPP, "the channel's module takes no messages");
@@ -225,7 +226,6 @@ struct genl_family kith_family __ro_after_init = {
     .module = THIS_MODULE,
     .ops = ops,
     .n_ops = ARRAY_SIZE(ops),
-    .resv_start_op = KITH_CMD_CLOSED + 1,
 };
 
 int __init kith_netlink_init(void) {

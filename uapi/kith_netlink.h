@@ -23,10 +23,11 @@
  * Delivery. Every message of a channel has a sequence number, 1 more than the one before. A receiver gets several messages in one datagram
  * and says with KITH_CMD_ACK up to which number it is done; without that the kernel stops after WINDOW datagrams. What is not acknowledged
  * waits in the channel's backlog, which is bounded in octets (struct kith_channel_config says what then happens). So a receiver that is
- * slow or stopped costs the backlog and nothing else, and ENOBUFS on its socket loses nothing. With KITH_MODE_ONE there is one receiver at
- * a time (-EBUSY), and what one has not acknowledged when it dies goes to the next, marked KITH_MESSAGE_AGAIN if it was sent before. With
- * KITH_MODE_ALL each receiver gets what is sent while it is there; with KITH_MODE_LATEST too, but of what waits only the newest. A gap in
- * the sequence numbers is what was lost, and KITH_A_LOST counts it. A receiver that closes its socket or dies, by SIGKILL too, has left.
+ * slow or stopped costs the backlog and nothing else, and ENOBUFS on its socket loses no message (but perhaps KITH_CMD_CLOSED: ask with
+ * KITH_CMD_GET). With KITH_MODE_ONE there is one receiver at a time (-EBUSY), and what one has not acknowledged when it dies goes to the
+ * next, marked KITH_MESSAGE_AGAIN if it was sent before. With KITH_MODE_ALL each receiver gets what is sent while it is there; with
+ * KITH_MODE_LATEST too, but of what waits only the newest. A gap in the sequence numbers is what was lost, and KITH_A_LOST counts it. A
+ * receiver that closes its socket or dies, by SIGKILL too, has left.
  */
 #ifndef KITH_NETLINK_H
 #define KITH_NETLINK_H
