@@ -22,7 +22,7 @@ struct kith_kernel_records {
     const struct kith_kernel_records_ops *ops;
     void *userdata;
     bool reading, freed, dispatching;
-    struct turn *turns; /* not released, a ring of them */
+    struct turn *turns;            /* not released, a ring of them */
     size_t first, count, capacity; /* a power of two */
 };
 
@@ -86,30 +86,33 @@ static int read_turn(struct kith_kernel_records *records, struct turn *ret_turn)
     return r;
 }
 
-/* The ring is read until there is nothing, as it must be before it is polled again. */
+/* One turn, and what comes after it. */
+static void go_on(struct kith_kernel_records *records, int r) {
+    if (r == -EBADMSG)
+        records->ops->failed(r, records->userdata);
+    else if (r == 1 && records->reading)
+        (void)kith_timer_arm(records->timer, 0, 0);
+    else if (r == -ENOMEM)
+        (void)kith_timer_arm(records->timer, LOOK_MS, 0);
+    else
+        await(records);
+}
+
 static void dispatch(struct kith_kernel_records *records) {
-    int r = 1;
+    struct turn turn = {0};
+    int r = reserve(records);
     records->dispatching = true;
-    while (r > 0 && records->reading && !records->freed) {
-        struct turn turn = {0};
-        r = reserve(records);
-        if (r < 0) {
-            (void)kith_timer_arm(records->timer, LOOK_MS, 0);
-            break;
-        }
+    if (r >= 0)
         r = read_turn(records, &turn);
-        if (turn.position == 0 || records->freed)
-            continue;
+    if (turn.position != 0 && !records->freed) {
         records->turns[(records->first + records->count++) & (records->capacity - 1)] = turn;
         records->ops->turn(turn.number, records->userdata);
     }
     records->dispatching = false;
     if (records->freed)
         records_destroy(records);
-    else if (r == -EBADMSG)
-        records->ops->failed(r, records->userdata);
-    else if (r >= 0)
-        await(records);
+    else
+        go_on(records, r);
 }
 
 static void on_readable(kith_io *io, int fd, unsigned events, void *userdata) {
