@@ -164,7 +164,7 @@ static int read_answer(struct gateway_reader *reader, cfg_t *section, struct gat
     else if (strcmp(value->text, "status") == 0)
         service->answer = GATEWAY_ANSWER_STATUS;
     else
-        return gateway_reader_fail(reader, -EINVAL, line, "builtin = \"%.64s\": there are echo and who, and status", value->text);
+        return gateway_reader_fail(reader, -EINVAL, line, "builtin = \"%.64s\": there are echo, who and status", value->text);
     return 0;
 }
 
