@@ -152,7 +152,7 @@ struct collector {
     int listener, conn;
     uint8_t octets[1 << 18];
     size_t size;
-    uint32_t next;      /* number that is to come: all before it are here */
+    uint32_t next; /* number that is to come: all before it are here */
     unsigned repeats, hangups, kills;
     uint32_t hangup_at, kill_at;
     unsigned seed;
@@ -289,7 +289,8 @@ static void test_a_hundred_thousand_messages_survive_kills_and_a_collector_that_
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_syn_packet_is_told_on_another_host_within_two_seconds, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_a_hundred_thousand_messages_survive_kills_and_a_collector_that_comes_and_goes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_hundred_thousand_messages_survive_kills_and_a_collector_that_comes_and_goes, setup,
+                                        teardown),
         cmocka_unit_test(test_the_kernel_log_has_no_complaint),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
