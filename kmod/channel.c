@@ -6,12 +6,23 @@
 
 #include "internal.h"
 
+/* Copied into rings with the lock held, and interrupts off; what is more takes the list's way. */
+#define DIRECT (16 * 1024)
+
 static void channel_release(struct kref *refs) {
     struct kith_channel *channel = container_of(refs, struct kith_channel, refs);
     struct kith_chunk *chunk, *after;
+    /* A request, or a poll, that was under way while the channel was closed may have started it again. */
+    cancel_delayed_work_sync(&channel->work);
     list_for_each_entry_safe (chunk, after, &channel->chunks, link)
         kith_chunk_free(chunk);
+    kith_ring_unref(channel->left);
     kfree(channel);
+}
+
+struct kith_channel *kith_channel_ref(struct kith_channel *channel) {
+    kref_get(&channel->refs);
+    return channel;
 }
 
 void kith_channel_unref(struct kith_channel *channel) {
@@ -115,13 +126,43 @@ static int channel_make_room(struct kith_channel *channel, size_t charge) {
     return 0;
 }
 
-/* Into the newest chunk, whose room is counted already. 0; -ENOSPC: it takes a new one; or what kith_channel_send() returns. */
-static int channel_take(struct kith_channel *channel, struct kith_message_header *header, const void *data) {
+/* With the lock held. A new receiver of the latest value is to find it in the list. */
+static bool channel_rings_have_room(struct kith_channel *channel, size_t size) {
+    bool latest = channel->config.mode == KITH_MODE_LATEST;
+    struct kith_receiver *receiver;
+    if (channel->ring_count != channel->receiver_count || !list_empty(&channel->chunks) || size * channel->ring_count > DIRECT ||
+        (latest && channel->config.keep))
+        return false;
+    list_for_each_entry (receiver, &channel->receivers, link) {
+        if (!kith_ring_has_room(receiver->ring, latest ? KITH_RING_EMPTY : size))
+            return false;
+    }
+    return true;
+}
+
+/* With the lock held: nobody is behind, so nothing waits. */
+static bool channel_put_rings(struct kith_channel *channel, struct kith_message_header *header, const void *data) {
+    struct kith_receiver *receiver;
+    if (channel->ring_count == 0 || !channel_rings_have_room(channel, header->size))
+        return false;
+    header->sequence = channel->most_sent = ++channel->last_sequence;
+    list_for_each_entry (receiver, &channel->receivers, link) {
+        kith_ring_put(receiver->ring, header, data);
+        receiver->acknowledged = header->sequence;
+        receiver->next_sequence = header->sequence + 1;
+    }
+    return true;
+}
+
+/* Into the rings, or into the newest chunk, whose room is counted already. 0; -ENOSPC: it takes a new one; or what kith_channel_send()
+ * returns. */
+static int channel_take(struct kith_channel *channel, struct kith_message_header *header, const void *data, bool *ret_waits) {
     unsigned long flags;
     int error;
     spin_lock_irqsave(&channel->lock, flags);
     error = channel_listens(channel);
-    if (!error && !kith_channel_put_message(channel, header, data))
+    *ret_waits = !error && !channel_put_rings(channel, header, data);
+    if (*ret_waits && !kith_channel_put_message(channel, header, data))
         error = -ENOSPC;
     channel->counts.sent += !error;
     spin_unlock_irqrestore(&channel->lock, flags);
@@ -141,13 +182,13 @@ static int channel_take_chunk(struct kith_channel *channel, struct kith_chunk *c
     return error;
 }
 
-static int channel_append(struct kith_channel *channel, const void *data, size_t size, gfp_t gfp, u32 request) {
+static int channel_append(struct kith_channel *channel, const void *data, size_t size, gfp_t gfp, u32 request, bool *ret_waits) {
     struct kith_message_header header = {.time = ktime_get_real_ns(), .request = request, .size = size};
     struct kith_chunk *chunk;
     int error;
     if (size > KITH_MESSAGE_MAX)
         return -EMSGSIZE;
-    error = channel_take(channel, &header, data);
+    error = channel_take(channel, &header, data, ret_waits);
     if (error != -ENOSPC)
         return error;
     header.sequence = 0;
@@ -161,12 +202,13 @@ static int channel_append(struct kith_channel *channel, const void *data, size_t
 }
 
 int kith_channel_append(struct kith_channel *channel, const void *data, size_t size, gfp_t gfp, u32 request) {
-    int error = channel_append(channel, data, size, gfp, request);
+    bool waits = false;
+    int error = channel_append(channel, data, size, gfp, request, &waits);
     unsigned long flags;
-    if (!error) {
+    if (waits) /* also when it was not taken: a ring may have room since */
         queue_delayed_work(kith_workqueue, &channel->work, 0);
+    if (!error)
         return 0;
-    }
     spin_lock_irqsave(&channel->lock, flags);
     channel->counts.refused++;
     spin_unlock_irqrestore(&channel->lock, flags);

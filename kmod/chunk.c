@@ -13,18 +13,25 @@
 /* Copied with the lock held, and interrupts off. */
 #define SMALL 1024
 
-struct kith_chunk *kith_chunk_new(const struct kith_channel *channel, const struct kith_message_header *header, const void *data,
-                                  gfp_t gfp) {
-    bool alone = header->size > SMALL || channel->config.mode == KITH_MODE_LATEST;
-    size_t room = kith_frame_size(header->size);
+struct kith_chunk *kith_chunk_empty(const struct kith_channel *channel, size_t room, gfp_t gfp) {
     struct kith_chunk *chunk = kzalloc(sizeof(*chunk), gfp | __GFP_NOWARN);
     if (!chunk)
         return NULL;
-    chunk->skb = kith_frame_messages(channel, alone ? room : max(READ_ONCE(channel->chunk_size), room), gfp | __GFP_NOWARN);
+    chunk->skb = kith_frame_messages(channel, room, gfp | __GFP_NOWARN);
     if (!chunk->skb) {
         kfree(chunk);
         return NULL;
     }
+    return chunk;
+}
+
+struct kith_chunk *kith_chunk_new(const struct kith_channel *channel, const struct kith_message_header *header, const void *data,
+                                  gfp_t gfp) {
+    bool alone = header->size > SMALL || channel->config.mode == KITH_MODE_LATEST;
+    size_t room = kith_frame_size(header->size);
+    struct kith_chunk *chunk = kith_chunk_empty(channel, alone ? room : max(READ_ONCE(channel->chunk_size), room), gfp);
+    if (!chunk)
+        return NULL;
     kith_frame_add(chunk->skb, header, data);
     chunk->open = !alone;
     return chunk;

@@ -27,8 +27,7 @@ void kith_channel_drop_oldest(struct kith_channel *channel) {
     kith_channel_remove_chunk(channel, chunk);
 }
 
-/* With the lock held: what nobody needs any more goes. */
-static void channel_trim(struct kith_channel *channel) {
+void kith_channel_trim(struct kith_channel *channel) {
     struct kith_receiver *receiver;
     struct kith_chunk *chunk;
     u64 done = U64_MAX;
@@ -58,7 +57,18 @@ static int channel_may_join(struct kith_channel *channel, struct net *net, u32 p
     return channel->receiver_count >= channel->config.receivers ? -EBUSY : 0;
 }
 
-int kith_channel_join(struct kith_channel *channel, struct net *net, u32 port, u32 window) {
+/* With the mutex held. */
+static void channel_add(struct kith_channel *channel, struct kith_receiver *receiver) {
+    spin_lock_irq(&channel->lock);
+    receiver->next_sequence = channel_begin(channel);
+    receiver->acknowledged = receiver->next_sequence - 1;
+    list_add_tail(&receiver->link, &channel->receivers);
+    channel->receiver_count++;
+    channel->ring_count += receiver->ring != NULL;
+    spin_unlock_irq(&channel->lock);
+}
+
+int kith_channel_join(struct kith_channel *channel, struct net *net, u32 port, u32 window, struct kith_ring *ring) {
     struct kith_receiver *receiver = kzalloc(sizeof(*receiver), GFP_KERNEL_ACCOUNT);
     int error;
     if (!receiver)
@@ -68,13 +78,11 @@ int kith_channel_join(struct kith_channel *channel, struct net *net, u32 port, u
     receiver->window = window;
     mutex_lock(&channel->mutex);
     error = channel_may_join(channel, net, port);
+    if (!error)
+        error = kith_channel_inherit(channel);
     if (!error) {
-        spin_lock_irq(&channel->lock);
-        receiver->next_sequence = channel_begin(channel);
-        receiver->acknowledged = receiver->next_sequence - 1;
-        list_add_tail(&receiver->link, &channel->receivers);
-        channel->receiver_count++;
-        spin_unlock_irq(&channel->lock);
+        receiver->ring = ring ? kith_ring_ref(ring) : NULL;
+        channel_add(channel, receiver);
     }
     mutex_unlock(&channel->mutex);
     if (error)
@@ -82,13 +90,39 @@ int kith_channel_join(struct kith_channel *channel, struct net *net, u32 port, u
     return error;
 }
 
+/* With the mutex held; nobody writes to the ring any more. */
+static void channel_leave_ring(struct kith_channel *channel, struct kith_ring *ring) {
+    bool left = kith_ring_end(ring) && channel->config.mode == KITH_MODE_ONE && !channel->closed;
+    spin_lock_irq(&channel->lock);
+    if (channel->config.mode == KITH_MODE_ONE)
+        channel->done = max(channel->done, ring->released);
+    if (left)
+        channel->left = ring;
+    spin_unlock_irq(&channel->lock);
+    if (!left)
+        kith_ring_unref(ring);
+}
+
 void kith_receiver_free(struct kith_channel *channel, struct kith_receiver *receiver) {
     spin_lock_irq(&channel->lock);
     list_del(&receiver->link);
     channel->receiver_count--;
-    channel_trim(channel);
+    channel->ring_count -= receiver->ring != NULL;
+    kith_channel_trim(channel);
     spin_unlock_irq(&channel->lock);
+    if (receiver->ring)
+        channel_leave_ring(channel, receiver->ring);
     kfree(receiver);
+}
+
+void kith_channel_leave_ring(struct kith_channel *channel, const struct kith_ring *ring) {
+    struct kith_receiver *receiver, *after;
+    mutex_lock(&channel->mutex);
+    list_for_each_entry_safe (receiver, after, &channel->receivers, link) {
+        if (receiver->ring == ring)
+            kith_receiver_free(channel, receiver);
+    }
+    mutex_unlock(&channel->mutex);
 }
 
 int kith_channel_leave(struct kith_channel *channel, const struct net *net, u32 port) {
@@ -114,7 +148,7 @@ static int receiver_acknowledge(struct kith_channel *channel, struct kith_receiv
         receiver->batch_first = (receiver->batch_first + 1) % KITH_WINDOW_MAX;
         receiver->batch_count--;
     }
-    channel_trim(channel);
+    kith_channel_trim(channel);
     return 0;
 }
 
