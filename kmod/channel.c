@@ -11,11 +11,9 @@
 
 static void channel_release(struct kref *refs) {
     struct kith_channel *channel = container_of(refs, struct kith_channel, refs);
-    struct kith_chunk *chunk, *after;
     /* A request, or a poll, that was under way while the channel was closed may have started it again. */
     cancel_delayed_work_sync(&channel->work);
-    list_for_each_entry_safe (chunk, after, &channel->chunks, link)
-        kith_chunk_free(chunk);
+    kith_chunks_free(&channel->chunks);
     kith_ring_unref(channel->left);
     kfree(channel);
 }
@@ -71,7 +69,7 @@ int kith_channel_open(struct net *net, const struct kith_channel_config *config,
     INIT_LIST_HEAD(&channel->chunks);
     channel->chunk_size = KITH_CHUNK_LEAST;
     INIT_LIST_HEAD(&channel->requests);
-    INIT_DELAYED_WORK(&channel->work, kith_channel_deliver);
+    INIT_DELAYED_WORK(&channel->work, kith_channel_work);
     channel_configure(channel, net, config);
     error = kith_registry_add(channel);
     if (error) {
@@ -112,7 +110,7 @@ static int channel_listens(const struct kith_channel *channel) {
 }
 
 /* With the lock held: makes room for one more chunk, or says why there is none. */
-static int channel_make_room(struct kith_channel *channel, size_t charge) {
+static int channel_make_room(struct kith_channel *channel, size_t charge, struct list_head *gone) {
     bool latest = channel->config.mode == KITH_MODE_LATEST;
     int error = channel_listens(channel);
     if (error)
@@ -122,7 +120,7 @@ static int channel_make_room(struct kith_channel *channel, size_t charge) {
     if (channel->config.mode == KITH_MODE_ONE)
         return channel->bytes + charge > channel->config.backlog ? -EAGAIN : 0;
     while (!list_empty(&channel->chunks) && (latest || channel->bytes + charge > channel->config.backlog))
-        kith_channel_drop_oldest(channel);
+        kith_channel_drop_oldest(channel, gone);
     return 0;
 }
 
@@ -170,15 +168,17 @@ static int channel_take(struct kith_channel *channel, struct kith_message_header
 }
 
 static int channel_take_chunk(struct kith_channel *channel, struct kith_chunk *chunk) {
+    LIST_HEAD(gone);
     unsigned long flags;
     int error;
     spin_lock_irqsave(&channel->lock, flags);
-    error = channel_make_room(channel, kith_chunk_charge(chunk));
+    error = channel_make_room(channel, kith_chunk_charge(chunk), &gone);
     if (!error) {
         kith_channel_put_chunk(channel, chunk);
         channel->counts.sent++;
     }
     spin_unlock_irqrestore(&channel->lock, flags);
+    kith_chunks_free(&gone);
     return error;
 }
 

@@ -37,10 +37,17 @@ struct kith_chunk *kith_chunk_new(const struct kith_channel *channel, const stru
     return chunk;
 }
 
-/* Any context: the buffer of one that was sent may be elsewhere still. */
+/* Any context, but with interrupts off, where there is no need for it, each would wake the thread that frees buffers (ksoftirqd). The
+ * buffer of one that was sent may be elsewhere still. */
 void kith_chunk_free(struct kith_chunk *chunk) {
     dev_kfree_skb_any(chunk->skb);
     kfree(chunk);
+}
+
+void kith_chunks_free(struct list_head *chunks) {
+    struct kith_chunk *chunk, *after;
+    list_for_each_entry_safe (chunk, after, chunks, link)
+        kith_chunk_free(chunk);
 }
 
 static struct kith_chunk *newest(const struct kith_channel *channel) {
@@ -78,8 +85,7 @@ bool kith_channel_put_message(struct kith_channel *channel, struct kith_message_
     return true;
 }
 
-void kith_channel_remove_chunk(struct kith_channel *channel, struct kith_chunk *chunk) {
-    list_del(&chunk->link);
+void kith_channel_remove_chunk(struct kith_channel *channel, struct kith_chunk *chunk, struct list_head *gone) {
+    list_move_tail(&chunk->link, gone);
     channel->bytes -= kith_chunk_charge(chunk);
-    kith_chunk_free(chunk);
 }

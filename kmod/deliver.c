@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * deliver.c: the worker that sends a channel's chunks to its receivers, or copies them into their rings.
+ * deliver.c: sends a channel's chunks to its receivers, or copies them into their rings: a worker, or the thread that acknowledges some.
  *
  * What is next is chosen under the lock and sent without it. When the socket has no room its messages are the receiver's next again:
  * nothing is lost but what the backlog has dropped meanwhile, which is counted.
@@ -140,6 +140,7 @@ static bool fill(void *userdata, const struct kith_message_header *header, const
 static bool ring_send(struct kith_channel *channel, struct kith_receiver *receiver) {
     struct filling filling = {.ring = receiver->ring, .latest = channel->config.mode == KITH_MODE_LATEST};
     struct batch batch;
+    LIST_HEAD(gone);
     if (!batch_choose(channel, receiver, &batch))
         return false;
     filling.last = batch.first - 1;
@@ -149,8 +150,9 @@ static bool ring_send(struct kith_channel *channel, struct kith_receiver *receiv
         batch_undo(channel, receiver, &batch, filling.last + 1);
     spin_lock_irq(&channel->lock);
     receiver->acknowledged = filling.last;
-    kith_channel_trim(channel);
+    kith_channel_trim(channel, &gone);
     spin_unlock_irq(&channel->lock);
+    kith_chunks_free(&gone);
     return filling.last == batch.last;
 }
 
@@ -159,12 +161,15 @@ static void ring_deliver(struct kith_channel *channel, struct kith_receiver *rec
         cond_resched();
 }
 
-void kith_channel_deliver(struct work_struct *work) {
-    struct kith_channel *channel = container_of(to_delayed_work(work), struct kith_channel, work);
+void kith_channel_deliver(struct kith_channel *channel) {
     struct kith_receiver *receiver, *after;
     mutex_lock(&channel->mutex);
     if (!channel->closed)
         list_for_each_entry_safe (receiver, after, &channel->receivers, link)
             (receiver->ring ? ring_deliver : receiver_deliver)(channel, receiver);
     mutex_unlock(&channel->mutex);
+}
+
+void kith_channel_work(struct work_struct *work) {
+    kith_channel_deliver(container_of(to_delayed_work(work), struct kith_channel, work));
 }

@@ -8,12 +8,6 @@
 
 #include "internal.h"
 
-static void chunks_free(struct list_head *chunks) {
-    struct kith_chunk *chunk, *after;
-    list_for_each_entry_safe (chunk, after, chunks, link)
-        kith_chunk_free(chunk);
-}
-
 /* At the end of the last one, or in one more. */
 static int chunks_add(const struct kith_channel *channel, struct list_head *chunks, const struct kith_message_header *header) {
     struct kith_chunk *chunk = list_empty(chunks) ? NULL : list_last_entry(chunks, struct kith_chunk, link);
@@ -68,7 +62,7 @@ int kith_channel_inherit(struct kith_channel *channel) {
         cond_resched();
     }
     if (error) {
-        chunks_free(&chunks);
+        kith_chunks_free(&chunks);
         return error;
     }
     list_prepend(channel, &chunks);

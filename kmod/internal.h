@@ -77,7 +77,7 @@ struct kith_channel {
     u64 most_sent;     /* ONE: what is not after this goes out again */
     bool ended;        /* its network namespace is gone */
     struct kith_counts counts;
-    struct delayed_work work; /* sends what can be sent */
+    struct delayed_work work; /* kith_channel_work() */
 
     struct list_head requests; /* of kith_channel_request(), under lock */
     u32 last_request;
@@ -111,10 +111,10 @@ int kith_channel_acknowledge(struct kith_channel *channel, const struct net *net
 /* With the mutex held. */
 struct kith_receiver *kith_channel_receiver(struct kith_channel *channel, const struct net *net, u32 port);
 void kith_receiver_free(struct kith_channel *channel, struct kith_receiver *receiver);
-/* With the lock held: what nobody needs any more goes. */
-void kith_channel_trim(struct kith_channel *channel);
+/* With the lock held: what nobody needs any more goes to `gone`. */
+void kith_channel_trim(struct kith_channel *channel, struct list_head *gone);
 /* With the lock held: the oldest chunk goes; receivers that had not got it lose it. */
-void kith_channel_drop_oldest(struct kith_channel *channel);
+void kith_channel_drop_oldest(struct kith_channel *channel, struct list_head *gone);
 
 /* chunk.c */
 #define KITH_CHUNK_LEAST 512
@@ -124,13 +124,15 @@ struct kith_chunk *kith_chunk_new(const struct kith_channel *channel, const stru
 /* With none, and room for so many octets as kith_frame_size() counts; nothing is added once it is in the list. */
 struct kith_chunk *kith_chunk_empty(const struct kith_channel *channel, size_t room, gfp_t gfp);
 void kith_chunk_free(struct kith_chunk *chunk);
+void kith_chunks_free(struct list_head *chunks);
 /* With the lock held. */
 void kith_channel_put_chunk(struct kith_channel *channel, struct kith_chunk *chunk);
 /* One more message in the newest chunk. False: it has no room. */
 bool kith_channel_put_message(struct kith_channel *channel, struct kith_message_header *header, const void *data);
 /* It is to be sent. */
 void kith_channel_seal(struct kith_channel *channel, struct kith_chunk *chunk);
-void kith_channel_remove_chunk(struct kith_channel *channel, struct kith_chunk *chunk);
+/* To `gone`, for kith_chunks_free() once the lock is not held. */
+void kith_channel_remove_chunk(struct kith_channel *channel, struct kith_chunk *chunk, struct list_head *gone);
 
 /* inherit.c, with the mutex held: what the last receiver has left in its ring goes back into the list. -ENOMEM: it is where it was. */
 int kith_channel_inherit(struct kith_channel *channel);
@@ -140,7 +142,9 @@ int kith_channel_answer(struct kith_channel *channel, const struct net *net, u32
 
 /* deliver.c */
 extern struct workqueue_struct *kith_workqueue;
-void kith_channel_deliver(struct work_struct *work);
+/* Sends what can be sent. May sleep. */
+void kith_channel_deliver(struct kith_channel *channel);
+void kith_channel_work(struct work_struct *work);
 
 /* netlink.c */
 int kith_netlink_init(void);

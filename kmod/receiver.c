@@ -13,7 +13,7 @@ struct kith_receiver *kith_channel_receiver(struct kith_channel *channel, const 
     return NULL;
 }
 
-void kith_channel_drop_oldest(struct kith_channel *channel) {
+void kith_channel_drop_oldest(struct kith_channel *channel, struct list_head *gone) {
     struct kith_chunk *chunk = kith_channel_oldest(channel);
     struct kith_receiver *receiver;
     list_for_each_entry (receiver, &channel->receivers, link) {
@@ -24,10 +24,10 @@ void kith_channel_drop_oldest(struct kith_channel *channel) {
             receiver->next_sequence = chunk->last + 1;
         }
     }
-    kith_channel_remove_chunk(channel, chunk);
+    kith_channel_remove_chunk(channel, chunk, gone);
 }
 
-void kith_channel_trim(struct kith_channel *channel) {
+void kith_channel_trim(struct kith_channel *channel, struct list_head *gone) {
     struct kith_receiver *receiver;
     struct kith_chunk *chunk;
     u64 done = U64_MAX;
@@ -38,7 +38,7 @@ void kith_channel_trim(struct kith_channel *channel) {
     list_for_each_entry (receiver, &channel->receivers, link)
         done = min(done, receiver->acknowledged);
     while ((chunk = kith_channel_oldest(channel)) && chunk->last <= done)
-        kith_channel_remove_chunk(channel, chunk);
+        kith_channel_remove_chunk(channel, chunk, gone);
 }
 
 /* With the lock held: where a new receiver begins. */
@@ -104,12 +104,14 @@ static void channel_leave_ring(struct kith_channel *channel, struct kith_ring *r
 }
 
 void kith_receiver_free(struct kith_channel *channel, struct kith_receiver *receiver) {
+    LIST_HEAD(gone);
     spin_lock_irq(&channel->lock);
     list_del(&receiver->link);
     channel->receiver_count--;
     channel->ring_count -= receiver->ring != NULL;
-    kith_channel_trim(channel);
+    kith_channel_trim(channel, &gone);
     spin_unlock_irq(&channel->lock);
+    kith_chunks_free(&gone);
     if (receiver->ring)
         channel_leave_ring(channel, receiver->ring);
     kfree(receiver);
@@ -136,7 +138,7 @@ int kith_channel_leave(struct kith_channel *channel, const struct net *net, u32 
 }
 
 /* With the lock held. */
-static int receiver_acknowledge(struct kith_channel *channel, struct kith_receiver *receiver, u64 sequence) {
+static int receiver_acknowledge(struct kith_channel *channel, struct kith_receiver *receiver, u64 sequence, struct list_head *gone) {
     if (sequence >= receiver->next_sequence)
         return -ERANGE;
     if (sequence <= receiver->acknowledged)
@@ -148,22 +150,24 @@ static int receiver_acknowledge(struct kith_channel *channel, struct kith_receiv
         receiver->batch_first = (receiver->batch_first + 1) % KITH_WINDOW_MAX;
         receiver->batch_count--;
     }
-    kith_channel_trim(channel);
+    kith_channel_trim(channel, gone);
     return 0;
 }
 
 int kith_channel_acknowledge(struct kith_channel *channel, const struct net *net, u32 port, u64 sequence) {
     struct kith_receiver *receiver;
+    LIST_HEAD(gone);
     int error = -ENOTCONN;
     mutex_lock(&channel->mutex);
     receiver = kith_channel_receiver(channel, net, port);
     if (receiver) {
         spin_lock_irq(&channel->lock);
-        error = receiver_acknowledge(channel, receiver, sequence);
+        error = receiver_acknowledge(channel, receiver, sequence, &gone);
         spin_unlock_irq(&channel->lock);
     }
-    if (!error)
-        queue_delayed_work(kith_workqueue, &channel->work, 0);
     mutex_unlock(&channel->mutex);
+    kith_chunks_free(&gone);
+    if (!error) /* here, where it costs no turn of the worker's */
+        kith_channel_deliver(channel);
     return error;
 }
