@@ -108,6 +108,32 @@ static void test_pages_that_are_the_kernels_cannot_be_written(void **state) {
 
 /* Hostile -------------------------------------------------------------------------------------------------------------------- */
 
+/* Full ring, full backlog: a word that were taken for an acknowledgement would make room. */
+static void test_nonsense_acknowledges_nothing_and_half_a_record_those_before(void **state) {
+    struct client *driver = *state, *client = client_new();
+    const uint64_t nonsense[] = {UINT64_MAX - 7, UINT64_MAX, UINT64_MAX / 2, RING + 8, RING / 104 * 104 + 1, RING / 104 * 104 + 8};
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    struct channel_info info;
+    assert_int_equal(client_tell(driver, "open nonsense 1 20000 0 1"), 0);
+    assert_int_equal(client_join_ring(client, "nonsense", RING, &info), 0);
+    uint64_t *position = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, info.fd, 0);
+    assert_true((void *)position != MAP_FAILED);
+    assert_int_equal(client_tell(driver, "send nonsense 2000 64 task"), 0);
+    uint64_t backlog = info_of(driver, "nonsense").backlog;
+    for (unsigned i = 0; i < sizeof(nonsense) / sizeof(nonsense[0]); i++) {
+        __atomic_store_n(position, nonsense[i], __ATOMIC_RELEASE);
+        tell_sent(driver, "send nonsense 500 1000 task", "0 -11");
+        assert_int_equal(info_of(driver, "nonsense").backlog, backlog);
+    }
+    __atomic_store_n(position, 3 * 104 + 8, __ATOMIC_RELEASE);
+    munmap(position, page);
+    close(info.fd);
+    assert_int_equal(client_join(client, "nonsense", 0), 0);
+    assert_true(client_receive(client, &got, 5 * SECOND));
+    assert_int_equal(number_at(0), 3);
+    client_free(client);
+}
+
 struct hostile {
     uint64_t *words;
     const volatile uint64_t *head;
@@ -189,6 +215,7 @@ int main(void) {
         MODULE_TEST(test_a_ring_that_may_not_be_is_refused_and_datagrams_are_not),
         MODULE_TEST(test_a_ring_whose_answer_cannot_be_sent_never_was),
         MODULE_TEST(test_pages_that_are_the_kernels_cannot_be_written),
+        MODULE_TEST(test_nonsense_acknowledges_nothing_and_half_a_record_those_before),
         MODULE_TEST(test_a_reader_that_writes_anything_hurts_nobody_else),
         cmocka_unit_test(test_the_kernel_log_has_no_complaint),
     };
