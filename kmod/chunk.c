@@ -3,7 +3,8 @@
  * chunk.c: what waits, as the datagrams that it will be.
  *
  * A message costs no memory of its own but its place in one, as long as there is room; what is large begins a new one, and is copied before
- * the lock is taken. Chunks grow to a datagram's 15 KiB while they fill up, and shrink again while each is sent with little in it.
+ * the lock is taken. Chunks grow to a datagram's 15 KiB, or to a quarter of the backlog, while they fill up, and shrink again while each is
+ * sent with little in it.
  */
 #include <linux/netdevice.h>
 #include <linux/slab.h>
@@ -65,7 +66,7 @@ void kith_channel_seal(struct kith_channel *channel, struct kith_chunk *chunk) {
 void kith_channel_put_chunk(struct kith_channel *channel, struct kith_chunk *chunk) {
     struct kith_chunk *before = newest(channel);
     if (before && before->open && chunk->open)
-        channel->chunk_size = min_t(size_t, KITH_BATCH_SIZE, channel->chunk_size * 4);
+        channel->chunk_size = min3((size_t)KITH_BATCH_SIZE, channel->chunk_size * 4, channel->config.backlog / 4);
     if (before)
         before->open = false;
     chunk->first = chunk->last = ++channel->last_sequence;

@@ -95,7 +95,7 @@ static int receiver_send(struct kith_channel *channel, struct kith_receiver *rec
     struct batch batch;
     struct sk_buff *datagram;
     int error;
-    if (!batch_choose(channel, receiver, &batch))
+    if (!kith_receiver_listens(receiver) || !batch_choose(channel, receiver, &batch))
         return -ENOENT;
     datagram = batch_datagram(channel, &batch);
     /* It takes the buffer whether it succeeds or not. */
@@ -117,7 +117,7 @@ static void receiver_deliver(struct kith_channel *channel, struct kith_receiver 
     if (error == -ECONNREFUSED)
         kith_receiver_free(channel, receiver);
     else if (error != -ENOENT && receiver->batch_count == 0)
-        queue_delayed_work(kith_workqueue, &channel->work, msecs_to_jiffies(RETRY_MS));
+        queue_delayed_work(kith_workqueue, &channel->retry, msecs_to_jiffies(RETRY_MS));
 }
 
 /* Messages on their way into a ring. */
@@ -141,7 +141,7 @@ static bool ring_send(struct kith_channel *channel, struct kith_receiver *receiv
     struct filling filling = {.ring = receiver->ring, .latest = channel->config.mode == KITH_MODE_LATEST};
     struct batch batch;
     LIST_HEAD(gone);
-    if (!batch_choose(channel, receiver, &batch))
+    if (!kith_receiver_listens(receiver) || !batch_choose(channel, receiver, &batch))
         return false;
     filling.last = batch.first - 1;
     kith_frame_each(batch.skb, batch.first, channel->config.mode == KITH_MODE_ONE ? batch.most_sent : 0, fill, &filling);
@@ -171,5 +171,9 @@ void kith_channel_deliver(struct kith_channel *channel) {
 }
 
 void kith_channel_work(struct work_struct *work) {
-    kith_channel_deliver(container_of(to_delayed_work(work), struct kith_channel, work));
+    kith_channel_deliver(container_of(work, struct kith_channel, work));
+}
+
+void kith_channel_retry(struct work_struct *work) {
+    kith_channel_deliver(container_of(to_delayed_work(work), struct kith_channel, retry));
 }

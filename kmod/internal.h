@@ -38,9 +38,11 @@ struct kith_chunk {
 struct kith_receiver {
     struct list_head link;  /* of its channel */
     struct kith_ring *ring; /* NULL: it gets datagrams */
-    struct net *net;        /* which its socket keeps alive */
+    struct sock *socket;    /* held, to tell it from a later one of the same port */
+    struct net *net;        /* which the socket keeps alive until it is closed */
     u32 port;
     u32 window;
+    bool begun;
     struct kith_chunk *next; /* has next_sequence; NULL: not looked for yet, or not there yet */
     u64 next_sequence;
     u64 acknowledged;             /* or in the ring */
@@ -61,7 +63,7 @@ struct kith_channel {
     char owner[MODULE_NAME_LEN];
     struct kith_channel_config config; /* without its name and owner */
     struct rw_semaphore gate;
-    bool closed; /* written with gate and mutex held: either is enough to read it */
+    bool closed; /* written with the mutex held, before the gate is passed: either is enough to read it */
 
     struct mutex mutex;
     spinlock_t lock;
@@ -77,7 +79,8 @@ struct kith_channel {
     u64 most_sent;     /* ONE: what is not after this goes out again */
     bool ended;        /* its network namespace is gone */
     struct kith_counts counts;
-    struct delayed_work work; /* kith_channel_work() */
+    struct work_struct work;   /* sends what can be sent; queued with the mutex held and not closed, by the owner, or by a ring's poll */
+    struct delayed_work retry; /* the same, later: a receiver that has no room does not make the others wait */
 
     struct list_head requests; /* of kith_channel_request(), under lock */
     u32 last_request;
@@ -101,15 +104,20 @@ void kith_channel_unref(struct kith_channel *channel);
 /* kith_channel_send(); `request` is 0 or what KITH_CMD_REPLY must name. */
 int kith_channel_append(struct kith_channel *channel, const void *data, size_t size, gfp_t gfp, u32 request);
 
-/* receiver.c: -ENOTCONN: it is no receiver. */
-int kith_channel_join(struct kith_channel *channel, struct net *net, u32 port, u32 window, struct kith_ring *ring);
+/* receiver.c: -ENOTCONN: it is no receiver. One that has joined is sent nothing before it begins. `ring`: NULL, or it gets no datagrams. */
+int kith_channel_join(struct kith_channel *channel, struct sock *socket, u32 port, u32 window, struct kith_ring *ring);
+int kith_channel_begin(struct kith_channel *channel, const struct net *net, u32 port);
 int kith_channel_leave(struct kith_channel *channel, const struct net *net, u32 port);
 /* If one has this ring, it leaves. */
 void kith_channel_leave_ring(struct kith_channel *channel, const struct kith_ring *ring);
 /* -ERANGE: it was not sent so much. */
 int kith_channel_acknowledge(struct kith_channel *channel, const struct net *net, u32 port, u64 sequence);
-/* With the mutex held. */
+/* Those whose sockets are closed leave. */
+void kith_channel_bury(struct kith_channel *channel);
+/* With the mutex held. Not one whose socket is closed. */
 struct kith_receiver *kith_channel_receiver(struct kith_channel *channel, const struct net *net, u32 port);
+/* It has begun, and its socket is there. */
+bool kith_receiver_listens(const struct kith_receiver *receiver);
 void kith_receiver_free(struct kith_channel *channel, struct kith_receiver *receiver);
 /* With the lock held: what nobody needs any more goes to `gone`. */
 void kith_channel_trim(struct kith_channel *channel, struct list_head *gone);
@@ -124,6 +132,7 @@ struct kith_chunk *kith_chunk_new(const struct kith_channel *channel, const stru
 /* With none, and room for so many octets as kith_frame_size() counts; nothing is added once it is in the list. */
 struct kith_chunk *kith_chunk_empty(const struct kith_channel *channel, size_t room, gfp_t gfp);
 void kith_chunk_free(struct kith_chunk *chunk);
+/* All of a list, which nobody uses any more. */
 void kith_chunks_free(struct list_head *chunks);
 /* With the lock held. */
 void kith_channel_put_chunk(struct kith_channel *channel, struct kith_chunk *chunk);
@@ -145,6 +154,7 @@ extern struct workqueue_struct *kith_workqueue;
 /* Sends what can be sent. May sleep. */
 void kith_channel_deliver(struct kith_channel *channel);
 void kith_channel_work(struct work_struct *work);
+void kith_channel_retry(struct work_struct *work);
 
 /* netlink.c */
 int kith_netlink_init(void);

@@ -90,26 +90,28 @@ static int refuse_ring(int error, struct genl_info *info) {
 }
 
 /* `ring`: NULL, or what it gets. */
-static int join(struct kith_channel *channel, struct genl_info *info, const struct kith_ring_file *ring) {
+static int join(struct kith_channel *channel, struct sk_buff *skb, struct genl_info *info, const struct kith_ring_file *ring) {
     u32 window = info->attrs[KITH_A_WINDOW] ? nla_get_u32(info->attrs[KITH_A_WINDOW]) : KITH_WINDOW_DEFAULT;
-    int error = kith_channel_join(channel, genl_info_net(info), info->snd_portid, window, ring ? ring->ring : NULL);
+    int error = kith_channel_join(channel, NETLINK_CB(skb).sk, info->snd_portid, window, ring ? ring->ring : NULL);
     if (error)
         return refuse_join(error, info);
-    /* What it says of the channel comes before the first message: the worker has not begun. */
+    /* What it says of the channel comes before the first message. */
     error = answer_channel(channel, info, ring);
-    if (error)
+    if (error) {
         (void)kith_channel_leave(channel, genl_info_net(info), info->snd_portid);
-    queue_delayed_work(kith_workqueue, &channel->work, 0);
-    return error;
+        return REFUSE(info, error, "the answer has no room: read what the socket has, and join again");
+    }
+    error = kith_channel_begin(channel, genl_info_net(info), info->snd_portid);
+    return error ? refuse_join(-ENODEV, info) : 0;
 }
 
 /* The answer names the descriptor, so it comes first; when there is none, the descriptor never was. */
-static int join_with_ring(struct kith_channel *channel, struct genl_info *info) {
+static int join_with_ring(struct kith_channel *channel, struct sk_buff *skb, struct genl_info *info) {
     struct kith_ring_file ring;
     int error = kith_ring_file_open(channel, nla_get_u32(info->attrs[KITH_A_RING]), &ring);
     if (error)
         return refuse_ring(error, info);
-    error = join(channel, info, &ring);
+    error = join(channel, skb, info, &ring);
     if (error)
         kith_ring_file_close(&ring);
     else
@@ -120,7 +122,7 @@ static int join_with_ring(struct kith_channel *channel, struct genl_info *info) 
 static int do_join(struct kith_channel *channel, struct sk_buff *skb, struct genl_info *info) {
     if (!allowed(channel, &channel->config.receive, skb))
         return REFUSE(info, -EPERM, "the channel's module lets you not receive: it takes CAP_NET_ADMIN, or whom the module names");
-    return info->attrs[KITH_A_RING] ? join_with_ring(channel, info) : join(channel, info, NULL);
+    return info->attrs[KITH_A_RING] ? join_with_ring(channel, skb, info) : join(channel, skb, info, NULL);
 }
 
 static int do_leave(struct kith_channel *channel, struct sk_buff *skb, struct genl_info *info) {
@@ -157,7 +159,7 @@ static int call_owner(struct kith_channel *channel, struct sk_buff *skb, struct 
         .pid = task_tgid(current), .uid = current_euid(), .gid = current_egid(), .net = genl_info_net(info), .skb = skb};
     struct kith_reply reply = {};
     int error;
-    if (channel->closed)
+    if (READ_ONCE(channel->closed))
         return REFUSE(info, -ENODEV, "the channel is being closed by its module");
     if (!ops || !ops->receive)
         return REFUSE(info, -EOPNOTSUPP, "the channel's module takes no messages");
@@ -255,7 +257,6 @@ struct genl_family kith_family __ro_after_init = {
     .module = THIS_MODULE,
     .ops = ops,
     .n_ops = ARRAY_SIZE(ops),
-    .resv_start_op = KITH_CMD_CLOSED + 1,
 };
 
 int __init kith_netlink_init(void) {

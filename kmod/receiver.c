@@ -1,13 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* receiver.c: who listens to a channel, and how far each has got. */
 #include <linux/slab.h>
+#include <net/sock.h>
 
 #include "internal.h"
+
+/* Its socket is closed: the notice of that is on its way, and its port may be another's already. */
+static bool receiver_is_dead(const struct kith_receiver *receiver) {
+    return sock_flag(receiver->socket, SOCK_DEAD);
+}
+
+bool kith_receiver_listens(const struct kith_receiver *receiver) {
+    return receiver->begun && !receiver_is_dead(receiver);
+}
 
 struct kith_receiver *kith_channel_receiver(struct kith_channel *channel, const struct net *net, u32 port) {
     struct kith_receiver *receiver;
     list_for_each_entry (receiver, &channel->receivers, link) {
-        if (receiver->port == port && receiver->net == net)
+        if (receiver->port == port && receiver->net == net && !receiver_is_dead(receiver))
             return receiver;
     }
     return NULL;
@@ -35,6 +45,11 @@ void kith_channel_trim(struct kith_channel *channel, struct list_head *gone) {
         return;
     if (channel->receiver_count == 0 && (channel->config.mode == KITH_MODE_ONE || channel->config.keep))
         return;
+    if (channel->receiver_count == 0) {
+        list_splice_init(&channel->chunks, gone);
+        channel->bytes = 0;
+        return;
+    }
     list_for_each_entry (receiver, &channel->receivers, link)
         done = min(done, receiver->acknowledged);
     while ((chunk = kith_channel_oldest(channel)) && chunk->last <= done)
@@ -57,6 +72,11 @@ static int channel_may_join(struct kith_channel *channel, struct net *net, u32 p
     return channel->receiver_count >= channel->config.receivers ? -EBUSY : 0;
 }
 
+static void receiver_release(struct kith_receiver *receiver) {
+    sock_put(receiver->socket);
+    kfree(receiver);
+}
+
 /* With the mutex held. */
 static void channel_add(struct kith_channel *channel, struct kith_receiver *receiver) {
     spin_lock_irq(&channel->lock);
@@ -68,16 +88,18 @@ static void channel_add(struct kith_channel *channel, struct kith_receiver *rece
     spin_unlock_irq(&channel->lock);
 }
 
-int kith_channel_join(struct kith_channel *channel, struct net *net, u32 port, u32 window, struct kith_ring *ring) {
+int kith_channel_join(struct kith_channel *channel, struct sock *socket, u32 port, u32 window, struct kith_ring *ring) {
     struct kith_receiver *receiver = kzalloc(sizeof(*receiver), GFP_KERNEL_ACCOUNT);
     int error;
     if (!receiver)
         return -ENOMEM;
-    receiver->net = net;
+    sock_hold(socket);
+    receiver->socket = socket;
+    receiver->net = sock_net(socket);
     receiver->port = port;
     receiver->window = window;
     mutex_lock(&channel->mutex);
-    error = channel_may_join(channel, net, port);
+    error = channel_may_join(channel, receiver->net, port);
     if (!error)
         error = kith_channel_inherit(channel);
     if (!error) {
@@ -86,8 +108,20 @@ int kith_channel_join(struct kith_channel *channel, struct net *net, u32 port, u
     }
     mutex_unlock(&channel->mutex);
     if (error)
-        kfree(receiver);
+        receiver_release(receiver);
     return error;
+}
+
+int kith_channel_begin(struct kith_channel *channel, const struct net *net, u32 port) {
+    struct kith_receiver *receiver;
+    mutex_lock(&channel->mutex);
+    receiver = kith_channel_receiver(channel, net, port);
+    if (receiver) {
+        receiver->begun = true;
+        queue_work(kith_workqueue, &channel->work);
+    }
+    mutex_unlock(&channel->mutex);
+    return receiver ? 0 : -ENOTCONN;
 }
 
 /* With the mutex held; nobody writes to the ring any more. */
@@ -114,7 +148,16 @@ void kith_receiver_free(struct kith_channel *channel, struct kith_receiver *rece
     kith_chunks_free(&gone);
     if (receiver->ring)
         channel_leave_ring(channel, receiver->ring);
-    kfree(receiver);
+    receiver_release(receiver);
+}
+
+void kith_channel_bury(struct kith_channel *channel) {
+    struct kith_receiver *receiver, *after;
+    mutex_lock(&channel->mutex);
+    list_for_each_entry_safe (receiver, after, &channel->receivers, link)
+        if (receiver_is_dead(receiver))
+            kith_receiver_free(channel, receiver);
+    mutex_unlock(&channel->mutex);
 }
 
 void kith_channel_leave_ring(struct kith_channel *channel, const struct kith_ring *ring) {
@@ -156,8 +199,8 @@ static int receiver_acknowledge(struct kith_channel *channel, struct kith_receiv
 
 int kith_channel_acknowledge(struct kith_channel *channel, const struct net *net, u32 port, u64 sequence) {
     struct kith_receiver *receiver;
-    LIST_HEAD(gone);
     int error = -ENOTCONN;
+    LIST_HEAD(gone);
     mutex_lock(&channel->mutex);
     receiver = kith_channel_receiver(channel, net, port);
     if (receiver) {

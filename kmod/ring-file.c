@@ -53,7 +53,7 @@ static __poll_t ring_poll(struct file *file, poll_table *table) {
     if (READ_ONCE(ring->ended))
         return EPOLLHUP;
     if (READ_ONCE(ring->producer->waiting) != 0)
-        mod_delayed_work(kith_workqueue, &opened->channel->work, 0);
+        queue_work(kith_workqueue, &opened->channel->work);
     head = smp_load_acquire(&ring->producer->position);
     return head == READ_ONCE(ring->consumer->position) || head == READ_ONCE(ring->consumer->seen) ? 0 : EPOLLIN | EPOLLRDNORM;
 }

@@ -23,10 +23,11 @@
  * Delivery. Every message of a channel has a sequence number, 1 more than the one before. A receiver gets several messages in one datagram
  * and says with KITH_CMD_ACK up to which number it is done; without that the kernel stops after WINDOW datagrams. What is not acknowledged
  * waits in the channel's backlog, which is bounded in octets (struct kith_channel_config says what then happens). So a receiver that is
- * slow or stopped costs the backlog and nothing else, and ENOBUFS on its socket loses nothing. With KITH_MODE_ONE there is one receiver at
- * a time (-EBUSY), and what one has not acknowledged when it dies goes to the next, marked KITH_MESSAGE_AGAIN if it was sent before. With
- * KITH_MODE_ALL each receiver gets what is sent while it is there; with KITH_MODE_LATEST too, but of what waits only the newest. A gap in
- * the sequence numbers is what was lost, and KITH_A_LOST counts it. A receiver that closes its socket or dies, by SIGKILL too, has left.
+ * slow or stopped costs the backlog and nothing else, and ENOBUFS on its socket loses no message (but perhaps KITH_CMD_CLOSED: ask with
+ * KITH_CMD_GET). With KITH_MODE_ONE there is one receiver at a time (-EBUSY), and what one has not acknowledged when it dies goes to the
+ * next, marked KITH_MESSAGE_AGAIN if it was sent before. With KITH_MODE_ALL each receiver gets what is sent while it is there; with
+ * KITH_MODE_LATEST too, but of what waits only the newest. A gap in the sequence numbers is what was lost, and KITH_A_LOST counts it. A
+ * receiver that closes its socket or dies, by SIGKILL too, has left.
  *
  * Ring. A receiver that joins with KITH_A_RING gets its messages through memory: the answer has the octets of the ring in KITH_A_RING and a
  * descriptor in KITH_A_FD, which is close-on-exec and open in the process when the request returns. Everything else stays as it is:
@@ -44,13 +45,15 @@
  * record is struct kith_ring_record and as many octets as it says, here struct kith_message_header and the message, and it begins at a
  * multiple of 8. Those of a BPF ring buffer (BPF_MAP_TYPE_RINGBUF) lie in the same way, so one reader can read both.
  *
- *     the kernel writes a record, stores producer.position with release, has a full barrier, and wakes who polls when consumer.seen or
- *     consumer.position is where the record begins
- *     the reader loads producer.position with acquire and reads up to there; what it does not need any more it gives back with a store of
- *     consumer.position, with release: this is the acknowledgement, of all before it. Before it sleeps it stores in consumer.seen how far
- * it has read, has a full barrier, and looks at producer.position again when messages wait behind a full ring, producer.waiting is a
- * position, else 0: after a store of consumer.position, and a full barrier, a reader that has come to it calls poll(2), with no time to
- * wait, which makes the kernel go on
+ * The kernel writes a record, stores producer.position with release, has a full barrier, and wakes who polls when consumer.seen or
+ * consumer.position is where the record begins.
+ *
+ * The reader loads producer.position with acquire and reads up to there. What it does not need any more it gives back with a store of
+ * consumer.position, with release: this is the acknowledgement, of all before it. Before it sleeps it stores in consumer.seen how far it
+ * has read, has a full barrier, and looks at producer.position again.
+ *
+ * When messages wait behind a full ring, producer.waiting is a position, else 0. After a store of consumer.position, and a full barrier, a
+ * reader that has come to it calls poll(2), with no time to wait, which makes the kernel go on.
  *
  * poll(2) tells POLLIN when there is more than consumer.seen and consumer.position say, POLLHUP when the receiver has left. Nothing that
  * user space writes is trusted: a consumer.position that is not between the last one and the end acknowledges nothing, and one within a
