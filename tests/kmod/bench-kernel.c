@@ -1,10 +1,11 @@
 /*
- * bench-kernel.c: what a message from a kernel module to a process costs: kith.ko's channel beside a netlink datagram for each message,
- * which is what a module does by itself. One process, one processor: `kith_bench.ko` sends, this receives (and acknowledges, on the
- * channel). Prints lines "SIZE WAY NANOSECONDS-A-MESSAGE", the fastest of ROUNDS. Run by `make bench-kernel`, in a guest, where time counts
- * instructions.
+ * bench-kernel.c: what a message from a kernel module to a process costs: kith.ko's channel, by datagrams and by a ring, beside a netlink
+ * datagram for each message, which is what a module does by itself. One process, one processor: `kith_bench.ko` sends, this receives (and
+ * acknowledges, on the channel). Prints lines "SIZE WAY NANOSECONDS-A-MESSAGE", the fastest of ROUNDS. Run by `make bench-kernel`, in a
+ * guest, where time counts instructions.
  */
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 #include <cmocka.h>
 
 #include "kmod/client.h"
+#include "ring/ring.h"
 
 /* So many that a whole run fits into the channel's backlog, and a run is more than its beginning. */
 #define COUNT_MOST 4000
@@ -61,6 +63,40 @@ static uint64_t by_channel(struct client *driver, unsigned size) {
     return end - begin;
 }
 
+/* It sleeps when there is nothing, and acknowledges what it has got before that. */
+static void drain(struct kith_ring *ring, unsigned count) {
+    struct pollfd ready = {.fd = kith_ring_descriptor(ring), .events = POLLIN};
+    const uint8_t *data;
+    uint64_t position = 0;
+    size_t size;
+    for (unsigned seen = 0; seen < count;) {
+        if (kith_ring_next(ring, &data, &size, &position) == 1) {
+            seen++;
+            continue;
+        }
+        kith_ring_release(ring, position);
+        assert_int_equal(poll(&ready, 1, 10000), 1);
+    }
+    kith_ring_release(ring, position);
+}
+
+static uint64_t by_ring(struct client *driver, unsigned size) {
+    struct client *client = client_new();
+    struct channel_info info;
+    struct kith_ring *ring = NULL;
+    char line[64];
+    assert_int_equal(client_join_ring(client, "bench", 2 * OCTETS_MOST, &info), 0);
+    assert_int_equal(kith_ring_open(info.fd, info.ring, &ring), 0);
+    snprintf(line, sizeof(line), "channel %u %u", count_of(size), size);
+    uint64_t begin = now();
+    tell(driver, line);
+    drain(ring, count_of(size));
+    uint64_t end = now();
+    kith_ring_free(ring);
+    client_free(client);
+    return end - begin;
+}
+
 static uint64_t by_unicast(struct client *driver, unsigned size) {
     static char octets[65536];
     struct mnl_socket *socket = mnl_socket_open2(NETLINK_GENERIC, SOCK_CLOEXEC);
@@ -83,13 +119,13 @@ static void measure(void **state) {
     static const struct {
         const char *name;
         uint64_t (*run)(struct client *driver, unsigned size);
-    } ways[] = {{"unicast", by_unicast}, {"channel", by_channel}};
+    } ways[] = {{"unicast", by_unicast}, {"channel", by_channel}, {"ring", by_ring}};
     (void)state;
     load("kith");
     load("kith_bench");
     struct client *driver = client_new();
     for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
-        for (unsigned way = 0; way < 2; way++) {
+        for (unsigned way = 0; way < 3; way++) {
             uint64_t best = UINT64_MAX;
             for (unsigned round = 0; round < ROUNDS; round++) {
                 uint64_t spent = ways[way].run(driver, sizes[i]);
