@@ -22,8 +22,8 @@ struct kith_kernel_records {
     kith_timer *timer;
     const struct kith_kernel_records_ops *ops;
     void *userdata;
-    bool reading, freed, dispatching;
-    struct lent *lent; /* a ring of them */
+    bool reading, freed, dispatching, ending;
+    struct lent *lent;             /* a ring of them */
     size_t first, count, capacity; /* a power of two */
 };
 
@@ -65,6 +65,8 @@ static int reserve(struct kith_kernel_records *records) {
 
 /* Waits for more, in the way that there is. */
 static void await(struct kith_kernel_records *records) {
+    if (records->ending)
+        return; /* nothing more will come */
     bool poll = kith_ring_may_poll(records->ring);
     (void)kith_io_set_events(records->io, records->reading && poll ? KITH_IO_READ : 0);
     if (records->reading && !poll)
@@ -97,6 +99,8 @@ static void go_on(struct kith_kernel_records *records, int r) {
         (void)kith_timer_arm(records->timer, 0, 0);
     else if (r == -ENOMEM)
         (void)kith_timer_arm(records->timer, LOOK_MS, 0);
+    else if (r == 0 && records->ending)
+        records->ops->ended(records->userdata);
     else
         await(records);
 }
@@ -155,6 +159,13 @@ void kith_kernel_records_set_reading(struct kith_kernel_records *records, bool r
         await(records);
 }
 
+void kith_kernel_records_end(struct kith_kernel_records *records) {
+    records->ending = true;
+    records->io = kith_io_free(records->io); /* its hang-up would be told again and again */
+    if (records->reading)
+        (void)kith_timer_arm(records->timer, 0, 0);
+}
+
 void kith_kernel_records_release(struct kith_kernel_records *records, uint64_t number) {
     uint64_t position = 0;
     for (; records->count > 0 && records->lent[records->first].number <= number; records->count--) {
@@ -164,6 +175,7 @@ void kith_kernel_records_release(struct kith_kernel_records *records, uint64_t n
     if (position == 0)
         return;
     kith_ring_release(records->ring, position);
-    if (!records->dispatching)
+    /* Else the timer is armed already, and is not put off. */
+    if (!records->dispatching && kith_ring_may_poll(records->ring))
         await(records);
 }
