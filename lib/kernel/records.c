@@ -120,8 +120,17 @@ static void dispatch(struct kith_kernel_records *records) {
         go_on(records, r);
 }
 
+void kith_kernel_records_end(struct kith_kernel_records *records) {
+    records->ending = true;
+    records->io = kith_io_free(records->io); /* its hang-up would be told again and again */
+    if (records->reading)
+        (void)kith_timer_arm(records->timer, 0, 0);
+}
+
 static void on_readable(kith_io *io, int fd, unsigned events, void *userdata) {
-    (void)io, (void)fd, (void)events;
+    (void)io, (void)fd;
+    if (events & KITH_IO_HANGUP)
+        kith_kernel_records_end(userdata);
     dispatch(userdata);
 }
 
@@ -157,13 +166,6 @@ void kith_kernel_records_set_reading(struct kith_kernel_records *records, bool r
         (void)kith_timer_arm(records->timer, 0, 0);
     else
         await(records);
-}
-
-void kith_kernel_records_end(struct kith_kernel_records *records) {
-    records->ending = true;
-    records->io = kith_io_free(records->io); /* its hang-up would be told again and again */
-    if (records->reading)
-        (void)kith_timer_arm(records->timer, 0, 0);
 }
 
 void kith_kernel_records_release(struct kith_kernel_records *records, uint64_t number) {

@@ -32,7 +32,7 @@ int kith_kernel_records_new(kith_loop *loop, struct kith_ring *ring, const struc
                             struct kith_kernel_records **ret_records);
 struct kith_kernel_records *kith_kernel_records_free(struct kith_kernel_records *records);
 void kith_kernel_records_set_reading(struct kith_kernel_records *records, bool reading);
-/* The writer has gone. What it has written is still read, then `ended` is called from the loop. */
+/* The writer has gone, which a ring's hang-up says too. What it has written is still read, then `ended` is called from the loop. */
 void kith_kernel_records_end(struct kith_kernel_records *records);
 void kith_kernel_records_release(struct kith_kernel_records *records, uint64_t number);
 

@@ -253,6 +253,21 @@ static void test_a_request_is_answered_and_a_refusal_has_its_reason(void **state
     unload("kith_demo");
 }
 
+/* Of what the request names, not of the channel. */
+static void test_a_module_may_say_that_there_is_no_such_thing(void **state) {
+    struct scene *scene = *state;
+    join(scene, &scene->node, KITH_REQ, "kernel://test.control");
+    for (unsigned i = 1; i <= 2; i++) {
+        send_words(&scene->node, "close nothing");
+        expect_error(&scene->node, -EACCES);
+        assert_int_equal(scene->node.events[KITH_EVENT_REFUSED], i);
+        assert_int_equal(scene->node.errors[KITH_EVENT_REFUSED], -ENOENT);
+    }
+    settle_down(&scene->world);
+    assert_int_equal(scene->node.events[KITH_EVENT_DISCONNECTED], 0);
+    assert_int_equal(kith_socket_peer_count(scene->node.socket), 1);
+}
+
 static void test_a_push_reaches_the_module_and_learns_of_a_refusal(void **state) {
     struct scene *scene = *state;
     join(scene, &scene->node, KITH_PUSH, "kernel://test.control");
@@ -476,6 +491,7 @@ int main(void) {
         BOTH_WAYS(test_what_a_sub_is_not_handed_does_not_hold_the_kernel_up),
         RING_TEST(test_what_lies_in_a_ring_comes_though_its_channel_is_closed),
         SCENE_TEST(test_a_request_is_answered_and_a_refusal_has_its_reason),
+        SCENE_TEST(test_a_module_may_say_that_there_is_no_such_thing),
         SCENE_TEST(test_a_push_reaches_the_module_and_learns_of_a_refusal),
         BOTH_WAYS(test_a_rep_answers_what_a_module_asks),
         BOTH_WAYS(test_a_module_that_comes_later_or_again_is_found),
