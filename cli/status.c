@@ -183,7 +183,8 @@ const struct cli_verb cli_status = {
     .summary = "show what kith works with here: its loop, what the kernel tells, limits; or what a gateway counts",
     .usage = "[ENDPOINT] [--json]",
     .details =
-        "With the endpoint of a gateway's status service: what it counts: services, proxies, routes with their spools, sources and targets.\n"
+        "With the endpoint of a gateway's status service: what it counts: services, proxies, routes with their spools, sources and "
+        "targets.\n"
         "Else shows which way of waiting a loop has on this machine and why not the best, what the kernel tells of peers, and the limits\n"
         "that matter to a server. KITH_LOOP=epoll or KITH_LOOP=uring chooses the way.",
     .options = options,
