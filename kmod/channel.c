@@ -8,9 +8,7 @@
 
 static void channel_release(struct kref *refs) {
     struct kith_channel *channel = container_of(refs, struct kith_channel, refs);
-    struct kith_chunk *chunk, *after;
-    list_for_each_entry_safe (chunk, after, &channel->chunks, link)
-        kith_chunk_free(chunk);
+    kith_chunks_free(&channel->chunks);
     kfree(channel);
 }
 
@@ -47,7 +45,7 @@ int kith_channel_open(struct net *net, const struct kith_channel_config *config,
     struct kith_channel *channel;
     int error;
     if (!name_is_good(config->name) || config->mode < KITH_MODE_ONE || config->mode > KITH_MODE_LATEST ||
-        config->backlog > KITH_BACKLOG_MAX)
+        config->backlog > KITH_BACKLOG_MAX || (config->backlog > 0 && config->backlog < KITH_BACKLOG_MIN))
         return -EINVAL;
     channel = kzalloc(sizeof(*channel), GFP_KERNEL);
     if (!channel)
@@ -60,7 +58,8 @@ int kith_channel_open(struct net *net, const struct kith_channel_config *config,
     INIT_LIST_HEAD(&channel->chunks);
     channel->chunk_size = KITH_CHUNK_LEAST;
     INIT_LIST_HEAD(&channel->requests);
-    INIT_DELAYED_WORK(&channel->work, kith_channel_deliver);
+    INIT_WORK(&channel->work, kith_channel_deliver);
+    INIT_DELAYED_WORK(&channel->retry, kith_channel_retry);
     channel_configure(channel, net, config);
     error = kith_registry_add(channel);
     if (error) {
@@ -72,14 +71,11 @@ int kith_channel_open(struct net *net, const struct kith_channel_config *config,
 }
 EXPORT_SYMBOL_GPL(kith_channel_open);
 
-void kith_channel_close(struct kith_channel *channel) {
+/* No receiver comes any more, and those that are there are told. */
+static void channel_dismiss(struct kith_channel *channel) {
     struct kith_receiver *receiver, *after;
-    if (!channel)
-        return;
-    kith_registry_remove(channel);
-    down_write(&channel->gate);
     mutex_lock(&channel->mutex);
-    channel->closed = true;
+    WRITE_ONCE(channel->closed, true);
     list_for_each_entry_safe (receiver, after, &channel->receivers, link) {
         struct sk_buff *skb = kith_frame_closed(channel);
         if (skb)
@@ -87,8 +83,19 @@ void kith_channel_close(struct kith_channel *channel) {
         kith_receiver_free(channel, receiver);
     }
     mutex_unlock(&channel->mutex);
+}
+
+/* The registry tells a channel of sockets that close: it may forget this one only when no receiver is left, for a callback may take its
+ * time. One that closes another channel holds that one's gate. */
+void kith_channel_close(struct kith_channel *channel) {
+    if (!channel)
+        return;
+    channel_dismiss(channel);
+    kith_registry_remove(channel);
+    down_write_nested(&channel->gate, SINGLE_DEPTH_NESTING);
     up_write(&channel->gate);
-    cancel_delayed_work_sync(&channel->work);
+    cancel_delayed_work_sync(&channel->retry);
+    cancel_work_sync(&channel->work);
     kith_channel_unref(channel);
 }
 EXPORT_SYMBOL_GPL(kith_channel_close);
@@ -145,6 +152,7 @@ static int channel_append(struct kith_channel *channel, const void *data, size_t
     struct kith_message_header header = {.time = ktime_get_real_ns(), .request = request, .size = size};
     struct kith_chunk *chunk;
     int error;
+    might_sleep_if(gfpflags_allow_blocking(gfp));
     if (size > KITH_MESSAGE_MAX)
         return -EMSGSIZE;
     error = channel_take(channel, &header, data);
@@ -164,7 +172,7 @@ int kith_channel_append(struct kith_channel *channel, const void *data, size_t s
     int error = channel_append(channel, data, size, gfp, request);
     unsigned long flags;
     if (!error) {
-        queue_delayed_work(kith_workqueue, &channel->work, 0);
+        queue_work(kith_workqueue, &channel->work);
         return 0;
     }
     spin_lock_irqsave(&channel->lock, flags);

@@ -3,7 +3,8 @@
  * chunk.c: what waits, as the datagrams that it will be.
  *
  * A message costs no memory of its own but its place in one, as long as there is room; what is large begins a new one, and is copied before
- * the lock is taken. Chunks grow to a datagram's 15 KiB while they fill up, and shrink again while each is sent with little in it.
+ * the lock is taken. Chunks grow to a datagram's 15 KiB, or to a quarter of the backlog, while they fill up, and shrink again while each is
+ * sent with little in it.
  */
 #include <linux/netdevice.h>
 #include <linux/slab.h>
@@ -36,6 +37,12 @@ void kith_chunk_free(struct kith_chunk *chunk) {
     kfree(chunk);
 }
 
+void kith_chunks_free(struct list_head *chunks) {
+    struct kith_chunk *chunk, *after;
+    list_for_each_entry_safe (chunk, after, chunks, link)
+        kith_chunk_free(chunk);
+}
+
 static struct kith_chunk *newest(const struct kith_channel *channel) {
     return list_empty(&channel->chunks) ? NULL : list_last_entry(&channel->chunks, struct kith_chunk, link);
 }
@@ -51,7 +58,7 @@ void kith_channel_seal(struct kith_channel *channel, struct kith_chunk *chunk) {
 void kith_channel_put_chunk(struct kith_channel *channel, struct kith_chunk *chunk) {
     struct kith_chunk *before = newest(channel);
     if (before && before->open && chunk->open)
-        channel->chunk_size = min_t(size_t, KITH_BATCH_SIZE, channel->chunk_size * 4);
+        channel->chunk_size = min3((size_t)KITH_BATCH_SIZE, channel->chunk_size * 4, channel->config.backlog / 4);
     if (before)
         before->open = false;
     chunk->first = chunk->last = ++channel->last_sequence;

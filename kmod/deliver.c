@@ -95,7 +95,7 @@ static int receiver_send(struct kith_channel *channel, struct kith_receiver *rec
     struct batch batch;
     struct sk_buff *datagram;
     int error;
-    if (!batch_choose(channel, receiver, &batch))
+    if (!kith_receiver_listens(receiver) || !batch_choose(channel, receiver, &batch))
         return -ENOENT;
     datagram = batch_datagram(channel, &batch);
     /* It takes the buffer whether it succeeds or not. */
@@ -117,15 +117,19 @@ static void receiver_deliver(struct kith_channel *channel, struct kith_receiver 
     if (error == -ECONNREFUSED)
         kith_receiver_free(channel, receiver);
     else if (error != -ENOENT && receiver->batch_count == 0)
-        queue_delayed_work(kith_workqueue, &channel->work, msecs_to_jiffies(RETRY_MS));
+        queue_delayed_work(kith_workqueue, &channel->retry, msecs_to_jiffies(RETRY_MS));
 }
 
 void kith_channel_deliver(struct work_struct *work) {
-    struct kith_channel *channel = container_of(to_delayed_work(work), struct kith_channel, work);
+    struct kith_channel *channel = container_of(work, struct kith_channel, work);
     struct kith_receiver *receiver, *after;
     mutex_lock(&channel->mutex);
     if (!channel->closed)
         list_for_each_entry_safe (receiver, after, &channel->receivers, link)
             receiver_deliver(channel, receiver);
     mutex_unlock(&channel->mutex);
+}
+
+void kith_channel_retry(struct work_struct *work) {
+    kith_channel_deliver(&container_of(to_delayed_work(work), struct kith_channel, retry)->work);
 }

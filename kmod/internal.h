@@ -32,9 +32,11 @@ struct kith_chunk {
 
 struct kith_receiver {
     struct list_head link; /* of its channel */
-    struct net *net;       /* which its socket keeps alive */
+    struct sock *socket;   /* held, to tell it from a later one of the same port */
+    struct net *net;       /* which the socket keeps alive until it is closed */
     u32 port;
     u32 window;
+    bool begun;
     struct kith_chunk *next; /* has next_sequence; NULL: not looked for yet, or not there yet */
     u64 next_sequence;
     u64 acknowledged;
@@ -55,7 +57,7 @@ struct kith_channel {
     char owner[MODULE_NAME_LEN];
     struct kith_channel_config config; /* without its name and owner */
     struct rw_semaphore gate;
-    bool closed; /* written with gate and mutex held: either is enough to read it */
+    bool closed; /* written with the mutex held, before the gate is passed: either is enough to read it */
 
     struct mutex mutex;
     spinlock_t lock;
@@ -69,7 +71,8 @@ struct kith_channel {
     u64 most_sent;     /* ONE: what is not after this goes out again */
     bool ended;        /* its network namespace is gone */
     struct kith_counts counts;
-    struct delayed_work work; /* sends what can be sent */
+    struct work_struct work;   /* sends what can be sent; queued with the mutex held and not closed, or by the owner */
+    struct delayed_work retry; /* the same, later: a receiver that has no room does not make the others wait */
 
     struct list_head requests; /* of kith_channel_request(), under lock */
     u32 last_request;
@@ -91,13 +94,18 @@ void kith_channel_unref(struct kith_channel *channel);
 /* kith_channel_send(); `request` is 0 or what KITH_CMD_REPLY must name. */
 int kith_channel_append(struct kith_channel *channel, const void *data, size_t size, gfp_t gfp, u32 request);
 
-/* receiver.c: -ENOTCONN: it is no receiver. */
-int kith_channel_join(struct kith_channel *channel, struct net *net, u32 port, u32 window);
+/* receiver.c: -ENOTCONN: it is no receiver. One that has joined is sent nothing before it begins. */
+int kith_channel_join(struct kith_channel *channel, struct sock *socket, u32 port, u32 window);
+int kith_channel_begin(struct kith_channel *channel, const struct net *net, u32 port);
 int kith_channel_leave(struct kith_channel *channel, const struct net *net, u32 port);
 /* -ERANGE: it was not sent so much. */
 int kith_channel_acknowledge(struct kith_channel *channel, const struct net *net, u32 port, u64 sequence);
-/* With the mutex held. */
+/* Those whose sockets are closed leave. */
+void kith_channel_bury(struct kith_channel *channel);
+/* With the mutex held. Not one whose socket is closed. */
 struct kith_receiver *kith_channel_receiver(struct kith_channel *channel, const struct net *net, u32 port);
+/* It has begun, and its socket is there. */
+bool kith_receiver_listens(const struct kith_receiver *receiver);
 void kith_receiver_free(struct kith_channel *channel, struct kith_receiver *receiver);
 /* With the lock held: the oldest chunk goes; receivers that had not got it lose it. */
 void kith_channel_drop_oldest(struct kith_channel *channel);
@@ -108,6 +116,8 @@ void kith_channel_drop_oldest(struct kith_channel *channel);
 struct kith_chunk *kith_chunk_new(const struct kith_channel *channel, const struct kith_message_header *header, const void *data,
                                   gfp_t gfp);
 void kith_chunk_free(struct kith_chunk *chunk);
+/* All of a list, which nobody uses any more. */
+void kith_chunks_free(struct list_head *chunks);
 /* With the lock held. */
 void kith_channel_put_chunk(struct kith_channel *channel, struct kith_chunk *chunk);
 /* One more message in the newest chunk. False: it has no room. */
@@ -122,6 +132,7 @@ int kith_channel_answer(struct kith_channel *channel, const struct net *net, u32
 /* deliver.c */
 extern struct workqueue_struct *kith_workqueue;
 void kith_channel_deliver(struct work_struct *work);
+void kith_channel_retry(struct work_struct *work);
 
 /* netlink.c */
 int kith_netlink_init(void);

@@ -51,6 +51,7 @@ struct kith_reply {
 
 struct kith_channel_ops {
     /* A message from user space, in the sender's thread; may sleep; never after kith_channel_close() returned. Must not close its channel.
+     * Generic netlink holds its lock meanwhile: no family may be registered here, and one that waits to be makes everybody else wait too.
      * 0, or a negative errno that the sender gets. NULL: nothing may be sent to this channel (-EOPNOTSUPP). */
     int (*receive)(struct kith_channel *channel, void *userdata, const struct kith_sender *sender, const void *data, size_t size,
                    struct kith_reply *reply);
@@ -59,9 +60,9 @@ struct kith_channel_ops {
 struct kith_channel_config {
     const char *name; /* copied */
     enum kith_mode mode;
-    /* Octets of what waits, counted as the kernel's memory for it, whole datagrams; 0: KITH_BACKLOG_DEFAULT. When it is full: with ONE,
-     * kith_channel_send() returns -EAGAIN and the message is still the caller's; with ALL the oldest datagram is dropped, and its messages
-     * are counted for each receiver that had not got them. */
+    /* Octets of what waits, counted as the kernel's memory for it, whole datagrams, from KITH_BACKLOG_MIN on; 0: KITH_BACKLOG_DEFAULT. When
+     * it is full: with ONE, kith_channel_send() returns -EAGAIN and the message is still the caller's; with ALL the oldest datagram is
+     * dropped, and its messages are counted for each receiver that had not got them. */
     size_t backlog;
     unsigned int receivers; /* at most so many at a time; 0: KITH_RECEIVERS_DEFAULT. Each costs a send a little. */
     bool keep;              /* messages wait while nobody listens, too; else kith_channel_send() returns -ENOTCONN */
@@ -72,6 +73,7 @@ struct kith_channel_config {
 };
 
 #define KITH_BACKLOG_DEFAULT (256 * 1024)
+#define KITH_BACKLOG_MIN 4096
 #define KITH_BACKLOG_MAX (64 * 1024 * 1024)
 #define KITH_RECEIVERS_DEFAULT 64
 

@@ -81,13 +81,17 @@ static int do_join(struct kith_channel *channel, struct sk_buff *skb, struct gen
     int error;
     if (!allowed(channel, &channel->config.receive, skb))
         return REFUSE(info, -EPERM, "the channel's module lets you not receive: it takes CAP_NET_ADMIN, or whom the module names");
-    error = kith_channel_join(channel, genl_info_net(info), info->snd_portid, window);
+    error = kith_channel_join(channel, NETLINK_CB(skb).sk, info->snd_portid, window);
     if (error)
         return refuse_join(error, info);
-    /* What it says of the channel comes before the first message: the worker has not begun. */
+    /* What it says of the channel comes before the first message. */
     error = answer_channel(channel, info);
-    queue_delayed_work(kith_workqueue, &channel->work, 0);
-    return error;
+    if (error) {
+        (void)kith_channel_leave(channel, genl_info_net(info), info->snd_portid);
+        return REFUSE(info, error, "the answer has no room: read what the socket has, and join again");
+    }
+    error = kith_channel_begin(channel, genl_info_net(info), info->snd_portid);
+    return error ? refuse_join(-ENODEV, info) : 0;
 }
 
 static int do_leave(struct kith_channel *channel, struct sk_buff *skb, struct genl_info *info) {
@@ -124,7 +128,7 @@ static int call_owner(struct kith_channel *channel, struct sk_buff *skb, struct 
         .pid = task_tgid(current), .uid = current_euid(), .gid = current_egid(), .net = genl_info_net(info), .skb = skb};
     struct kith_reply reply = {};
     int error;
-    if (channel->closed)
+    if (READ_ONCE(channel->closed))
         return REFUSE(info, -ENODEV, "the channel is being closed by its module");
     if (!ops || !ops->receive)
         return REFUSE(info, -EOPNOTSUPP, "the channel's module takes no messages");
@@ -222,7 +226,6 @@ struct genl_family kith_family __ro_after_init = {
     .module = THIS_MODULE,
     .ops = ops,
     .n_ops = ARRAY_SIZE(ops),
-    .resv_start_op = KITH_CMD_CLOSED + 1,
 };
 
 int __init kith_netlink_init(void) {

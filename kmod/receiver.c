@@ -1,13 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* receiver.c: who listens to a channel, and how far each has got. */
 #include <linux/slab.h>
+#include <net/sock.h>
 
 #include "internal.h"
+
+/* Its socket is closed: the notice of that is on its way, and its port may be another's already. */
+static bool receiver_is_dead(const struct kith_receiver *receiver) {
+    return sock_flag(receiver->socket, SOCK_DEAD);
+}
+
+bool kith_receiver_listens(const struct kith_receiver *receiver) {
+    return receiver->begun && !receiver_is_dead(receiver);
+}
 
 struct kith_receiver *kith_channel_receiver(struct kith_channel *channel, const struct net *net, u32 port) {
     struct kith_receiver *receiver;
     list_for_each_entry (receiver, &channel->receivers, link) {
-        if (receiver->port == port && receiver->net == net)
+        if (receiver->port == port && receiver->net == net && !receiver_is_dead(receiver))
             return receiver;
     }
     return NULL;
@@ -27,8 +37,8 @@ void kith_channel_drop_oldest(struct kith_channel *channel) {
     kith_channel_remove_chunk(channel, chunk);
 }
 
-/* With the lock held: what nobody needs any more goes. */
-static void channel_trim(struct kith_channel *channel) {
+/* With the lock held: what nobody needs any more is put into `gone`, to be freed without it. */
+static void channel_trim(struct kith_channel *channel, struct list_head *gone) {
     struct kith_receiver *receiver;
     struct kith_chunk *chunk;
     u64 done = U64_MAX;
@@ -36,10 +46,17 @@ static void channel_trim(struct kith_channel *channel) {
         return;
     if (channel->receiver_count == 0 && (channel->config.mode == KITH_MODE_ONE || channel->config.keep))
         return;
+    if (channel->receiver_count == 0) {
+        list_splice_init(&channel->chunks, gone);
+        channel->bytes = 0;
+        return;
+    }
     list_for_each_entry (receiver, &channel->receivers, link)
         done = min(done, receiver->acknowledged);
-    while ((chunk = kith_channel_oldest(channel)) && chunk->last <= done)
-        kith_channel_remove_chunk(channel, chunk);
+    while ((chunk = kith_channel_oldest(channel)) && chunk->last <= done) {
+        channel->bytes -= kith_chunk_charge(chunk);
+        list_move_tail(&chunk->link, gone);
+    }
 }
 
 /* With the lock held: where a new receiver begins. */
@@ -58,16 +75,23 @@ static int channel_may_join(struct kith_channel *channel, struct net *net, u32 p
     return channel->receiver_count >= channel->config.receivers ? -EBUSY : 0;
 }
 
-int kith_channel_join(struct kith_channel *channel, struct net *net, u32 port, u32 window) {
+static void receiver_release(struct kith_receiver *receiver) {
+    sock_put(receiver->socket);
+    kfree(receiver);
+}
+
+int kith_channel_join(struct kith_channel *channel, struct sock *socket, u32 port, u32 window) {
     struct kith_receiver *receiver = kzalloc(sizeof(*receiver), GFP_KERNEL_ACCOUNT);
     int error;
     if (!receiver)
         return -ENOMEM;
-    receiver->net = net;
+    sock_hold(socket);
+    receiver->socket = socket;
+    receiver->net = sock_net(socket);
     receiver->port = port;
     receiver->window = window;
     mutex_lock(&channel->mutex);
-    error = channel_may_join(channel, net, port);
+    error = channel_may_join(channel, receiver->net, port);
     if (!error) {
         spin_lock_irq(&channel->lock);
         receiver->next_sequence = channel_begin(channel);
@@ -78,17 +102,40 @@ int kith_channel_join(struct kith_channel *channel, struct net *net, u32 port, u
     }
     mutex_unlock(&channel->mutex);
     if (error)
-        kfree(receiver);
+        receiver_release(receiver);
     return error;
 }
 
+int kith_channel_begin(struct kith_channel *channel, const struct net *net, u32 port) {
+    struct kith_receiver *receiver;
+    mutex_lock(&channel->mutex);
+    receiver = kith_channel_receiver(channel, net, port);
+    if (receiver) {
+        receiver->begun = true;
+        queue_work(kith_workqueue, &channel->work);
+    }
+    mutex_unlock(&channel->mutex);
+    return receiver ? 0 : -ENOTCONN;
+}
+
 void kith_receiver_free(struct kith_channel *channel, struct kith_receiver *receiver) {
+    LIST_HEAD(gone);
     spin_lock_irq(&channel->lock);
     list_del(&receiver->link);
     channel->receiver_count--;
-    channel_trim(channel);
+    channel_trim(channel, &gone);
     spin_unlock_irq(&channel->lock);
-    kfree(receiver);
+    kith_chunks_free(&gone);
+    receiver_release(receiver);
+}
+
+void kith_channel_bury(struct kith_channel *channel) {
+    struct kith_receiver *receiver, *after;
+    mutex_lock(&channel->mutex);
+    list_for_each_entry_safe (receiver, after, &channel->receivers, link)
+        if (receiver_is_dead(receiver))
+            kith_receiver_free(channel, receiver);
+    mutex_unlock(&channel->mutex);
 }
 
 int kith_channel_leave(struct kith_channel *channel, const struct net *net, u32 port) {
@@ -102,7 +149,7 @@ int kith_channel_leave(struct kith_channel *channel, const struct net *net, u32 
 }
 
 /* With the lock held. */
-static int receiver_acknowledge(struct kith_channel *channel, struct kith_receiver *receiver, u64 sequence) {
+static int receiver_acknowledge(struct kith_channel *channel, struct kith_receiver *receiver, u64 sequence, struct list_head *gone) {
     if (sequence >= receiver->next_sequence)
         return -ERANGE;
     if (sequence <= receiver->acknowledged)
@@ -114,22 +161,24 @@ static int receiver_acknowledge(struct kith_channel *channel, struct kith_receiv
         receiver->batch_first = (receiver->batch_first + 1) % KITH_WINDOW_MAX;
         receiver->batch_count--;
     }
-    channel_trim(channel);
+    channel_trim(channel, gone);
     return 0;
 }
 
 int kith_channel_acknowledge(struct kith_channel *channel, const struct net *net, u32 port, u64 sequence) {
     struct kith_receiver *receiver;
     int error = -ENOTCONN;
+    LIST_HEAD(gone);
     mutex_lock(&channel->mutex);
     receiver = kith_channel_receiver(channel, net, port);
     if (receiver) {
         spin_lock_irq(&channel->lock);
-        error = receiver_acknowledge(channel, receiver, sequence);
+        error = receiver_acknowledge(channel, receiver, sequence, &gone);
         spin_unlock_irq(&channel->lock);
+        kith_chunks_free(&gone);
     }
     if (!error)
-        queue_delayed_work(kith_workqueue, &channel->work, 0);
+        queue_work(kith_workqueue, &channel->work);
     mutex_unlock(&channel->mutex);
     return error;
 }

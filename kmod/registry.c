@@ -83,7 +83,7 @@ struct kith_channel *kith_registry_nth(const struct net *net, unsigned long skip
     return found;
 }
 
-/* A generic netlink socket was closed; its port may be another's at once. */
+/* A generic netlink socket was closed, and is marked so; its port may be another's already. */
 static int registry_notified(struct notifier_block *block, unsigned long event, void *data) {
     const struct netlink_notify *notify = data;
     struct kith_channel *channel;
@@ -92,7 +92,7 @@ static int registry_notified(struct notifier_block *block, unsigned long event, 
     mutex_lock(&registry_lock);
     list_for_each_entry (channel, &registry_channels, link) {
         if (READ_ONCE(channel->receiver_count) > 0)
-            (void)kith_channel_leave(channel, notify->net, notify->portid);
+            kith_channel_bury(channel);
     }
     mutex_unlock(&registry_lock);
     return NOTIFY_DONE;

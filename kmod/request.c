@@ -13,6 +13,7 @@ struct request {
     void *reply;
     size_t room;
     ssize_t size;
+    bool answered; /* with the lock held; `done` follows, when the answer is copied */
 };
 
 static void request_begin(struct kith_channel *channel, struct request *request) {
@@ -25,15 +26,20 @@ static void request_begin(struct kith_channel *channel, struct request *request)
     spin_unlock_irq(&channel->lock);
 }
 
+/* Nobody writes to it any more. */
 static void request_end(struct kith_channel *channel, struct request *request) {
+    bool answered;
     spin_lock_irq(&channel->lock);
     list_del(&request->link);
+    answered = request->answered;
     spin_unlock_irq(&channel->lock);
+    if (answered)
+        wait_for_completion(&request->done);
 }
 
 ssize_t kith_channel_request(struct kith_channel *channel, const void *data, size_t size, void *reply, size_t room,
                              unsigned int timeout_ms) {
-    struct request request = {.reply = reply, .room = room, .size = -ETIMEDOUT};
+    struct request request = {.reply = reply, .room = room};
     long left;
     int error;
     if (channel->config.mode != KITH_MODE_ONE)
@@ -44,30 +50,42 @@ ssize_t kith_channel_request(struct kith_channel *channel, const void *data, siz
     request_end(channel, &request);
     if (error)
         return error;
-    return left < 0 && request.size == -ETIMEDOUT ? left : request.size;
+    if (request.answered)
+        return request.size;
+    return left < 0 ? left : -ETIMEDOUT;
 }
 EXPORT_SYMBOL_GPL(kith_channel_request);
 
-int kith_channel_answer(struct kith_channel *channel, const struct net *net, u32 port, u32 number, const void *data, size_t size) {
-    struct request *request;
-    int error = -ENOTCONN;
-    mutex_lock(&channel->mutex);
-    if (kith_channel_receiver(channel, net, port)) {
-        error = -ESRCH;
-        spin_lock_irq(&channel->lock);
-        list_for_each_entry (request, &channel->requests, link) {
-            if (request->number != number || request->size != -ETIMEDOUT)
-                continue;
-            request->size = min(size, request->room);
-            memcpy(request->reply, data, request->size);
-            complete(&request->done);
-            error = 0;
+/* The request of this number, which then waits for its answer and does not end before; or NULL. */
+static struct request *request_take(struct kith_channel *channel, u32 number) {
+    struct request *request, *found = NULL;
+    spin_lock_irq(&channel->lock);
+    list_for_each_entry (request, &channel->requests, link) {
+        if (request->number == number && !request->answered) {
+            request->answered = true;
+            found = request;
             break;
         }
-        spin_unlock_irq(&channel->lock);
     }
+    spin_unlock_irq(&channel->lock);
+    return found;
+}
+
+int kith_channel_answer(struct kith_channel *channel, const struct net *net, u32 port, u32 number, const void *data, size_t size) {
+    struct request *request;
+    bool receives;
+    mutex_lock(&channel->mutex);
+    receives = kith_channel_receiver(channel, net, port);
     mutex_unlock(&channel->mutex);
-    return error;
+    if (!receives)
+        return -ENOTCONN;
+    request = request_take(channel, number);
+    if (!request)
+        return -ESRCH;
+    request->size = min(size, request->room);
+    memcpy(request->reply, data, request->size);
+    complete_all(&request->done);
+    return 0;
 }
 
 int kith_reply_set(struct kith_reply *reply, const void *data, size_t size) {

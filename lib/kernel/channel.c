@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "kernel/records.h"
 #include "loop/internal.h"
 
 /* A datagram has less than 64 KiB of attributes. */
@@ -26,12 +27,16 @@ struct kith_kernel_channel {
     void *userdata;
     int fd;
     kith_io *io;
+    struct kith_kernel_records *records; /* what messages come by; NULL: they are datagrams */
     uint16_t family;
-    bool joined, freed, reading;
+    bool bpf; /* there are records only, without headers */
+    bool joined, failed, freed, reading;
     unsigned refs;          /* its owner, and who is calling back */
+    int ring_fd;            /* while it is being opened */
+    uint32_t ring;          /* octets */
     uint32_t number, asked; /* of the last request; of the one that asks whether we are joined, 0: none */
     uint64_t last_sequence;
-    char name[KITH_CHANNEL_NAME_MAX + 1];
+    char name[KITH_KERNEL_NAME_MAX + 1];
     char module[64]; /* the kernel's MODULE_NAME_LEN is less */
     uint8_t *room;   /* DATAGRAM_ROOM */
 };
@@ -40,6 +45,7 @@ static struct kith_kernel_channel *channel_unref(struct kith_kernel_channel *cha
     if (!channel || --channel->refs > 0)
         return NULL;
     kith_close(channel->fd);
+    kith_close(channel->ring_fd);
     free(channel->room);
     free(channel);
     return NULL;
@@ -50,6 +56,7 @@ struct kith_kernel_channel *kith_kernel_channel_free(struct kith_kernel_channel 
         return NULL;
     channel->freed = true;
     channel->io = kith_io_free(channel->io);
+    channel->records = kith_kernel_records_free(channel->records);
     return channel_unref(channel);
 }
 
@@ -57,6 +64,10 @@ KITH_DEFINE_CLEANUP(struct kith_kernel_channel *, kith_kernel_channel_free)
 
 const char *kith_kernel_channel_module(const struct kith_kernel_channel *channel) {
     return channel->module;
+}
+
+bool kith_kernel_channel_numbers(const struct kith_kernel_channel *channel) {
+    return !channel->bpf;
 }
 
 /* Out -------------------------------------------------------------------------------------------------------------------- */
@@ -113,6 +124,10 @@ int kith_kernel_channel_acknowledge(struct kith_kernel_channel *channel, uint64_
     struct kith_kernel_request request;
     if (sequence > channel->last_sequence)
         return -ERANGE;
+    if (channel->records) {
+        kith_kernel_records_release(channel->records, sequence);
+        return 0;
+    }
     begin(channel, &request, KITH_CMD_ACK, 0);
     kith_kernel_request_put_u64(&request, KITH_A_SEQUENCE, sequence);
     return transmit(channel, &request, NULL, 0, 0);
@@ -137,7 +152,11 @@ static ssize_t receive(const struct kith_kernel_channel *channel) {
 }
 
 static void fail(struct kith_kernel_channel *channel, int error, const char *why) {
+    if (channel->failed)
+        return;
+    channel->failed = true;
     channel->io = kith_io_free(channel->io);
+    channel->records = kith_kernel_records_free(channel->records);
     channel->ops->closed(channel, error, why, channel->userdata);
 }
 
@@ -158,6 +177,8 @@ static void on_asked(struct kith_kernel_channel *channel, int error) {
         fail(channel, error < 0 ? error : -ESHUTDOWN, "the channel was closed by its module");
 }
 
+static const char another_form[] = "the kernel sent a message of another form: are kith.ko and libkith of one version?";
+
 static void tell_messages(struct kith_kernel_channel *channel, struct kith_kernel_word *word) {
     struct kith_kernel_message message;
     int r;
@@ -170,7 +191,7 @@ static void tell_messages(struct kith_kernel_channel *channel, struct kith_kerne
     if (r == 0)
         channel->ops->batch(channel, channel->last_sequence, channel->userdata);
     else
-        fail(channel, r, "the kernel sent a message of another form: are kith.ko and libkith of one version?");
+        fail(channel, r, another_form);
 }
 
 /* That the channel is not there (any more) is no answer to a request alone. */
@@ -230,9 +251,55 @@ static void on_readable(kith_io *io, int fd, unsigned events, void *userdata) {
     channel_unref(channel);
 }
 
+/* From a ring -------------------------------------------------------------------------------------------------------------- */
+
+/* A record's message. False: it is none. */
+static bool read_record(const struct kith_kernel_channel *channel, const uint8_t *data, size_t size,
+                        struct kith_kernel_message *ret_message) {
+    if (channel->bpf) {
+        *ret_message =
+            (struct kith_kernel_message){.header = {.sequence = channel->last_sequence + 1, .size = (uint32_t)size}, .data = data};
+        return true;
+    }
+    if (size < sizeof(ret_message->header))
+        return false;
+    memcpy(&ret_message->header, data, sizeof(ret_message->header));
+    ret_message->data = data + sizeof(ret_message->header);
+    return ret_message->header.size == size - sizeof(ret_message->header);
+}
+
+static uint64_t on_record(const uint8_t *data, size_t size, void *userdata) {
+    struct kith_kernel_channel *channel = userdata;
+    struct kith_kernel_message message;
+    channel->refs++;
+    bool fits = read_record(channel, data, size, &message);
+    uint64_t number = fits ? message.header.sequence : channel->last_sequence;
+    channel->last_sequence = number;
+    if (fits)
+        channel->ops->message(channel, &message.header, message.data, channel->userdata);
+    else
+        fail(channel, -EBADMSG, another_form);
+    channel_unref(channel);
+    return number;
+}
+
+static void on_turn(uint64_t number, void *userdata) {
+    struct kith_kernel_channel *channel = userdata;
+    channel->ops->batch(channel, number, channel->userdata);
+}
+
+static void on_ring_failed(int error, void *userdata) {
+    fail(userdata, error, "the ring holds what is no record");
+}
+
+static const struct kith_kernel_records_ops records_ops = {.record = on_record, .turn = on_turn, .failed = on_ring_failed};
+
+/* What comes beside messages goes on coming. */
 void kith_kernel_channel_set_reading(struct kith_kernel_channel *channel, bool reading) {
-    channel->reading = reading;
-    if (channel->io)
+    channel->reading = reading || channel->records;
+    if (channel->records)
+        kith_kernel_records_set_reading(channel->records, reading);
+    else if (channel->io)
         (void)kith_io_set_events(channel->io, reading ? KITH_IO_READ : 0);
 }
 
@@ -240,10 +307,13 @@ void kith_kernel_channel_set_reading(struct kith_kernel_channel *channel, bool r
 
 /* What is noted of the answer. */
 static void note_answer(struct kith_kernel_channel *channel, const struct kith_kernel_word *word) {
-    if (word->type == KITH_KERNEL_FAMILY)
+    if (word->type == KITH_KERNEL_FAMILY) {
         channel->family = word->family;
-    else
-        (void)snprintf(channel->module, sizeof(channel->module), "%s", word->module ? word->module : "");
+        return;
+    }
+    (void)snprintf(channel->module, sizeof(channel->module), "%s", word->module ? word->module : "");
+    channel->ring_fd = word->fd;
+    channel->ring = word->ring;
 }
 
 /* Looks for the answer to the last request in a datagram. 1: there it is; 0: not in this one; or the error that it is, with its text. */
@@ -272,8 +342,10 @@ static int ask(struct kith_kernel_channel *channel, struct kith_kernel_request *
         return kith_error_set(ret_error, r, "%s", kith_error_name(r));
     do {
         ssize_t size = receive(channel);
-        r = size < 0 ? kith_error_set(ret_error, (int)size, "%s", kith_error_name((int)size))
-                     : find_answer(channel, (size_t)size, ret_error);
+        if (size >= 0)
+            r = find_answer(channel, (size_t)size, ret_error);
+        else if (size != -ENOBUFS) /* of messages that come already: they are behind the answer */
+            r = kith_error_set(ret_error, (int)size, "%s", kith_error_name((int)size));
     } while (r == 0);
     return r;
 }
@@ -287,14 +359,39 @@ static int find_family(struct kith_kernel_channel *channel, struct kith_error *r
 }
 
 /* Joins it, or asks for it. */
-static int find_channel(struct kith_kernel_channel *channel, const struct kith_kernel_options *options, struct kith_error *ret_error) {
+static int find_channel(struct kith_kernel_channel *channel, const struct kith_kernel_options *options, unsigned ring,
+                        struct kith_error *ret_error) {
     struct kith_kernel_request request;
     begin(channel, &request, options->join ? KITH_CMD_JOIN : KITH_CMD_GET, 0);
     if (options->join && options->window > 0)
         kith_kernel_request_put_u32(&request, KITH_A_WINDOW, options->window);
+    if (options->join && ring > 0)
+        kith_kernel_request_put_u32(&request, KITH_A_RING, ring);
     int r = ask(channel, &request, ret_error);
     channel->joined = r >= 0 && options->join;
     return r;
+}
+
+/* Is this what the same without a ring would get, too? */
+static bool is_final(int error) {
+    return error >= 0 || error == -ENOENT || error == -EPERM || error == -EBUSY || error == -ENODEV || error == -EALREADY;
+}
+
+static int open_ring(struct kith_kernel_channel *channel) {
+    struct kith_ring *ring;
+    int r = kith_ring_open(KITH_STEAL_FD(channel->ring_fd), channel->ring, &ring);
+    return r < 0 ? r : kith_kernel_records_new(channel->loop, ring, &records_ops, channel, &channel->records);
+}
+
+/* With a ring if that is asked for, and can be had. */
+static int join(struct kith_kernel_channel *channel, const struct kith_kernel_options *options, struct kith_error *ret_error) {
+    int r = find_channel(channel, options, options->ring, ret_error);
+    if (options->ring > 0 && !is_final(r))
+        r = find_channel(channel, options, 0, ret_error);
+    if (r < 0 || channel->ring_fd < 0)
+        return r;
+    r = open_ring(channel);
+    return r < 0 ? kith_error_set(ret_error, r, "its ring cannot be mapped: %s", kith_error_name(r)) : 0;
 }
 
 static int open_socket(struct kith_kernel_channel *channel, const struct kith_kernel_options *options) {
@@ -311,22 +408,37 @@ static int open_socket(struct kith_kernel_channel *channel, const struct kith_ke
     return 0;
 }
 
+static int open_netlink(struct kith_kernel_channel *channel, const struct kith_kernel_options *options, struct kith_error *ret_error) {
+    channel->room = malloc(DATAGRAM_ROOM);
+    int r = channel->room ? open_socket(channel, options) : -ENOMEM;
+    if (r >= 0)
+        r = kith_io_new(channel->loop, channel->fd, KITH_IO_READ, on_readable, channel, &channel->io);
+    if (r < 0)
+        return kith_error_set(ret_error, r, "%s", kith_error_name(r));
+    r = find_family(channel, ret_error);
+    return r < 0 ? r : join(channel, options, ret_error);
+}
+
+static int open_bpf(struct kith_kernel_channel *channel, struct kith_error *ret_error) {
+    struct kith_ring *ring;
+    channel->bpf = true;
+    int r = kith_ring_open_bpf(channel->name + sizeof(KITH_KERNEL_BPF) - 1, &ring, ret_error);
+    if (r < 0)
+        return r;
+    r = kith_kernel_records_new(channel->loop, ring, &records_ops, channel, &channel->records);
+    return r < 0 ? kith_error_set(ret_error, r, "%s", kith_error_name(r)) : 0;
+}
+
 int kith_kernel_channel_new(kith_loop *loop, const char *name, const struct kith_kernel_options *options, const struct kith_kernel_ops *ops,
                             void *userdata, struct kith_kernel_channel **ret_channel, struct kith_error *ret_error) {
     _cleanup_(kith_kernel_channel_freep) struct kith_kernel_channel *channel = calloc(1, sizeof(*channel));
     if (!channel)
         return kith_error_set(ret_error, -ENOMEM, "out of memory");
-    *channel = (struct kith_kernel_channel){.loop = loop, .ops = ops, .userdata = userdata, .fd = -1, .reading = true, .refs = 1};
+    *channel =
+        (struct kith_kernel_channel){.loop = loop, .ops = ops, .userdata = userdata, .fd = -1, .ring_fd = -1, .reading = true, .refs = 1};
     (void)snprintf(channel->name, sizeof(channel->name), "%s", name);
-    channel->room = malloc(DATAGRAM_ROOM);
-    int r = channel->room ? open_socket(channel, options) : -ENOMEM;
-    if (r >= 0)
-        r = kith_io_new(loop, channel->fd, KITH_IO_READ, on_readable, channel, &channel->io);
-    if (r < 0)
-        return kith_error_set(ret_error, r, "%s", kith_error_name(r));
-    r = find_family(channel, ret_error);
-    if (r >= 0)
-        r = find_channel(channel, options, ret_error);
+    bool bpf = strncmp(name, KITH_KERNEL_BPF, sizeof(KITH_KERNEL_BPF) - 1) == 0;
+    int r = bpf ? open_bpf(channel, ret_error) : open_netlink(channel, options, ret_error);
     if (r < 0)
         return r;
     *ret_channel = KITH_STEAL(channel);

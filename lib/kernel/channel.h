@@ -1,6 +1,7 @@
 /*
  * kernel/channel.h: a channel of a kernel module on a loop: joined, to receive and answer, or only sent to. The rules are those of
- * uapi/kith_netlink.h; that it is netlink is not to be seen from here.
+ * uapi/kith_netlink.h; that it is netlink, or a ring, is not to be seen from here. A BPF ring buffer that is pinned at PATH is the channel
+ * "bpf:PATH", that can be joined.
  *
  * The kernel handles a request in the thread that sends it, so when opening returns the outcome is known, and what a request brings lies in
  * the socket when sending returns; it is told from the loop. Only what comes from the kernel itself (port id 0) is believed.
@@ -19,12 +20,15 @@
 
 #include "kernel/wire.h"
 
+#define KITH_KERNEL_BPF "bpf:"
+#define KITH_KERNEL_NAME_MAX 255
+
 struct kith_kernel_channel;
 
 struct kith_kernel_ops {
     /* `data` is lent. */
     void (*message)(struct kith_kernel_channel *channel, const struct kith_message_header *header, const void *data, void *userdata);
-    /* The messages of one datagram were told. */
+    /* The messages of one datagram, or of one turn of the loop, were told. */
     void (*batch)(struct kith_kernel_channel *channel, uint64_t last_sequence, void *userdata);
     /* The answer to request `number`: data, or how it ended, with the kernel's text (NULL: none). */
     void (*reply)(struct kith_kernel_channel *channel, uint32_t number, const void *data, size_t size, void *userdata);
@@ -36,6 +40,7 @@ struct kith_kernel_ops {
 struct kith_kernel_options {
     bool join;
     unsigned window;    /* datagrams; 0: the kernel's default */
+    unsigned ring;      /* octets: messages come through mapped memory, if the kernel gives it; 0: as datagrams */
     int receive_buffer; /* SO_RCVBUF in octets; 0: the system's */
 };
 
@@ -44,7 +49,7 @@ struct kith_kernel_options {
 int kith_kernel_channel_new(kith_loop *loop, const char *name, const struct kith_kernel_options *options, const struct kith_kernel_ops *ops,
                             void *userdata, struct kith_kernel_channel **ret_channel, struct kith_error *ret_error);
 struct kith_kernel_channel *kith_kernel_channel_free(struct kith_kernel_channel *channel);
-/* The name of the module that has it. */
+/* The name of the module that has it; "": not known. */
 const char *kith_kernel_channel_module(const struct kith_kernel_channel *channel);
 /* Flow control: false: nothing is received. */
 void kith_kernel_channel_set_reading(struct kith_kernel_channel *channel, bool reading);
@@ -54,6 +59,8 @@ int kith_kernel_channel_send(struct kith_kernel_channel *channel, const void *da
 /* Answers a message that has this number in its header (`request`). An error, such as that nobody waits any more, is told as a result under
  * *ret_number. */
 int kith_kernel_channel_reply(struct kith_kernel_channel *channel, uint32_t request, const void *data, size_t size, uint32_t *ret_number);
+/* Do messages have the module's numbers? Those of a BPF ring buffer are only counted. */
+bool kith_kernel_channel_numbers(const struct kith_kernel_channel *channel);
 /* Messages up to this one are dealt with. Errors: -ERANGE (there was none), -ENOBUFS, -ENOMEM. */
 int kith_kernel_channel_acknowledge(struct kith_kernel_channel *channel, uint64_t sequence);
 

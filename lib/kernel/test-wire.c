@@ -221,6 +221,8 @@ static void test_what_a_channel_and_the_controller_say(void **state) {
     say_attribute(&said, KITH_A_CHANNEL, "demo", 5);
     say_attribute(&said, KITH_A_MODULE, "kith_demo", 10);
     say_attribute(&said, KITH_A_MODE, &(uint32_t){KITH_MODE_ALL}, 4);
+    say_attribute(&said, KITH_A_RING, &(uint32_t){65536}, 4);
+    say_attribute(&said, KITH_A_FD, &(int32_t){17}, 4);
     say_command(&said, FAMILY, KITH_CMD_REPLY, 3);
     say_attribute(&said, KITH_A_DATA, "yes", 3);
     say_command(&said, FAMILY, KITH_CMD_CLOSED, 0);
@@ -233,8 +235,11 @@ static void test_what_a_channel_and_the_controller_say(void **state) {
     assert_int_equal(word.type, KITH_KERNEL_CHANNEL);
     assert_string_equal(word.module, "kith_demo");
     assert_int_equal(word.mode, KITH_MODE_ALL);
+    assert_int_equal(word.ring, 65536);
+    assert_int_equal(word.fd, 17);
     word = next(&said, &octets, &size);
     assert_int_equal(word.type, KITH_KERNEL_REPLY);
+    assert_int_equal(word.fd, -1);
     assert_int_equal(word.size, 3);
     assert_memory_equal(word.data, "yes", 3);
     assert_int_equal(next(&said, &octets, &size).type, KITH_KERNEL_CLOSED);

@@ -114,6 +114,10 @@ static void read_word(struct kith_kernel_word *word) {
             word->module = text_of(&attribute);
         else if (attribute.type == KITH_A_MODE)
             number_of(&attribute, &word->mode, sizeof(word->mode));
+        else if (attribute.type == KITH_A_RING)
+            number_of(&attribute, &word->ring, sizeof(word->ring));
+        else if (attribute.type == KITH_A_FD)
+            number_of(&attribute, &word->fd, sizeof(word->fd));
         else if (attribute.type == KITH_A_DATA) {
             word->data = attribute.data;
             word->size = attribute.size;
@@ -185,7 +189,7 @@ int kith_kernel_word_next(uint16_t family, const uint8_t **octets, size_t *size,
     if (head.nlmsg_len < sizeof(head) || head.nlmsg_len > *size)
         return -EBADMSG;
     *ret_word = (struct kith_kernel_word){
-        .number = head.nlmsg_seq, .rest = *octets + NLMSG_HDRLEN, .rest_size = (size_t)head.nlmsg_len - NLMSG_HDRLEN};
+        .number = head.nlmsg_seq, .fd = -1, .rest = *octets + NLMSG_HDRLEN, .rest_size = (size_t)head.nlmsg_len - NLMSG_HDRLEN};
     if (head.nlmsg_type == NLMSG_ERROR)
         read_result(&head, ret_word);
     else if (head.nlmsg_type >= NLMSG_MIN_TYPE)

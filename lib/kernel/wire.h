@@ -41,7 +41,7 @@ void kith_kernel_request_put_data(struct kith_kernel_request *request, size_t si
 enum kith_kernel_word_type {
     KITH_KERNEL_OTHER,    /* of no concern */
     KITH_KERNEL_FAMILY,   /* the controller's answer: `family` */
-    KITH_KERNEL_CHANNEL,  /* `module`, `mode` */
+    KITH_KERNEL_CHANNEL,  /* `module`, `mode`; `ring`, `fd` */
     KITH_KERNEL_MESSAGES, /* kith_kernel_message_next() */
     KITH_KERNEL_REPLY,    /* `data`, `size` */
     KITH_KERNEL_CLOSED,
@@ -56,7 +56,8 @@ struct kith_kernel_word {
     const char *text; /* NULL: none */
     uint16_t family;
     const char *channel, *module; /* NULL: not told */
-    uint32_t mode;
+    uint32_t mode, ring;          /* ring: octets; 0: none, and fd is -1 */
+    int fd;
     const uint8_t *data;
     size_t size;
     const uint8_t *rest; /* attributes that are not looked at yet */

@@ -113,7 +113,7 @@ static int make_message(const struct kith_session *session, const struct kith_me
     if (r < 0)
         return r;
     msg->origin = kith_origin_ref(session->origin);
-    msg->sequence = header->sequence;
+    msg->sequence = kith_kernel_channel_numbers(session->kernel->channel) ? header->sequence : 0;
     msg->time = header->time;
     msg->again = (header->flags & KITH_MESSAGE_AGAIN) != 0;
     msg->receipt = (struct kith_receipt){.connection = session->connection, .sequence = header->sequence};
@@ -327,6 +327,7 @@ static void kernel_unlisten(struct kith_acceptor *acceptor) {
 static int kernel_connect(struct kith_session *session) {
     static atomic_uint_fast64_t connections = 1;
     const struct kith_kernel_options options = {.join = receives(session),
+                                                .ring = (unsigned)session->profile->numbers[KITH_OPTION_KERNEL_RING],
                                                 .receive_buffer = (int)session->profile->numbers[KITH_OPTION_RECV_BUFFER]};
     struct kith_kernel_link *link = calloc(1, sizeof(*link));
     if (!link)
@@ -345,10 +346,10 @@ static int kernel_connect(struct kith_session *session) {
 }
 
 static int kernel_begin(struct kith_session *session) {
+    const char *module = kith_kernel_channel_module(session->kernel->channel);
     int r = kith_origin_new(&session->origin);
-    if (r >= 0)
-        r = kith_origin_set_text(session->origin, KITH_FACT_MODULE, kith_kernel_channel_module(session->kernel->channel),
-                                 KITH_WITNESS_KERNEL_MESSAGE);
+    if (r >= 0 && module[0] != '\0')
+        r = kith_origin_set_text(session->origin, KITH_FACT_MODULE, module, KITH_WITNESS_KERNEL_MESSAGE);
     if (r < 0)
         return r;
     session->account->given = on_given;

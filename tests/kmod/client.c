@@ -220,6 +220,12 @@ int client_leave(struct client *client, const char *channel) {
     return exchange(client, channel_request(client, octets, KITH_CMD_LEAVE, channel), NULL, 0, NULL);
 }
 
+void client_post(struct client *client, uint8_t command, const char *channel) {
+    char octets[512];
+    struct nlmsghdr *request = channel_request(client, octets, command, channel);
+    assert_true(mnl_socket_sendto(client->socket, request, request->nlmsg_len) >= 0);
+}
+
 static struct nlmsghdr *ack_request(struct client *client, char *octets, const char *channel, uint64_t sequence) {
     struct nlmsghdr *request = channel_request(client, octets, KITH_CMD_ACK, channel);
     mnl_attr_put_u64(request, KITH_A_SEQUENCE, sequence);

@@ -61,6 +61,8 @@ int client_leave(struct client *client, const char *channel);
 int client_ack(struct client *client, const char *channel, uint64_t sequence);
 /* The same without an answer: what a receiver does. */
 void client_done(struct client *client, const char *channel, uint64_t sequence);
+/* A command that names a channel and nothing more; what is answered stays in the socket. */
+void client_post(struct client *client, uint8_t command, const char *channel);
 /* The answer is in client->reply. */
 int client_send(struct client *client, const char *channel, const void *data, size_t size);
 int client_reply(struct client *client, const char *channel, uint32_t request, const void *data, size_t size);

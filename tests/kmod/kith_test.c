@@ -131,8 +131,7 @@ static int send_in_thread(void *userdata) {
             break;
         cond_resched();
     }
-    complete(&sending->done);
-    return 0;
+    kthread_complete_and_exit(&sending->done, 0);
 }
 
 static int begin(struct sending *sending, const char *context) {

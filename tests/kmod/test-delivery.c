@@ -2,6 +2,7 @@
 #include "kmod/testing.h"
 
 #include <sys/socket.h>
+#include <time.h>
 
 /* Delivery ------------------------------------------------------------------------------------------------------------------- */
 
@@ -80,6 +81,64 @@ static void test_a_socket_without_room_loses_nothing(void **state) {
     receive_in_order(client, "small", 0, 5000);
     assert_int_equal(info_of(driver, "small").lost, 0);
     client_free(client);
+}
+
+/* Datagrams grow while nobody takes them, but a small backlog must still have room for one. */
+static void test_a_small_backlog_takes_messages_again_when_it_is_empty(void **state) {
+    struct client *driver = *state, *client = client_new();
+    unsigned taken, all = 0;
+    int error;
+    assert_int_equal(client_tell(driver, "open tight 1 4096 1 1"), 0);
+    for (unsigned i = 0; i < 10; i++) {
+        assert_int_equal(client_tell(driver, "send tight 100 64 task"), 0);
+        assert_int_equal(sscanf(driver->reply, "%u %d", &taken, &error), 2);
+        assert_int_equal(error, -EAGAIN);
+        assert_true(taken >= 10 && taken < 100);
+        assert_int_equal(client_join(client, "tight", 0), 0);
+        receive_in_order(client, "tight", all, taken);
+        all += taken;
+        assert_int_equal(client_ack(client, "tight", all), 0);
+        assert_int_equal(client_leave(client, "tight"), 0);
+    }
+    client_free(client);
+}
+
+static uint64_t now_ms(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000;
+}
+
+static void fill_socket(struct client *client, const char *channel) {
+    assert_int_equal(setsockopt(client_descriptor(client), SOL_SOCKET, SO_RCVBUF, &(int){4096}, sizeof(int)), 0);
+    for (unsigned i = 0; i < 100; i++)
+        client_post(client, KITH_CMD_GET, channel);
+}
+
+/* The guest's clock counts instructions: what this machine does besides has no part in it. */
+static void test_one_without_room_does_not_make_the_others_wait(void **state) {
+    struct client *driver = *state, *full = client_new(), *client = client_new();
+    assert_int_equal(client_tell(driver, "open pair 2 1000000 0 1"), 0);
+    assert_int_equal(client_join(full, "pair", 0), 0);
+    assert_int_equal(client_join(client, "pair", 0), 0);
+    fill_socket(full, "pair");
+    uint64_t begin = now_ms();
+    for (unsigned i = 0; i < 50; i++) {
+        tell_sent(driver, "send pair 1 64 task", "1 0");
+        receive_in_order(client, "pair", i, 1);
+    }
+    assert_true(now_ms() - begin < 100);
+    client_free(full);
+    client_free(client);
+}
+
+static void test_who_cannot_be_told_that_it_joined_has_not(void **state) {
+    struct client *driver = *state, *full = client_new();
+    assert_int_equal(client_tell(driver, "open deaf 1 0 0 1"), 0);
+    fill_socket(full, "deaf");
+    client_post(full, KITH_CMD_JOIN, "deaf");
+    assert_int_equal(info_of(driver, "deaf").receivers, 0);
+    client_free(full);
 }
 
 /* It joins, reads some without saying so, and waits to be killed. */
@@ -294,6 +353,9 @@ int main(void) {
         MODULE_TEST(test_messages_of_any_size_arrive_whole),
         MODULE_TEST(test_one_that_is_slow_costs_the_backlog_and_the_sender_is_told),
         MODULE_TEST(test_a_socket_without_room_loses_nothing),
+        MODULE_TEST(test_a_small_backlog_takes_messages_again_when_it_is_empty),
+        MODULE_TEST(test_one_without_room_does_not_make_the_others_wait),
+        MODULE_TEST(test_who_cannot_be_told_that_it_joined_has_not),
         MODULE_TEST(test_what_a_killed_receiver_did_not_acknowledge_goes_to_the_next),
         MODULE_TEST(test_receivers_killed_at_random_lose_nothing),
         MODULE_TEST(test_all_get_everything_but_the_slow_one_loses_the_oldest_and_it_is_counted),

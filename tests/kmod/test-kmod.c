@@ -49,6 +49,89 @@ static void test_a_receiver_is_told_when_its_module_goes_and_can_come_again(void
     client_free(client);
 }
 
+static int gate[2];
+
+static void ask_and_wait(void) {
+    struct client *client = client_new();
+    CHILD_CHECK(client_tell(client, "request ask 1000 question") == -ETIMEDOUT);
+}
+
+static void listen_elsewhere(void) {
+    CHILD_CHECK(unshare(CLONE_NEWNET) == 0);
+    struct client *client = client_new();
+    CHILD_CHECK(client_join(client, "test.control", 0) == 0);
+    CHILD_CHECK(write(gate[1], "x", 1) == 1);
+    pause();
+}
+
+static void unload_tests(void) {
+    CHILD_CHECK(syscall(SYS_delete_module, "kith_test", O_NONBLOCK) == 0);
+}
+
+static void wait_until_gone(const char *channel) {
+    struct client *client = client_new();
+    struct channel_info info;
+    while (client_info(client, channel, &info) == 0)
+        usleep(1000);
+    client_free(client);
+}
+
+/* The module waits for a callback to end, and while it does a receiver dies, and its network namespace with it. */
+static void test_a_receiver_may_die_while_its_channel_is_closed(void **state) {
+    (void)state;
+    char octet;
+    unload_leftovers();
+    load("kith");
+    load("kith_test");
+    struct client *mute = client_new();
+    assert_int_equal(client_tell(mute, "open ask 1 0 0 1"), 0);
+    assert_int_equal(client_join(mute, "ask", 0), 0);
+    assert_int_equal(pipe(gate), 0);
+    pid_t listener = in_child(listen_elsewhere);
+    assert_int_equal(read(gate[0], &octet, 1), 1);
+    pid_t asker = in_child(ask_and_wait);
+    assert_true(client_receive(mute, &got, 5 * SECOND));
+    pid_t unloader = in_child(unload_tests);
+    wait_until_gone("test.control");
+    kill(listener, SIGKILL);
+    waitpid(listener, NULL, 0);
+    child_ends_well(unloader);
+    child_ends_well(asker);
+    client_free(mute);
+    close(gate[0]);
+    close(gate[1]);
+    unload("kith");
+}
+
+static void join_again_and_again(void) {
+    struct client *client = client_new();
+    for (;;) {
+        int error = client_join(client, "churn", 0);
+        CHILD_CHECK(error == 0 || error == -ENOENT || error == -ENODEV || error == -EBUSY || error == -EALREADY);
+        while (client_receive(client, &got, 0) && got.command == KITH_CMD_MESSAGES)
+            client_done(client, "churn", got.list[got.count - 1].header.sequence);
+        (void)client_leave(client, "churn");
+    }
+}
+
+static void test_a_channel_comes_and_goes_under_those_who_join(void **state) {
+    struct client *driver = *state;
+    pid_t pids[3];
+    for (unsigned i = 0; i < 3; i++)
+        pids[i] = in_child(join_again_and_again);
+    for (unsigned i = 0; i < 500; i++) {
+        assert_int_equal(client_tell(driver, "open churn %u 0 0 1", 1 + i % 2), 0);
+        sched_yield();
+        assert_int_equal(client_tell(driver, "send churn 5 64 timer"), 0);
+        assert_int_equal(client_tell(driver, "close churn"), 0);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(waitpid(pids[i], NULL, WNOHANG), 0);
+        kill(pids[i], SIGKILL);
+        waitpid(pids[i], NULL, 0);
+    }
+}
+
 /* The example ---------------------------------------------------------------------------------------------------------------- */
 
 static void test_the_example_ticks_in_order_from_a_timer(void **state) {
@@ -176,6 +259,7 @@ static void test_names_and_sizes_out_of_bounds_are_refused(void **state) {
     assert_int_equal(client_tell(client, "open bad/name 1 0 0 1"), -EINVAL);
     assert_int_equal(client_tell(client, "open name 4 0 0 1"), -EINVAL);
     assert_int_equal(client_tell(client, "open name 1 67108865 0 1"), -EINVAL);
+    assert_int_equal(client_tell(client, "open name 1 4095 0 1"), -EINVAL);
     assert_int_equal(client_tell(client, "open name 1 0 0 1"), 0);
     assert_int_equal(client_tell(client, "open name 1 0 0 1"), -EEXIST);
     assert_int_equal(client_send(client, "test.control", large, sizeof(large)), -ERANGE);
@@ -325,6 +409,8 @@ int main(void) {
         cmocka_unit_test(test_modules_load_and_unload_a_hundred_times),
         cmocka_unit_test(test_kith_cannot_be_unloaded_under_a_module_that_uses_it),
         cmocka_unit_test(test_a_receiver_is_told_when_its_module_goes_and_can_come_again),
+        cmocka_unit_test(test_a_receiver_may_die_while_its_channel_is_closed),
+        MODULE_TEST(test_a_channel_comes_and_goes_under_those_who_join),
         MODULE_TEST(test_the_example_ticks_in_order_from_a_timer),
         MODULE_TEST(test_the_example_keeps_its_syn_reports_until_somebody_takes_them),
         MODULE_TEST(test_the_owner_knows_who_sent_by_the_kernels_word),
