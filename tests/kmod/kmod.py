@@ -35,8 +35,8 @@ def build(kernels, source, target):
 
 
 folder, source, run_guest, *arguments = sys.argv[1:]
-kernel, _ = kernel_package.unpack(folder, [])
-command = [run_guest, '--kernel', str(kernel)]
+kernel, [veth] = kernel_package.unpack(folder, ['veth'])
+command = [run_guest, '--kernel', str(kernel), '--module', str(veth)]
 for module in build(folder, Path(source), Path(folder).resolve() / 'modules'):
     command += ['--file', str(module)]
 os.execv(run_guest, command + arguments)
