@@ -298,7 +298,8 @@ static void on_ring_failed(int error, void *userdata) {
     fail(userdata, error, "the ring holds what is no record");
 }
 
-static const struct kith_kernel_records_ops records_ops = {.number = number_record, .record = on_record, .turn = on_turn, .failed = on_ring_failed};
+static const struct kith_kernel_records_ops records_ops = {
+    .number = number_record, .record = on_record, .turn = on_turn, .failed = on_ring_failed};
 
 /* What comes beside messages goes on coming. */
 void kith_kernel_channel_set_reading(struct kith_kernel_channel *channel, bool reading) {

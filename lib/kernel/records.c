@@ -23,7 +23,7 @@ struct kith_kernel_records {
     const struct kith_kernel_records_ops *ops;
     void *userdata;
     bool reading, freed, dispatching;
-    struct lent *lent; /* a ring of them */
+    struct lent *lent;             /* a ring of them */
     size_t first, count, capacity; /* a power of two */
 };
 
