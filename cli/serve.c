@@ -116,16 +116,18 @@ static int run(const struct cli_verb *verb, int argc, char **argv) {
         return cli_fail(&error);
     if (!serve.check)
         return serve_config(&serve, &config, &error) < 0 ? cli_fail(&error) : CLI_OK;
-    cli_print("%s: right: %zu service(s)\n", serve.path ? serve.path : "default configuration", config->service_count);
+    cli_print("%s: right: %zu service(s), %zu proxies, %zu route(s)\n", serve.path ? serve.path : "default configuration",
+              config->service_count, config->forward_count, config->route_count);
     return CLI_OK;
 }
 
 const struct cli_verb cli_serve = {
     .name = "serve",
-    .summary = "run the gateway: services, their workers and their policies",
+    .summary = "run the gateway: services and their workers, proxies, routes; under policies",
     .usage = "[-c FILE] [--check | --print-default-config] [-v | -q]",
     .details =
-        "Serves what the configuration says: requests of clients go to workers under policy, replies go back. SIGHUP reads the policies\n"
+        "Serves what the configuration says: requests of clients go to workers under policy, replies go back; messages of routes go from\n"
+        "sources over a spool on disk to their targets. SIGHUP reads the policies\n"
         "again, SIGTERM ends it after the requests that were taken are answered.",
     .options = options,
     .run = run,

@@ -16,6 +16,7 @@
 #include "cli/json.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/status-gateway.h"
 #include "gateway/cleanup.h"
 
 #ifndef SO_PASSPIDFD
@@ -161,8 +162,10 @@ static int run(const struct cli_verb *verb, int argc, char **argv) {
     int count, result = cli_options_parse(verb, argc, argv, take_option, &json, &words, &count);
     if (result != CLI_GO_ON)
         return result;
-    if (count > 0)
-        return cli_usage(verb, "%s: this verb takes no words", words[0]);
+    if (count > 1)
+        return cli_usage(verb, "%s: one gateway at a time", words[1]);
+    if (count == 1)
+        return cli_status_gateway(words[0], json);
     _cleanup_(kith_loop_freep) kith_loop *loop = NULL;
     struct kith_error error = KITH_ERROR_NONE;
     struct status status = {0};
@@ -177,10 +180,12 @@ static int run(const struct cli_verb *verb, int argc, char **argv) {
 
 const struct cli_verb cli_status = {
     .name = "status",
-    .summary = "show what kith works with here: its loop, what the kernel tells, limits",
-    .usage = "[--json]",
+    .summary = "show what kith works with here: its loop, what the kernel tells, limits; or what a gateway counts",
+    .usage = "[ENDPOINT] [--json]",
     .details =
-        "Shows which way of waiting a loop has on this machine and why not the best, what the kernel tells of peers, and the limits\n"
+        "With the endpoint of a gateway's status service: what it counts: services, proxies, routes with their spools, sources and "
+        "targets.\n"
+        "Else shows which way of waiting a loop has on this machine and why not the best, what the kernel tells of peers, and the limits\n"
         "that matter to a server. KITH_LOOP=epoll or KITH_LOOP=uring chooses the way.",
     .options = options,
     .run = run,

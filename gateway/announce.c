@@ -29,6 +29,12 @@ static void put_forward(FILE *file, const struct gateway_forward_config *forward
     }
 }
 
+static void put_route(FILE *file, const struct gateway_route_config *route) {
+    const char *type = kith_socket_type_name(route->from_type);
+    put(file, "bind", route->from_bind, type, "route", route->name);
+    put(file, "connect", route->from, type, "route", route->name);
+}
+
 int gateway_announce_new(const struct gateway_config *config, int *ret_fd) {
     _cleanup_(kith_closep) int fd = memfd_create(GATEWAY_ANNOUNCE_NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     int copy = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -43,6 +49,8 @@ int gateway_announce_new(const struct gateway_config *config, int *ret_fd) {
         put_service(file, &config->services[i]);
     for (size_t i = 0; i < config->forward_count; i++)
         put_forward(file, &config->forwards[i]);
+    for (size_t i = 0; i < config->route_count; i++)
+        put_route(file, &config->routes[i]);
     if (fclose(file) != 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
         return -errno;
     *ret_fd = KITH_STEAL_FD(fd);

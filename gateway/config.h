@@ -15,7 +15,9 @@
 #include <kith/socket.h>
 
 #include "base/cleanup.h"
+#include "gateway/output/output.h"
 #include "gateway/request.h"
+#include "gateway/spool/spool.h"
 
 /* A name is in every line about its service. */
 #define GATEWAY_SERVICE_NAME_MAX 64
@@ -23,8 +25,9 @@
 /* What answers the requests of a service. */
 enum gateway_answer {
     GATEWAY_ANSWER_WORKERS,
-    GATEWAY_ANSWER_ECHO, /* builtin = "echo": the request's own frames */
-    GATEWAY_ANSWER_WHO,  /* builtin = "who": one frame, the client's origin as JSON */
+    GATEWAY_ANSWER_ECHO,   /* builtin = "echo": the request's own frames */
+    GATEWAY_ANSWER_WHO,    /* builtin = "who": one frame, the client's origin as JSON */
+    GATEWAY_ANSWER_STATUS, /* builtin = "status": one frame, what the gateway counts, as JSON */
 };
 
 struct gateway_option {
@@ -76,11 +79,45 @@ struct gateway_forward_config {
     size_t option_count;
 };
 
+/* What becomes of a message that has several frames: a target gets one body. */
+enum gateway_frames {
+    GATEWAY_FRAMES_REFUSE, /* it is refused, and counted */
+    GATEWAY_FRAMES_JOIN,   /* all, end to end */
+    GATEWAY_FRAMES_LAST,   /* the last one: of what is published, the one behind its topic */
+};
+
+struct gateway_target_config {
+    char *name; /* of its cursor in the spool, and in the log */
+    char *to;   /* output_new() */
+    struct output_options options;
+};
+
+struct gateway_route_config {
+    char *name;
+    char **from, **from_bind; /* endpoints, ended by NULL; NULL: none */
+    enum kith_socket_type from_type;
+    char **subscribe; /* topics or groups; NULL: all topics, the group "" */
+    kith_policy *policy;
+    unsigned mode;
+    struct gateway_option *options; /* of all its source sockets; MAX_MESSAGE is among them */
+    size_t option_count;
+    size_t max_message;
+    enum gateway_frames frames;
+    char *spool; /* NULL: none, messages wait in memory */
+    uint64_t spool_bytes, spool_age_ms;
+    enum spool_overflow overflow;
+    size_t queue_bytes; /* without a spool */
+    struct gateway_target_config *targets;
+    size_t target_count;
+};
+
 struct gateway_config {
     struct gateway_service_config *services;
     size_t service_count;
     struct gateway_forward_config *forwards;
     size_t forward_count;
+    struct gateway_route_config *routes;
+    size_t route_count;
     uint64_t drain_ms; /* how long a stopping gateway waits for replies */
 };
 
@@ -95,6 +132,8 @@ struct gateway_config *gateway_config_free(struct gateway_config *config);
 /* Do both open the same sockets with the same options? (Policies, limits and times may differ.) */
 bool gateway_service_config_same_sockets(const struct gateway_service_config *a, const struct gateway_service_config *b);
 bool gateway_forward_config_same_sockets(const struct gateway_forward_config *a, const struct gateway_forward_config *b);
+/* Are both the same but for their policies? */
+bool gateway_route_config_same(const struct gateway_route_config *a, const struct gateway_route_config *b);
 
 /* The text that is used without a file, for this user: services "echo" and "who" in $RUNTIME_DIRECTORY (systemd.exec(5)), /run/kith (root)
  * or $XDG_RUNTIME_DIR/kith. To free(). Errors: -ENOMEM, -ENOENT (no such directory is known), with text. */

@@ -12,7 +12,9 @@
 #include "gateway/announce.h"
 #include "gateway/cleanup.h"
 #include "gateway/forward.h"
+#include "gateway/route.h"
 #include "gateway/service.h"
+#include "gateway/status.h"
 
 /* The status line need not follow each request. */
 #define STATUS_MS 1000
@@ -28,6 +30,8 @@ struct gateway {
     size_t service_count;
     struct gateway_forward **forwards;
     size_t forward_count;
+    struct gateway_route **routes;
+    size_t route_count;
     kith_timer *poll; /* armed while stopping: nobody tells when a proxy has handed on what waits */
     kith_signal *signals[3];
     kith_timer *deadline; /* armed while stopping */
@@ -42,6 +46,9 @@ static bool busy(const struct gateway *gateway) {
             return true;
     for (size_t i = 0; i < gateway->forward_count; i++)
         if (gateway_forward_busy(gateway->forwards[i]))
+            return true;
+    for (size_t i = 0; i < gateway->route_count; i++)
+        if (gateway_route_busy(gateway->routes[i]))
             return true;
     return false;
 }
@@ -65,13 +72,16 @@ static void tell_status(kith_timer *timer, void *userdata) {
         forwarded += counts.proxy.to_backend.messages + counts.proxy.to_frontend.messages;
         all.dropped += counts.proxy.dropped;
     }
+    uint64_t routed = 0;
+    for (size_t i = 0; i < gateway->route_count; i++)
+        routed += gateway_route_delivered(gateway->routes[i]);
     sd_notifyf(0,
-               "STATUS=%zu services, %zu proxies, %zu clients, %zu workers; requests: %zu waiting, %zu in flight; %llu messages handed on, "
-               "%llu dropped",
-               gateway->service_count, gateway->forward_count, all.clients, all.workers, all.waiting, all.in_flight,
-               (unsigned long long)forwarded, (unsigned long long)all.dropped);
-    if (gateway->forward_count > 0 && !gateway->stopping)
-        kith_timer_arm(gateway->status, STATUS_MS, 0); /* proxies do not tell of each message */
+               "STATUS=%zu services, %zu proxies, %zu routes, %zu clients, %zu workers; requests: %zu waiting, %zu in flight; "
+               "%llu messages handed on, %llu delivered by routes, %llu dropped",
+               gateway->service_count, gateway->forward_count, gateway->route_count, all.clients, all.workers, all.waiting, all.in_flight,
+               (unsigned long long)forwarded, (unsigned long long)routed, (unsigned long long)all.dropped);
+    if (gateway->forward_count + gateway->route_count > 0 && !gateway->stopping)
+        kith_timer_arm(gateway->status, STATUS_MS, 0); /* proxies and routes do not tell of each message */
 }
 
 static void service_changed(void *userdata) {
@@ -84,7 +94,7 @@ static void service_changed(void *userdata) {
 
 static void deadline_passed(kith_timer *timer, void *userdata) {
     struct gateway *gateway = userdata;
-    gateway_log(gateway->log, LOG_WARNING, "stopping with requests unanswered: %llu ms have passed (drain)",
+    gateway_log(gateway->log, LOG_WARNING, "stopping with requests unanswered, or messages undelivered: %llu ms have passed (drain)",
                 (unsigned long long)gateway->config->drain_ms);
     kith_loop_stop(gateway->loop);
 }
@@ -110,6 +120,8 @@ static void stop(kith_signal *sig, int signo, void *userdata) {
         gateway_service_stop(gateway->services[i]);
     for (size_t i = 0; i < gateway->forward_count; i++)
         gateway_forward_stop(gateway->forwards[i]);
+    for (size_t i = 0; i < gateway->route_count; i++)
+        gateway_route_stop(gateway->routes[i], gateway->config->drain_ms, service_changed, gateway);
     if (gateway->forward_count > 0)
         kith_timer_arm(gateway->poll, POLL_MS, POLL_MS);
     if (!busy(gateway))
@@ -148,6 +160,28 @@ static void apply_forwards(struct gateway *gateway, const struct gateway_config 
             gateway_log(gateway->log, LOG_WARNING, "proxy %s is new: it needs a restart", config->forwards[i].name);
 }
 
+static const struct gateway_route_config *find_route_config(const struct gateway_config *config, const char *name) {
+    for (size_t i = 0; i < config->route_count; i++)
+        if (strcmp(config->routes[i].name, name) == 0)
+            return &config->routes[i];
+    return NULL;
+}
+
+static void apply_routes(struct gateway *gateway, const struct gateway_config *config) {
+    for (size_t i = 0; i < gateway->route_count; i++) {
+        const char *name = gateway_route_name(gateway->routes[i]);
+        const struct gateway_route_config *route = find_route_config(config, name);
+        if (!route)
+            gateway_log(gateway->log, LOG_WARNING, "route %s is no longer in %s: it goes on until a restart", name, gateway->path);
+        else if (!gateway_route_reload(gateway->routes[i], route))
+            gateway_log(gateway->log, LOG_WARNING,
+                        "route %s: more than its policy has changed, or the policy is gone: that needs a restart", name);
+    }
+    for (size_t i = 0; i < config->route_count; i++)
+        if (!find_route_config(gateway->config, config->routes[i].name))
+            gateway_log(gateway->log, LOG_WARNING, "route %s is new: it needs a restart", config->routes[i].name);
+}
+
 /* Takes over what may change; says what needs a restart. */
 static void apply(struct gateway *gateway, const struct gateway_config *config) {
     for (size_t i = 0; i < gateway->service_count; i++) {
@@ -164,6 +198,7 @@ static void apply(struct gateway *gateway, const struct gateway_config *config) 
         if (!find_config(gateway->config, config->services[i].name))
             gateway_log(gateway->log, LOG_WARNING, "service %s is new: it needs a restart", config->services[i].name);
     apply_forwards(gateway, config);
+    apply_routes(gateway, config);
     gateway->config->drain_ms = config->drain_ms;
 }
 
@@ -189,6 +224,18 @@ static void reload(kith_signal *sig, int signo, void *userdata) {
     sd_notifyf(0, "READY=1\nSTATUS=%s", r < 0 ? error.text : "configuration read again");
 }
 
+/* For the service that answers with it. */
+static int make_status(void *userdata, char **ret_json) {
+    struct gateway *gateway = userdata;
+    struct gateway_status_parts parts = {.services = gateway->services,
+                                         .service_count = gateway->service_count,
+                                         .forwards = gateway->forwards,
+                                         .forward_count = gateway->forward_count,
+                                         .routes = gateway->routes,
+                                         .route_count = gateway->route_count};
+    return gateway_status_json(&parts, ret_json);
+}
+
 static int open_services(struct gateway *gateway, struct kith_error *ret_error) {
     const struct gateway_config *config = gateway->config;
     gateway->services = calloc(config->service_count ? config->service_count : 1, sizeof(*gateway->services));
@@ -200,6 +247,7 @@ static int open_services(struct gateway *gateway, struct kith_error *ret_error) 
             return r;
         gateway->service_count++;
         gateway_service_set_changed(gateway->services[i], service_changed, gateway);
+        gateway_service_set_status(gateway->services[i], make_status, gateway);
         if (!config->services[i].policy)
             gateway_log(gateway->log, LOG_NOTICE, "service %s has no policy: whoever can connect may send", config->services[i].name);
     }
@@ -220,6 +268,22 @@ static int open_forwards(struct gateway *gateway, struct kith_error *ret_error) 
         if (frontend->bind && !frontend->policy)
             gateway_log(gateway->log, LOG_NOTICE, "proxy %s has no frontend_policy: whoever can connect may send",
                         config->forwards[i].name);
+    }
+    return 0;
+}
+
+static int open_routes(struct gateway *gateway, struct kith_error *ret_error) {
+    const struct gateway_config *config = gateway->config;
+    gateway->routes = calloc(config->route_count ? config->route_count : 1, sizeof(*gateway->routes));
+    if (!gateway->routes)
+        return kith_error_set(ret_error, -ENOMEM, "out of memory");
+    for (size_t i = 0; i < config->route_count; i++) {
+        int r = gateway_route_new(gateway->loop, gateway->log, &config->routes[i], &gateway->routes[i], ret_error);
+        if (r < 0)
+            return r;
+        gateway->route_count++;
+        if (config->routes[i].from_bind && !config->routes[i].policy)
+            gateway_log(gateway->log, LOG_NOTICE, "route %s has no policy: whoever can connect may send", config->routes[i].name);
     }
     return 0;
 }
@@ -255,6 +319,8 @@ int gateway_new(kith_loop *loop, struct gateway_log *log, struct gateway_config 
         r = open_services(gateway, ret_error);
     if (r >= 0)
         r = open_forwards(gateway, ret_error);
+    if (r >= 0)
+        r = open_routes(gateway, ret_error);
     if (r < 0) {
         gateway->config = NULL; /* stays the caller's */
         return r;
@@ -275,7 +341,8 @@ static int time_left(const struct gateway *gateway) {
 int gateway_run(struct gateway *gateway) {
     sd_notify(0, "READY=1");
     tell_status(NULL, gateway);
-    gateway_log(gateway->log, LOG_NOTICE, "ready: %zu services, %zu proxies", gateway->service_count, gateway->forward_count);
+    gateway_log(gateway->log, LOG_NOTICE, "ready: %zu services, %zu proxies, %zu routes", gateway->service_count, gateway->forward_count,
+                gateway->route_count);
     int r = kith_loop_run(gateway->loop);
     for (size_t i = 0; r >= 0 && i < gateway->service_count; i++)
         gateway_service_drain(gateway->services[i], time_left(gateway));
@@ -293,6 +360,9 @@ struct gateway *gateway_free(struct gateway *gateway) {
     for (size_t i = 0; i < gateway->forward_count; i++)
         gateway_forward_free(gateway->forwards[i]);
     free(gateway->forwards);
+    for (size_t i = 0; i < gateway->route_count; i++)
+        gateway_route_free(gateway->routes[i]);
+    free(gateway->routes);
     for (size_t i = 0; i < KITH_ARRAY_SIZE(gateway->signals); i++)
         kith_signal_free(gateway->signals[i]);
     kith_timer_free(gateway->deadline);

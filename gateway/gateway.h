@@ -1,9 +1,9 @@
 /*
- * gateway/gateway.h: the running gateway: services, signals, readiness.
+ * gateway/gateway.h: the running gateway: services, proxies, routes, signals, readiness.
  *
- * SIGTERM and SIGINT stop it: requests that were taken are answered, at most `drain` milliseconds long; a second one ends it at once.
- * SIGHUP reads the configuration again: a bad one changes nothing. Readiness, reloading, stopping and a line of status are told to the
- * service manager as sd_notify(3) says.
+ * SIGTERM and SIGINT stop it: requests that were taken are answered, and what was sent to targets is delivered, at most `drain`
+ * milliseconds long; a second one ends it at once. SIGHUP reads the configuration again: a bad one changes nothing. Readiness, reloading,
+ * stopping and a line of status are told to the service manager as sd_notify(3) says.
  */
 #ifndef KITH_GATEWAY_GATEWAY_H
 #define KITH_GATEWAY_GATEWAY_H

@@ -43,6 +43,8 @@ struct gateway_service {
     uint64_t request_count, reply_count, dropped_count;
     void (*changed)(void *userdata);
     void *changed_userdata;
+    int (*status)(void *userdata, char **ret_json);
+    void *status_userdata;
 };
 
 /* Kinds of log lines beside the events of sockets, as keys of the rate limits. */
@@ -94,11 +96,12 @@ static void reply(struct gateway_service *service, kith_msg *msg) {
     kith_msg_free(msg);
 }
 
-/* The client's origin instead of its request's body. Errors: -ENOMEM. */
-static int make_who(const kith_msg *request, size_t frames, kith_msg **ret_reply) {
+/* What a builtin answers with instead of the request's body. Errors: -ENOMEM. */
+static int make_answer(struct gateway_service *service, const kith_msg *request, size_t frames, kith_msg **ret_reply) {
     _cleanup_(kith_msg_freep) kith_msg *msg = NULL;
     _cleanup_(freep) char *json = NULL;
-    int r = gateway_origin_json(kith_msg_origin(request), &json);
+    int r = service->config->answer == GATEWAY_ANSWER_STATUS ? service->status(service->status_userdata, &json)
+                                                             : gateway_origin_json(kith_msg_origin(request), &json);
     if (r >= 0)
         r = gateway_envelope_copy(request, frames, &msg);
     if (r >= 0)
@@ -114,14 +117,14 @@ static void answer(struct gateway_service *service, kith_msg *msg, size_t frames
         reply(service, msg);
         return;
     }
-    kith_msg *who;
-    int r = make_who(msg, frames, &who);
+    kith_msg *made;
+    int r = make_answer(service, msg, frames, &made);
     if (r < 0) {
         drop(service, LINE_MEMORY, msg, "request dropped: out of memory");
         return;
     }
     kith_msg_free(msg);
-    reply(service, who);
+    reply(service, made);
 }
 
 /* Requests -------------------------------------------------------------------------------------------------------- */
@@ -479,6 +482,11 @@ const char *gateway_service_name(const struct gateway_service *service) {
 void gateway_service_set_changed(struct gateway_service *service, void (*fn)(void *userdata), void *userdata) {
     service->changed = fn;
     service->changed_userdata = userdata;
+}
+
+void gateway_service_set_status(struct gateway_service *service, int (*fn)(void *userdata, char **ret_json), void *userdata) {
+    service->status = fn;
+    service->status_userdata = userdata;
 }
 
 /* A policy comes and changes at once. One that is gone from the text stays until a restart: the socket was made for it, and no slip of

@@ -32,6 +32,9 @@ const char *gateway_service_name(const struct gateway_service *service);
 /* Called after each change that gateway_service_busy() or the counts below may show. */
 void gateway_service_set_changed(struct gateway_service *service, void (*fn)(void *userdata), void *userdata);
 
+/* What the service of builtin = "status" answers with: JSON, to free(). */
+void gateway_service_set_status(struct gateway_service *service, int (*fn)(void *userdata, char **ret_json), void *userdata);
+
 /* Takes over what can change while it runs: policies, limits, the request's timeout. False when the rest differs from what the service
  * was made with, or it is to have no policy any more: that needs a restart. */
 bool gateway_service_reload(struct gateway_service *service, const struct gateway_service_config *config);

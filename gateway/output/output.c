@@ -327,8 +327,9 @@ static int output_init(struct output *output, const char *target, const struct o
     return output->type->parse(output, rest, ret_error);
 }
 
-int output_new(kith_loop *loop, const char *target, const struct output_options *options, const struct output_callbacks *callbacks,
-               void *userdata, struct output **ret_output, struct kith_error *ret_error) {
+/* Made, and not opened. */
+static int make(kith_loop *loop, const char *target, const struct output_options *options, struct output **ret_output,
+                struct kith_error *ret_error) {
     const char *rest;
     const struct output_type *type = output_type_find(target, &rest);
     if (!type)
@@ -338,14 +339,37 @@ int output_new(kith_loop *loop, const char *target, const struct output_options 
         return kith_error_set(ret_error, -ENOMEM, "%s: out of memory", target);
     output->type = type;
     output->loop = loop;
-    output->callbacks = *callbacks;
-    output->userdata = userdata;
     int r = output_init(output, target, options, ret_error);
     if (r < 0)
         return r;
-    try_open(output);
     *ret_output = KITH_STEAL(output);
     return 0;
+}
+
+int output_new(kith_loop *loop, const char *target, const struct output_options *options, const struct output_callbacks *callbacks,
+               void *userdata, struct output **ret_output, struct kith_error *ret_error) {
+    struct output *output;
+    int r = make(loop, target, options, &output, ret_error);
+    if (r < 0)
+        return r;
+    output->callbacks = *callbacks;
+    output->userdata = userdata;
+    try_open(output);
+    *ret_output = output;
+    return 0;
+}
+
+int output_check(const char *target, const struct output_options *options, struct kith_error *ret_error) {
+    const struct kith_loop_options loop_options = {.backend = "epoll"};
+    kith_loop *loop;
+    struct output *output = NULL;
+    int r = kith_loop_new_with(&loop_options, &loop, ret_error);
+    if (r < 0)
+        return r;
+    r = make(loop, target, options, &output, ret_error);
+    output_free(output);
+    kith_loop_free(loop);
+    return r;
 }
 
 static int check_send(struct output *output, const struct output_message *message) {

@@ -126,6 +126,8 @@ struct output_stats {
  * together), -EPROTONOSUPPORT (no such kind), -ENOMEM, -ECHILD. */
 int output_new(kith_loop *loop, const char *target, const struct output_options *options, const struct output_callbacks *callbacks,
                void *userdata, struct output **ret_output, struct kith_error *ret_error);
+/* Could output_new() make this one? Nothing is opened. Errors: as output_new(). */
+int output_check(const char *target, const struct output_options *options, struct kith_error *ret_error);
 /* Takes a copy of a message when it returns 0. Errors: -EAGAIN (not up, or too much in flight: `ready` will come), -EBADMSG (a newline, or
  * a source or origin with control characters, that the framing has no room for), -EMSGSIZE (longer than the framing can say): these will
  * never go; -EINVAL (the id does not rise), -EPIPE (draining), -ENOMEM. */

@@ -8,6 +8,7 @@
 #ifndef KITH_MSG_H
 #define KITH_MSG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -59,6 +60,21 @@ KITH_PUBLIC void kith_msg_set_routing_id(kith_msg *msg, uint32_t routing_id);
 /* RADIO, DISH: its group, "" at first; at most 255 octets, copied. Errors: -EINVAL (too long), -ENOMEM. */
 KITH_PUBLIC const char *kith_msg_group(const kith_msg *msg);
 KITH_PUBLIC int kith_msg_set_group(kith_msg *msg, const char *group);
+
+/* kernel://, in messages received; 0, false: the transport, or the program that sends there, does not say so. The sequence number is the
+ * channel's (1 more than the one before: a gap is a loss) and with the channel names the message, for de-duplication; the time is when the
+ * module sent it, nanoseconds of CLOCK_REALTIME; `again`: it was sent to a receiver before that did not acknowledge it, another one
+ * maybe. */
+KITH_PUBLIC uint64_t kith_msg_sequence(const kith_msg *msg);
+KITH_PUBLIC uint64_t kith_msg_time(const kith_msg *msg);
+KITH_PUBLIC bool kith_msg_again(const kith_msg *msg);
+
+/* What kith_socket_acknowledge() needs to know of a message: may be copied and kept when the message has gone. */
+struct kith_receipt {
+    uint64_t connection, sequence;
+};
+/* False, and *ret_receipt is untouched: whoever sent it does not wait for an acknowledgement. */
+KITH_PUBLIC bool kith_msg_receipt(const kith_msg *msg, struct kith_receipt *ret_receipt);
 
 /* Who sent it: NULL for a message that was not received. Lives as long as the message; take a reference to keep it. */
 KITH_PUBLIC kith_origin *kith_msg_origin(const kith_msg *msg);

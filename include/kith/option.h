@@ -83,6 +83,8 @@ enum kith_option {
     KITH_OPTION_CURVE_SERVER_KEY, /* the same */
     KITH_OPTION_ZAP_DOMAIN,       /* octets */
     KITH_OPTION_ZAP_ENFORCE_DOMAIN,
+    KITH_OPTION_MANUAL_ACK,
+    KITH_OPTION_KERNEL_RING,
     KITH_OPTION_COUNT_,
 };
 

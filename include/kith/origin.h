@@ -64,6 +64,7 @@ enum kith_fact {
     KITH_FACT_TOS,         /* type of service or traffic class, 0 to 255 */
     KITH_FACT_TIME,        /* of receipt, nanoseconds of CLOCK_REALTIME */
     KITH_FACT_KEY,         /* public key in Z85 (kith/curve.h): the peer proved that it has the secret one; never stronger than KEY */
+    KITH_FACT_MODULE,      /* of the kernel, that sent the message */
     KITH_FACT_COUNT_,
 };
 
@@ -96,7 +97,7 @@ KITH_PUBLIC enum kith_witness kith_origin_groups(kith_origin *origin, const gid_
 KITH_PUBLIC enum kith_witness kith_origin_start_time(kith_origin *origin, uint64_t *ret_ticks);
 /* TTL, TOS, TIME, and the numbers above; KITH_WITNESS_NONE for other facts. */
 KITH_PUBLIC enum kith_witness kith_origin_number(kith_origin *origin, enum kith_fact fact, uint64_t *ret_number);
-/* EXE, UNIT, CGROUP, LABEL, ADDRESS, DESTINATION, INTERFACE; KITH_WITNESS_NONE for other facts. */
+/* EXE, UNIT, CGROUP, LABEL, ADDRESS, DESTINATION, INTERFACE, KEY, MODULE; KITH_WITNESS_NONE for other facts. */
 KITH_PUBLIC enum kith_witness kith_origin_text(kith_origin *origin, enum kith_fact fact, const char **ret_text);
 /* False as soon as it is known that the sending process has ended (or when its pidfd was never had). */
 KITH_PUBLIC bool kith_origin_alive(kith_origin *origin);

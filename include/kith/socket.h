@@ -48,6 +48,11 @@
  *    between them, a message is one datagram to whoever is bound there, and everyone who sends is asked about at the policy, for both
  *    verbs, with each. INTERFACE is a name or an address of it. What does not fit into a datagram (65507 octets with the group and one
  *    more), and what the kernel says that it dropped or could not deliver, is KITH_EVENT_DROPPED.
+ *  - kernel://CHANNEL, a channel of a module that uses kith.ko (docs/kernel.md), to connect to; that there is none yet is not an error.
+ * SUB, PULL and GATHER receive its messages, REP also answers what the module asks; PUSH and SCATTER send to the module, REQ gets its
+ * answer. Messages have one frame, of at most 61440 octets, and the kernel's word for which module sent them (KITH_FACT_MODULE). A message
+ * that the module refuses is KITH_EVENT_REFUSED with its reason. Sending runs the module's code in the calling thread.
+ *  - kernel://bpf:PATH, a BPF ring buffer that is pinned at PATH: SUB, PULL and GATHER receive its records.
  */
 #ifndef KITH_SOCKET_H
 #define KITH_SOCKET_H
@@ -190,6 +195,12 @@ KITH_PUBLIC int kith_socket_send(kith_socket *socket, kith_msg *msg, int timeout
 /* Waits at most timeout_ms for a message. Errors: -EAGAIN (timed out), -EPROTO, -ECONNRESET (REQ: the peer asked has gone), -EACCES (REQ:
  * the peer asked refused us), -ENOTSUP (the type only sends), -EBUSY, -EINVAL, -ECANCELED, -ECHILD, -ESHUTDOWN. */
 KITH_PUBLIC int kith_socket_recv(kith_socket *socket, kith_msg **ret_msg, int timeout_ms);
+
+/* With the option manual-ack: this message and those before it, of its connection, are dealt with (stored, say): its sender may forget
+ * them. Until then they come again, marked (kith_msg_again()), to the channel's next receiver should this one go. Without the option a
+ * message is acknowledged when the application takes it. Errors: -ENOENT (the connection has gone: they will come again), -ERANGE (it did
+ * not bring such a message), -EINVAL, -ENOMEM, -ECHILD, -ESHUTDOWN. */
+KITH_PUBLIC int kith_socket_acknowledge(kith_socket *socket, const struct kith_receipt *receipt);
 
 struct kith_socket_handler {
     /* A message came; it belongs to the callback. */

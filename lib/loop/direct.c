@@ -45,7 +45,7 @@ static int find_destination(struct kith_watches *watches, struct kith_watch *wat
 }
 
 /* Returns the octets, 0 at the end, a negative errno. */
-static int receive_octets(const struct kith_watch *watch, const struct destination *to, struct kith_receipt *receipt, void *control) {
+static int receive_octets(const struct kith_watch *watch, const struct destination *to, struct kith_reception *receipt, void *control) {
     struct iovec iov = {.iov_base = to->data, .iov_len = to->size};
     struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
     ssize_t n;
@@ -73,7 +73,7 @@ static int receive_one(struct kith_watches *watches, struct kith_watch *watch, u
         struct cmsghdr align;
         uint8_t octets[KITH_CONTROL_MAX];
     } control;
-    struct kith_receipt receipt = {0};
+    struct kith_reception receipt = {0};
     struct destination to;
 
     receipt.result = find_destination(watches, watch, &to);
@@ -86,7 +86,7 @@ static int receive_one(struct kith_watches *watches, struct kith_watch *watch, u
     if (result > 0)
         receipt.buffer = to.slab;
     else
-        receipt = (struct kith_receipt){.result = result};
+        receipt = (struct kith_reception){.result = result};
     if (result != -EAGAIN)
         *count += watch->ops->received(watch, &receipt);
     kith_buffer_unref(to.slab);

@@ -20,7 +20,7 @@ static uint32_t buffer_id(const struct io_uring_cqe *completion) {
 
 /* Finds control messages and octets in what a receive wrote (io_uring_prep_recvmsg_multishot(3)): a header, room for a name (none) and for
  * control messages, then the octets. */
-static void open_message(const struct io_uring_cqe *completion, kith_buffer *buffer, struct kith_receipt *receipt) {
+static void open_message(const struct io_uring_cqe *completion, kith_buffer *buffer, struct kith_reception *receipt) {
     const uint8_t *octets = kith_buffer_data(buffer);
     struct io_uring_recvmsg_out header;
 
@@ -33,7 +33,7 @@ static void open_message(const struct io_uring_cqe *completion, kith_buffer *buf
 }
 
 /* For nobody: descriptors are open since the kernel made the completion. */
-static void dispose(const struct kith_receipt *receipt) {
+static void dispose(const struct kith_reception *receipt) {
     (void)kith_cmsg_adopt_fds(receipt->control, receipt->control_size, NULL, 0, NULL, NULL);
 }
 
@@ -51,7 +51,7 @@ static unsigned out_of_buffers(struct uring *state, struct kith_watch *watch) {
         kith_watches_starve(state->watches, watch);
         return 0;
     }
-    return watch->ops->received(watch, &(struct kith_receipt){.result = r});
+    return watch->ops->received(watch, &(struct kith_reception){.result = r});
 }
 
 /* The request is over, whatever the reason; whoever wants more arms it again. */
@@ -63,7 +63,7 @@ static void read_over(struct uring *state, struct kith_watch *watch) {
 
 static unsigned received(struct uring *state, const struct io_uring_cqe *completion, enum request request, uint64_t id) {
     struct kith_watch *watch = kith_watches_find(state->watches, id);
-    struct kith_receipt receipt = {.result = completion->res};
+    struct kith_reception receipt = {.result = completion->res};
     unsigned count = 0;
 
     if (watch && !(completion->flags & IORING_CQE_F_MORE))
@@ -80,7 +80,7 @@ static unsigned received(struct uring *state, const struct io_uring_cqe *complet
         state->fed_others |= state->fed != 0 && state->fed != id;
         state->fed = id;
         if (receipt.result == 0) /* the end, which needs no buffer: nothing of this one may be looked at later */
-            receipt = (struct kith_receipt){0};
+            receipt = (struct kith_reception){0};
         if (watch)
             count = watch->ops->received(watch, &receipt);
         kith_ring_buffers_give_back(&state->buffers, buffer_id(completion));

@@ -33,7 +33,7 @@ struct kith_watch;
 
 /* What one receive brought. Everything is lent; keeping octets takes a reference of the buffer (which holds the control messages too, or
  * is NULL when there are no octets). */
-struct kith_receipt {
+struct kith_reception {
     int result;          /* octets; 0: the end; or a negative errno, never -EAGAIN */
     int flags;           /* of recvmsg(2): MSG_CTRUNC */
     kith_buffer *buffer; /* NULL: they are where place() said */
@@ -47,7 +47,7 @@ struct kith_watch_ops {
     /* With what is ready and still wanted. STREAM: KITH_IO_WRITE and KITH_IO_HANGUP only. */
     unsigned (*ready)(struct kith_watch *watch, unsigned events);
     /* STREAM. After the end or an error nothing more comes. Something may come although reading was switched off: it had been read. */
-    unsigned (*received)(struct kith_watch *watch, const struct kith_receipt *receipt);
+    unsigned (*received)(struct kith_watch *watch, const struct kith_reception *receipt);
     /* STREAM, while `placing`: where the next octets shall be written. Returns for how many there is room, 0: anywhere. */
     size_t (*place)(struct kith_watch *watch, uint8_t **ret_place);
     /* LISTENER. A new connection, close-on-exec and non-blocking, now the owner's; or the negative errno of accept(2), never -EAGAIN. As

@@ -36,6 +36,8 @@ void kith_account_take(struct kith_account *account, size_t octets) {
 void kith_account_give(struct kith_account *account, size_t octets) {
     account->messages--;
     account->octets -= octets;
+    if (account->given && account->owner)
+        account->given(account->owner);
     if (!account->full || account->messages > account->message_limit / 2 || account->octets > account->octet_limit / 2)
         return;
     account->full = false;

@@ -19,6 +19,7 @@ struct kith_account {
     bool full;                         /* a mark was reached; relieved() is due at half of it */
     void *owner;                       /* the session, NULL when it has gone */
     void (*relieved)(void *owner);     /* both counts have fallen to half of their marks */
+    void (*given)(void *owner);        /* a message was taken, or freed; NULL: the owner does not care */
 };
 
 int kith_account_new(void *owner, void (*relieved)(void *owner), struct kith_account **ret_account);

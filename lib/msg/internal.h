@@ -38,9 +38,12 @@ struct kith_msg {
     kith_origin *origin;          /* referenced */
     struct kith_account *account; /* of the peer that sent it, referenced; NULL: not received */
     char *group;                  /* NULL: none */
-    uint32_t routing_id;          /* 0: none */
-    uint8_t command;              /* what the queue or pipe that it is in makes of it; 0: it is a message */
-    bool charged;                 /* the account has it on its books, with `charge` octets */
+    struct kith_receipt receipt;  /* connection 0: none */
+    uint64_t sequence, time;      /* by its source; 0: not known */
+    bool again;
+    uint32_t routing_id; /* 0: none */
+    uint8_t command;     /* what the queue or pipe that it is in makes of it; 0: it is a message */
+    bool charged;        /* the account has it on its books, with `charge` octets */
     size_t charge;
     size_t filling; /* octets of the last frame's buffer filled so far, while it is being received */
     struct kith_frame inline_frames[KITH_MSG_INLINE_FRAMES];

@@ -22,6 +22,9 @@ int kith_msg_new(kith_msg **ret_msg) {
     msg->origin = NULL;
     msg->account = NULL;
     msg->group = NULL;
+    msg->receipt = (struct kith_receipt){0};
+    msg->sequence = msg->time = 0;
+    msg->again = false;
     msg->routing_id = 0;
     msg->command = 0;
     msg->charged = false;
@@ -229,6 +232,25 @@ int kith_msg_copy(const kith_msg *msg, kith_msg **ret_copy) {
     copy->routing_id = msg->routing_id;
     *ret_copy = KITH_STEAL(copy);
     return 0;
+}
+
+uint64_t kith_msg_sequence(const kith_msg *msg) {
+    return msg->sequence;
+}
+
+uint64_t kith_msg_time(const kith_msg *msg) {
+    return msg->time;
+}
+
+bool kith_msg_again(const kith_msg *msg) {
+    return msg->again;
+}
+
+bool kith_msg_receipt(const kith_msg *msg, struct kith_receipt *ret_receipt) {
+    if (msg->receipt.connection == 0)
+        return false;
+    *ret_receipt = msg->receipt;
+    return true;
 }
 
 uint32_t kith_msg_routing_id(const kith_msg *msg) {

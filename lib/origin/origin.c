@@ -55,7 +55,8 @@ KITH_DEFINE_CLEANUP(struct kith_claims *, kith_claims_unref)
 
 static bool is_text(enum kith_fact fact) {
     return fact == KITH_FACT_EXE || fact == KITH_FACT_UNIT || fact == KITH_FACT_CGROUP || fact == KITH_FACT_LABEL ||
-           fact == KITH_FACT_ADDRESS || fact == KITH_FACT_DESTINATION || fact == KITH_FACT_INTERFACE || fact == KITH_FACT_KEY;
+           fact == KITH_FACT_ADDRESS || fact == KITH_FACT_DESTINATION || fact == KITH_FACT_INTERFACE || fact == KITH_FACT_KEY ||
+           fact == KITH_FACT_MODULE;
 }
 
 int kith_origin_new(kith_origin **ret_origin) {

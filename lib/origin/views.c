@@ -14,7 +14,7 @@
 static const enum kith_fact order[] = {
     KITH_FACT_PID,       KITH_FACT_UID,   KITH_FACT_GID,        KITH_FACT_GROUPS,  KITH_FACT_EXE, KITH_FACT_UNIT,
     KITH_FACT_CGROUP,    KITH_FACT_LABEL, KITH_FACT_START_TIME, KITH_FACT_ADDRESS, KITH_FACT_CID, KITH_FACT_DESTINATION,
-    KITH_FACT_INTERFACE, KITH_FACT_TTL,   KITH_FACT_TOS,        KITH_FACT_TIME,    KITH_FACT_KEY,
+    KITH_FACT_INTERFACE, KITH_FACT_TTL,   KITH_FACT_TOS,        KITH_FACT_TIME,    KITH_FACT_KEY, KITH_FACT_MODULE,
 };
 
 _Static_assert(KITH_ARRAY_SIZE(order) == KITH_FACT_COUNT_, "every fact is shown");
@@ -119,8 +119,8 @@ int kith_origin_to_json(kith_origin *origin, char *text, size_t size) {
 }
 
 static int format(kith_origin *origin, bool at_hand, char *text, size_t size) {
-    static const enum kith_fact shown[] = {KITH_FACT_PID,  KITH_FACT_UID,     KITH_FACT_GID,       KITH_FACT_EXE,
-                                           KITH_FACT_UNIT, KITH_FACT_ADDRESS, KITH_FACT_INTERFACE, KITH_FACT_KEY};
+    static const enum kith_fact shown[] = {KITH_FACT_PID,     KITH_FACT_UID,       KITH_FACT_GID, KITH_FACT_EXE,   KITH_FACT_UNIT,
+                                           KITH_FACT_ADDRESS, KITH_FACT_INTERFACE, KITH_FACT_KEY, KITH_FACT_MODULE};
     struct kith_text line = kith_text_init(text, size);
 
     for (size_t i = 0; i < KITH_ARRAY_SIZE(shown); i++) {

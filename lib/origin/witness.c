@@ -33,6 +33,7 @@ static const char *const fact_names[KITH_FACT_COUNT_] = {
     [KITH_FACT_TOS] = "tos",
     [KITH_FACT_TIME] = "time",
     [KITH_FACT_KEY] = "key",
+    [KITH_FACT_MODULE] = "module",
 };
 
 const char *kith_witness_name(enum kith_witness witness) {

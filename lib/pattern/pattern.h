@@ -23,6 +23,7 @@ struct kith_pattern_ops {
     bool single;      /* its messages have one frame: others are not sent (-EINVAL), and dropped when they come */
     /* Over UDP, which carries nothing else: it is connected and sends; it is bound and receives. */
     bool sends_datagrams, receives_datagrams;
+    enum kith_kernel_use kernel_use;
     /* NULL: all zero is right. Errors: -ENOMEM. */
     int (*init)(struct kith_pattern *pattern);
     void (*deinit)(struct kith_pattern *pattern);

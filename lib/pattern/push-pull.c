@@ -6,11 +6,15 @@
 
 #define SENDS(name_, single_)                                                                                                              \
     {                                                                                                                                      \
-        .name = name_, .size = sizeof(struct kith_pattern), .sends_only = true, .single = single_, .detach = kith_pattern_balance_detach,  \
-        .pump = kith_pattern_balance_pump, .receive = kith_pattern_receives_nothing, .send = kith_pattern_balance_send,                    \
+        .name = name_, .size = sizeof(struct kith_pattern), .sends_only = true, .single = single_, .kernel_use = KITH_KERNEL_SENDS,        \
+        .detach = kith_pattern_balance_detach, .pump = kith_pattern_balance_pump, .receive = kith_pattern_receives_nothing,                \
+        .send = kith_pattern_balance_send,                                                                                                 \
     }
 #define RECEIVES(name_, single_)                                                                                                           \
-    { .name = name_, .size = sizeof(struct kith_pattern), .single = single_, .receive = kith_pattern_receives_all }
+    {                                                                                                                                      \
+        .name = name_, .size = sizeof(struct kith_pattern), .single = single_, .kernel_use = KITH_KERNEL_RECEIVES,                         \
+        .receive = kith_pattern_receives_all                                                                                               \
+    }
 
 const struct kith_pattern_ops kith_pattern_push = SENDS("PUSH", false);
 const struct kith_pattern_ops kith_pattern_pull = RECEIVES("PULL", false);

@@ -114,6 +114,7 @@ static int rep_send(struct kith_pattern *pattern, kith_msg *msg) {
 const struct kith_pattern_ops kith_pattern_rep = {
     .name = "REP",
     .size = sizeof(struct rep),
+    .kernel_use = KITH_KERNEL_ANSWERS,
     .deinit = rep_deinit,
     .receive = rep_receive,
     .may_take = rep_may_take,

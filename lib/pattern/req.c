@@ -189,6 +189,7 @@ const struct kith_pattern_ops kith_pattern_req = {
     .name = "REQ",
     .size = sizeof(struct req),
     .probes = true,
+    .kernel_use = KITH_KERNEL_ASKS,
     .detach = req_detach,
     .forget = req_forget,
     .refused = req_refused,

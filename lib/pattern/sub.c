@@ -166,6 +166,7 @@ static void xsub_receive(struct kith_pattern *pattern, struct kith_session *sess
 const struct kith_pattern_ops kith_pattern_sub = {
     .name = "SUB",
     .size = sizeof(struct sub),
+    .kernel_use = KITH_KERNEL_RECEIVES,
     .init = sub_init,
     .deinit = sub_deinit,
     .attach = sub_attach,

@@ -5,6 +5,7 @@
  *   raw      a stream connection that carries octets of any protocol: STREAM
  *   inproc   a pipe to another socket of this process
  *   udp      a UDP socket: RADIO, DISH
+ *   kernel   a channel of a kernel module
  *
  * A session (session.h) has states, queue, limits, times, policy and owner; a link has the connection. Its operations are called by the
  * session only, in the states that each names, and never call up from inside, with the exceptions that say so. What happens to a link comes
@@ -60,6 +61,9 @@ struct kith_link {
     void (*flush)(struct kith_session *session);
     /* Backpressure: false: nothing more is received. */
     void (*set_reading)(struct kith_session *session, bool reading);
+    /* READY: the peer may forget messages up to this one, which this connection brought. Errors: -ERANGE (it did not), -ENOMEM. NULL: its
+     * peers do not wait for that, and session->connection is 0. */
+    int (*acknowledge)(struct kith_session *session, uint64_t sequence);
     /* DRAINING: is all that was written and said out of the link's own hands? */
     bool (*spoken)(const struct kith_session *session);
     /* Has the peer's kernel all that was written and said (kith_socket_taken())? NULL: what is written is the peer's. */
@@ -76,6 +80,7 @@ extern const struct kith_link kith_link_zmtp;
 extern const struct kith_link kith_link_raw;
 extern const struct kith_link kith_link_inproc;
 extern const struct kith_link kith_link_udp;
+extern const struct kith_link kith_link_kernel;
 
 /* What links tell their session -------------------------------------------------------------------------------------- */
 

@@ -106,6 +106,8 @@ const struct kith_link *kith_session_choose_link(const struct kith_session_host 
         return &kith_link_inproc;
     if (endpoint->transport->datagrams)
         return &kith_link_udp;
+    if (endpoint->transport->kernel)
+        return &kith_link_kernel;
     return host->raw ? &kith_link_raw : &kith_link_zmtp;
 }
 

@@ -72,13 +72,23 @@ struct kith_session_ops {
     void (*emptied)(void *userdata);
 };
 
+/* What a socket has to do with a channel of a kernel module. */
+enum kith_kernel_use {
+    KITH_KERNEL_NO_USE,
+    KITH_KERNEL_RECEIVES,
+    KITH_KERNEL_ANSWERS, /* receives requests; the reply begins with what the request began with */
+    KITH_KERNEL_SENDS,
+    KITH_KERNEL_ASKS, /* sends requests behind an envelope that ends with an empty frame */
+};
+
 /* What all sessions of one socket share. Embedded in the socket. */
 struct kith_session_host {
     kith_loop *loop;
     const struct kith_session_ops *ops;
     void *userdata;
-    const char *socket_type;      /* as in READY: "REQ" */
-    bool raw;                     /* speaks no ZMTP over streams, and nothing but octets: STREAM */
+    const char *socket_type; /* as in READY: "REQ" */
+    bool raw;                /* speaks no ZMTP over streams, and nothing but octets: STREAM */
+    enum kith_kernel_use kernel_use;
     struct kith_profile *profile; /* for sessions made from now on */
     kith_policy *policy;          /* referenced, or NULL */
     uint64_t policy_generation;   /* counts changes of policy, so that sessions ask again */
@@ -131,13 +141,15 @@ struct kith_session {
     struct kith_place *place;
 
     const struct kith_link *link;
-    kith_conn *conn;          /* of the links over streams */
-    struct kith_dial *dial;   /* of these: connecting to a name, or NULL */
-    struct kith_zmtp *engine; /* of the link zmtp */
-    struct kith_pipe *pipe;   /* of the link inproc */
-    struct kith_udp *udp;     /* of the link udp */
-    kith_timer *timer;        /* handshake, then heartbeat; or the next try to connect */
-    unsigned tries;           /* to connect since the last success */
+    kith_conn *conn;                 /* of the links over streams */
+    struct kith_dial *dial;          /* of these: connecting to a name, or NULL */
+    struct kith_zmtp *engine;        /* of the link zmtp */
+    struct kith_pipe *pipe;          /* of the link inproc */
+    struct kith_udp *udp;            /* of the link udp */
+    struct kith_kernel_link *kernel; /* of the link kernel */
+    uint64_t connection;             /* in the receipts of its messages; 0: none are given */
+    kith_timer *timer;               /* handshake, then heartbeat; or the next try to connect */
+    unsigned tries;                  /* to connect since the last success */
     bool accepted;
     bool peer_is_libzmq; /* or looks like it: kith_zmtp_peer_is_libzmq() */
     bool dismissed;      /* draining this connection only: a connecting session goes on to its next try */

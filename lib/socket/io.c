@@ -8,6 +8,21 @@ static int resolve_timeout(const kith_socket *socket, int timeout_ms, enum kith_
     return timeout_ms == KITH_TIMEOUT_OPTION ? (int)socket->sessions.profile->numbers[option] : timeout_ms;
 }
 
+int kith_socket_acknowledge(kith_socket *socket, const struct kith_receipt *receipt) {
+    KITH_SOCKET_HOLD(socket);
+    int r = kith_socket_check(socket);
+    if (r < 0)
+        return r;
+    if (receipt->connection == 0)
+        return -EINVAL;
+    kith_list_foreach (&socket->sessions.peers, node) {
+        struct kith_session *session = kith_list_entry(node, struct kith_session, host_link);
+        if (session->connection == receipt->connection && session->state == KITH_SESSION_READY)
+            return session->link->acknowledge(session, receipt->sequence);
+    }
+    return -ENOENT;
+}
+
 struct sending {
     struct kith_await await;
     kith_socket *socket;

@@ -1,6 +1,7 @@
 /* socket/option-table.c: the option table: one row an option; what each does is said here and nowhere else. */
 #include <string.h>
 
+#include "../uapi/kith_netlink.h"
 #include "base/cleanup.h"
 #include "socket/socket.h"
 
@@ -132,6 +133,10 @@ static const struct kith_option_info options[] = {
      "the domain told to a ZAP handler (RFC 27), which then is asked about peers of NULL too"},
     {KITH_OPTION_ZAP_ENFORCE_DOMAIN, FLAG, CONNECTION, "zap-enforce-domain", "flag", 0, 1, 0, "",
      "with a zap-domain: let nobody in when there is no ZAP handler to ask"},
+    {KITH_OPTION_MANUAL_ACK, FLAG, CONNECTION, "manual-ack", "flag", 0, 1, 0, "SUB PULL GATHER REP",
+     "the kernel keeps messages until the program says that they are dealt with, not until it takes them (kernel)"},
+    {KITH_OPTION_KERNEL_RING, NUMBER, CONNECTION, "kernel-ring", "octets", 0, KITH_RING_MOST, 0, "SUB PULL GATHER REP",
+     "messages come through a ring of so much locked memory, or as datagrams where that cannot be had; 0: as datagrams (kernel)"},
 };
 
 _Static_assert(KITH_ARRAY_SIZE(options) == KITH_OPTION_COUNT_, "every option has its row");

@@ -210,6 +210,7 @@ int kith_socket_new(kith_loop *loop, enum kith_socket_type type, kith_socket **r
     kith_socket_default_options(profile);
     kith_session_host_init(&socket->sessions, loop, &socket_session_ops, socket, patterns[type]->name, profile);
     socket->sessions.raw = patterns[type]->raw;
+    socket->sessions.kernel_use = patterns[type]->kernel_use;
     r = kith_pattern_new(patterns[type], &socket_pattern_host, &socket->sessions, &socket->pattern);
     if (r < 0)
         return r;
@@ -296,11 +297,18 @@ static int socket_check_transport(const kith_socket *socket, const char *text, c
     const struct kith_pattern_ops *ops = socket->pattern->ops;
     if (ops->raw && endpoint->transport->inproc)
         return kith_error_set(ret_error, -EPROTONOSUPPORT, "%s: a %s speaks with streams of octets: use ipc or tcp", text, ops->name);
-    if (!endpoint->transport->datagrams)
+    if (!endpoint->transport->datagrams && !endpoint->transport->kernel)
         return 0;
     if (socket_asks_for_security(socket))
         return kith_error_set(ret_error, -EPROTONOSUPPORT, "%s: %s has neither PLAIN, CURVE nor ZAP, which this socket's options ask for",
                               text, endpoint->transport->scheme);
+    if (endpoint->transport->kernel && ops->kernel_use == KITH_KERNEL_NO_USE)
+        return kith_error_set(
+            ret_error, -EPROTONOSUPPORT,
+            "%s: a %s has no use for a channel of the kernel: SUB, PULL, GATHER and REP receive, PUSH, SCATTER and REQ send", text,
+            ops->name);
+    if (endpoint->transport->kernel)
+        return 0;
     if (listening ? ops->receives_datagrams : ops->sends_datagrams)
         return 0;
     return kith_error_set(ret_error, -EPROTONOSUPPORT, "%s: a %s cannot %s over %s: a RADIO connects there, a DISH binds", text, ops->name,
@@ -345,7 +353,7 @@ static int socket_check_net(const kith_socket *socket, const char *text, const s
                             struct kith_error *ret_error) {
     struct kith_net_options net;
     int family = endpoint->name[0] != '\0' ? AF_INET : endpoint->address.storage.ss_family;
-    bool stream = !endpoint->transport->inproc && !endpoint->transport->datagrams;
+    bool stream = !endpoint->transport->inproc && !endpoint->transport->datagrams && !endpoint->transport->kernel;
     int r = stream && kith_profile_net(socket->sessions.profile, &net) ? kith_net_check(family, &net, ret_error) : 0;
     return r < 0 && ret_error ? kith_error_set(ret_error, r, "%s: %s", text, ret_error->text) : r;
 }

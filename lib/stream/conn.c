@@ -296,7 +296,7 @@ static unsigned on_ready(struct kith_watch *watch, unsigned events) {
     return count;
 }
 
-static unsigned on_received(struct kith_watch *watch, const struct kith_receipt *receipt) {
+static unsigned on_received(struct kith_watch *watch, const struct kith_reception *receipt) {
     kith_conn *conn = conn_hold(conn_of(watch));
     unsigned count = conn_received(conn, receipt);
     if (!conn->holding) /* else this is inside a call of the application's: what is due is told later */

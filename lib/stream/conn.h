@@ -160,7 +160,7 @@ unsigned conn_connected(kith_conn *conn);
 /* receive.c */
 
 /* Delivers or holds what came. Runs `data` and `end`; returns how many callbacks ran. */
-unsigned conn_received(kith_conn *conn, const struct kith_receipt *receipt);
+unsigned conn_received(kith_conn *conn, const struct kith_reception *receipt);
 /* Delivers what is held, until the application pauses again. */
 unsigned conn_deliver_held(kith_conn *conn);
 void conn_drop_held(kith_conn *conn);

@@ -20,7 +20,7 @@
 
 struct conn_held {
     struct conn_held *next; /* of the last: the first */
-    struct kith_receipt receipt;
+    struct kith_reception receipt;
 };
 
 /* The kernel writes credentials, descriptors, pidfd, in this order. CMSG_LEN at the end: CMSG_SPACE would admit one descriptor more. With a
@@ -47,7 +47,7 @@ static void read_credentials(const void *control, size_t size, struct kith_sende
     }
 }
 
-static void deliver(kith_conn *conn, const struct kith_receipt *receipt) {
+static void deliver(kith_conn *conn, const struct kith_reception *receipt) {
     int fds[KITH_CMSG_MAX_FDS];
     struct kith_batch batch = {
         .slice = {.buffer = receipt->buffer, .data = receipt->data, .size = (size_t)receipt->result},
@@ -89,7 +89,7 @@ static unsigned ended(kith_conn *conn) {
     return 0;
 }
 
-static unsigned take(kith_conn *conn, const struct kith_receipt *receipt) {
+static unsigned take(kith_conn *conn, const struct kith_reception *receipt) {
     if (receipt->result > 0) {
         deliver(conn, receipt);
         return 1;
@@ -102,7 +102,7 @@ static unsigned take(kith_conn *conn, const struct kith_receipt *receipt) {
 
 /* A copy in memory of its own size, when that is much less than the slab: a thousand connections that are held back must not hold a
  * thousand slabs, which others need. */
-static int keep(struct kith_receipt *receipt) {
+static int keep(struct kith_reception *receipt) {
     size_t size = receipt->result > 0 ? (size_t)receipt->result : 0;
     kith_buffer *buffer;
     if (!receipt->buffer || size + receipt->control_size > KITH_SLAB_SIZE / 2) {
@@ -124,7 +124,7 @@ static int keep(struct kith_receipt *receipt) {
 }
 
 /* Without memory for it the octets are lost, and with them the connection. */
-static void hold_receipt(kith_conn *conn, const struct kith_receipt *receipt) {
+static void hold_receipt(kith_conn *conn, const struct kith_reception *receipt) {
     struct conn_held *held = malloc(sizeof(*held));
     if (held)
         held->receipt = *receipt;
@@ -154,7 +154,7 @@ static void held_free(struct conn_held *held) {
     free(held);
 }
 
-unsigned conn_received(kith_conn *conn, const struct kith_receipt *receipt) {
+unsigned conn_received(kith_conn *conn, const struct kith_reception *receipt) {
     if (!conn->paused && !conn->holding && !conn->held)
         return take(conn, receipt);
     hold_receipt(conn, receipt);
@@ -186,7 +186,7 @@ void conn_go_on_reading(kith_conn *conn) {
 }
 
 /* True when it is octets alone, of nobody in particular; or the end, which whoever reads next will see again. */
-static bool is_plain(const kith_conn *conn, const struct kith_receipt *receipt) {
+static bool is_plain(const kith_conn *conn, const struct kith_reception *receipt) {
     return receipt->result >= 0 && receipt->control_size == 0 && !(conn->identity && receipt->result > 0);
 }
 

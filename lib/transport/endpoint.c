@@ -10,7 +10,7 @@
 #include "transport/transport.h"
 
 static const struct kith_transport *const transports[] = {
-    &kith_transport_unix, &kith_transport_tcp, &kith_transport_inproc, &kith_transport_vsock, &kith_transport_udp,
+    &kith_transport_unix, &kith_transport_tcp, &kith_transport_inproc, &kith_transport_vsock, &kith_transport_udp, &kith_transport_kernel,
 };
 
 static int unknown_scheme(const char *text, size_t size, struct kith_error *ret_error) {
@@ -24,14 +24,15 @@ static int unknown_scheme(const char *text, size_t size, struct kith_error *ret_
 int kith_endpoint_parse(const char *text, bool listening, struct kith_endpoint *ret_endpoint, struct kith_error *ret_error) {
     if (!text || !ret_endpoint)
         return kith_error_set(ret_error, -EINVAL,
-                              "no endpoint given; write ipc://PATH, ipc://@NAME, tcp://HOST:PORT, udp://HOST:PORT, vsock://CID:PORT or "
-                              "inproc://NAME");
+                              "no endpoint given; write ipc://PATH, ipc://@NAME, tcp://HOST:PORT, udp://HOST:PORT, vsock://CID:PORT, "
+                              "inproc://NAME or kernel://CHANNEL");
     if (strnlen(text, KITH_ENDPOINT_MAX) == KITH_ENDPOINT_MAX)
         return kith_error_set(ret_error, -ENAMETOOLONG, "%.40s...: an endpoint has fewer than %d octets", text, KITH_ENDPOINT_MAX);
     const char *colon = strstr(text, "://");
     if (!colon || colon == text)
         return kith_error_set(ret_error, -EINVAL,
-                              "%s: not an endpoint; write ipc://PATH, ipc://@NAME, tcp://HOST:PORT, vsock://CID:PORT or inproc://NAME",
+                              "%s: not an endpoint; write ipc://PATH, ipc://@NAME, tcp://HOST:PORT, udp://HOST:PORT, vsock://CID:PORT, "
+                              "inproc://NAME or kernel://CHANNEL",
                               text);
 
     size_t size = (size_t)(colon - text);

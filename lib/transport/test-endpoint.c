@@ -37,6 +37,8 @@ static void test_endpoints_become_addresses_and_come_back(void **state) {
         {"vsock://3:1024", "vsock://3:1024", false, &kith_transport_vsock},
         {"vsock://*:1024", "vsock://*:1024", true, &kith_transport_vsock},
         {"udp://127.0.0.1:5555", "udp://127.0.0.1:5555", false, &kith_transport_udp},
+        {"kernel://bpf:/sys/fs/bpf/a b", "kernel://bpf:/sys/fs/bpf/a b", false, &kith_transport_kernel},
+        {"kernel://demo.syn-1_A", "kernel://demo.syn-1_A", false, &kith_transport_kernel},
         {"udp://lo;239.1.1.1:5555", "udp://lo;239.1.1.1:5555", true, &kith_transport_udp},
     };
     for (size_t i = 0; i < KITH_ARRAY_SIZE(rows); i++) {
@@ -86,6 +88,12 @@ static void test_what_is_wrong_is_named_with_its_remedy(void **state) {
         {"tcp://1.2.3:80", false, -EINVAL, "\"1.2.3\" is neither a numeric address nor a host name"},
         {"tcp://-x:80", false, -EINVAL, "nor a host name"},
         {"tcp://host.example.org:80", true, -EINVAL, "nor the name of an interface"},
+        {"kernel://", false, -EINVAL, "the name of the channel is missing"},
+        {"kernel://bpf:x", false, -EINVAL, "the whole path"},
+        {"kernel://bpf:/sys/fs/bpf/x", true, -EINVAL, "connect to it"},
+        {"kernel://demo", true, -EINVAL, "connect to it instead of binding"},
+        {"kernel://demo/x", false, -EINVAL, "letters, digits"},
+        {"kernel://a234567890123456789012345678901234567890123456789012345678901234", false, -ENAMETOOLONG, "at most 63"},
         {"vsock://x:80", true, -EINVAL, "is not a context id"},
     };
     for (size_t i = 0; i < KITH_ARRAY_SIZE(rows); i++) {

@@ -25,8 +25,8 @@ struct kith_transport;
 struct kith_endpoint {
     const struct kith_transport *transport;
     struct kith_address address; /* none while there is a name */
-    /* What must be looked up before there is an address: a host to connect to, an interface to listen at; an inproc name, or the
-     * interface of a datagram endpoint, with its address; else "". */
+    /* What must be looked up before there is an address: a host to connect to, an interface to listen at; an inproc name, a
+     * channel, or the interface of a datagram endpoint, with its address; else "". */
     char name[KITH_ENDPOINT_NAME_MAX + 1];
     unsigned port; /* with a name */
 };
@@ -36,6 +36,7 @@ struct kith_transport {
     bool identity;      /* the kernel names the writer of each batch */
     bool inproc;        /* no connections: pipes within this process */
     bool datagrams;     /* no connections: datagrams */
+    bool kernel;        /* no connections: a channel of a kernel module */
     /* The whole text -> all of *ret_endpoint but the transport; asks nobody. Errors: -EINVAL, -ENAMETOOLONG, with text. */
     int (*parse)(const char *text, bool listening, struct kith_endpoint *ret_endpoint, struct kith_error *ret_error);
     /* The text of an endpoint; as snprintf(3). */
@@ -64,5 +65,6 @@ extern const struct kith_transport kith_transport_tcp;
 extern const struct kith_transport kith_transport_inproc;
 extern const struct kith_transport kith_transport_vsock;
 extern const struct kith_transport kith_transport_udp;
+extern const struct kith_transport kith_transport_kernel;
 
 #endif

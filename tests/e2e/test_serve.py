@@ -555,7 +555,7 @@ BAD = [
     ('', 'there is no service'),
     ('service "x" {\n builtin = "echo"\n}\n', 'listens nowhere'),
     ('service "x" {\n listen = {"ipc://@x"}\n}\n', 'nobody who answers'),
-    ('service "x" {\n listen = {"ipc://@x"}\n builtin = "frob"\n}\n', ':3: .*echo and who'),
+    ('service "x" {\n listen = {"ipc://@x"}\n builtin = "frob"\n}\n', ':3: .*echo, who and status'),
     ('service "x" {\n listen = {"ipc://@x"}\n builtin = "echo"\n workers = {"ipc://@w"}\n}\n', ':3: .*only one can answer'),
     ('service "" {\n listen = {"ipc://@x"}\n builtin = "echo"\n}\n', ':4: .*1 to 64'),
     ('service "' + 'x' * 65 + '" {\n listen = {"ipc://@x"}\n builtin = "echo"\n}\n', ':4: .*1 to 64'),
