@@ -195,7 +195,6 @@ static int channel_append(struct kith_channel *channel, const void *data, size_t
     struct kith_message_header header = {.time = ktime_get_real_ns(), .request = request, .size = size};
     struct kith_chunk *chunk;
     int error;
-    might_sleep_if(gfpflags_allow_blocking(gfp));
     if (size > KITH_MESSAGE_MAX)
         return -EMSGSIZE;
     error = channel_take(channel, &header, data, ret_waits);
