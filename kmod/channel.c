@@ -133,12 +133,13 @@ static int channel_make_room(struct kith_channel *channel, size_t charge, struct
     return 0;
 }
 
-/* With the lock held. A new receiver of the latest value is to find it in the list. */
+/* With the lock held. A new receiver of the latest value is to find it in the list; and what may be more than the backlog is the list's to
+ * refuse, whether there is room in a ring or not. */
 static bool channel_rings_have_room(struct kith_channel *channel, size_t size) {
     bool latest = channel->config.mode == KITH_MODE_LATEST;
     struct kith_receiver *receiver;
     if (channel->ring_count != channel->receiver_count || !list_empty(&channel->chunks) || size * channel->ring_count > DIRECT ||
-        (latest && channel->config.keep))
+        size > channel->config.backlog / 4 || (latest && channel->config.keep))
         return false;
     list_for_each_entry (receiver, &channel->receivers, link) {
         if (!kith_ring_has_room(receiver->ring, latest ? KITH_RING_EMPTY : size))

@@ -14,6 +14,8 @@
 
 #include <cmocka.h>
 
+#include <kith/socket.h>
+
 #include "ring/ring.h"
 
 #define PINNED "/sys/fs/bpf/ring"
@@ -238,13 +240,56 @@ static void test_what_is_no_ring_buffer_is_refused_by_name(void **state) {
     close(array);
 }
 
+/* The octet of the next message, and its receipt. */
+static uint8_t receive(kith_socket *socket, struct kith_receipt *ret_receipt) {
+    kith_msg *msg = NULL;
+    size_t size;
+    assert_int_equal(kith_socket_recv(socket, &msg, 10000), 0);
+    const uint8_t *data = kith_msg_frame(msg, 0, &size);
+    assert_int_equal(size, RECORD);
+    assert_true(kith_msg_receipt(msg, ret_receipt));
+    assert_int_equal(kith_msg_sequence(msg), 0);
+    uint8_t octet = data[RECORD - 1];
+    kith_msg_free(msg);
+    return octet;
+}
+
+static void test_a_socket_has_a_ring_buffer_as_an_endpoint(void **state) {
+    struct fixture *fixture = *state;
+    kith_loop *loop;
+    kith_socket *socket;
+    struct kith_receipt receipt = {0};
+    fixture->ring = kith_ring_free(fixture->ring);
+    assert_int_equal(run(fixture->program, 1), 0); /* before, and while nothing is released, and after */
+    for (unsigned round = 0; round < 2; round++) {
+        assert_int_equal(kith_loop_new(&loop), 0);
+        assert_int_equal(kith_socket_new(loop, KITH_PULL, &socket), 0);
+        assert_int_equal(kith_socket_set_number(socket, KITH_OPTION_MANUAL_ACK, 1, NULL), 0);
+        assert_int_equal(kith_socket_connect(socket, "kernel://bpf:" PINNED, NULL), 0);
+        assert_int_equal(receive(socket, &receipt), 1);
+        if (round == 0)
+            assert_int_equal(run(fixture->program, 2), 0);
+        assert_int_equal(receive(socket, &receipt), 2);
+        if (round == 1)
+            assert_int_equal(kith_socket_acknowledge(socket, &receipt), 0);
+        assert_int_equal(run(fixture->program, (uint8_t)(3 + round)), 0);
+        assert_int_equal(receive(socket, &receipt), 3);
+        kith_socket_free(socket);
+        kith_loop_free(loop);
+    }
+    struct kith_error error = KITH_ERROR_NONE;
+    assert_int_equal(kith_ring_open_bpf(PINNED, &fixture->ring, &error), 0);
+    expect(fixture->ring, 3);
+    expect(fixture->ring, 4);
+}
+
 #define BPF_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         BPF_TEST(test_records_of_a_bpf_program_come_in_order),           BPF_TEST(test_what_the_program_gives_up_is_passed_over),
         BPF_TEST(test_a_full_ring_takes_records_when_some_are_released), BPF_TEST(test_the_next_reader_gets_what_was_not_released),
-        BPF_TEST(test_what_is_no_ring_buffer_is_refused_by_name),
+        BPF_TEST(test_what_is_no_ring_buffer_is_refused_by_name),        BPF_TEST(test_a_socket_has_a_ring_buffer_as_an_endpoint),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,8 @@
  */
 #include "socket/testing.h"
 
+#include <sys/resource.h>
+
 #include "kmod/testing.h"
 
 struct scene {
@@ -54,6 +56,18 @@ static void join(struct scene *scene, struct node *node, enum kith_socket_type t
     until(&scene->world, kith_socket_peer_count(node->socket) == 1);
 }
 
+/* How many rings this process has open. */
+static unsigned rings(void) {
+    unsigned count = 0;
+    for (int fd = 0; fd < 256; fd++) {
+        char path[64], target[64] = "";
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        if (readlink(path, target, sizeof(target) - 1) > 0)
+            count += strcmp(target, "anon_inode:[kith-ring]") == 0;
+    }
+    return count;
+}
+
 static void tell(struct scene *scene, const char *command, const char *expected) {
     assert_int_equal(client_tell(scene->driver, "%s", command), 0);
     if (expected)
@@ -88,6 +102,7 @@ static void test_a_message_has_its_module_its_number_and_its_time(void **state) 
     tell(scene, "open one 1 0 1 0", "");
     tell(scene, "send one 2 80 task", "2 0");
     join(scene, &scene->node, KITH_PULL, "kernel://one");
+    assert_int_equal(rings(), ring > 0);
     for (uint32_t i = 0; i < 2; i++) {
         const char *module = NULL;
         struct kith_receipt receipt;
@@ -250,24 +265,43 @@ static void test_a_module_that_comes_later_or_again_is_found(void **state) {
         tell(scene, "open late 1 0 1 0", "");
         tell(scene, "send late 1 64 task", "1 0");
         take_numbers(&scene->node, 0, 1);
-        client_free(scene->driver);
         if (i == 2) {
+            scene->driver = client_free(scene->driver);
             unload("kith_test");
-            unload("kith");
         } else {
-            scene->driver = client_new();
             tell(scene, "close late", "");
-            client_free(scene->driver);
         }
         until(&scene->world, scene->node.events[KITH_EVENT_DISCONNECTED] == i);
         if (i == 2) {
+            unload("kith"); /* which a ring would hold */
             scene->node.texts[KITH_EVENT_RETRY][0] = '\0';
             until(&scene->world, strstr(scene->node.texts[KITH_EVENT_RETRY], "kith.ko is not loaded"));
             load("kith");
             load("kith_test");
+            scene->driver = client_new();
         }
-        scene->driver = client_new();
     }
+}
+
+/* Without CAP_IPC_LOCK and with nothing that may be locked. */
+static void receive_without_a_ring(void) {
+    kith_loop *loop;
+    kith_socket *socket;
+    kith_msg *msg;
+    CHILD_CHECK(setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){0, 0}) == 0 && setresuid(NOBODY, NOBODY, NOBODY) == 0);
+    CHILD_CHECK(kith_loop_new(&loop) == 0 && kith_socket_new(loop, KITH_PULL, &socket) == 0);
+    CHILD_CHECK(kith_socket_connect(socket, "kernel://one", NULL) == 0);
+    CHILD_CHECK(kith_socket_recv(socket, &msg, 10000) == 0 && rings() == 0);
+    kith_msg_free(msg);
+    kith_socket_free(socket);
+    kith_loop_free(loop);
+}
+
+static void test_who_may_not_have_a_ring_gets_datagrams(void **state) {
+    struct scene *scene = *state;
+    tell(scene, "open one 1 0 1 0", "");
+    tell(scene, "send one 1 64 task", "1 0");
+    child_ends_well(in_child(receive_without_a_ring));
 }
 
 static void test_the_policy_is_asked_about_the_module(void **state) {
@@ -402,6 +436,7 @@ int main(void) {
         SCENE_TEST(test_a_push_reaches_the_module_and_learns_of_a_refusal),
         BOTH_WAYS(test_a_rep_answers_what_a_module_asks),
         BOTH_WAYS(test_a_module_that_comes_later_or_again_is_found),
+        SCENE_TEST(test_who_may_not_have_a_ring_gets_datagrams),
         SCENE_TEST(test_the_policy_is_asked_about_the_module),
         SCENE_TEST(test_a_nobody_is_refused_with_the_reason),
         SCENE_TEST(test_what_no_channel_is_for_is_refused_by_name),
