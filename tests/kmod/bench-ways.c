@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
@@ -18,6 +19,7 @@
 #include <linux/veth.h>
 
 #include "kmod/measuring.h"
+#include "ring/ring.h"
 
 #define INTERFACE "ways0"
 #define FAR_INTERFACE "ways1"
@@ -86,43 +88,91 @@ static void write_all(int fd, struct iovec *parts, size_t count) {
     }
 }
 
-/* A datagram's messages in one write, each behind its size; then they are acknowledged. */
-static void proxy_datagram(struct client *client, int fd) {
-    static struct iovec parts[2 * sizeof(got.list) / sizeof(got.list[0])];
-    for (unsigned i = 0; i < got.count; i++) {
-        parts[2 * i] = (struct iovec){&got.list[i].header.size, sizeof(uint32_t)};
-        parts[2 * i + 1] = (struct iovec){(void *)got.list[i].data, got.list[i].header.size};
-    }
-    write_all(fd, parts, 2 * (size_t)got.count);
-    client_done(client, "bench", got.list[got.count - 1].header.sequence);
+#define BATCH 1024
+
+static struct iovec parts[2 * sizeof(got.list) / sizeof(got.list[0])];
+
+/* One message, behind its size. */
+static void part_set(unsigned i, const uint32_t *size, const uint8_t *data) {
+    parts[2 * i] = (struct iovec){(void *)size, sizeof(*size)};
+    parts[2 * i + 1] = (struct iovec){(void *)data, *size};
 }
 
-/* Ends when it has acknowledged all. */
-static void proxy(uint16_t port, unsigned size, int ready) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct client *client = client_new();
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || client_join(client, "bench", 0) < 0)
-        _exit(1);
-    if (write(ready, "x", 1) != 1)
-        _exit(1);
-    for (unsigned seen = 0; seen < count_of(size); seen += got.count) {
+/* A datagram's messages in one write; then they are acknowledged. */
+static void proxy_datagrams(struct client *client, int fd, unsigned count) {
+    for (unsigned seen = 0; seen < count; seen += got.count) {
         if (!client_receive(client, &got, 10000))
             _exit(1);
-        proxy_datagram(client, fd);
+        for (unsigned i = 0; i < got.count; i++)
+            part_set(i, &got.list[i].header.size, got.list[i].data);
+        write_all(fd, parts, 2 * (size_t)got.count);
+        client_done(client, "bench", got.list[got.count - 1].header.sequence);
     }
+}
+
+/* What there is, up to a batch, in one write; then it is released. */
+static unsigned proxy_batch(struct kith_ring *ring, int fd) {
+    const struct kith_message_header *header;
+    const uint8_t *data;
+    uint64_t position = 0;
+    size_t size;
+    unsigned count = 0;
+    for (; count < BATCH && kith_ring_next(ring, &data, &size, &position) == 1; count++) {
+        header = (const void *)data;
+        part_set(count, &header->size, data + sizeof(*header));
+    }
+    write_all(fd, parts, 2 * (size_t)count);
+    kith_ring_release(ring, position);
+    return count;
+}
+
+static void proxy_ring(struct kith_ring *ring, int fd, unsigned count) {
+    struct pollfd ready = {.fd = kith_ring_descriptor(ring), .events = POLLIN};
+    for (unsigned seen = 0, some; seen < count; seen += some) {
+        some = proxy_batch(ring, fd);
+        if (some == 0 && poll(&ready, 1, 10000) != 1)
+            _exit(1);
+    }
+}
+
+struct proxying {
+    uint16_t port;
+    int ready; /* is written to when it may begin */
+    unsigned count;
+    bool by_ring;
+};
+
+/* Ends when it has acknowledged all. */
+static void proxy(const struct proxying *task) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(task->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct client *client = client_new();
+    struct channel_info info;
+    struct kith_ring *ring = NULL;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+        _exit(1);
+    if (task->by_ring ? client_join_ring(client, "bench", 2 * OCTETS_MOST, &info) < 0 || kith_ring_open(info.fd, info.ring, &ring) < 0
+                      : client_join(client, "bench", 0) < 0)
+        _exit(1);
+    if (write(task->ready, "x", 1) != 1)
+        _exit(1);
+    if (task->by_ring)
+        proxy_ring(ring, fd, task->count);
+    else
+        proxy_datagrams(client, fd, task->count);
     _exit(0);
 }
 
-static uint64_t by_proxy(struct client *driver, unsigned size) {
-    uint16_t port;
-    int listener = listen_on_loopback(&port), ready[2], status;
+static uint64_t through_proxy(struct client *driver, unsigned size, bool by_ring) {
+    struct proxying task = {.count = count_of(size), .by_ring = by_ring};
+    int listener = listen_on_loopback(&task.port), ready[2], status;
     char line[64], octet;
     assert_int_equal(pipe(ready), 0);
+    task.ready = ready[1];
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0)
-        proxy(port, size, ready[1]);
+        proxy(&task);
     assert_int_equal(read(ready[0], &octet, 1), 1);
     snprintf(line, sizeof(line), "channel %u %u", count_of(size), size);
     uint64_t begin = now();
@@ -135,6 +185,14 @@ static uint64_t by_proxy(struct client *driver, unsigned size) {
     close(ready[1]);
     close(listener);
     return end - begin;
+}
+
+static uint64_t by_proxy(struct client *driver, unsigned size) {
+    return through_proxy(driver, size, false);
+}
+
+static uint64_t by_ring_proxy(struct client *driver, unsigned size) {
+    return through_proxy(driver, size, true);
 }
 
 /* What the driver's thread says when it has sent all: how often there was no room, and it tried again. */
@@ -224,7 +282,11 @@ static void make_veth_pair(void) {
 }
 
 static void measure(void **state) {
-    static const struct way ways[] = {{"unicast", by_unicast, 0}, {"proxy", by_proxy, 0}, {"tcp", by_tcp, 0}, {"frames", by_frames, MTU}};
+    static const struct way ways[] = {{"unicast", by_unicast, 0},
+                                      {"proxy", by_proxy, 0},
+                                      {"ring-proxy", by_ring_proxy, 0},
+                                      {"tcp", by_tcp, 0},
+                                      {"frames", by_frames, MTU}};
     (void)state;
     load("kith");
     load("kith_bench");
