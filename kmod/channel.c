@@ -196,6 +196,9 @@ static int channel_append(struct kith_channel *channel, const void *data, size_t
     struct kith_message_header header = {.time = ktime_get_real_ns(), .request = request, .size = size};
     struct kith_chunk *chunk;
     int error;
+    /* Not might_sleep(), which also gives way to who was just woken: a reader would wake for each message. */
+    if (gfpflags_allow_blocking(gfp))
+        __might_sleep(__FILE__, __LINE__);
     if (size > KITH_MESSAGE_MAX)
         return -EMSGSIZE;
     error = channel_take(channel, &header, data, ret_waits);
