@@ -66,6 +66,16 @@ int cli_json_add_frames(json_t *object, const kith_msg *msg, size_t first) {
     return frames && json_object_set(object, text ? "frames" : "frames_b64", frames) == 0 ? 0 : -ENOMEM;
 }
 
+int cli_json_add_source(json_t *object, const kith_msg *msg) {
+    if (kith_msg_sequence(msg) == 0)
+        return 0;
+    return json_object_set_new(object, "sequence", json_integer((json_int_t)kith_msg_sequence(msg))) == 0 &&
+                   json_object_set_new(object, "time", json_integer((json_int_t)kith_msg_time(msg))) == 0 &&
+                   json_object_set_new(object, "again", json_boolean(kith_msg_again(msg))) == 0
+               ? 0
+               : -ENOMEM;
+}
+
 int cli_json_add_address(json_t *object, const kith_msg *msg) {
     uint32_t id = kith_msg_routing_id(msg);
     const char *group = kith_msg_group(msg);

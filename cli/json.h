@@ -15,6 +15,8 @@
 int cli_json_add_origin(json_t *object, kith_origin *origin);
 /* Adds the frames from `first` on. Errors: -ENOMEM. */
 int cli_json_add_frames(json_t *object, const kith_msg *msg, size_t first);
+/* "sequence", "time" and "again", as far as the source says them. Errors: -ENOMEM. */
+int cli_json_add_source(json_t *object, const kith_msg *msg);
 /* Adds "routing_id" and "group" where the message has them. Errors: -ENOMEM. */
 int cli_json_add_address(json_t *object, const kith_msg *msg);
 /* Reads one line of that form into the message: its frames are appended, routing_id and group set; other members are ignored. Errors:

@@ -306,6 +306,8 @@ static int print_json(const kith_msg *msg) {
     if (r >= 0 && kith_msg_origin(msg))
         r = cli_json_add_origin(line, kith_msg_origin(msg));
     if (r >= 0)
+        r = cli_json_add_source(line, msg);
+    if (r >= 0)
         r = cli_json_add_address(line, msg);
     if (r >= 0)
         r = cli_json_add_frames(line, msg, 0);

@@ -14,24 +14,32 @@
 /* Copied with the lock held, and interrupts off. */
 #define SMALL 1024
 
-struct kith_chunk *kith_chunk_new(const struct kith_channel *channel, const struct kith_message_header *header, const void *data,
-                                  gfp_t gfp) {
-    bool alone = header->size > SMALL || channel->config.mode == KITH_MODE_LATEST;
-    size_t room = kith_frame_size(header->size);
+struct kith_chunk *kith_chunk_empty(const struct kith_channel *channel, size_t room, gfp_t gfp) {
     struct kith_chunk *chunk = kzalloc(sizeof(*chunk), gfp | __GFP_NOWARN);
     if (!chunk)
         return NULL;
-    chunk->skb = kith_frame_messages(channel, alone ? room : max(READ_ONCE(channel->chunk_size), room), gfp | __GFP_NOWARN);
+    chunk->skb = kith_frame_messages(channel, room, gfp | __GFP_NOWARN);
     if (!chunk->skb) {
         kfree(chunk);
         return NULL;
     }
+    return chunk;
+}
+
+struct kith_chunk *kith_chunk_new(const struct kith_channel *channel, const struct kith_message_header *header, const void *data,
+                                  gfp_t gfp) {
+    bool alone = header->size > SMALL || channel->config.mode == KITH_MODE_LATEST;
+    size_t room = kith_frame_size(header->size);
+    struct kith_chunk *chunk = kith_chunk_empty(channel, alone ? room : max(READ_ONCE(channel->chunk_size), room), gfp);
+    if (!chunk)
+        return NULL;
     kith_frame_add(chunk->skb, header, data);
     chunk->open = !alone;
     return chunk;
 }
 
-/* Any context: the buffer of one that was sent may be elsewhere still. */
+/* Any context, but with interrupts off, where there is no need for it, each would wake the thread that frees buffers (ksoftirqd). The
+ * buffer of one that was sent may be elsewhere still. */
 void kith_chunk_free(struct kith_chunk *chunk) {
     dev_kfree_skb_any(chunk->skb);
     kfree(chunk);
@@ -78,8 +86,7 @@ bool kith_channel_put_message(struct kith_channel *channel, struct kith_message_
     return true;
 }
 
-void kith_channel_remove_chunk(struct kith_channel *channel, struct kith_chunk *chunk) {
-    list_del(&chunk->link);
+void kith_channel_remove_chunk(struct kith_channel *channel, struct kith_chunk *chunk, struct list_head *gone) {
+    list_move_tail(&chunk->link, gone);
     channel->bytes -= kith_chunk_charge(chunk);
-    kith_chunk_free(chunk);
 }

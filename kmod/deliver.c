@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * deliver.c: the worker that sends a channel's chunks to its receivers.
+ * deliver.c: sends a channel's chunks to its receivers, or copies them into their rings: a worker, or the thread that acknowledges some.
  *
  * What is next is chosen under the lock and sent without it. When the socket has no room its messages are the receiver's next again:
  * nothing is lost but what the backlog has dropped meanwhile, which is counted.
@@ -68,18 +68,18 @@ static struct sk_buff *batch_datagram(const struct kith_channel *channel, struct
     return datagram;
 }
 
-/* It was not sent: its messages are next again, as far as the backlog still has them. */
-static void batch_undo(struct kith_channel *channel, struct kith_receiver *receiver, const struct batch *batch) {
+/* Those from `from` on were not sent: they are next again, as far as the backlog still has them. */
+static void batch_undo(struct kith_channel *channel, struct kith_receiver *receiver, const struct batch *batch, u64 from) {
     struct kith_chunk *oldest;
     u64 there;
     spin_lock_irq(&channel->lock);
     oldest = kith_channel_oldest(channel);
     there = oldest ? oldest->first : channel->last_sequence + 1;
-    if (there > batch->first)
-        channel->counts.lost += min(there, batch->last + 1) - batch->first;
+    if (there > from)
+        channel->counts.lost += min(there, batch->last + 1) - from;
     receiver->next = NULL;
-    receiver->next_sequence = max(there, batch->first);
-    channel->most_sent = batch->most_sent;
+    receiver->next_sequence = max(there, from);
+    channel->most_sent = max(batch->most_sent, from - 1);
     spin_unlock_irq(&channel->lock);
 }
 
@@ -101,7 +101,7 @@ static int receiver_send(struct kith_channel *channel, struct kith_receiver *rec
     /* It takes the buffer whether it succeeds or not. */
     error = datagram ? genlmsg_unicast(receiver->net, datagram, receiver->port) : -ENOMEM;
     if (error)
-        batch_undo(channel, receiver, &batch);
+        batch_undo(channel, receiver, &batch, batch.first);
     else
         batch_note(channel, receiver, batch.last);
     return error;
@@ -120,16 +120,60 @@ static void receiver_deliver(struct kith_channel *channel, struct kith_receiver 
         queue_delayed_work(kith_workqueue, &channel->retry, msecs_to_jiffies(RETRY_MS));
 }
 
-void kith_channel_deliver(struct work_struct *work) {
-    struct kith_channel *channel = container_of(work, struct kith_channel, work);
+/* Messages on their way into a ring. */
+struct filling {
+    struct kith_ring *ring;
+    bool latest;
+    u64 last; /* that is there */
+};
+
+static bool fill(void *userdata, const struct kith_message_header *header, const void *data) {
+    struct filling *filling = userdata;
+    if (!kith_ring_want_room(filling->ring, filling->latest ? KITH_RING_EMPTY : header->size))
+        return false;
+    kith_ring_put(filling->ring, header, data);
+    filling->last = header->sequence;
+    return true;
+}
+
+/* False: all is in the ring, or no more fits. What is in the ring, the list need not keep. */
+static bool ring_send(struct kith_channel *channel, struct kith_receiver *receiver) {
+    struct filling filling = {.ring = receiver->ring, .latest = channel->config.mode == KITH_MODE_LATEST};
+    struct batch batch;
+    LIST_HEAD(gone);
+    if (!kith_receiver_listens(receiver) || !batch_choose(channel, receiver, &batch))
+        return false;
+    filling.last = batch.first - 1;
+    kith_frame_each(batch.skb, batch.first, channel->config.mode == KITH_MODE_ONE ? batch.most_sent : 0, fill, &filling);
+    kfree_skb(batch.skb);
+    if (filling.last < batch.last)
+        batch_undo(channel, receiver, &batch, filling.last + 1);
+    spin_lock_irq(&channel->lock);
+    receiver->acknowledged = filling.last;
+    kith_channel_trim(channel, &gone);
+    spin_unlock_irq(&channel->lock);
+    kith_chunks_free(&gone);
+    return filling.last == batch.last;
+}
+
+static void ring_deliver(struct kith_channel *channel, struct kith_receiver *receiver) {
+    while (ring_send(channel, receiver))
+        cond_resched();
+}
+
+void kith_channel_deliver(struct kith_channel *channel) {
     struct kith_receiver *receiver, *after;
     mutex_lock(&channel->mutex);
     if (!channel->closed)
         list_for_each_entry_safe (receiver, after, &channel->receivers, link)
-            receiver_deliver(channel, receiver);
+            (receiver->ring ? ring_deliver : receiver_deliver)(channel, receiver);
     mutex_unlock(&channel->mutex);
 }
 
+void kith_channel_work(struct work_struct *work) {
+    kith_channel_deliver(container_of(work, struct kith_channel, work));
+}
+
 void kith_channel_retry(struct work_struct *work) {
-    kith_channel_deliver(&container_of(to_delayed_work(work), struct kith_channel, retry)->work);
+    kith_channel_deliver(container_of(to_delayed_work(work), struct kith_channel, retry));
 }

@@ -51,12 +51,9 @@ void kith_frame_number(struct sk_buff *skb, u64 sequence) {
     memcpy(nla_data(message), &sequence, sizeof(sequence));
 }
 
-struct sk_buff *kith_frame_rest(const struct kith_channel *channel, const struct sk_buff *whole, u64 from, u64 again) {
-    struct sk_buff *skb = kith_frame_messages(channel, whole->len, GFP_KERNEL);
+void kith_frame_each(const struct sk_buff *whole, u64 from, u64 again, kith_frame_take_fn *take, void *userdata) {
     const struct nlattr *attribute;
     int left;
-    if (!skb)
-        return NULL;
     nla_for_each_attr (attribute, first_attribute(whole), whole->len - NLMSG_HDRLEN - GENL_HDRLEN, left) {
         struct kith_message_header header;
         if (nla_type(attribute) != KITH_A_MESSAGE)
@@ -65,8 +62,20 @@ struct sk_buff *kith_frame_rest(const struct kith_channel *channel, const struct
         if (header.sequence < from)
             continue;
         header.flags |= header.sequence <= again ? KITH_MESSAGE_AGAIN : 0;
-        kith_frame_add(skb, &header, nla_data(attribute) + sizeof(header));
+        if (!take(userdata, &header, nla_data(attribute) + sizeof(header)))
+            break;
     }
+}
+
+static bool add_to_frame(void *skb, const struct kith_message_header *header, const void *data) {
+    return kith_frame_add(skb, header, data);
+}
+
+struct sk_buff *kith_frame_rest(const struct kith_channel *channel, const struct sk_buff *whole, u64 from, u64 again) {
+    struct sk_buff *skb = kith_frame_messages(channel, whole->len, GFP_KERNEL);
+    if (!skb)
+        return NULL;
+    kith_frame_each(whole, from, again, add_to_frame, skb);
     kith_frame_end(skb);
     return skb;
 }
@@ -82,6 +91,15 @@ static bool put_u64(struct sk_buff *skb, int type, u64 value) {
     return nla_put_u64_64bit(skb, type, value, KITH_A_PAD) == 0;
 }
 
+/* With the lock held. */
+static u64 octets_waiting(const struct kith_channel *channel) {
+    const struct kith_receiver *receiver;
+    u64 bytes = channel->bytes + (channel->left ? channel->left->head - channel->left->tail : 0);
+    list_for_each_entry (receiver, &channel->receivers, link)
+        bytes += receiver->ring ? kith_ring_pending(receiver->ring) : 0;
+    return bytes;
+}
+
 /* Everything but its name. */
 int kith_frame_put_channel(struct sk_buff *skb, struct kith_channel *channel) {
     struct kith_counts counts;
@@ -90,7 +108,7 @@ int kith_frame_put_channel(struct sk_buff *skb, struct kith_channel *channel) {
     bool fits;
     spin_lock_irq(&channel->lock);
     counts = channel->counts;
-    bytes = channel->bytes;
+    bytes = octets_waiting(channel);
     sequence = channel->last_sequence;
     receivers = channel->receiver_count;
     spin_unlock_irq(&channel->lock);
@@ -103,11 +121,17 @@ int kith_frame_put_channel(struct sk_buff *skb, struct kith_channel *channel) {
     return fits ? 0 : -EMSGSIZE;
 }
 
-struct sk_buff *kith_frame_channel(struct kith_channel *channel, u32 port, u32 sequence) {
+static int put_ring(struct sk_buff *skb, const struct kith_ring_file *ring) {
+    if (!ring)
+        return 0;
+    return nla_put_u32(skb, KITH_A_RING, ring->ring->size) == 0 && nla_put_s32(skb, KITH_A_FD, ring->fd) == 0 ? 0 : -EMSGSIZE;
+}
+
+struct sk_buff *kith_frame_channel(struct kith_channel *channel, u32 port, u32 sequence, const struct kith_ring_file *ring) {
     struct sk_buff *skb = frame_new(channel, 512, port, sequence, KITH_CMD_CHANNEL, GFP_KERNEL);
     if (!skb)
         return NULL;
-    if (kith_frame_put_channel(skb, channel) < 0) {
+    if (kith_frame_put_channel(skb, channel) < 0 || put_ring(skb, ring) < 0) {
         nlmsg_free(skb);
         return NULL;
     }

@@ -3,9 +3,13 @@
  * internal.h: what the files of kith.ko share.
  *
  * What waits in a channel is a list of chunks, each a datagram with several messages as user space gets it: sending is a clone. Sequence
- * numbers are contiguous over the list; receivers are cursors into it. A chunk that was sent is never written to again. Two locks: mutex
- * receivers come, go and are sent to: process context lock   the messages and every cursor: any context The list of receivers is changed
- * with both held, so either is enough to walk it. A channel is found in a registry under its lock, and lives as long as somebody holds a
+ * numbers are contiguous over the list; receivers are cursors into it. A chunk that was sent is never written to again. What is in a
+ * receiver's ring is behind its cursor: when nothing waits in the list, and every receiver has a ring with room, a message goes into the
+ * rings at once.
+ *
+ * Two locks. `mutex`: receivers come, go and are sent to, in process context. `lock`: the messages and every cursor, in any context. The
+ * list of receivers is changed with both held, so either is enough to walk it. A ring is written to under `lock` while the list is empty,
+ * and by the worker, under `mutex`, while it is not. A channel is found in a registry under its lock, and lives as long as somebody holds a
  * reference; `gate` is held for reading by a callback and for writing to close.
  */
 #ifndef KITH_INTERNAL_H
@@ -19,6 +23,7 @@
 #include <linux/workqueue.h>
 
 #include "kith_kernel.h"
+#include "ring.h"
 
 /* Together with what the kernel puts behind the data of a buffer, one of 16 KiB. */
 #define KITH_BATCH_SIZE (15 * 1024)
@@ -31,15 +36,16 @@ struct kith_chunk {
 };
 
 struct kith_receiver {
-    struct list_head link; /* of its channel */
-    struct sock *socket;   /* held, to tell it from a later one of the same port */
-    struct net *net;       /* which the socket keeps alive until it is closed */
+    struct list_head link;  /* of its channel */
+    struct kith_ring *ring; /* NULL: it gets datagrams */
+    struct sock *socket;    /* held, to tell it from a later one of the same port */
+    struct net *net;        /* which the socket keeps alive until it is closed */
     u32 port;
     u32 window;
     bool begun;
     struct kith_chunk *next; /* has next_sequence; NULL: not looked for yet, or not there yet */
     u64 next_sequence;
-    u64 acknowledged;
+    u64 acknowledged;             /* or in the ring */
     u64 batches[KITH_WINDOW_MAX]; /* last sequence of each datagram on its way, a ring */
     u32 batch_first, batch_count;
 };
@@ -63,6 +69,8 @@ struct kith_channel {
     spinlock_t lock;
     struct list_head receivers;
     u32 receiver_count;
+    u32 ring_count;         /* of the receivers */
+    struct kith_ring *left; /* ONE: of a receiver that has left, with what it did not acknowledge; there is none then */
     struct list_head chunks;
     size_t bytes;      /* of the chunks, as kith_chunk_charge() counts */
     size_t chunk_size; /* of the next one: more when they fill up, less when they are sent before */
@@ -71,7 +79,7 @@ struct kith_channel {
     u64 most_sent;     /* ONE: what is not after this goes out again */
     bool ended;        /* its network namespace is gone */
     struct kith_counts counts;
-    struct work_struct work;   /* sends what can be sent; queued with the mutex held and not closed, or by the owner */
+    struct work_struct work;   /* sends what can be sent; queued with the mutex held and not closed, by the owner, or by a ring's poll */
     struct delayed_work retry; /* the same, later: a receiver that has no room does not make the others wait */
 
     struct list_head requests; /* of kith_channel_request(), under lock */
@@ -90,14 +98,18 @@ struct kith_channel *kith_registry_find(const struct net *net, const char *name)
 struct kith_channel *kith_registry_nth(const struct net *net, unsigned long skip, unsigned int *ret_changes);
 
 /* channel.c */
+struct kith_channel *kith_channel_ref(struct kith_channel *channel);
+/* May sleep. */
 void kith_channel_unref(struct kith_channel *channel);
 /* kith_channel_send(); `request` is 0 or what KITH_CMD_REPLY must name. */
 int kith_channel_append(struct kith_channel *channel, const void *data, size_t size, gfp_t gfp, u32 request);
 
-/* receiver.c: -ENOTCONN: it is no receiver. One that has joined is sent nothing before it begins. */
-int kith_channel_join(struct kith_channel *channel, struct sock *socket, u32 port, u32 window);
+/* receiver.c: -ENOTCONN: it is no receiver. One that has joined is sent nothing before it begins. `ring`: NULL, or it gets no datagrams. */
+int kith_channel_join(struct kith_channel *channel, struct sock *socket, u32 port, u32 window, struct kith_ring *ring);
 int kith_channel_begin(struct kith_channel *channel, const struct net *net, u32 port);
 int kith_channel_leave(struct kith_channel *channel, const struct net *net, u32 port);
+/* If one has this ring, it leaves. */
+void kith_channel_leave_ring(struct kith_channel *channel, const struct kith_ring *ring);
 /* -ERANGE: it was not sent so much. */
 int kith_channel_acknowledge(struct kith_channel *channel, const struct net *net, u32 port, u64 sequence);
 /* Those whose sockets are closed leave. */
@@ -107,14 +119,18 @@ struct kith_receiver *kith_channel_receiver(struct kith_channel *channel, const 
 /* It has begun, and its socket is there. */
 bool kith_receiver_listens(const struct kith_receiver *receiver);
 void kith_receiver_free(struct kith_channel *channel, struct kith_receiver *receiver);
+/* With the lock held: what nobody needs any more goes to `gone`. */
+void kith_channel_trim(struct kith_channel *channel, struct list_head *gone);
 /* With the lock held: the oldest chunk goes; receivers that had not got it lose it. */
-void kith_channel_drop_oldest(struct kith_channel *channel);
+void kith_channel_drop_oldest(struct kith_channel *channel, struct list_head *gone);
 
 /* chunk.c */
 #define KITH_CHUNK_LEAST 512
 /* With one message, which has no number yet; `header` has the rest. NULL: no memory. */
 struct kith_chunk *kith_chunk_new(const struct kith_channel *channel, const struct kith_message_header *header, const void *data,
                                   gfp_t gfp);
+/* With none, and room for so many octets as kith_frame_size() counts; nothing is added once it is in the list. */
+struct kith_chunk *kith_chunk_empty(const struct kith_channel *channel, size_t room, gfp_t gfp);
 void kith_chunk_free(struct kith_chunk *chunk);
 /* All of a list, which nobody uses any more. */
 void kith_chunks_free(struct list_head *chunks);
@@ -124,14 +140,20 @@ void kith_channel_put_chunk(struct kith_channel *channel, struct kith_chunk *chu
 bool kith_channel_put_message(struct kith_channel *channel, struct kith_message_header *header, const void *data);
 /* It is to be sent. */
 void kith_channel_seal(struct kith_channel *channel, struct kith_chunk *chunk);
-void kith_channel_remove_chunk(struct kith_channel *channel, struct kith_chunk *chunk);
+/* To `gone`, for kith_chunks_free() once the lock is not held. */
+void kith_channel_remove_chunk(struct kith_channel *channel, struct kith_chunk *chunk, struct list_head *gone);
+
+/* inherit.c, with the mutex held: what the last receiver has left in its ring goes back into the list. -ENOMEM: it is where it was. */
+int kith_channel_inherit(struct kith_channel *channel);
 
 /* request.c: -ESRCH: nobody waits for this answer (any more). */
 int kith_channel_answer(struct kith_channel *channel, const struct net *net, u32 port, u32 request, const void *data, size_t size);
 
 /* deliver.c */
 extern struct workqueue_struct *kith_workqueue;
-void kith_channel_deliver(struct work_struct *work);
+/* Sends what can be sent. May sleep. */
+void kith_channel_deliver(struct kith_channel *channel);
+void kith_channel_work(struct work_struct *work);
 void kith_channel_retry(struct work_struct *work);
 
 /* netlink.c */
@@ -149,10 +171,14 @@ bool kith_frame_add(struct sk_buff *skb, const struct kith_message_header *heade
 void kith_frame_number(struct sk_buff *skb, u64 sequence);
 /* Nothing is added any more. */
 void kith_frame_end(struct sk_buff *skb);
-/* A copy of what is not before `from`; what is not after `again` is marked. NULL: no memory. */
+/* Hands on each message of a frame that is not before `from`, until one is not taken; what is not after `again` is marked. */
+typedef bool kith_frame_take_fn(void *userdata, const struct kith_message_header *header, const void *data);
+void kith_frame_each(const struct sk_buff *whole, u64 from, u64 again, kith_frame_take_fn *take, void *userdata);
+/* A copy of the same. NULL: no memory. */
 struct sk_buff *kith_frame_rest(const struct kith_channel *channel, const struct sk_buff *whole, u64 from, u64 again);
 struct sk_buff *kith_frame_closed(const struct kith_channel *channel);
-struct sk_buff *kith_frame_channel(struct kith_channel *channel, u32 port, u32 sequence);
+/* `ring`: NULL, or what the receiver gets. */
+struct sk_buff *kith_frame_channel(struct kith_channel *channel, u32 port, u32 sequence, const struct kith_ring_file *ring);
 int kith_frame_put_channel(struct sk_buff *skb, struct kith_channel *channel);
 
 /* access.c */

@@ -84,7 +84,8 @@ int kith_channel_open(struct net *net, const struct kith_channel_config *config,
  * channel meanwhile. */
 void kith_channel_close(struct kith_channel *channel);
 
-/* Copies a message into the backlog, to be sent by a worker; up to 1 KiB with interrupts off. Never sleeps when gfp does not; from any
+/* Copies a message into the backlog, to be sent by a worker, up to 1 KiB with interrupts off; or into the rings of all receivers, when each
+ * has one with room, up to 16 KiB in all with interrupts off, and wakes those that sleep. Never sleeps when gfp does not; from any
  * context but NMI. 0, or, and then nothing was taken: -ENOTCONN (nobody listens), -EAGAIN (ONE: the backlog is full), -EMSGSIZE (more than
  * KITH_MESSAGE_MAX or than the backlog), -ENOMEM, -ESHUTDOWN (its network namespace has ended). */
 int kith_channel_send(struct kith_channel *channel, const void *data, size_t size, gfp_t gfp);

@@ -9,7 +9,12 @@
 #define CHANNEL_POLICY [KITH_A_CHANNEL] = {.type = NLA_NUL_STRING, .len = KITH_CHANNEL_NAME_MAX}
 
 static const struct nla_policy channel_policy[] = {CHANNEL_POLICY};
-static const struct nla_policy join_policy[] = {CHANNEL_POLICY, [KITH_A_WINDOW] = NLA_POLICY_RANGE(NLA_U32, 1, KITH_WINDOW_MAX)};
+static struct netlink_range_validation ring_range = {.min = 1, .max = KITH_RING_MOST};
+static const struct nla_policy join_policy[] = {
+    CHANNEL_POLICY,
+    [KITH_A_WINDOW] = NLA_POLICY_RANGE(NLA_U32, 1, KITH_WINDOW_MAX),
+    [KITH_A_RING] = NLA_POLICY_FULL_RANGE(NLA_U32, &ring_range),
+};
 static const struct nla_policy ack_policy[] = {CHANNEL_POLICY, [KITH_A_SEQUENCE] = {.type = NLA_U64}};
 static const struct nla_policy data_policy[] = {
     CHANNEL_POLICY,
@@ -57,13 +62,13 @@ static bool allowed(struct kith_channel *channel, const struct kith_access *acce
     return yes;
 }
 
-static int answer_channel(struct kith_channel *channel, struct genl_info *info) {
-    struct sk_buff *skb = kith_frame_channel(channel, info->snd_portid, info->snd_seq);
+static int answer_channel(struct kith_channel *channel, struct genl_info *info, const struct kith_ring_file *ring) {
+    struct sk_buff *skb = kith_frame_channel(channel, info->snd_portid, info->snd_seq, ring);
     return skb ? genlmsg_reply(skb, info) : -ENOMEM;
 }
 
 static int do_get(struct kith_channel *channel, struct sk_buff *skb, struct genl_info *info) {
-    return answer_channel(channel, info);
+    return answer_channel(channel, info, NULL);
 }
 
 static int refuse_join(int error, struct genl_info *info) {
@@ -76,22 +81,48 @@ static int refuse_join(int error, struct genl_info *info) {
     return error;
 }
 
-static int do_join(struct kith_channel *channel, struct sk_buff *skb, struct genl_info *info) {
+static int refuse_ring(int error, struct genl_info *info) {
+    if (error == -ENOBUFS)
+        return REFUSE(info, error, "the ring is more than you may lock: RLIMIT_MEMLOCK; a smaller one, or none, may do");
+    if (error == -ENOMEM)
+        return REFUSE(info, error, "no memory for a ring: a smaller one, or none, may do");
+    return REFUSE(info, error, "no descriptor for a ring: the process has as many open as it may");
+}
+
+/* `ring`: NULL, or what it gets. */
+static int join(struct kith_channel *channel, struct sk_buff *skb, struct genl_info *info, const struct kith_ring_file *ring) {
     u32 window = info->attrs[KITH_A_WINDOW] ? nla_get_u32(info->attrs[KITH_A_WINDOW]) : KITH_WINDOW_DEFAULT;
-    int error;
-    if (!allowed(channel, &channel->config.receive, skb))
-        return REFUSE(info, -EPERM, "the channel's module lets you not receive: it takes CAP_NET_ADMIN, or whom the module names");
-    error = kith_channel_join(channel, NETLINK_CB(skb).sk, info->snd_portid, window);
+    int error = kith_channel_join(channel, NETLINK_CB(skb).sk, info->snd_portid, window, ring ? ring->ring : NULL);
     if (error)
         return refuse_join(error, info);
     /* What it says of the channel comes before the first message. */
-    error = answer_channel(channel, info);
+    error = answer_channel(channel, info, ring);
     if (error) {
         (void)kith_channel_leave(channel, genl_info_net(info), info->snd_portid);
         return REFUSE(info, error, "the answer has no room: read what the socket has, and join again");
     }
     error = kith_channel_begin(channel, genl_info_net(info), info->snd_portid);
     return error ? refuse_join(-ENODEV, info) : 0;
+}
+
+/* The answer names the descriptor, so it comes first; when there is none, the descriptor never was. */
+static int join_with_ring(struct kith_channel *channel, struct sk_buff *skb, struct genl_info *info) {
+    struct kith_ring_file ring;
+    int error = kith_ring_file_open(channel, nla_get_u32(info->attrs[KITH_A_RING]), &ring);
+    if (error)
+        return refuse_ring(error, info);
+    error = join(channel, skb, info, &ring);
+    if (error)
+        kith_ring_file_close(&ring);
+    else
+        kith_ring_file_install(&ring);
+    return error;
+}
+
+static int do_join(struct kith_channel *channel, struct sk_buff *skb, struct genl_info *info) {
+    if (!allowed(channel, &channel->config.receive, skb))
+        return REFUSE(info, -EPERM, "the channel's module lets you not receive: it takes CAP_NET_ADMIN, or whom the module names");
+    return info->attrs[KITH_A_RING] ? join_with_ring(channel, skb, info) : join(channel, skb, info, NULL);
 }
 
 static int do_leave(struct kith_channel *channel, struct sk_buff *skb, struct genl_info *info) {

@@ -23,7 +23,7 @@ struct kith_receiver *kith_channel_receiver(struct kith_channel *channel, const 
     return NULL;
 }
 
-void kith_channel_drop_oldest(struct kith_channel *channel) {
+void kith_channel_drop_oldest(struct kith_channel *channel, struct list_head *gone) {
     struct kith_chunk *chunk = kith_channel_oldest(channel);
     struct kith_receiver *receiver;
     list_for_each_entry (receiver, &channel->receivers, link) {
@@ -34,11 +34,10 @@ void kith_channel_drop_oldest(struct kith_channel *channel) {
             receiver->next_sequence = chunk->last + 1;
         }
     }
-    kith_channel_remove_chunk(channel, chunk);
+    kith_channel_remove_chunk(channel, chunk, gone);
 }
 
-/* With the lock held: what nobody needs any more is put into `gone`, to be freed without it. */
-static void channel_trim(struct kith_channel *channel, struct list_head *gone) {
+void kith_channel_trim(struct kith_channel *channel, struct list_head *gone) {
     struct kith_receiver *receiver;
     struct kith_chunk *chunk;
     u64 done = U64_MAX;
@@ -53,10 +52,8 @@ static void channel_trim(struct kith_channel *channel, struct list_head *gone) {
     }
     list_for_each_entry (receiver, &channel->receivers, link)
         done = min(done, receiver->acknowledged);
-    while ((chunk = kith_channel_oldest(channel)) && chunk->last <= done) {
-        channel->bytes -= kith_chunk_charge(chunk);
-        list_move_tail(&chunk->link, gone);
-    }
+    while ((chunk = kith_channel_oldest(channel)) && chunk->last <= done)
+        kith_channel_remove_chunk(channel, chunk, gone);
 }
 
 /* With the lock held: where a new receiver begins. */
@@ -80,7 +77,18 @@ static void receiver_release(struct kith_receiver *receiver) {
     kfree(receiver);
 }
 
-int kith_channel_join(struct kith_channel *channel, struct sock *socket, u32 port, u32 window) {
+/* With the mutex held. */
+static void channel_add(struct kith_channel *channel, struct kith_receiver *receiver) {
+    spin_lock_irq(&channel->lock);
+    receiver->next_sequence = channel_begin(channel);
+    receiver->acknowledged = receiver->next_sequence - 1;
+    list_add_tail(&receiver->link, &channel->receivers);
+    channel->receiver_count++;
+    channel->ring_count += receiver->ring != NULL;
+    spin_unlock_irq(&channel->lock);
+}
+
+int kith_channel_join(struct kith_channel *channel, struct sock *socket, u32 port, u32 window, struct kith_ring *ring) {
     struct kith_receiver *receiver = kzalloc(sizeof(*receiver), GFP_KERNEL_ACCOUNT);
     int error;
     if (!receiver)
@@ -92,13 +100,11 @@ int kith_channel_join(struct kith_channel *channel, struct sock *socket, u32 por
     receiver->window = window;
     mutex_lock(&channel->mutex);
     error = channel_may_join(channel, receiver->net, port);
+    if (!error)
+        error = kith_channel_inherit(channel);
     if (!error) {
-        spin_lock_irq(&channel->lock);
-        receiver->next_sequence = channel_begin(channel);
-        receiver->acknowledged = receiver->next_sequence - 1;
-        list_add_tail(&receiver->link, &channel->receivers);
-        channel->receiver_count++;
-        spin_unlock_irq(&channel->lock);
+        receiver->ring = ring ? kith_ring_ref(ring) : NULL;
+        channel_add(channel, receiver);
     }
     mutex_unlock(&channel->mutex);
     if (error)
@@ -118,14 +124,30 @@ int kith_channel_begin(struct kith_channel *channel, const struct net *net, u32 
     return receiver ? 0 : -ENOTCONN;
 }
 
+/* With the mutex held; nobody writes to the ring any more. */
+static void channel_leave_ring(struct kith_channel *channel, struct kith_ring *ring) {
+    bool left = kith_ring_end(ring) && channel->config.mode == KITH_MODE_ONE && !channel->closed;
+    spin_lock_irq(&channel->lock);
+    if (channel->config.mode == KITH_MODE_ONE)
+        channel->done = max(channel->done, ring->released);
+    if (left)
+        channel->left = ring;
+    spin_unlock_irq(&channel->lock);
+    if (!left)
+        kith_ring_unref(ring);
+}
+
 void kith_receiver_free(struct kith_channel *channel, struct kith_receiver *receiver) {
     LIST_HEAD(gone);
     spin_lock_irq(&channel->lock);
     list_del(&receiver->link);
     channel->receiver_count--;
-    channel_trim(channel, &gone);
+    channel->ring_count -= receiver->ring != NULL;
+    kith_channel_trim(channel, &gone);
     spin_unlock_irq(&channel->lock);
     kith_chunks_free(&gone);
+    if (receiver->ring)
+        channel_leave_ring(channel, receiver->ring);
     receiver_release(receiver);
 }
 
@@ -135,6 +157,16 @@ void kith_channel_bury(struct kith_channel *channel) {
     list_for_each_entry_safe (receiver, after, &channel->receivers, link)
         if (receiver_is_dead(receiver))
             kith_receiver_free(channel, receiver);
+    mutex_unlock(&channel->mutex);
+}
+
+void kith_channel_leave_ring(struct kith_channel *channel, const struct kith_ring *ring) {
+    struct kith_receiver *receiver, *after;
+    mutex_lock(&channel->mutex);
+    list_for_each_entry_safe (receiver, after, &channel->receivers, link) {
+        if (receiver->ring == ring)
+            kith_receiver_free(channel, receiver);
+    }
     mutex_unlock(&channel->mutex);
 }
 
@@ -161,7 +193,7 @@ static int receiver_acknowledge(struct kith_channel *channel, struct kith_receiv
         receiver->batch_first = (receiver->batch_first + 1) % KITH_WINDOW_MAX;
         receiver->batch_count--;
     }
-    channel_trim(channel, gone);
+    kith_channel_trim(channel, gone);
     return 0;
 }
 
@@ -175,10 +207,10 @@ int kith_channel_acknowledge(struct kith_channel *channel, const struct net *net
         spin_lock_irq(&channel->lock);
         error = receiver_acknowledge(channel, receiver, sequence, &gone);
         spin_unlock_irq(&channel->lock);
-        kith_chunks_free(&gone);
     }
-    if (!error)
-        queue_work(kith_workqueue, &channel->work);
     mutex_unlock(&channel->mutex);
+    kith_chunks_free(&gone);
+    if (!error) /* here, where it costs no turn of the worker's */
+        kith_channel_deliver(channel);
     return error;
 }

@@ -45,13 +45,15 @@
  * record is struct kith_ring_record and as many octets as it says, here struct kith_message_header and the message, and it begins at a
  * multiple of 8. Those of a BPF ring buffer (BPF_MAP_TYPE_RINGBUF) lie in the same way, so one reader can read both.
  *
- *     the kernel writes a record, stores producer.position with release, has a full barrier, and wakes who polls when consumer.seen or
- *     consumer.position is where the record begins
- *     the reader loads producer.position with acquire and reads up to there; what it does not need any more it gives back with a store of
- *     consumer.position, with release: this is the acknowledgement, of all before it. Before it sleeps it stores in consumer.seen how far
- * it has read, has a full barrier, and looks at producer.position again when messages wait behind a full ring, producer.waiting is a
- * position, else 0: after a store of consumer.position, and a full barrier, a reader that has come to it calls poll(2), with no time to
- * wait, which makes the kernel go on
+ * The kernel writes a record, stores producer.position with release, has a full barrier, and wakes who polls when consumer.seen or
+ * consumer.position is where the record begins.
+ *
+ * The reader loads producer.position with acquire and reads up to there. What it does not need any more it gives back with a store of
+ * consumer.position, with release: this is the acknowledgement, of all before it. Before it sleeps it stores in consumer.seen how far it
+ * has read, has a full barrier, and looks at producer.position again.
+ *
+ * When messages wait behind a full ring, producer.waiting is a position, else 0. After a store of consumer.position, and a full barrier, a
+ * reader that has come to it calls poll(2), with no time to wait, which makes the kernel go on.
  *
  * poll(2) tells POLLIN when there is more than consumer.seen and consumer.position say, POLLHUP when the receiver has left. Nothing that
  * user space writes is trusted: a consumer.position that is not between the last one and the end acknowledges nothing, and one within a

@@ -268,19 +268,25 @@ static bool read_record(const struct kith_kernel_channel *channel, const uint8_t
     return ret_message->header.size == size - sizeof(ret_message->header);
 }
 
-static uint64_t on_record(const uint8_t *data, size_t size, void *userdata) {
+static uint64_t number_record(const uint8_t *data, size_t size, void *userdata) {
+    struct kith_kernel_channel *channel = userdata;
+    struct kith_kernel_message message;
+    if (read_record(channel, data, size, &message) && message.header.sequence > channel->last_sequence)
+        return message.header.sequence;
+    return channel->last_sequence + 1; /* of what is none */
+}
+
+static void on_record(const uint8_t *data, size_t size, void *userdata) {
     struct kith_kernel_channel *channel = userdata;
     struct kith_kernel_message message;
     channel->refs++;
-    bool fits = read_record(channel, data, size, &message);
-    uint64_t number = fits ? message.header.sequence : channel->last_sequence;
-    channel->last_sequence = number;
-    if (fits)
+    if (read_record(channel, data, size, &message) && message.header.sequence > channel->last_sequence) {
+        channel->last_sequence = message.header.sequence;
         channel->ops->message(channel, &message.header, message.data, channel->userdata);
-    else
+    } else {
         fail(channel, -EBADMSG, another_form);
+    }
     channel_unref(channel);
-    return number;
 }
 
 static void on_turn(uint64_t number, void *userdata) {
@@ -292,7 +298,8 @@ static void on_ring_failed(int error, void *userdata) {
     fail(userdata, error, "the ring holds what is no record");
 }
 
-static const struct kith_kernel_records_ops records_ops = {.record = on_record, .turn = on_turn, .failed = on_ring_failed};
+static const struct kith_kernel_records_ops records_ops = {
+    .number = number_record, .record = on_record, .turn = on_turn, .failed = on_ring_failed};
 
 /* What comes beside messages goes on coming. */
 void kith_kernel_channel_set_reading(struct kith_kernel_channel *channel, bool reading) {

@@ -11,7 +11,8 @@
 /* How often a BPF ring buffer with records that are not released is looked at. */
 #define LOOK_MS 10
 
-struct turn {
+/* A record that is not released, and where it ends. */
+struct lent {
     uint64_t number, position;
 };
 
@@ -22,13 +23,13 @@ struct kith_kernel_records {
     const struct kith_kernel_records_ops *ops;
     void *userdata;
     bool reading, freed, dispatching;
-    struct turn *turns;            /* not released, a ring of them */
+    struct lent *lent;             /* a ring of them */
     size_t first, count, capacity; /* a power of two */
 };
 
 static void records_destroy(struct kith_kernel_records *records) {
     kith_ring_free(records->ring);
-    free(records->turns);
+    free(records->lent);
     free(records);
 }
 
@@ -45,18 +46,18 @@ struct kith_kernel_records *kith_kernel_records_free(struct kith_kernel_records 
 
 KITH_DEFINE_CLEANUP(struct kith_kernel_records *, kith_kernel_records_free)
 
-/* Room for one more turn. Errors: -ENOMEM. */
+/* Room for one more. Errors: -ENOMEM. */
 static int reserve(struct kith_kernel_records *records) {
     if (records->count < records->capacity)
         return 0;
-    size_t capacity = records->capacity > 0 ? 2 * records->capacity : 64;
-    struct turn *turns = calloc(capacity, sizeof(*turns));
-    if (!turns)
+    size_t capacity = records->capacity > 0 ? 2 * records->capacity : TURN;
+    struct lent *lent = calloc(capacity, sizeof(*lent));
+    if (!lent)
         return -ENOMEM;
     for (size_t i = 0; i < records->count; i++)
-        turns[i] = records->turns[(records->first + i) & (records->capacity - 1)];
-    free(records->turns);
-    records->turns = turns;
+        lent[i] = records->lent[(records->first + i) & (records->capacity - 1)];
+    free(records->lent);
+    records->lent = lent;
     records->first = 0;
     records->capacity = capacity;
     return 0;
@@ -72,21 +73,23 @@ static void await(struct kith_kernel_records *records) {
         kith_timer_disarm(records->timer);
 }
 
-/* Reads a turn's records. 1: there may be more; 0: there is none now; -EBADMSG. *ret_turn: where it ended; position 0: nothing was read. */
-static int read_turn(struct kith_kernel_records *records, struct turn *ret_turn) {
-    int r = 1;
-    for (unsigned i = 0; i < TURN && r > 0 && !records->freed && records->reading; i++) {
-        const uint8_t *data;
-        size_t size;
-        uint64_t position;
-        r = kith_ring_next(records->ring, &data, &size, &position);
-        if (r > 0)
-            *ret_turn = (struct turn){.number = records->ops->record(data, size, records->userdata), .position = position};
-    }
-    return r;
+/* The next record. 1; 0: there is none now; -EBADMSG, -ENOMEM. */
+static int read_record(struct kith_kernel_records *records, uint64_t *ret_number) {
+    const uint8_t *data;
+    size_t size;
+    struct lent lent;
+    int r = reserve(records);
+    if (r >= 0)
+        r = kith_ring_next(records->ring, &data, &size, &lent.position);
+    if (r <= 0)
+        return r;
+    *ret_number = lent.number = records->ops->number(data, size, records->userdata);
+    records->lent[(records->first + records->count++) & (records->capacity - 1)] = lent;
+    records->ops->record(data, size, records->userdata);
+    return 1;
 }
 
-/* One turn, and what comes after it. */
+/* After a turn. */
 static void go_on(struct kith_kernel_records *records, int r) {
     if (r == -EBADMSG)
         records->ops->failed(r, records->userdata);
@@ -99,15 +102,13 @@ static void go_on(struct kith_kernel_records *records, int r) {
 }
 
 static void dispatch(struct kith_kernel_records *records) {
-    struct turn turn = {0};
-    int r = reserve(records);
+    uint64_t number = 0;
+    int r = 1;
     records->dispatching = true;
-    if (r >= 0)
-        r = read_turn(records, &turn);
-    if (turn.position != 0 && !records->freed) {
-        records->turns[(records->first + records->count++) & (records->capacity - 1)] = turn;
-        records->ops->turn(turn.number, records->userdata);
-    }
+    for (unsigned i = 0; i < TURN && r > 0 && !records->freed && records->reading; i++)
+        r = read_record(records, &number);
+    if (number != 0 && !records->freed)
+        records->ops->turn(number, records->userdata);
     records->dispatching = false;
     if (records->freed)
         records_destroy(records);
@@ -156,8 +157,8 @@ void kith_kernel_records_set_reading(struct kith_kernel_records *records, bool r
 
 void kith_kernel_records_release(struct kith_kernel_records *records, uint64_t number) {
     uint64_t position = 0;
-    for (; records->count > 0 && records->turns[records->first].number <= number; records->count--) {
-        position = records->turns[records->first].position;
+    for (; records->count > 0 && records->lent[records->first].number <= number; records->count--) {
+        position = records->lent[records->first].position;
         records->first = (records->first + 1) & (records->capacity - 1);
     }
     if (position == 0)

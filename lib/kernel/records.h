@@ -1,8 +1,7 @@
 /*
  * kernel/records.h: a ring of records (ring/ring.h) on a loop, read in turns.
  *
- * A record is lent until its turn is released: records are numbered, a turn ends with a number, and what is released is everything up to
- * a turn's end that is not behind the number given. What was not released stays in the ring.
+ * A record is lent until it is released. Records are numbered, and released up to a number; what was not released stays in the ring.
  *
  * A BPF ring buffer says that it is readable for as long as something is not released; while that is so it is looked at by a timer instead.
  */
@@ -16,8 +15,10 @@
 struct kith_kernel_records;
 
 struct kith_kernel_records_ops {
-    /* Returns the record's number, more than the one before. May free the records, or stop reading. */
-    uint64_t (*record)(const uint8_t *data, size_t size, void *userdata);
+    /* The number of this record, which follows: not 0, and more than the one before. */
+    uint64_t (*number)(const uint8_t *data, size_t size, void *userdata);
+    /* May free the records, stop reading, or release. */
+    void (*record)(const uint8_t *data, size_t size, void *userdata);
     /* The turn is over, that ended with this number. */
     void (*turn)(uint64_t number, void *userdata);
     /* What is there is no record. Nothing follows. */

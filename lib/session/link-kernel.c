@@ -31,7 +31,7 @@ struct mark {
 struct kith_kernel_link {
     struct kith_session *session;
     struct kith_kernel_channel *channel;
-    struct kith_defer tell;
+    struct kith_defer tell, settle;
     struct kith_error failure; /* to be told: it could not be opened */
     bool ended;                /* to be told: all is sent */
     unsigned unfit;            /* to be told: messages that no channel takes */
@@ -91,6 +91,12 @@ static void settle(struct kith_session *session) {
     }
     if (sequence > 0)
         (void)kith_kernel_channel_acknowledge(link->channel, sequence);
+}
+
+/* Once a step of the loop: an acknowledgement is a request of its own. */
+static unsigned kernel_settle(struct kith_defer *defer) {
+    settle(KITH_CONTAINER_OF(defer, struct kith_kernel_link, settle)->session);
+    return 0;
 }
 
 static void on_given(void *owner) {
@@ -164,7 +170,7 @@ static void on_batch(struct kith_kernel_channel *channel, uint64_t last_sequence
         link->mark_count--;
     link->marks[(link->first_mark + link->mark_count++) % KITH_WINDOW_MAX] =
         (struct mark){.sequence = last_sequence, .delivered = link->delivered};
-    settle(session);
+    kith_loop_defer(session->host->loop, &link->settle);
 }
 
 /* The request's answer: behind its envelope. */
@@ -334,6 +340,7 @@ static int kernel_connect(struct kith_session *session) {
         return -ENOMEM;
     link->session = session;
     kith_defer_init(&link->tell, kernel_tell);
+    kith_defer_init(&link->settle, kernel_settle);
     session->kernel = link;
     session->connection = atomic_fetch_add(&connections, 1);
     int r = kith_kernel_channel_new(session->host->loop, session->place->endpoint.name, &options, &channel_ops, session, &link->channel,
@@ -367,6 +374,7 @@ static void kernel_close(struct kith_session *session) {
     if (!link)
         return;
     kith_defer_cancel(&link->tell);
+    kith_defer_cancel(&link->settle);
     link->channel = kith_kernel_channel_free(link->channel);
 }
 

@@ -135,7 +135,7 @@ static const struct kith_option_info options[] = {
      "with a zap-domain: let nobody in when there is no ZAP handler to ask"},
     {KITH_OPTION_MANUAL_ACK, FLAG, CONNECTION, "manual-ack", "flag", 0, 1, 0, "SUB PULL GATHER REP",
      "the kernel keeps messages until the program says that they are dealt with, not until it takes them (kernel)"},
-    {KITH_OPTION_KERNEL_RING, NUMBER, CONNECTION, "kernel-ring", "octets", 0, KITH_RING_MOST, 0, "SUB PULL GATHER REP",
+    {KITH_OPTION_KERNEL_RING, NUMBER, CONNECTION, "kernel-ring", "octets", 0, KITH_RING_MOST, INT64_C(256) * 1024, "SUB PULL GATHER REP",
      "messages come through a ring of so much locked memory, or as datagrams where that cannot be had; 0: as datagrams (kernel)"},
 };
 

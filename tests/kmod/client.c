@@ -108,7 +108,9 @@ static void answer_note(struct client *client, const struct nlmsghdr *answer, ui
                                   .refused = number(table[KITH_A_REFUSED]),
                                   .lost = number(table[KITH_A_LOST]),
                                   .received = number(table[KITH_A_RECEIVED]),
-                                  .denied = number(table[KITH_A_DENIED])};
+                                  .denied = number(table[KITH_A_DENIED]),
+                                  .ring = table[KITH_A_RING] ? (uint32_t)number(table[KITH_A_RING]) : 0,
+                                  .fd = table[KITH_A_FD] ? (int)number(table[KITH_A_FD]) : -1};
     snprintf(info->name, sizeof(info->name), "%s", mnl_attr_get_str(table[KITH_A_CHANNEL]));
     snprintf(info->module, sizeof(info->module), "%s", mnl_attr_get_str(table[KITH_A_MODULE]));
 }
@@ -213,6 +215,23 @@ int client_join(struct client *client, const char *channel, uint32_t window) {
     if (window > 0)
         mnl_attr_put_u32(request, KITH_A_WINDOW, window);
     return exchange(client, request, &info, 1, NULL);
+}
+
+static struct nlmsghdr *ring_request(struct client *client, char *octets, const char *channel, uint32_t size) {
+    struct nlmsghdr *request = channel_request(client, octets, KITH_CMD_JOIN, channel);
+    mnl_attr_put_u32(request, KITH_A_RING, size);
+    return request;
+}
+
+int client_join_ring(struct client *client, const char *channel, uint32_t size, struct channel_info *ret_info) {
+    char octets[512];
+    return exchange(client, ring_request(client, octets, channel, size), ret_info, 1, NULL);
+}
+
+void client_ask_for_ring(struct client *client, const char *channel, uint32_t size) {
+    char octets[512];
+    struct nlmsghdr *request = ring_request(client, octets, channel, size);
+    assert_true(mnl_socket_sendto(client->socket, request, request->nlmsg_len) >= 0);
 }
 
 int client_leave(struct client *client, const char *channel) {

@@ -35,6 +35,8 @@ struct channel_info {
     uint32_t mode, receivers;
     bool global;
     uint64_t sequence, backlog, limit, sent, refused, lost, received, denied;
+    uint32_t ring; /* to one that has joined with a ring, as the next */
+    int fd;
 };
 
 /* One datagram of messages. */
@@ -57,6 +59,10 @@ struct client *client_free(struct client *client);
 int client_descriptor(const struct client *client);
 /* 0 or a negative errno; client->text is why. */
 int client_join(struct client *client, const char *channel, uint32_t window);
+/* With a ring: what it got is in *ret_info. */
+int client_join_ring(struct client *client, const char *channel, uint32_t size, struct channel_info *ret_info);
+/* Asks, and does not wait for the answer. */
+void client_ask_for_ring(struct client *client, const char *channel, uint32_t size);
 int client_leave(struct client *client, const char *channel);
 int client_ack(struct client *client, const char *channel, uint64_t sequence);
 /* The same without an answer: what a receiver does. */

@@ -142,8 +142,6 @@ static void test_who_cannot_be_told_that_it_joined_has_not(void **state) {
 }
 
 /* It joins, reads some without saying so, and waits to be killed. */
-static int gate[2];
-
 static void take_some_and_wait(void) {
     struct client *client = client_new();
     CHILD_CHECK(client_join(client, "kill", 0) == 0);
@@ -192,40 +190,8 @@ static void take_all_killed_at_random(void) {
         }
 }
 
-static void insist_on_storm(void) {
-    struct client *client = client_new();
-    CHILD_CHECK(client_tell(client, "insist storm 20000 64") == 0);
-    CHILD_CHECK(strncmp(client->reply, "20000 ", 6) == 0);
-}
-
-/* What arrived is what was written to the pipe: a process that is killed has written whole records. */
 static void test_receivers_killed_at_random_lose_nothing(void **state) {
-    struct client *driver = *state;
-    static uint8_t seen[20000];
-    unsigned missing = 20000, kills = 0;
-    uint64_t record[2];
-    memset(seen, 0, sizeof(seen));
-    assert_int_equal(client_tell(driver, "open storm 1 100000 1 1"), 0);
-    assert_int_equal(pipe(gate), 0);
-    pid_t sender = in_child(insist_on_storm), receiver = in_child(take_all_killed_at_random);
-    for (unsigned reads = 1; missing > 0; reads++) {
-        assert_int_equal(read(gate[0], record, sizeof(record)), sizeof(record));
-        assert_true(record[0] < 20000 && record[1] == record[0] + 1);
-        missing -= !seen[record[0]];
-        seen[record[0]] = 1;
-        if (reads % 701 == 0 && missing > 0) {
-            kill(receiver, SIGKILL);
-            waitpid(receiver, NULL, 0);
-            receiver = in_child(take_all_killed_at_random);
-            kills++;
-        }
-    }
-    assert_true(kills >= 20);
-    child_ends_well(sender);
-    kill(receiver, SIGKILL);
-    waitpid(receiver, NULL, 0);
-    close(gate[0]);
-    close(gate[1]);
+    kill_at_random(*state, take_all_killed_at_random);
 }
 
 static void test_all_get_everything_but_the_slow_one_loses_the_oldest_and_it_is_counted(void **state) {

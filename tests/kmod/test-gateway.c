@@ -79,6 +79,90 @@ static int listen_at(const char *address, uint16_t *port) {
     return fd;
 }
 
+/* The command ------------------------------------------------------------------------------------------------------------- */
+
+/* What a command prints; it ends well. */
+static void expect_output(const char *const *words, char *text, size_t room) {
+    int ends[2];
+    pid_t pid;
+    size_t used = 0;
+    posix_spawn_file_actions_t actions;
+    assert_int_equal(pipe(ends), 0);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+    posix_spawn_file_actions_addclose(&actions, ends[0]);
+    assert_int_equal(posix_spawn(&pid, words[0], &actions, NULL, (char *const *)(uintptr_t)words, environ), 0);
+    posix_spawn_file_actions_destroy(&actions);
+    close(ends[1]);
+    for (ssize_t size; (size = read(ends[0], text + used, room - 1 - used)) > 0;)
+        used += (size_t)size;
+    text[used] = '\0';
+    close(ends[0]);
+    child_ends_well(pid);
+}
+
+static void test_the_command_hears_a_module_and_asks_it(void **state) {
+    (void)state;
+    char text[4096];
+    load("kith_demo");
+    const char *const sub[] = {KITH_PROGRAM, "sub", "kernel://demo.tick", "--count", "2", NULL};
+    expect_output(sub, text, sizeof(text));
+    assert_ptr_equal(strstr(text, "tick "), text);
+    assert_non_null(strstr(text + 5, "\ntick "));
+    const char *const json[] = {KITH_PROGRAM, "sub", "kernel://demo.tick", "--count", "1", "--json", NULL};
+    expect_output(json, text, sizeof(text));
+    assert_non_null(strstr(text, "\"module\":\"kith_demo\""));
+    assert_non_null(strstr(text, "\"module\":\"kernel-message\""));
+    assert_non_null(strstr(text, "\"again\":false"));
+    const char *const req[] = {KITH_PROGRAM, "req", "kernel://demo.echo", "hello", NULL};
+    expect_output(req, text, sizeof(text));
+    assert_ptr_equal(strstr(text, "pid "), text);
+    assert_non_null(strstr(text, " uid 0 admin 1: hello\n"));
+    unload("kith_demo");
+}
+
+/* A module that comes and goes -------------------------------------------------------------------------------------------- */
+
+/* The number that its channel gave the next message that the gateway sends. */
+static unsigned next_sequence(FILE *lines) {
+    static const char key[] = "\"source_sequence\":";
+    char line[1024];
+    assert_non_null(fgets(line, sizeof(line), lines));
+    const char *place = strstr(line, key);
+    assert_non_null(place);
+    return (unsigned)strtoul(place + sizeof(key) - 1, NULL, 10);
+}
+
+static void test_a_module_that_is_loaded_again_is_found_by_the_gateway(void **state) {
+    (void)state;
+    char config[512];
+    uint16_t port = 0;
+    int listener = listen_at("127.0.0.1", &port);
+    load("kith_demo");
+    snprintf(config, sizeof(config),
+             "route \"tick\" {\n    from = {\"kernel://demo.tick\"}\n    to   = {\"raw+tcp://127.0.0.1:%u\"}\n    origin = yes\n}\n", port);
+    pid_t gateway = serve(config);
+    int conn = accept(listener, NULL, NULL);
+    assert_true(conn >= 0);
+    assert_int_equal(setsockopt(conn, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){.tv_sec = 60}, sizeof(struct timeval)), 0);
+    FILE *lines = fdopen(conn, "r");
+    for (unsigned i = 0; i < 2; i++) {
+        unsigned before, sequence;
+        do
+            before = next_sequence(lines);
+        while (before < 12); /* more than the next one has sent when it is found */
+        unload("kith_demo");
+        load("kith_demo");
+        while ((sequence = next_sequence(lines)) > before)
+            before = sequence;
+    }
+    kill(gateway, SIGTERM);
+    child_ends_well(gateway);
+    fclose(lines);
+    close(listener);
+    unload("kith_demo");
+}
+
 /* A SYN packet ------------------------------------------------------------------------------------------------------------ */
 
 static int ready[2], told[2];
@@ -288,6 +372,8 @@ static void test_a_hundred_thousand_messages_survive_kills_and_a_collector_that_
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_the_command_hears_a_module_and_asks_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_module_that_is_loaded_again_is_found_by_the_gateway, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_syn_packet_is_told_on_another_host_within_two_seconds, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_hundred_thousand_messages_survive_kills_and_a_collector_that_comes_and_goes, setup,
                                         teardown),

@@ -4,6 +4,8 @@
  */
 #include "socket/testing.h"
 
+#include <sys/resource.h>
+
 #include "kmod/testing.h"
 
 struct scene {
@@ -12,7 +14,11 @@ struct scene {
     struct node node, other;
 };
 
+/* Of this row: octets of the ring that messages come by; 0: as datagrams. */
+static unsigned ring;
+
 static int scene_setup(void **state) {
+    ring = *state ? *(const unsigned *)*state : 0;
     unload_leftovers();
     load("kith");
     load("kith_test");
@@ -32,10 +38,15 @@ static int scene_teardown(void **state) {
     return world_teardown(state);
 }
 
-static void connect_to(struct scene *scene, struct node *node, enum kith_socket_type type, const char *endpoint) {
-    struct kith_error error = KITH_ERROR_NONE;
+static void begin(struct scene *scene, struct node *node, enum kith_socket_type type) {
     node_init(&scene->world, node, type, &quiet_handler);
     node_option(node, KITH_OPTION_RECONNECT_MAX, 100);
+    node_option(node, KITH_OPTION_KERNEL_RING, ring);
+}
+
+static void connect_to(struct scene *scene, struct node *node, enum kith_socket_type type, const char *endpoint) {
+    struct kith_error error = KITH_ERROR_NONE;
+    begin(scene, node, type);
     if (kith_socket_connect(node->socket, endpoint, &error) < 0)
         fail_msg("%s", error.text);
 }
@@ -43,6 +54,18 @@ static void connect_to(struct scene *scene, struct node *node, enum kith_socket_
 static void join(struct scene *scene, struct node *node, enum kith_socket_type type, const char *endpoint) {
     connect_to(scene, node, type, endpoint);
     until(&scene->world, kith_socket_peer_count(node->socket) == 1);
+}
+
+/* How many rings this process has open. */
+static unsigned rings(void) {
+    unsigned count = 0;
+    for (int fd = 0; fd < 256; fd++) {
+        char path[64], target[64] = "";
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        if (readlink(path, target, sizeof(target) - 1) > 0)
+            count += strcmp(target, "anon_inode:[kith-ring]") == 0;
+    }
+    return count;
 }
 
 static void tell(struct scene *scene, const char *command, const char *expected) {
@@ -79,6 +102,7 @@ static void test_a_message_has_its_module_its_number_and_its_time(void **state) 
     tell(scene, "open one 1 0 1 0", "");
     tell(scene, "send one 2 80 task", "2 0");
     join(scene, &scene->node, KITH_PULL, "kernel://one");
+    assert_int_equal(rings(), ring > 0);
     for (uint32_t i = 0; i < 2; i++) {
         const char *module = NULL;
         struct kith_receipt receipt;
@@ -114,7 +138,7 @@ static void test_what_is_not_acknowledged_goes_to_the_next_and_is_marked(void **
     struct kith_receipt receipt = {0}, first = {0};
     tell(scene, "open one 1 0 1 0", "");
     tell(scene, "send one 4 80 task", "4 0");
-    node_init(&scene->world, &scene->node, KITH_PULL, &quiet_handler);
+    begin(scene, &scene->node, KITH_PULL);
     node_option(&scene->node, KITH_OPTION_MANUAL_ACK, 1);
     assert_int_equal(kith_socket_connect(scene->node.socket, "kernel://one", NULL), 0);
     for (uint32_t i = 0; i < 4; i++) {
@@ -143,7 +167,7 @@ static void test_many_messages_come_in_order_and_a_reader_that_waits_holds_the_k
     struct scene *scene = *state;
     tell(scene, "open one 1 1000000 1 0", "");
     tell(scene, "send one 5000 64 task", "5000 0");
-    node_init(&scene->world, &scene->node, KITH_PULL, &quiet_handler);
+    begin(scene, &scene->node, KITH_PULL);
     node_option(&scene->node, KITH_OPTION_RECV_HWM, 10);
     node_option(&scene->node, KITH_OPTION_RECV_BUFFER, 32768);
     assert_int_equal(kith_socket_connect(scene->node.socket, "kernel://one", NULL), 0);
@@ -241,24 +265,43 @@ static void test_a_module_that_comes_later_or_again_is_found(void **state) {
         tell(scene, "open late 1 0 1 0", "");
         tell(scene, "send late 1 64 task", "1 0");
         take_numbers(&scene->node, 0, 1);
-        client_free(scene->driver);
         if (i == 2) {
+            scene->driver = client_free(scene->driver);
             unload("kith_test");
-            unload("kith");
         } else {
-            scene->driver = client_new();
             tell(scene, "close late", "");
-            client_free(scene->driver);
         }
         until(&scene->world, scene->node.events[KITH_EVENT_DISCONNECTED] == i);
         if (i == 2) {
+            unload("kith"); /* which a ring would hold */
             scene->node.texts[KITH_EVENT_RETRY][0] = '\0';
             until(&scene->world, strstr(scene->node.texts[KITH_EVENT_RETRY], "kith.ko is not loaded"));
             load("kith");
             load("kith_test");
+            scene->driver = client_new();
         }
-        scene->driver = client_new();
     }
+}
+
+/* Without CAP_IPC_LOCK and with nothing that may be locked. */
+static void receive_without_a_ring(void) {
+    kith_loop *loop;
+    kith_socket *socket;
+    kith_msg *msg;
+    CHILD_CHECK(setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){0, 0}) == 0 && setresuid(NOBODY, NOBODY, NOBODY) == 0);
+    CHILD_CHECK(kith_loop_new(&loop) == 0 && kith_socket_new(loop, KITH_PULL, &socket) == 0);
+    CHILD_CHECK(kith_socket_connect(socket, "kernel://one", NULL) == 0);
+    CHILD_CHECK(kith_socket_recv(socket, &msg, 10000) == 0 && rings() == 0);
+    kith_msg_free(msg);
+    kith_socket_free(socket);
+    kith_loop_free(loop);
+}
+
+static void test_who_may_not_have_a_ring_gets_datagrams(void **state) {
+    struct scene *scene = *state;
+    tell(scene, "open one 1 0 1 0", "");
+    tell(scene, "send one 1 64 task", "1 0");
+    child_ends_well(in_child(receive_without_a_ring));
 }
 
 static void test_the_policy_is_asked_about_the_module(void **state) {
@@ -267,7 +310,7 @@ static void test_the_policy_is_asked_about_the_module(void **state) {
     assert_int_equal(kith_policy_new(&policy), 0); /* without rules: nobody */
     tell(scene, "open one 1 0 1 0", "");
     tell(scene, "send one 1 64 task", "1 0");
-    node_init(&scene->world, &scene->node, KITH_PULL, &quiet_handler);
+    begin(scene, &scene->node, KITH_PULL);
     kith_socket_set_policy(scene->node.socket, policy);
     assert_int_equal(kith_socket_connect(scene->node.socket, "kernel://one", NULL), 0);
     until(&scene->world, scene->node.events[KITH_EVENT_DENIED_CONNECT] == 1);
@@ -317,6 +360,7 @@ static void receive_some(unsigned count) {
     kith_socket *socket;
     CHILD_CHECK(kith_loop_new(&loop) == 0 && kith_socket_new(loop, KITH_PULL, &socket) == 0);
     CHILD_CHECK(kith_socket_set_number(socket, KITH_OPTION_MANUAL_ACK, 1, NULL) == 0);
+    CHILD_CHECK(kith_socket_set_number(socket, KITH_OPTION_KERNEL_RING, ring, NULL) == 0);
     CHILD_CHECK(kith_socket_connect(socket, "kernel://one", NULL) == 0);
     for (unsigned i = 0; i < count; i++) {
         kith_msg *msg;
@@ -373,22 +417,30 @@ static void test_receivers_that_are_killed_lose_nothing(void **state) {
 }
 
 #define SCENE_TEST(name) cmocka_unit_test_setup_teardown(name, scene_setup, scene_teardown)
+/* As datagrams, and through a ring. */
+#define BOTH_WAYS(test)                                                                                                                    \
+    SCENE_TEST(test), {                                                                                                                    \
+        .name = #test ": ring", .test_func = test, .setup_func = scene_setup, .teardown_func = scene_teardown,                             \
+        .initial_state = (void *)(uintptr_t)&least_ring                                                                                    \
+    }
 
 int main(void) {
+    static const unsigned least_ring = KITH_RING_LEAST;
     const struct CMUnitTest tests[] = {
-        SCENE_TEST(test_a_message_has_its_module_its_number_and_its_time),
-        SCENE_TEST(test_what_is_taken_is_acknowledged),
-        SCENE_TEST(test_what_is_not_acknowledged_goes_to_the_next_and_is_marked),
-        SCENE_TEST(test_many_messages_come_in_order_and_a_reader_that_waits_holds_the_kernel_up),
-        SCENE_TEST(test_a_sub_gets_what_its_topics_match),
+        BOTH_WAYS(test_a_message_has_its_module_its_number_and_its_time),
+        BOTH_WAYS(test_what_is_taken_is_acknowledged),
+        BOTH_WAYS(test_what_is_not_acknowledged_goes_to_the_next_and_is_marked),
+        BOTH_WAYS(test_many_messages_come_in_order_and_a_reader_that_waits_holds_the_kernel_up),
+        BOTH_WAYS(test_a_sub_gets_what_its_topics_match),
         SCENE_TEST(test_a_request_is_answered_and_a_refusal_has_its_reason),
         SCENE_TEST(test_a_push_reaches_the_module_and_learns_of_a_refusal),
-        SCENE_TEST(test_a_rep_answers_what_a_module_asks),
-        SCENE_TEST(test_a_module_that_comes_later_or_again_is_found),
+        BOTH_WAYS(test_a_rep_answers_what_a_module_asks),
+        BOTH_WAYS(test_a_module_that_comes_later_or_again_is_found),
+        SCENE_TEST(test_who_may_not_have_a_ring_gets_datagrams),
         SCENE_TEST(test_the_policy_is_asked_about_the_module),
         SCENE_TEST(test_a_nobody_is_refused_with_the_reason),
         SCENE_TEST(test_what_no_channel_is_for_is_refused_by_name),
-        SCENE_TEST(test_receivers_that_are_killed_lose_nothing),
+        BOTH_WAYS(test_receivers_that_are_killed_lose_nothing),
         cmocka_unit_test(test_the_kernel_log_has_no_complaint),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
