@@ -20,7 +20,7 @@ help:
 	@echo 'make bench-messages  message libraries: kith, libzmq, nng, nanomsg and frames packed by hand, with the aims beside'
 	@echo 'make bench-flow  what being recorded by kith flow costs a program, and how long a recording takes'
 	@echo 'make bench-map  what a map of a crowded host costs, beside ss, lsof and the raw limit'
-	@echo 'make bench-kernel  what a message from kith.ko to a process costs, beside a netlink datagram for each, in a guest'
+	@echo 'make bench-kernel  what a message from the kernel costs, to a process and over the network, beside a netlink datagram each, in a guest'
 	@echo 'make bench-spool  messages a second that the spool makes durable, beside raw appends'
 	@echo 'make soak       ten minutes of kith and libzmq clients that come, talk, leave and are killed; SECONDS=60 for one'
 	@echo 'make install    install; PREFIX=/usr and DESTDIR=... as usual'
@@ -66,7 +66,7 @@ bench-map: all
 	tools/bench-map $(BUILD)
 
 bench-kernel: all
-	tests/kmod/kmod.py $(BUILD)/flow-kernels . tools/run-guest --show --seconds 280 $(BUILD)/tests/kmod/bench-kernel
+	tests/kmod/kmod.py $(BUILD)/flow-kernels . tools/run-guest --show --seconds 280 $(addprefix $(BUILD)/tests/kmod/,bench-kernel bench-ways)
 
 bench-spool: all
 	tools/bench-spool $(BUILD)

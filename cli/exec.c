@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -22,6 +21,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/list.h"
+#include "base/spawn.h"
 #include "cli/exec-env.h"
 #include "gateway/request.h"
 
@@ -207,38 +207,6 @@ static void child_ended(kith_child *child, const siginfo_t *status, void *userda
 
 /* Start ----------------------------------------------------------------------------------------------------------- */
 
-/* The loop has blocked signals for itself and ignores SIGPIPE: a command starts with neither. */
-static int set_attributes(posix_spawnattr_t *attributes) {
-    sigset_t none, defaults;
-    sigemptyset(&none);
-    sigemptyset(&defaults);
-    sigaddset(&defaults, SIGPIPE);
-    int r = posix_spawnattr_setsigmask(attributes, &none);
-    r = r ? r : posix_spawnattr_setsigdefault(attributes, &defaults);
-    r = r ? r : posix_spawnattr_setpgroup(attributes, 0);
-    return r ? r : posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-}
-
-/* Our own descriptors are all close-on-exec: the command gets 0, 1 and 2 only. Returns an errno value, as posix_spawn(3). */
-static int spawn(const char *command, char **env, int input, int output, pid_t *ret_pid) {
-    char *argv[] = {(char *)"sh", (char *)"-c", (char *)command, NULL};
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    int r = posix_spawn_file_actions_init(&actions);
-    if (r != 0)
-        return r;
-    r = posix_spawnattr_init(&attributes);
-    if (r == 0) {
-        r = set_attributes(&attributes);
-        r = r ? r : posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
-        r = r ? r : posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-        r = r ? r : posix_spawn(ret_pid, "/bin/sh", &actions, &attributes, argv, env);
-        posix_spawnattr_destroy(&attributes);
-    }
-    posix_spawn_file_actions_destroy(&actions);
-    return r;
-}
-
 /* Starts the process with pipes; ours are job->input and job->output. */
 static int job_spawn(struct job *job) {
     _cleanup_(kith_closep) int input = -1, output = -1;
@@ -258,7 +226,8 @@ static int job_spawn(struct job *job) {
     if (r >= 0)
         r = cli_exec_env_new(kith_msg_origin(job->request), kith_msg_count(job->request) - job->first, &env);
     if (r >= 0) {
-        r = -spawn(job->exec->options.command, env, input, output, &job->pid);
+        char *argv[] = {(char *)"/bin/sh", (char *)"-c", (char *)job->exec->options.command, NULL};
+        r = kith_spawn(argv, env, (const int[3]){input, output, -1}, &job->pid);
         cli_exec_env_free(env);
     }
     return r;

@@ -2,6 +2,7 @@
 #include "gateway/gateway.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
@@ -36,6 +37,7 @@ struct gateway {
     kith_signal *signals[3];
     kith_timer *deadline; /* armed while stopping */
     kith_timer *status;   /* armed while the status line is out of date */
+    char told[512];       /* the status line */
     bool stopping;
     uint64_t end; /* of the drain, CLOCK_MONOTONIC nanoseconds */
 };
@@ -75,11 +77,16 @@ static void tell_status(kith_timer *timer, void *userdata) {
     uint64_t routed = 0;
     for (size_t i = 0; i < gateway->route_count; i++)
         routed += gateway_route_delivered(gateway->routes[i]);
-    sd_notifyf(0,
-               "STATUS=%zu services, %zu proxies, %zu routes, %zu clients, %zu workers; requests: %zu waiting, %zu in flight; "
-               "%llu messages handed on, %llu delivered by routes, %llu dropped",
-               gateway->service_count, gateway->forward_count, gateway->route_count, all.clients, all.workers, all.waiting, all.in_flight,
-               (unsigned long long)forwarded, (unsigned long long)routed, (unsigned long long)all.dropped);
+    char text[sizeof(gateway->told)];
+    snprintf(text, sizeof(text),
+             "STATUS=%zu services, %zu proxies, %zu routes, %zu clients, %zu workers; requests: %zu waiting, %zu in flight; "
+             "%llu messages handed on, %llu delivered by routes, %llu dropped",
+             gateway->service_count, gateway->forward_count, gateway->route_count, all.clients, all.workers, all.waiting, all.in_flight,
+             (unsigned long long)forwarded, (unsigned long long)routed, (unsigned long long)all.dropped);
+    /* sd_notify(3) waits for a manager that does not read: it is not told the same again. */
+    if (strcmp(text, gateway->told) != 0)
+        sd_notify(0, text);
+    memcpy(gateway->told, text, sizeof(text));
     if (gateway->forward_count + gateway->route_count > 0 && !gateway->stopping)
         kith_timer_arm(gateway->status, STATUS_MS, 0); /* proxies and routes do not tell of each message */
 }
@@ -221,6 +228,7 @@ static void reload(kith_signal *sig, int signo, void *userdata) {
         apply(gateway, config);
         gateway_log(gateway->log, LOG_NOTICE, "%s: read again", gateway->path);
     }
+    *gateway->told = '\0';
     sd_notifyf(0, "READY=1\nSTATUS=%s", r < 0 ? error.text : "configuration read again");
 }
 

@@ -133,12 +133,13 @@ static int channel_make_room(struct kith_channel *channel, size_t charge, struct
     return 0;
 }
 
-/* With the lock held. A new receiver of the latest value is to find it in the list. */
+/* With the lock held. A new receiver of the latest value is to find it in the list; and what may be more than the backlog is the list's to
+ * refuse, whether there is room in a ring or not. */
 static bool channel_rings_have_room(struct kith_channel *channel, size_t size) {
     bool latest = channel->config.mode == KITH_MODE_LATEST;
     struct kith_receiver *receiver;
     if (channel->ring_count != channel->receiver_count || !list_empty(&channel->chunks) || size * channel->ring_count > DIRECT ||
-        (latest && channel->config.keep))
+        size > channel->config.backlog / 4 || (latest && channel->config.keep))
         return false;
     list_for_each_entry (receiver, &channel->receivers, link) {
         if (!kith_ring_has_room(receiver->ring, latest ? KITH_RING_EMPTY : size))
@@ -195,7 +196,9 @@ static int channel_append(struct kith_channel *channel, const void *data, size_t
     struct kith_message_header header = {.time = ktime_get_real_ns(), .request = request, .size = size};
     struct kith_chunk *chunk;
     int error;
-    might_sleep_if(gfpflags_allow_blocking(gfp));
+    /* Not might_sleep(), which also gives way to who was just woken: a reader would wake for each message. */
+    if (gfpflags_allow_blocking(gfp))
+        __might_sleep(__FILE__, __LINE__);
     if (size > KITH_MESSAGE_MAX)
         return -EMSGSIZE;
     error = channel_take(channel, &header, data, ret_waits);

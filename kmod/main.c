@@ -34,4 +34,4 @@ module_exit(kith_exit);
 MODULE_LICENSE("Dual MIT/GPL");
 MODULE_AUTHOR("the kith authors");
 MODULE_DESCRIPTION("Named channels between kernel modules and processes");
-MODULE_VERSION("0.1.0");
+MODULE_VERSION("0.1.0"); /* meson.build's */

@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +23,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/spawn.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "gateway/output/type.h"
@@ -256,40 +256,6 @@ static void exec_finish(struct output *output) {
 
 /* Its start -------------------------------------------------------------------------------------------------------- */
 
-static int set_attributes(posix_spawnattr_t *attributes) {
-    sigset_t none, defaults;
-    sigemptyset(&none);
-    sigemptyset(&defaults);
-    sigaddset(&defaults, SIGPIPE);
-    int r = posix_spawnattr_setsigmask(attributes, &none);
-    r = r ? r : posix_spawnattr_setsigdefault(attributes, &defaults);
-    r = r ? r : posix_spawnattr_setpgroup(attributes, 0);
-    return r ? r : posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-}
-
-/* Returns an errno value, as posix_spawn(3). */
-static int spawn(struct exec *exec, const int fds[3]) {
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    int r = posix_spawn_file_actions_init(&actions);
-    if (r != 0)
-        return r;
-    r = posix_spawnattr_init(&attributes);
-    if (r == 0) {
-        r = set_attributes(&attributes);
-        for (int i = 0; i < 3; i++)
-            r = r ? r : posix_spawn_file_actions_adddup2(&actions, fds[i], i);
-        /* Also those that others in this process forgot to mark. */
-        r = r ? r : posix_spawn_file_actions_addclosefrom_np(&actions, 3);
-        r = r ? r : posix_spawnp(&exec->pid, exec->argv[0], &actions, &attributes, exec->argv, environ);
-        posix_spawnattr_destroy(&attributes);
-    }
-    posix_spawn_file_actions_destroy(&actions);
-    if (r != 0)
-        exec->pid = 0;
-    return r;
-}
-
 /* Above 2, so that one does not lie where another is to go, when we ourselves were started without these. */
 static int make_pipe(int ret_fds[2]) {
     int fds[2];
@@ -330,7 +296,10 @@ static int start(struct exec *exec) {
         if (r < 0)
             return r;
     }
-    return -spawn(exec, (const int[3]){child_input, child_out, child_err});
+    r = kith_spawn(exec->argv, environ, (const int[3]){child_input, child_out, child_err}, &exec->pid);
+    if (r < 0)
+        exec->pid = 0;
+    return r;
 }
 
 static int watch(struct exec *exec) {

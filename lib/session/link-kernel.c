@@ -31,7 +31,7 @@ struct mark {
 struct kith_kernel_link {
     struct kith_session *session;
     struct kith_kernel_channel *channel;
-    struct kith_defer tell;
+    struct kith_defer tell, settle;
     struct kith_error failure; /* to be told: it could not be opened */
     bool ended;                /* to be told: all is sent */
     unsigned unfit;            /* to be told: messages that no channel takes */
@@ -41,7 +41,7 @@ struct kith_kernel_link {
     struct mark marks[KITH_WINDOW_MAX];
     unsigned first_mark, mark_count;
     /* manual-ack, sequences: the last message that the application is handed, and the one before; the end of the last batch; and what the
-     * application has acknowledged. */
+     * application, or the link when that has nothing before it, has acknowledged. */
     uint64_t handed, handed_before, told, dealt_with;
 };
 
@@ -93,9 +93,23 @@ static void acknowledge(struct kith_session *session, uint64_t sequence) {
         kith_session_break(session, r);
 }
 
+/* With manual-ack: what the application is not handed, when it has dealt with all before. */
+static void settle_the_rest(struct kith_session *session) {
+    struct kith_kernel_link *link = session->kernel;
+    if (link->dealt_with < link->handed || link->told <= link->dealt_with)
+        return;
+    link->dealt_with = link->told;
+    acknowledge(session, link->told);
+}
+
 /* Acknowledges all that was taken. */
 static void settle(struct kith_session *session) {
     struct kith_kernel_link *link = session->kernel;
+    if (manual(session)) {
+        link->mark_count = 0;
+        settle_the_rest(session);
+        return;
+    }
     uint64_t taken = link->delivered - session->account->messages, sequence = 0;
     for (; link->mark_count > 0 && link->marks[link->first_mark].delivered <= taken; link->mark_count--) {
         sequence = link->marks[link->first_mark].sequence;
@@ -103,6 +117,12 @@ static void settle(struct kith_session *session) {
     }
     if (sequence > 0)
         acknowledge(session, sequence);
+}
+
+/* Once a step of the loop: an acknowledgement is a request of its own. */
+static unsigned kernel_settle(struct kith_defer *defer) {
+    settle(KITH_CONTAINER_OF(defer, struct kith_kernel_link, settle)->session);
+    return 0;
 }
 
 static void on_given(void *owner) {
@@ -180,16 +200,11 @@ static void on_batch(struct kith_kernel_channel *channel, uint64_t last_sequence
     if (session->state != KITH_SESSION_READY)
         return;
     link->told = last_sequence;
-    if (manual(session)) {
-        if (link->dealt_with >= link->handed && last_sequence > link->dealt_with)
-            acknowledge(session, last_sequence);
-        return;
-    }
     if (link->mark_count == KITH_WINDOW_MAX) /* more than any window: what is behind stands for what is before */
         link->mark_count--;
     link->marks[(link->first_mark + link->mark_count++) % KITH_WINDOW_MAX] =
         (struct mark){.sequence = last_sequence, .delivered = link->delivered};
-    settle(session);
+    kith_loop_defer(session->host->loop, &link->settle);
 }
 
 /* The request's answer: behind its envelope. */
@@ -257,8 +272,8 @@ static int kernel_acknowledge(struct kith_session *session, uint64_t sequence) {
     struct kith_kernel_link *link = session->kernel;
     uint64_t upto = sequence >= link->handed && sequence < link->told ? link->told : sequence;
     int r = kith_kernel_channel_acknowledge(link->channel, upto);
-    if (r >= 0 && sequence > link->dealt_with)
-        link->dealt_with = sequence;
+    if (r >= 0 && upto > link->dealt_with)
+        link->dealt_with = upto;
     return r;
 }
 
@@ -365,6 +380,7 @@ static int kernel_connect(struct kith_session *session) {
         return -ENOMEM;
     link->session = session;
     kith_defer_init(&link->tell, kernel_tell);
+    kith_defer_init(&link->settle, kernel_settle);
     session->kernel = link;
     session->connection = atomic_fetch_add(&connections, 1);
     int r = kith_kernel_channel_new(session->host->loop, session->place->endpoint.name, &options, &channel_ops, session, &link->channel,
@@ -398,6 +414,7 @@ static void kernel_close(struct kith_session *session) {
     if (!link)
         return;
     kith_defer_cancel(&link->tell);
+    kith_defer_cancel(&link->settle);
     link->channel = kith_kernel_channel_free(link->channel);
 }
 

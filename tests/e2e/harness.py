@@ -8,6 +8,7 @@ import contextlib
 import inspect
 import json
 import os
+import queue
 import re
 import shutil
 import signal
@@ -131,21 +132,37 @@ class Program:
 
 
 class Notify:
-    """A service manager's socket: what the program says by sd_notify(3)."""
+    """A service manager's socket: what the program says by sd_notify(3). A thread reads: sd_notify() waits for whoever does not."""
 
     def __init__(self, test, path):
         self.path = str(path)
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         self.socket.bind(self.path)
         os.chmod(self.path, 0o777)
-        self.socket.settimeout(LIMIT)
-        test.callback(self.socket.close)
-        self.seen = []
+        self.texts, self.seen = queue.Queue(), []
+        self.thread = threading.Thread(target=self.read, daemon=True)
+        self.thread.start()
+        test.callback(self.close)
+
+    def read(self):
+        while text := self.socket.recv(65536):
+            self.texts.put(text.decode())
+
+    def close(self):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
+        self.socket.close()
+
+    def next(self):
+        try:
+            return self.texts.get(timeout=LIMIT)
+        except queue.Empty:
+            raise TimeoutError('no notification') from None
 
     def wait(self, word):
         """Reads until a notification has the line `word`."""
         while True:
-            text = self.socket.recv(65536).decode()
+            text = self.next()
             self.seen.append(text)
             if word in text.split('\n'):
                 return text

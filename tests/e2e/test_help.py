@@ -56,7 +56,7 @@ def test_unknown_options_and_missing_values_are_usage_errors(test):
                         (['rep', '--jobs', '0', 'ipc://@x'], '--jobs'), (['req', '--timeout', '1s', 'ipc://@x'], '--timeout'),
                         (['rep', '--option', 'frob=1', 'ipc://@x'], 'max-message'), (['rep', '--option', 'max-message', 'ipc://@x'], 'NAME=VALUE'),
                         (['rep', '--option', 'send-hwm=0', 'ipc://@x'], 'send-hwm'), (['who', '1', '2'], 'PID'), (['who', 'init'], 'init'),
-                        (['policy', 'frob', 'x'], 'frob'), (['policy'], 'check'), (['serve', 'x'], '-c FILE'), (['completion', 'fish'], 'shell'), (['status', 'x'], 'no words')):
+                        (['policy', 'frob', 'x'], 'frob'), (['policy'], 'check'), (['serve', 'x'], '-c FILE'), (['completion', 'fish'], 'shell'), (['status', 'x', 'y'], 'one gateway')):
         result = test.run(*words)
         assert result.returncode == 2, (words, result)
         assert text in result.error, (words, result.error)

@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from pathlib import Path
+from unittest import mock
 
 import zmq
 
@@ -345,6 +346,8 @@ def peak_memory(pid):
 
 
 def test_a_slow_collector_costs_disk_not_memory(test):
+    # AddressSanitizer keeps 256 MiB of what was freed, unless it is told otherwise.
+    test.enter_context(mock.patch.dict(os.environ, ASAN_OPTIONS=os.environ.get('ASAN_OPTIONS', '') + ':quarantine_size_mb=1'))
     port = free_port()
     collector(test, port, test.path('net'), 'slow')
     program = serve(test, route(test, to=[f'raw+tcp://127.0.0.1:{port}', f'file:{test.path("out")}'], spool=test.path('spool')))
@@ -482,7 +485,7 @@ def test_status_says_the_same_in_words(test):
     serve(test, route(test, to=[f'file:{test.path("out")}', f'raw+tcp://127.0.0.1:{port}'], spool=test.path('spool')))
     sock = push(test)
     sock.send(b'word')
-    wait_until(lambda: target(test)['lag'] == 0 and one(test)['received'] == 1 and target(test, 1)['last_error'], lambda: status(test))
+    wait_until(lambda: target(test)['delivered'] == 1 and target(test, 1)['last_error'], lambda: status(test))
     result = test.run('status', test.ipc('status'))
     assert result.returncode == 0, result
     for pattern in (rf'^route r: spool {test.path("spool")}: 1 messages', rf'^    from {test.ipc("in")}: 1 peers, 1 received$',
@@ -523,8 +526,8 @@ BAD = [
     ('from = {"ipc://@s"}\nto = {"file:/x"}\npolicy = "none"\n', ':4: .*no policy "none"'),
     ('from = {"ipc://@s"}\nto = {"exec:' + 'x' * 300 + '"}\n', ':3: .*target "NAME"'),
     ('from = {"ipc://@s"}\nto = {"file:/x"}\nspool = "/s"\n}\nroute "q" {\nfrom = {"ipc://@s"}\nto = {"file:/y"}\nspool = "/s"\n',
-     ':8: /s is the spool of route "r" already'),
-    ('from_bind = {"ipc://@s"}\nto = {"file:/x"}\n}\nroute "q" {\nfrom_bind = {"ipc://@s"}\nto = {"file:/y"}\n', ':5: .*used on line 2'),
+     ':9: /s is the spool of route "r" already'),
+    ('from_bind = {"ipc://@s"}\nto = {"file:/x"}\n}\nroute "q" {\nfrom_bind = {"ipc://@s"}\nto = {"file:/y"}\n', ':6: .*used on line 2'),
 ]
 
 

@@ -1,49 +1,14 @@
 /*
  * bench-kernel.c: what a message from a kernel module to a process costs: kith.ko's channel, by datagrams and by a ring, beside a netlink
  * datagram for each message, which is what a module does by itself. One process, one processor: `kith_bench.ko` sends, this receives (and
- * acknowledges, on the channel). Prints lines "SIZE WAY NANOSECONDS-A-MESSAGE", the fastest of ROUNDS. Run by `make bench-kernel`, in a
- * guest, where time counts instructions.
+ * acknowledges, on the channel). Run by `make bench-kernel`.
  */
-#include <inttypes.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <time.h>
 
-#include <libmnl/libmnl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
-#include "kmod/client.h"
+#include "kmod/measuring.h"
 #include "ring/ring.h"
 
-/* So many that a whole run fits into the channel's backlog, and a run is more than its beginning. */
-#define COUNT_MOST 4000
-#define OCTETS_MOST (16 * 1024 * 1024)
-#define ROUNDS 3
-#define BUFFER (256 * 1024 * 1024)
-
 static struct messages got;
-
-static uint64_t now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
-}
-
-static unsigned count_of(unsigned size) {
-    return OCTETS_MOST / size < COUNT_MOST ? OCTETS_MOST / size : COUNT_MOST;
-}
-
-static void tell(struct client *client, const char *line) {
-    if (client_send(client, "bench.control", line, strlen(line)) < 0)
-        fail_msg("%s: %s", line, client->text);
-}
 
 static uint64_t by_channel(struct client *driver, unsigned size) {
     struct client *client = client_new();
@@ -97,42 +62,13 @@ static uint64_t by_ring(struct client *driver, unsigned size) {
     return end - begin;
 }
 
-static uint64_t by_unicast(struct client *driver, unsigned size) {
-    static char octets[65536];
-    struct mnl_socket *socket = mnl_socket_open2(NETLINK_GENERIC, SOCK_CLOEXEC);
-    char line[64];
-    assert_non_null(socket);
-    assert_int_equal(mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID), 0);
-    assert_int_equal(setsockopt(mnl_socket_get_fd(socket), SOL_SOCKET, SO_RCVBUFFORCE, &(int){BUFFER}, sizeof(int)), 0);
-    snprintf(line, sizeof(line), "unicast %u %u %u", count_of(size), size, mnl_socket_get_portid(socket));
-    uint64_t begin = now();
-    tell(driver, line);
-    for (unsigned seen = 0; seen < count_of(size); seen++)
-        assert_true(mnl_socket_recvfrom(socket, octets, sizeof(octets)) > (ssize_t)size);
-    uint64_t end = now();
-    mnl_socket_close(socket);
-    return end - begin;
-}
-
 static void measure(void **state) {
-    static const unsigned sizes[] = {64, 256, 1024, 8192};
-    static const struct {
-        const char *name;
-        uint64_t (*run)(struct client *driver, unsigned size);
-    } ways[] = {{"unicast", by_unicast}, {"channel", by_channel}, {"ring", by_ring}};
+    static const struct way ways[] = {{"unicast", by_unicast, 0}, {"channel", by_channel, 0}, {"ring", by_ring, 0}};
     (void)state;
     load("kith");
     load("kith_bench");
     struct client *driver = client_new();
-    for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
-        for (unsigned way = 0; way < 3; way++) {
-            uint64_t best = UINT64_MAX;
-            for (unsigned round = 0; round < ROUNDS; round++) {
-                uint64_t spent = ways[way].run(driver, sizes[i]);
-                best = spent < best ? spent : best;
-            }
-            printf("%u %s %.0f\n", sizes[i], ways[way].name, (double)best / count_of(sizes[i]));
-        }
+    measure_ways(driver, ways, sizeof(ways) / sizeof(ways[0]));
     client_free(driver);
     unload("kith_bench");
     unload("kith");

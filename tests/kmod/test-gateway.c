@@ -121,6 +121,48 @@ static void test_the_command_hears_a_module_and_asks_it(void **state) {
     unload("kith_demo");
 }
 
+/* A module that comes and goes -------------------------------------------------------------------------------------------- */
+
+/* The number that its channel gave the next message that the gateway sends. */
+static unsigned next_sequence(FILE *lines) {
+    static const char key[] = "\"source_sequence\":";
+    char line[1024];
+    assert_non_null(fgets(line, sizeof(line), lines));
+    const char *place = strstr(line, key);
+    assert_non_null(place);
+    return (unsigned)strtoul(place + sizeof(key) - 1, NULL, 10);
+}
+
+static void test_a_module_that_is_loaded_again_is_found_by_the_gateway(void **state) {
+    (void)state;
+    char config[512];
+    uint16_t port = 0;
+    int listener = listen_at("127.0.0.1", &port);
+    load("kith_demo");
+    snprintf(config, sizeof(config),
+             "route \"tick\" {\n    from = {\"kernel://demo.tick\"}\n    to   = {\"raw+tcp://127.0.0.1:%u\"}\n    origin = yes\n}\n", port);
+    pid_t gateway = serve(config);
+    int conn = accept(listener, NULL, NULL);
+    assert_true(conn >= 0);
+    assert_int_equal(setsockopt(conn, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){.tv_sec = 60}, sizeof(struct timeval)), 0);
+    FILE *lines = fdopen(conn, "r");
+    for (unsigned i = 0; i < 2; i++) {
+        unsigned before, sequence;
+        do
+            before = next_sequence(lines);
+        while (before < 12); /* more than the next one has sent when it is found */
+        unload("kith_demo");
+        load("kith_demo");
+        while ((sequence = next_sequence(lines)) > before)
+            before = sequence;
+    }
+    kill(gateway, SIGTERM);
+    child_ends_well(gateway);
+    fclose(lines);
+    close(listener);
+    unload("kith_demo");
+}
+
 /* A SYN packet ------------------------------------------------------------------------------------------------------------ */
 
 static int ready[2], told[2];
@@ -331,6 +373,7 @@ static void test_a_hundred_thousand_messages_survive_kills_and_a_collector_that_
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_the_command_hears_a_module_and_asks_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_module_that_is_loaded_again_is_found_by_the_gateway, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_syn_packet_is_told_on_another_host_within_two_seconds, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_hundred_thousand_messages_survive_kills_and_a_collector_that_comes_and_goes, setup,
                                         teardown),

@@ -274,6 +274,23 @@ static void test_what_a_killed_reader_has_not_released_goes_to_the_next_datagram
     client_free(client);
 }
 
+static void test_what_never_waited_in_the_backlog_is_sent_again_too(void **state) {
+    struct client *driver = *state, *client = client_new();
+    struct kith_message_header header;
+    assert_int_equal(client_tell(driver, "open again 1 1000000 0 1"), 0);
+    struct kith_ring *ring = ring_join(client, "again", RING);
+    tell_sent(driver, "send again 5 64 task", "5 0");
+    assert_int_equal(take(ring, &header), 0);
+    kith_ring_release(ring, released);
+    kith_ring_free(ring);
+    ring = ring_join(client, "again", RING);
+    take_in_order(ring, 1, 4, KITH_MESSAGE_AGAIN);
+    tell_sent(driver, "send again 1 64 task", "1 0");
+    take_in_order(ring, 5, 1, 0);
+    kith_ring_free(ring);
+    client_free(client);
+}
+
 static void take_all_killed_at_random(void) {
     struct client *client = client_new();
     struct kith_message_header header;
@@ -398,6 +415,7 @@ int main(void) {
         MODULE_TEST(test_of_the_latest_a_ring_holds_one_and_the_newest_waits),
         MODULE_TEST(test_what_a_killed_reader_has_not_released_goes_to_the_next_ring),
         MODULE_TEST(test_what_a_killed_reader_has_not_released_goes_to_the_next_datagram),
+        MODULE_TEST(test_what_never_waited_in_the_backlog_is_sent_again_too),
         MODULE_TEST(test_readers_killed_at_random_lose_nothing),
         MODULE_TEST(test_a_ring_outlives_its_receiver_and_its_channel),
         MODULE_TEST(test_a_receiver_leaves_when_its_descriptor_is_closed),
