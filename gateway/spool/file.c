@@ -43,6 +43,10 @@ static int say_busy(int fd, const char *path, struct kith_error *error) {
 
     pid[n > 0 ? n : 0] = '\0';
     pid[strcspn(pid, "\n")] = '\0';
+    if (strtol(pid, NULL, 10) == getpid())
+        return kith_error_set(
+            error, -EBUSY,
+            "%s: this process (pid %s) has this spool open already, maybe by another path: give each route a file of its own", path, pid);
     return kith_error_set(error, -EBUSY, "%s: another process has this spool open%s%s%s: one spool is for one gateway", path,
                           pid[0] ? " (pid " : "", pid, pid[0] ? ")" : "");
 }

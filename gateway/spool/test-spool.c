@@ -219,6 +219,7 @@ static void test_a_second_opener_is_refused_by_name(void **state) {
     site->spool = NULL;
     snprintf(pid, sizeof(pid), "pid %d", getpid());
     expect_refusal(site, -EBUSY, pid);
+    expect_refusal(site, -EBUSY, "give each route a file of its own");
     site->spool = first;
     site_close(site);
     site_open(site);

@@ -197,8 +197,9 @@ KITH_PUBLIC int kith_socket_send(kith_socket *socket, kith_msg *msg, int timeout
 KITH_PUBLIC int kith_socket_recv(kith_socket *socket, kith_msg **ret_msg, int timeout_ms);
 
 /* With the option manual-ack: this message and those before it, of its connection, are dealt with (stored, say): its sender may forget
- * them. Until then they come again, marked (kith_msg_again()), to the channel's next receiver should this one go. Without the option a
- * message is acknowledged when the application takes it. Errors: -ENOENT (the connection has gone: they will come again), -ERANGE (it did
+ * them. Until then they come again, marked (kith_msg_again()), to the channel's next receiver should this one go. What the
+ * application is not handed, of another topic say, goes with what it was handed before. Without the option a message is acknowledged when
+ * the application takes it. Errors: -ENOENT (the connection has gone: they will come again), -ERANGE (it did
  * not bring such a message), -EINVAL, -ENOMEM, -ECHILD, -ESHUTDOWN. */
 KITH_PUBLIC int kith_socket_acknowledge(kith_socket *socket, const struct kith_receipt *receipt);
 
