@@ -1,6 +1,6 @@
 /*
- * fuzz-route-record.c: what a route finds in its queue, the disk's or not, is split into an origin and a body that lie in it and, together with
- * what stands before them, are all of it.
+ * fuzz-route-record.c: what a route finds in its queue, the disk's or not, is split into an origin and a body that lie in it and, together
+ * with what stands before them, are all of it.
  */
 #include <stdlib.h>
 
