@@ -1,8 +1,8 @@
 /*
  * bench-ways.c: three ways out of the kernel, beside a netlink datagram for each message: kith.ko's channel, read by a process that writes
- * to TCP, and by `kith serve`; a TCP socket of the kernel's; frames on a network interface. Over TCP the far end is this process, and each message has its size
- * in front; the frames go over a veth pair and are counted in the kernel, for no process gets them. All on one processor, one after the
- * other. Run by `make bench-kernel`.
+ * to TCP, and by `kith serve`; a TCP socket of the kernel's; frames on a network interface. Over TCP the far end is this process, and each
+ * message has its size in front; the frames go over a veth pair and are counted in the kernel, for no process gets them. All on one
+ * processor, one after the other. Run by `make bench-kernel`.
  */
 #include <limits.h>
 #include <net/if.h>
@@ -208,8 +208,10 @@ static pid_t start_gateway(uint16_t port, const char *spool) {
     FILE *file = fopen(words[3], "we");
     pid_t pid;
     assert_non_null(file);
-    fprintf(file, "route \"bench\" {\n    from = {\"kernel://bench\"}\n    to = {\"raw+tcp://127.0.0.1:%u\"}\n    framing = \"length\"\n    %s\n}\n",
-            port, spool);
+    fprintf(
+        file,
+        "route \"bench\" {\n    from = {\"kernel://bench\"}\n    to = {\"raw+tcp://127.0.0.1:%u\"}\n    framing = \"length\"\n    %s\n}\n",
+        port, spool);
     assert_int_equal(fclose(file), 0);
     assert_int_equal(posix_spawn(&pid, words[0], NULL, NULL, (char *const *)(uintptr_t)words, environ), 0);
     return pid;
@@ -333,12 +335,8 @@ static void make_veth_pair(void) {
 }
 
 static void measure(void **state) {
-    static const struct way ways[] = {{"unicast", by_unicast, 0},
-                                      {"proxy", by_proxy, 0},
-                                      {"ring-proxy", by_ring_proxy, 0},
-                                      {"gateway", by_gateway, 0},
-                                      {"spool", by_spool, 0},
-                                      {"tcp", by_tcp, 0},
+    static const struct way ways[] = {{"unicast", by_unicast, 0}, {"proxy", by_proxy, 0}, {"ring-proxy", by_ring_proxy, 0},
+                                      {"gateway", by_gateway, 0}, {"spool", by_spool, 0}, {"tcp", by_tcp, 0},
                                       {"frames", by_frames, MTU}};
     (void)state;
     load("kith");
