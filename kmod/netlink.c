@@ -101,8 +101,9 @@ static int join(struct kith_channel *channel, struct sk_buff *skb, struct genl_i
         (void)kith_channel_leave(channel, genl_info_net(info), info->snd_portid);
         return REFUSE(info, error, "the answer has no room: read what the socket has, and join again");
     }
-    error = kith_channel_begin(channel, genl_info_net(info), info->snd_portid);
-    return error ? refuse_join(-ENODEV, info) : 0;
+    /* Who was answered has joined, also when the channel was closed just now: that comes behind the answer, which may name a descriptor. */
+    (void)kith_channel_begin(channel, genl_info_net(info), info->snd_portid);
+    return 0;
 }
 
 /* The answer names the descriptor, so it comes first; when there is none, the descriptor never was. */

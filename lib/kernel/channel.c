@@ -124,6 +124,8 @@ int kith_kernel_channel_acknowledge(struct kith_kernel_channel *channel, uint64_
     struct kith_kernel_request request;
     if (sequence > channel->last_sequence)
         return -ERANGE;
+    if (channel->failed)
+        return -ENOTCONN;
     if (channel->records) {
         kith_kernel_records_release(channel->records, sequence);
         return 0;
@@ -160,21 +162,33 @@ static void fail(struct kith_kernel_channel *channel, int error, const char *why
     channel->ops->closed(channel, error, why, channel->userdata);
 }
 
+static const char closed_by_module[] = "the channel was closed by its module";
+
+/* Nothing more is sent; what lies in the ring already was. */
+static void end(struct kith_kernel_channel *channel, int error, const char *why) {
+    if (channel->records)
+        kith_kernel_records_end(channel->records);
+    else
+        fail(channel, error, why);
+}
+
 /* The socket had no room for something: if that was that the channel was closed, nothing else would tell. */
-static void ask_whether_joined(struct kith_kernel_channel *channel) {
+static void ask_whether_there(struct kith_kernel_channel *channel) {
     struct kith_kernel_request request;
-    if (!channel->joined || channel->asked != 0)
+    if (channel->asked != 0)
         return;
-    begin(channel, &request, KITH_CMD_JOIN, NLM_F_ACK);
+    begin(channel, &request, channel->joined ? KITH_CMD_JOIN : KITH_CMD_GET, NLM_F_ACK);
     if (transmit(channel, &request, NULL, 0, 0) == 0)
         channel->asked = channel->number;
 }
 
-/* -EALREADY: we are. 0: we were not, and are now: without what was before. */
+/* Asked whether we are joined, -EALREADY: we are; 0: we were not, and are now: without what was before. */
 static void on_asked(struct kith_kernel_channel *channel, int error) {
     channel->asked = 0;
-    if (error != -EALREADY)
-        fail(channel, error < 0 ? error : -ESHUTDOWN, "the channel was closed by its module");
+    if (channel->joined && error == 0)
+        fail(channel, -ESHUTDOWN, closed_by_module);
+    else if (error != (channel->joined ? -EALREADY : 0))
+        end(channel, error, closed_by_module);
 }
 
 static const char another_form[] = "the kernel sent a message of another form: are kith.ko and libkith of one version?";
@@ -194,14 +208,21 @@ static void tell_messages(struct kith_kernel_channel *channel, struct kith_kerne
         fail(channel, r, another_form);
 }
 
-/* That the channel is not there (any more) is no answer to a request alone. */
+/* That the channel is not there (any more) is no answer to a request alone, and kith.ko says it with a text. Without one it is what the
+ * module makes of the request, or that there is no kith.ko. */
 static void tell_result(struct kith_kernel_channel *channel, const struct kith_kernel_word *word) {
-    if (word->number == channel->asked)
+    bool missing = word->error == -ENOENT || word->error == -ENODEV;
+    if (word->number == channel->asked) {
         on_asked(channel, word->error);
-    else if (word->error == -ENOENT || word->error == -ENODEV)
-        fail(channel, word->error, word->text ? word->text : kith_error_name(word->error));
-    else
-        channel->ops->result(channel, word->number, word->error, word->text, channel->userdata);
+        return;
+    }
+    if (missing && word->text) {
+        end(channel, word->error, word->text);
+        return;
+    }
+    if (missing)
+        ask_whether_there(channel);
+    channel->ops->result(channel, word->number, word->error, word->text, channel->userdata);
 }
 
 static void tell(struct kith_kernel_channel *channel, struct kith_kernel_word *word) {
@@ -216,7 +237,7 @@ static void tell(struct kith_kernel_channel *channel, struct kith_kernel_word *w
         tell_result(channel, word);
         break;
     case KITH_KERNEL_CLOSED:
-        fail(channel, -ESHUTDOWN, "the channel was closed by its module");
+        end(channel, -ESHUTDOWN, closed_by_module);
         break;
     default:
         break;
@@ -242,7 +263,7 @@ static void on_readable(kith_io *io, int fd, unsigned events, void *userdata) {
         if (size == -EAGAIN)
             break;
         if (size == -ENOBUFS)
-            ask_whether_joined(channel);
+            ask_whether_there(channel);
         else if (size < 0)
             fail(channel, (int)size, kith_error_name((int)size));
         else
@@ -298,8 +319,12 @@ static void on_ring_failed(int error, void *userdata) {
     fail(userdata, error, "the ring holds what is no record");
 }
 
+static void on_ring_ended(void *userdata) {
+    fail(userdata, -ESHUTDOWN, closed_by_module);
+}
+
 static const struct kith_kernel_records_ops records_ops = {
-    .number = number_record, .record = on_record, .turn = on_turn, .failed = on_ring_failed};
+    .number = number_record, .record = on_record, .turn = on_turn, .failed = on_ring_failed, .ended = on_ring_ended};
 
 /* What comes beside messages goes on coming. */
 void kith_kernel_channel_set_reading(struct kith_kernel_channel *channel, bool reading) {

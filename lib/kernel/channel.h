@@ -33,7 +33,7 @@ struct kith_kernel_ops {
     /* The answer to request `number`: data, or how it ended, with the kernel's text (NULL: none). */
     void (*reply)(struct kith_kernel_channel *channel, uint32_t number, const void *data, size_t size, void *userdata);
     void (*result)(struct kith_kernel_channel *channel, uint32_t number, int error, const char *text, void *userdata);
-    /* The module closed it, it is not joined any more, or the socket failed. Nothing follows. */
+    /* The module closed it (and what lay in a ring was told), it is not joined any more, or the socket failed. Nothing follows. */
     void (*closed)(struct kith_kernel_channel *channel, int error, const char *why, void *userdata);
 };
 

@@ -22,7 +22,7 @@ struct kith_kernel_records {
     kith_timer *timer;
     const struct kith_kernel_records_ops *ops;
     void *userdata;
-    bool reading, freed, dispatching;
+    bool reading, freed, dispatching, ending;
     struct lent *lent;             /* a ring of them */
     size_t first, count, capacity; /* a power of two */
 };
@@ -65,6 +65,8 @@ static int reserve(struct kith_kernel_records *records) {
 
 /* Waits for more, in the way that there is. */
 static void await(struct kith_kernel_records *records) {
+    if (records->ending)
+        return; /* nothing more will come */
     bool poll = kith_ring_may_poll(records->ring);
     (void)kith_io_set_events(records->io, records->reading && poll ? KITH_IO_READ : 0);
     if (records->reading && !poll)
@@ -97,6 +99,8 @@ static void go_on(struct kith_kernel_records *records, int r) {
         (void)kith_timer_arm(records->timer, 0, 0);
     else if (r == -ENOMEM)
         (void)kith_timer_arm(records->timer, LOOK_MS, 0);
+    else if (r == 0 && records->ending)
+        records->ops->ended(records->userdata);
     else
         await(records);
 }
@@ -116,8 +120,17 @@ static void dispatch(struct kith_kernel_records *records) {
         go_on(records, r);
 }
 
+void kith_kernel_records_end(struct kith_kernel_records *records) {
+    records->ending = true;
+    records->io = kith_io_free(records->io); /* its hang-up would be told again and again */
+    if (records->reading)
+        (void)kith_timer_arm(records->timer, 0, 0);
+}
+
 static void on_readable(kith_io *io, int fd, unsigned events, void *userdata) {
-    (void)io, (void)fd, (void)events;
+    (void)io, (void)fd;
+    if (events & KITH_IO_HANGUP)
+        kith_kernel_records_end(userdata);
     dispatch(userdata);
 }
 
@@ -164,6 +177,7 @@ void kith_kernel_records_release(struct kith_kernel_records *records, uint64_t n
     if (position == 0)
         return;
     kith_ring_release(records->ring, position);
-    if (!records->dispatching)
+    /* Else the timer is armed already, and is not put off. */
+    if (!records->dispatching && kith_ring_may_poll(records->ring))
         await(records);
 }

@@ -23,6 +23,8 @@ struct kith_kernel_records_ops {
     void (*turn)(uint64_t number, void *userdata);
     /* What is there is no record. Nothing follows. */
     void (*failed)(int error, void *userdata);
+    /* After kith_kernel_records_end(): all was read. May free the records. */
+    void (*ended)(void *userdata);
 };
 
 /* Takes the ring, also when it fails. Errors: those of kith_io_new(). */
@@ -30,6 +32,8 @@ int kith_kernel_records_new(kith_loop *loop, struct kith_ring *ring, const struc
                             struct kith_kernel_records **ret_records);
 struct kith_kernel_records *kith_kernel_records_free(struct kith_kernel_records *records);
 void kith_kernel_records_set_reading(struct kith_kernel_records *records, bool reading);
+/* The writer has gone, which a ring's hang-up says too. What it has written is still read, then `ended` is called from the loop. */
+void kith_kernel_records_end(struct kith_kernel_records *records);
 void kith_kernel_records_release(struct kith_kernel_records *records, uint64_t number);
 
 #endif

@@ -149,13 +149,12 @@ static void sub_pump(struct kith_pattern *pattern) {
 
 static void sub_receive(struct kith_pattern *pattern, struct kith_session *session, kith_msg *msg) {
     struct sub *sub = (struct sub *)pattern;
-    (void)session;
     const struct kith_frame *first = kith_msg_at(msg, 0);
     bool matches = kith_topics_match_any(&sub->topics, kith_frame_data(first), first->slice.size);
     if (matches != sub_option(sub, KITH_OPTION_INVERT_MATCHING))
         kith_pattern_received(pattern, msg);
     else
-        kith_msg_free(msg);
+        kith_session_pass_over(session, msg);
 }
 
 static void xsub_receive(struct kith_pattern *pattern, struct kith_session *session, kith_msg *msg) {

@@ -3,6 +3,7 @@
 #define KITH_RING_INTERNAL_H
 
 #include <stdatomic.h>
+#include <sys/types.h>
 
 #include "ring/ring.h"
 
@@ -15,7 +16,8 @@ enum kith_ring_writer {
 
 struct kith_ring {
     enum kith_ring_writer writer;
-    int fd; /* -1: over memory */
+    int fd;    /* -1: over memory */
+    pid_t pid; /* whose mappings they are: a forked child has none, and may have others there */
     struct kith_ring_consumer *consumer;
     const struct kith_ring_producer *producer;
     const uint8_t *records; /* `size` octets, twice */

@@ -55,7 +55,7 @@ int kith_ring_map(int fd, size_t size, enum kith_ring_writer writer, struct kith
         kith_close(fd);
         return -ENOMEM;
     }
-    *ring = (struct kith_ring){.writer = writer, .fd = fd, .size = size};
+    *ring = (struct kith_ring){.writer = writer, .fd = fd, .pid = getpid(), .size = size};
     if (size % page != 0 || size > SIZE_MAX / 4)
         return -EINVAL;
     void *consumer = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -83,9 +83,10 @@ struct kith_ring *kith_ring_free(struct kith_ring *ring) {
 
     if (!ring)
         return NULL;
-    if (ring->consumer)
+    bool ours = ring->writer != KITH_RING_KITH || ring->pid == getpid();
+    if (ring->consumer && ours)
         munmap(ring->consumer, page);
-    if (ring->producer)
+    if (ring->producer && ours)
         munmap((void *)ring->producer, page + 2 * ring->size);
     kith_close(ring->fd);
     free(ring);

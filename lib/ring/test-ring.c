@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -248,6 +249,27 @@ static void test_what_is_no_ring_is_refused_and_its_descriptor_closed(void **sta
 
 #define RING_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* What a child has where the parent has a ring is its own: kith.ko gives it no mapping. */
+static void test_a_forked_child_that_frees_it_unmaps_nothing_of_its_own(void **state) {
+    struct fixture *fixture = *state;
+    int status = -1;
+    assert_int_equal(madvise(fixture->ring->consumer, fixture->page, MADV_DONTFORK), 0);
+    assert_int_equal(madvise((void *)fixture->ring->producer, fixture->page + 2 * SIZE, MADV_DONTFORK), 0);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        volatile uint8_t *own =
+            mmap(fixture->ring->consumer, fixture->page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+        unsigned char there;
+        if (own == MAP_FAILED)
+            _exit(2);
+        kith_ring_free(fixture->ring);
+        _exit(mincore((void *)own, fixture->page, &there) == 0 ? 0 : 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         RING_TEST(test_records_come_in_order_and_nothing_before_it_is_published),
@@ -260,6 +282,7 @@ int main(void) {
         RING_TEST(test_positions_run_over_the_end_of_their_type),
         RING_TEST(test_a_later_reader_gets_what_was_not_released),
         RING_TEST(test_what_is_no_ring_is_refused_and_its_descriptor_closed),
+        RING_TEST(test_a_forked_child_that_frees_it_unmaps_nothing_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

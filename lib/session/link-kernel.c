@@ -7,7 +7,7 @@
  *
  * Acknowledging: datagrams on their way are a row of *marks*, each with the sequence it ended with and how many messages had been delivered
  * by then; what waits for the application is on the session's account. So a mark is passed when all before it was taken. With manual-ack
- * the application says so.
+ * the application says so, of what it was handed; what it was not (denied, too large, of another topic) goes with what was before.
  *
  * The module's refusal comes when the loop reads it, as from a peer far away. Nothing is told inside a call that sends.
  */
@@ -40,6 +40,9 @@ struct kith_kernel_link {
     uint64_t delivered;        /* messages, of this connection */
     struct mark marks[KITH_WINDOW_MAX];
     unsigned first_mark, mark_count;
+    /* manual-ack, sequences: the last message that the application is handed, and the one before; the end of the last batch; and what the
+     * application, or the link when that has nothing before it, has acknowledged. */
+    uint64_t handed, handed_before, told, dealt_with;
 };
 
 static bool receives(const struct kith_session *session) {
@@ -79,18 +82,41 @@ static unsigned kernel_tell(struct kith_defer *defer) {
 
 /* In --------------------------------------------------------------------------------------------------------------------- */
 
-/* Acknowledges all that was taken. What cannot be said now is said with the next mark. */
+static bool manual(const struct kith_session *session) {
+    return session->profile->numbers[KITH_OPTION_MANUAL_ACK] != 0;
+}
+
+/* What cannot be said would be waited for: the connection ends, and what was not acknowledged comes again. */
+static void acknowledge(struct kith_session *session, uint64_t sequence) {
+    int r = kith_kernel_channel_acknowledge(session->kernel->channel, sequence);
+    if (r < 0)
+        kith_session_break(session, r);
+}
+
+/* With manual-ack: what the application is not handed, when it has dealt with all before. */
+static void settle_the_rest(struct kith_session *session) {
+    struct kith_kernel_link *link = session->kernel;
+    if (link->dealt_with < link->handed || link->told <= link->dealt_with)
+        return;
+    link->dealt_with = link->told;
+    acknowledge(session, link->told);
+}
+
+/* Acknowledges all that was taken. */
 static void settle(struct kith_session *session) {
     struct kith_kernel_link *link = session->kernel;
-    uint64_t taken = link->delivered - session->account->messages, sequence = 0;
-    if (session->profile->numbers[KITH_OPTION_MANUAL_ACK] != 0)
+    if (manual(session)) {
         link->mark_count = 0;
+        settle_the_rest(session);
+        return;
+    }
+    uint64_t taken = link->delivered - session->account->messages, sequence = 0;
     for (; link->mark_count > 0 && link->marks[link->first_mark].delivered <= taken; link->mark_count--) {
         sequence = link->marks[link->first_mark].sequence;
         link->first_mark = (link->first_mark + 1) % KITH_WINDOW_MAX;
     }
     if (sequence > 0)
-        (void)kith_kernel_channel_acknowledge(link->channel, sequence);
+        acknowledge(session, sequence);
 }
 
 /* Once a step of the loop: an acknowledgement is a request of its own. */
@@ -143,10 +169,17 @@ static void kernel_receive(struct kith_session *session, const struct kith_messa
         return;
     }
     int r = make_message(session, header, data, &msg);
-    if (r < 0)
+    if (r < 0) {
         kith_session_fail(session, r, kith_error_name(r));
-    else
-        kith_session_deliver(session, msg);
+        return;
+    }
+    session->kernel->handed_before = session->kernel->handed;
+    session->kernel->handed = header->sequence;
+    kith_session_deliver(session, msg);
+}
+
+static void kernel_passed_over(struct kith_session *session) {
+    session->kernel->handed = session->kernel->handed_before;
 }
 
 static void on_message(struct kith_kernel_channel *channel, const struct kith_message_header *header, const void *data, void *userdata) {
@@ -166,6 +199,7 @@ static void on_batch(struct kith_kernel_channel *channel, uint64_t last_sequence
     struct kith_kernel_link *link = session->kernel;
     if (session->state != KITH_SESSION_READY)
         return;
+    link->told = last_sequence;
     if (link->mark_count == KITH_WINDOW_MAX) /* more than any window: what is behind stands for what is before */
         link->mark_count--;
     link->marks[(link->first_mark + link->mark_count++) % KITH_WINDOW_MAX] =
@@ -233,8 +267,14 @@ static const struct kith_kernel_ops channel_ops = {
     .closed = on_closed,
 };
 
+/* With the last one that the application was handed goes what it was not handed behind that. */
 static int kernel_acknowledge(struct kith_session *session, uint64_t sequence) {
-    return kith_kernel_channel_acknowledge(session->kernel->channel, sequence);
+    struct kith_kernel_link *link = session->kernel;
+    uint64_t upto = sequence >= link->handed && sequence < link->told ? link->told : sequence;
+    int r = kith_kernel_channel_acknowledge(link->channel, upto);
+    if (r >= 0 && upto > link->dealt_with)
+        link->dealt_with = upto;
+    return r;
 }
 
 static void kernel_set_reading(struct kith_session *session, bool reading) {
@@ -398,6 +438,7 @@ const struct kith_link kith_link_kernel = {
     .flush = kernel_flush,
     .set_reading = kernel_set_reading,
     .acknowledge = kernel_acknowledge,
+    .passed_over = kernel_passed_over,
     .spoken = kernel_spoken,
     .end = kernel_end,
     .close = kernel_close,

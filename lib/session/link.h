@@ -64,6 +64,8 @@ struct kith_link {
     /* READY: the peer may forget messages up to this one, which this connection brought. Errors: -ERANGE (it did not), -ENOMEM. NULL: its
      * peers do not wait for that, and session->connection is 0. */
     int (*acknowledge)(struct kith_session *session, uint64_t sequence);
+    /* READY, inside kith_session_deliver(): the application is not handed that message. NULL: its peers do not wait to hear of it. */
+    void (*passed_over)(struct kith_session *session);
     /* DRAINING: is all that was written and said out of the link's own hands? */
     bool (*spoken)(const struct kith_session *session);
     /* Has the peer's kernel all that was written and said (kith_socket_taken())? NULL: what is written is the peer's. */
@@ -98,6 +100,8 @@ bool kith_session_judge_send(struct kith_session *session);
 bool kith_session_judge_connect(struct kith_session *session);
 /* A whole message (taken), with origin. Calls up. */
 void kith_session_deliver(struct kith_session *session, kith_msg *msg);
+/* What a pattern does with a message, inside of that, that the application did not ask for (taken). */
+void kith_session_pass_over(struct kith_session *session, kith_msg *msg);
 /* A command. Calls up. */
 void kith_session_commanded(struct kith_session *session, enum kith_session_command command, const void *octets, size_t size);
 /* The connection is of no more use: tells the owner, then reconnects or closes. `why` is for the event. Calls up. */

@@ -44,6 +44,12 @@ void kith_session_deliver(struct kith_session *session, kith_msg *msg) {
     session->host->ops->message(session, msg, session->host->userdata);
 }
 
+void kith_session_pass_over(struct kith_session *session, kith_msg *msg) {
+    kith_msg_free(msg);
+    if (session->state == KITH_SESSION_READY && session->link->passed_over)
+        session->link->passed_over(session);
+}
+
 void kith_session_commanded(struct kith_session *session, enum kith_session_command command, const void *octets, size_t size) {
     if (session->state == KITH_SESSION_READY && session->host->ops->command)
         session->host->ops->command(session, command, octets, size, session->host->userdata);

@@ -178,6 +178,46 @@ static void test_many_messages_come_in_order_and_a_reader_that_waits_holds_the_k
     assert_int_equal(info_of(scene->driver, "one").backlog, 0);
 }
 
+/* Two windows' worth and more, of which it wants the last one. */
+static void test_what_a_sub_is_not_handed_does_not_hold_the_kernel_up(void **state) {
+    struct scene *scene = *state;
+    const uint32_t last = 4999;
+    struct kith_receipt receipt = {0};
+    tell(scene, "open one 1 1000000 1 0", "");
+    begin(scene, &scene->node, KITH_SUB);
+    node_option(&scene->node, KITH_OPTION_MANUAL_ACK, 1);
+    assert_int_equal(kith_socket_subscribe(scene->node.socket, &last, sizeof(last)), 0);
+    assert_int_equal(kith_socket_connect(scene->node.socket, "kernel://one", NULL), 0);
+    tell(scene, "send one 5001 64 task", "5001 0");
+    kith_msg *msg = take(&scene->node);
+    assert_int_equal(number_in(msg), last);
+    assert_true(kith_msg_receipt(msg, &receipt));
+    kith_msg_free(msg);
+    settle_down(&scene->world);
+    assert_true(info_of(scene->driver, "one").backlog > 0);
+    assert_int_equal(kith_socket_acknowledge(scene->node.socket, &receipt), 0);
+    settle_down(&scene->world);
+    assert_int_equal(info_of(scene->driver, "one").backlog, 0);
+}
+
+static void test_what_lies_in_a_ring_comes_though_its_channel_is_closed(void **state) {
+    struct scene *scene = *state;
+    tell(scene, "open one 1 0 1 0", "");
+    tell(scene, "open two 1 0 1 0", "");
+    join(scene, &scene->node, KITH_PULL, "kernel://one");
+    begin(scene, &scene->other, KITH_PULL); /* it reads on only when something is taken */
+    node_option(&scene->other, KITH_OPTION_RECV_HWM, 10);
+    assert_int_equal(kith_socket_connect(scene->other.socket, "kernel://two", NULL), 0);
+    for (unsigned i = 0; i < 2; i++) {
+        struct node *node = i == 0 ? &scene->node : &scene->other;
+        tell(scene, i == 0 ? "send one 1000 8 task" : "send two 1000 8 task", "1000 0");
+        tell(scene, i == 0 ? "close one" : "close two", "");
+        take_numbers(node, 0, 1000);
+        until(&scene->world, node->events[KITH_EVENT_DISCONNECTED] == 1);
+        assert_int_equal(rings(), 1 - i);
+    }
+}
+
 static void test_a_sub_gets_what_its_topics_match(void **state) {
     struct scene *scene = *state;
     const uint32_t third = 2;
@@ -211,6 +251,21 @@ static void test_a_request_is_answered_and_a_refusal_has_its_reason(void **state
     node_deinit(&scene->node);
     node_deinit(&scene->other);
     unload("kith_demo");
+}
+
+/* Of what the request names, not of the channel. */
+static void test_a_module_may_say_that_there_is_no_such_thing(void **state) {
+    struct scene *scene = *state;
+    join(scene, &scene->node, KITH_REQ, "kernel://test.control");
+    for (unsigned i = 1; i <= 2; i++) {
+        send_words(&scene->node, "close nothing");
+        expect_error(&scene->node, -EACCES);
+        assert_int_equal(scene->node.events[KITH_EVENT_REFUSED], i);
+        assert_int_equal(scene->node.errors[KITH_EVENT_REFUSED], -ENOENT);
+    }
+    settle_down(&scene->world);
+    assert_int_equal(scene->node.events[KITH_EVENT_DISCONNECTED], 0);
+    assert_int_equal(kith_socket_peer_count(scene->node.socket), 1);
 }
 
 static void test_a_push_reaches_the_module_and_learns_of_a_refusal(void **state) {
@@ -418,8 +473,9 @@ static void test_receivers_that_are_killed_lose_nothing(void **state) {
 
 #define SCENE_TEST(name) cmocka_unit_test_setup_teardown(name, scene_setup, scene_teardown)
 /* As datagrams, and through a ring. */
-#define BOTH_WAYS(test)                                                                                                                    \
-    SCENE_TEST(test), {                                                                                                                    \
+#define BOTH_WAYS(test) SCENE_TEST(test), RING_TEST(test)
+#define RING_TEST(test)                                                                                                                    \
+    {                                                                                                                                      \
         .name = #test ": ring", .test_func = test, .setup_func = scene_setup, .teardown_func = scene_teardown,                             \
         .initial_state = (void *)(uintptr_t)&least_ring                                                                                    \
     }
@@ -432,7 +488,10 @@ int main(void) {
         BOTH_WAYS(test_what_is_not_acknowledged_goes_to_the_next_and_is_marked),
         BOTH_WAYS(test_many_messages_come_in_order_and_a_reader_that_waits_holds_the_kernel_up),
         BOTH_WAYS(test_a_sub_gets_what_its_topics_match),
+        BOTH_WAYS(test_what_a_sub_is_not_handed_does_not_hold_the_kernel_up),
+        RING_TEST(test_what_lies_in_a_ring_comes_though_its_channel_is_closed),
         SCENE_TEST(test_a_request_is_answered_and_a_refusal_has_its_reason),
+        SCENE_TEST(test_a_module_may_say_that_there_is_no_such_thing),
         SCENE_TEST(test_a_push_reaches_the_module_and_learns_of_a_refusal),
         BOTH_WAYS(test_a_rep_answers_what_a_module_asks),
         BOTH_WAYS(test_a_module_that_comes_later_or_again_is_found),
