@@ -66,7 +66,7 @@ bench-map: all
 	tools/bench-map $(BUILD)
 
 bench-kernel: all
-	tests/kmod/kmod.py $(BUILD)/flow-kernels . tools/run-guest --show --seconds 280 $(addprefix $(BUILD)/tests/kmod/,bench-kernel bench-ways)
+	tests/kmod/kmod.py $(BUILD)/flow-kernels . tools/run-guest --show --seconds 500 --file $(BUILD)/cli/kith $(addprefix $(BUILD)/tests/kmod/,bench-kernel bench-ways)
 
 bench-spool: all
 	tools/bench-spool $(BUILD)

@@ -1,13 +1,16 @@
 /*
  * bench-ways.c: three ways out of the kernel, beside a netlink datagram for each message: kith.ko's channel, read by a process that writes
- * to TCP; a TCP socket of the kernel's; frames on a network interface. Over TCP the far end is this process, and each message has its size
- * in front; the frames go over a veth pair and are counted in the kernel, for no process gets them. All on one processor, one after the
- * other. Run by `make bench-kernel`.
+ * to TCP, and by `kith serve`; a TCP socket of the kernel's; frames on a network interface. Over TCP the far end is this process, and each
+ * message has its size in front; the frames go over a veth pair and are counted in the kernel, for no process gets them. All on one
+ * processor, one after the other. Run by `make bench-kernel`.
  */
 #include <limits.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
@@ -41,12 +44,16 @@ static int listen_on_loopback(uint16_t *ret_port) {
     return fd;
 }
 
-/* Takes one connection, and all that count_of(size) messages are. */
-static void collect(int listener, unsigned size) {
-    static char octets[65536];
-    size_t left = (size_t)count_of(size) * (sizeof(uint32_t) + size);
+static int accept_one(int listener) {
     int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
     assert_true(fd >= 0);
+    return fd;
+}
+
+/* All that count_of(size) messages are. Closes the connection. */
+static void collect(int fd, unsigned size) {
+    static char octets[65536];
+    size_t left = (size_t)count_of(size) * (sizeof(uint32_t) + size);
     while (left > 0) {
         ssize_t taken = read(fd, octets, sizeof(octets));
         assert_true(taken > 0 && (size_t)taken <= left);
@@ -64,7 +71,7 @@ static uint64_t by_tcp(struct client *driver, unsigned size) {
     snprintf(line, sizeof(line), "tcp %u %u %u", count_of(size), size, port);
     uint64_t begin = now();
     tell(driver, line);
-    collect(listener, size);
+    collect(accept_one(listener), size);
     uint64_t end = now();
     close(listener);
     return end - begin;
@@ -177,7 +184,7 @@ static uint64_t through_proxy(struct client *driver, unsigned size, bool by_ring
     snprintf(line, sizeof(line), "channel %u %u", count_of(size), size);
     uint64_t begin = now();
     tell(driver, line);
-    collect(listener, size);
+    collect(accept_one(listener), size);
     uint64_t end = now();
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
@@ -193,6 +200,52 @@ static uint64_t by_proxy(struct client *driver, unsigned size) {
 
 static uint64_t by_ring_proxy(struct client *driver, unsigned size) {
     return through_proxy(driver, size, true);
+}
+
+/* `kith serve`, that has a route of the channel's messages to this connection. */
+static pid_t start_gateway(uint16_t port, const char *spool) {
+    const char *const words[] = {KITH_PROGRAM, "serve", "-c", "/tmp/bench-ways.conf", NULL};
+    FILE *file = fopen(words[3], "we");
+    pid_t pid;
+    assert_non_null(file);
+    fprintf(
+        file,
+        "route \"bench\" {\n    from = {\"kernel://bench\"}\n    to = {\"raw+tcp://127.0.0.1:%u\"}\n    framing = \"length\"\n    %s\n}\n",
+        port, spool);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(posix_spawn(&pid, words[0], NULL, NULL, (char *const *)(uintptr_t)words, environ), 0);
+    return pid;
+}
+
+static uint64_t through_gateway(struct client *driver, unsigned size, const char *spool) {
+    struct channel_info info = {0};
+    uint16_t port;
+    char line[64];
+    int listener = listen_on_loopback(&port), status;
+    pid_t pid = start_gateway(port, spool);
+    int fd = accept_one(listener);
+    for (uint64_t end = now() + 10000000000u; info.receivers == 0; sched_yield()) {
+        assert_true(now() < end);
+        assert_int_equal(client_info(driver, "bench", &info), 0);
+    }
+    snprintf(line, sizeof(line), "channel %u %u", count_of(size), size);
+    uint64_t begin = now();
+    tell(driver, line);
+    collect(fd, size);
+    uint64_t end = now();
+    kill(pid, SIGTERM);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    close(listener);
+    return end - begin;
+}
+
+static uint64_t by_gateway(struct client *driver, unsigned size) {
+    return through_gateway(driver, size, "");
+}
+
+static uint64_t by_spool(struct client *driver, unsigned size) {
+    return through_gateway(driver, size, "spool = \"/tmp/bench-ways.spool\"");
 }
 
 /* What the driver's thread says when it has sent all: how often there was no room, and it tried again. */
@@ -282,10 +335,8 @@ static void make_veth_pair(void) {
 }
 
 static void measure(void **state) {
-    static const struct way ways[] = {{"unicast", by_unicast, 0},
-                                      {"proxy", by_proxy, 0},
-                                      {"ring-proxy", by_ring_proxy, 0},
-                                      {"tcp", by_tcp, 0},
+    static const struct way ways[] = {{"unicast", by_unicast, 0}, {"proxy", by_proxy, 0}, {"ring-proxy", by_ring_proxy, 0},
+                                      {"gateway", by_gateway, 0}, {"spool", by_spool, 0}, {"tcp", by_tcp, 0},
                                       {"frames", by_frames, MTU}};
     (void)state;
     load("kith");
