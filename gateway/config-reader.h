@@ -38,6 +38,8 @@ int gateway_reader_word(struct gateway_reader *reader, cfg_t *section, const cha
                         unsigned *ret_index);
 /* yes or no. */
 int gateway_reader_flag(struct gateway_reader *reader, cfg_t *section, const char *option, bool *flag);
+/* The secret key in the file that the option, which is there, names. */
+int gateway_reader_key_file(struct gateway_reader *reader, cfg_t *section, const char *option, uint8_t key[static KITH_CURVE_KEY_SIZE]);
 /* The options's text, to free(). */
 int gateway_reader_text(struct gateway_reader *reader, cfg_t *section, const char *option, char **ret_text);
 /* All values of a list, ended by NULL; to gateway_strings_free(), on failure too. */

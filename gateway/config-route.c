@@ -18,7 +18,8 @@
 
 #define TARGET_OPTIONS                                                                                                                     \
     KITH_CONFIG_VALUE("framing"), KITH_CONFIG_VALUE("newline"), KITH_CONFIG_VALUE("origin"), KITH_CONFIG_VALUE("acks"),                    \
-        KITH_CONFIG_VALUE("shell"), KITH_CONFIG_VALUE("publish"), KITH_CONFIG_VALUE("in_flight"), KITH_CONFIG_VALUE("in_flight_bytes"),    \
+        KITH_CONFIG_VALUE("shell"), KITH_CONFIG_VALUE("publish"), KITH_CONFIG_VALUE("curve_server_key"),                                   \
+        KITH_CONFIG_VALUE("curve_secret_key_file"), KITH_CONFIG_VALUE("in_flight"), KITH_CONFIG_VALUE("in_flight_bytes"),                  \
         KITH_CONFIG_VALUE("retry_min"), KITH_CONFIG_VALUE("retry_max"), KITH_CONFIG_VALUE("stop_timeout"),                                 \
         KITH_CONFIG_VALUE("rotate_bytes"), KITH_CONFIG_VALUE("rotate_age"), KITH_CONFIG_VALUE("keep"), KITH_CONFIG_VALUE("sync")
 
@@ -194,6 +195,22 @@ static int read_framing(struct gateway_reader *reader, cfg_t *section, struct ou
     return r;
 }
 
+/* Keys. Who has no pair of his own is somebody whom the far end does not know. */
+static int read_curve(struct gateway_reader *reader, cfg_t *section, struct output_options *options) {
+    const struct kith_config_value *server = kith_config_get(section, "curve_server_key", 0),
+                                   *secret = kith_config_get(section, "curve_secret_key_file", 0);
+    if (secret && !server && !options->curve)
+        return gateway_reader_fail(reader, -EINVAL, secret->line,
+                                   "curve_secret_key_file is for CURVE: give it curve_server_key, the far end's key");
+    if (server && (strlen(server->text) != KITH_CURVE_TEXT_SIZE - 1 ||
+                   kith_z85_decode(server->text, KITH_CURVE_TEXT_SIZE - 1, options->curve_server_key, KITH_CURVE_KEY_SIZE) < 0))
+        return gateway_reader_fail(reader, -EINVAL, server->line, "curve_server_key = \"%.64s\": write a key of 40 characters (Z85)",
+                                   server->text);
+    options->anonymous = !secret && (options->anonymous || (server && !options->curve));
+    options->curve = options->curve || server;
+    return secret ? gateway_reader_key_file(reader, section, "curve_secret_key_file", options->curve_secret_key) : 0;
+}
+
 static int read_target_options(struct gateway_reader *reader, cfg_t *section, struct output_options *options) {
     const struct {
         const char *name;
@@ -210,6 +227,8 @@ static int read_target_options(struct gateway_reader *reader, cfg_t *section, st
     } flags[] = {{"origin", &options->origin}, {"acks", &options->acks}, {"shell", &options->shell}, {"publish", &options->publish}};
     int64_t keep = options->keep, rotate = (int64_t)options->rotate_octets;
     int r = read_framing(reader, section, options);
+    if (r >= 0)
+        r = read_curve(reader, section, options);
     for (size_t i = 0; r >= 0 && i < KITH_ARRAY_SIZE(times); i++)
         r = gateway_reader_ms(reader, section, times[i].name, times[i].min, times[i].value);
     for (size_t i = 0; r >= 0 && i < KITH_ARRAY_SIZE(flags); i++)

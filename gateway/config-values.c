@@ -4,15 +4,19 @@
 #include "gateway/config-reader.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <kith/config.h>
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/text.h"
 #include "gateway/cleanup.h"
 
+#define KEY_FILE_MAX 1024
 #define MS_MAX (INT64_C(24) * 3600 * 1000)
 
 void gateway_strings_free(char **strings) {
@@ -105,6 +109,28 @@ int gateway_reader_text(struct gateway_reader *reader, cfg_t *section, const cha
         return 0;
     *ret_text = strdup(value->text);
     return *ret_text ? 0 : gateway_reader_no_memory(reader);
+}
+
+/* A secret key, as `kith keygen --out` writes it. Others must not have been able to read it. */
+int gateway_reader_key_file(struct gateway_reader *reader, cfg_t *section, const char *option, uint8_t key[static KITH_CURVE_KEY_SIZE]) {
+    const struct kith_config_value *value = kith_config_get(section, option, 0);
+    _cleanup_(freep) char *text = NULL;
+    struct stat status;
+    if (stat(value->text, &status) == 0 && (status.st_mode & S_IRWXO))
+        return gateway_reader_fail(reader, -EPERM, value->line,
+                                   "%s: everybody may read or write this secret: chmod o= %s, and make a new one", value->text,
+                                   value->text);
+    int r = kith_file_read(AT_FDCWD, value->text, KEY_FILE_MAX, &text, NULL);
+    if (r < 0)
+        return gateway_reader_fail(reader, r, value->line, "%s: %s", value->text, kith_error_name(r));
+    text[strcspn(text, "\n")] = '\0';
+    size_t size = strlen(text);
+    r = size == KITH_CURVE_TEXT_SIZE - 1 ? kith_z85_decode(text, size, key, KITH_CURVE_KEY_SIZE) : -EINVAL;
+    explicit_bzero(text, size);
+    if (r < 0)
+        return gateway_reader_fail(reader, -EINVAL, value->line, "%s: not a secret key of 40 characters (Z85): kith keygen --out makes one",
+                                   value->text);
+    return 0;
 }
 
 /* Words ------------------------------------------------------------------------------------------------------------- */

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <kith/curve.h>
 #include <kith/error.h>
 #include <kith/policy.h>
 #include <kith/socket.h>

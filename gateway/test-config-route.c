@@ -7,8 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
+
+#include <errno.h>
 
 #include "gateway/cleanup.h"
 #include "gateway/config.h"
@@ -125,8 +129,60 @@ static void test_what_needs_a_restart_is_told_apart(void **state) {
     }
 }
 
+#define KEY "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"
+
+static void write_key(const char *path, const char *text, mode_t mode) {
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(chmod(path, mode), 0);
+}
+
+/* A route to two targets of which the second says something itself. */
+static int parse_keys(const char *of_route, const char *of_target, struct gateway_config **ret_config, struct kith_error *error) {
+    char text[1024];
+    int size = snprintf(text, sizeof(text), "route \"r\" { from = {\"ipc://@s\"}  %s  target \"t\" { to = \"tcp://h:1\"  %s } }\n",
+                        of_route, of_target);
+    return gateway_config_parse(text, (size_t)size, "test.conf", ret_config, error);
+}
+
+static void test_keys_of_curve_arrive_and_wrong_ones_are_named(void **state) {
+    char path[] = "/tmp/kith-test-config-route-XXXXXX";
+    static const uint8_t key[] = {0x54, 0xfc, 0xba, 0x24}; /* how KEY begins: RFC 26 */
+    struct kith_error error = KITH_ERROR_NONE;
+    struct gateway_config *config = NULL;
+    char with_file[256];
+    assert_int_equal(close(mkstemp(path)), 0);
+    write_key(path, "JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6\n", 0600);
+    snprintf(with_file, sizeof(with_file), "curve_secret_key_file = \"%s\"", path);
+    assert_int_equal(parse_keys("curve_server_key = \"" KEY "\"", with_file, &config, &error), 0);
+    const struct output_options *options = &config->routes[0].targets[0].options;
+    assert_true(options->curve && !options->anonymous);
+    assert_memory_equal(options->curve_server_key, key, sizeof(key));
+    assert_int_equal(options->curve_secret_key[0], 0x8e);
+    gateway_config_free(config);
+    assert_int_equal(parse_keys("", "curve_server_key = \"" KEY "\"", &config, &error), 0);
+    options = &config->routes[0].targets[0].options;
+    assert_true(options->curve && options->anonymous);
+    gateway_config_free(config);
+    assert_int_equal(parse_keys("", with_file, &config, &error), -EINVAL);
+    assert_non_null(strstr(error.text, "give it curve_server_key"));
+    assert_int_equal(parse_keys("", "curve_server_key = \"short\"", &config, &error), -EINVAL);
+    assert_non_null(strstr(error.text, "40 characters"));
+    write_key(path, "JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6\n", 0644);
+    assert_int_equal(parse_keys("curve_server_key = \"" KEY "\"", with_file, &config, &error), -EPERM);
+    assert_non_null(strstr(error.text, "chmod o="));
+    write_key(path, "no key\n", 0600);
+    assert_int_equal(parse_keys("curve_server_key = \"" KEY "\"", with_file, &config, &error), -EINVAL);
+    assert_non_null(strstr(error.text, "not a secret key"));
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(parse_keys("curve_server_key = \"" KEY "\"", with_file, &config, &error), -ENOENT);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_keys_of_curve_arrive_and_wrong_ones_are_named),
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_every_value_arrives),
         cmocka_unit_test(test_a_target_of_its_own_begins_with_the_routes_options),

@@ -321,6 +321,9 @@ static int output_init(struct output *output, const char *target, const struct o
     r = check_options(&output->options, ret_error);
     if (r < 0)
         return r;
+    if (output->options.curve && !output->type->curve)
+        return kith_error_set(ret_error, -EPROTONOSUPPORT,
+                              "%s: only a ZMTP peer (tcp://, ipc://) has CURVE: leave the keys off, or go there by one", output->target);
     const char *rest = NULL;
     (void)output_type_find(output->target, &rest);
     output->parsed = true;

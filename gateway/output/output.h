@@ -28,6 +28,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <kith/curve.h>
 #include <kith/error.h>
 #include <kith/loop.h>
 
@@ -81,6 +82,10 @@ struct output_options {
     uint64_t sync_ms;       /* 20: at most so long after a message comes the fdatasync(2) for it and those before */
     /* zmtp */
     bool publish; /* PUB instead of PUSH */
+    /* CURVE, as a client: the far end must have the first key, and knows us by the second; `anonymous`: by a new one each time. Other kinds
+     * of target refuse it. */
+    bool curve, anonymous;
+    uint8_t curve_server_key[KITH_CURVE_KEY_SIZE], curve_secret_key[KITH_CURVE_KEY_SIZE];
 };
 
 enum output_state {

@@ -42,6 +42,59 @@ static void test_a_stock_pull_gets_the_body_alone(void **state) {
     stock_close(socket, context);
 }
 
+/* Keys of both, in the options and in Z85. */
+static void make_keys(struct scene *scene, char server_secret[static KITH_CURVE_TEXT_SIZE]) {
+    uint8_t secret[KITH_CURVE_KEY_SIZE], public[KITH_CURVE_KEY_SIZE];
+    assert_int_equal(kith_curve_keypair(scene->options.curve_server_key, secret), 0);
+    assert_int_equal(kith_z85_encode(secret, sizeof(secret), server_secret, KITH_CURVE_TEXT_SIZE), 0);
+    assert_int_equal(kith_curve_keypair(public, scene->options.curve_secret_key), 0);
+    scene->options.curve = true;
+}
+
+static void test_a_stock_curve_server_with_that_key_is_spoken_to_and_another_is_not(void **state) {
+    struct scene *scene = *state;
+    char secret[KITH_CURVE_TEXT_SIZE];
+    void *context = zmq_ctx_new();
+    make_keys(scene, secret);
+    for (int right = 0; right < 2; right++) {
+        void *socket = zmq_socket(context, ZMQ_PULL);
+        int timeout = 20000;
+        size_t size = sizeof(scene->target);
+        char other_public[KITH_CURVE_TEXT_SIZE], other_secret[KITH_CURVE_TEXT_SIZE];
+        assert_int_equal(zmq_curve_keypair(other_public, other_secret), 0);
+        assert_int_equal(zmq_setsockopt(socket, ZMQ_CURVE_SERVER, &(int){1}, sizeof(int)), 0);
+        assert_int_equal(zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, right ? secret : other_secret, KITH_CURVE_TEXT_SIZE), 0);
+        assert_int_equal(zmq_setsockopt(socket, ZMQ_RCVTIMEO, &timeout, sizeof(timeout)), 0);
+        assert_int_equal(zmq_bind(socket, "tcp://127.0.0.1:*"), 0);
+        assert_int_equal(zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, scene->target, &size), 0);
+        if (right) {
+            scene_up(scene);
+            assert_int_equal(scene_send(scene, 7, "sealed"), 0);
+            until(scene, scene->done == 7);
+            assert_frame(socket, "sealed", 6, 0);
+        } else {
+            scene_open(scene);
+            until(scene, scene_stats(scene).failures > 0);
+            assert_int_equal(scene_stats(scene).sent, 0);
+            scene->output = output_free(scene->output);
+        }
+        assert_int_equal(zmq_close(socket), 0);
+    }
+    assert_int_equal(zmq_ctx_term(context), 0);
+}
+
+static void test_who_has_no_curve_refuses_the_keys(void **state) {
+    struct scene *scene = *state;
+    static const char *const targets[] = {"raw+tcp://127.0.0.1:1", "raw+ipc://@x", "exec:cat", "file:/tmp/x"};
+    struct kith_error error = KITH_ERROR_NONE;
+    scene->options.curve = true;
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(targets); i++) {
+        assert_int_equal(output_check(targets[i], &scene->options, &error), -EPROTONOSUPPORT);
+        assert_non_null(strstr(error.text, "CURVE"));
+    }
+    assert_int_equal(output_check("tcp://127.0.0.1:1", &scene->options, &error), 0);
+}
+
 static void test_with_origin_a_stock_pull_gets_id_and_origin_before_the_body(void **state) {
     struct scene *scene = *state;
     void *context = zmq_ctx_new(), *socket = stock_bind(scene, context, ZMQ_PULL);
@@ -108,6 +161,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         SCENE_TEST(test_a_stock_pull_gets_the_body_alone),
         SCENE_TEST(test_with_origin_a_stock_pull_gets_id_and_origin_before_the_body),
+        SCENE_TEST(test_a_stock_curve_server_with_that_key_is_spoken_to_and_another_is_not),
+        SCENE_TEST(test_who_has_no_curve_refuses_the_keys),
         SCENE_TEST(test_a_stock_sub_gets_what_is_published),
         SCENE_TEST(test_a_peer_of_another_type_is_said_and_tried_again),
         SCENE_TEST(test_a_wrong_target_is_refused_with_the_reason),

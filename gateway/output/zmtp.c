@@ -64,6 +64,21 @@ static void on_writable(kith_socket *socket, void *userdata) {
 
 static const struct kith_socket_handler handler = {.writable = on_writable, .event = on_event};
 
+static int set_keys(kith_socket *socket, const struct output_options *options, struct kith_error *ret_error) {
+    uint8_t public[KITH_CURVE_KEY_SIZE], secret[KITH_CURVE_KEY_SIZE];
+    if (!options->curve)
+        return 0;
+    memcpy(secret, options->curve_secret_key, sizeof(secret));
+    int r = options->anonymous ? kith_curve_keypair(public, secret) : 0;
+    if (r < 0)
+        return kith_error_set(ret_error, r, "no keys can be made: %s", kith_error_name(r));
+    r = kith_socket_set_octets(socket, KITH_OPTION_CURVE_SECRET_KEY, secret, sizeof(secret), ret_error);
+    explicit_bzero(secret, sizeof(secret));
+    if (r < 0)
+        return r;
+    return kith_socket_set_octets(socket, KITH_OPTION_CURVE_SERVER_KEY, options->curve_server_key, KITH_CURVE_KEY_SIZE, ret_error);
+}
+
 static int zmtp_open(struct output *output, struct kith_error *ret_error) {
     struct zmtp *zmtp = zmtp_of(output);
     int r = kith_socket_new(output->loop, output->options.publish ? KITH_PUB : KITH_PUSH, &zmtp->socket);
@@ -73,6 +88,8 @@ static int zmtp_open(struct output *output, struct kith_error *ret_error) {
     r = kith_socket_set_number(zmtp->socket, KITH_OPTION_IMMEDIATE, 1, ret_error);
     if (r >= 0)
         r = kith_socket_set_number(zmtp->socket, KITH_OPTION_CONNECT_TIMEOUT, (int64_t)output->options.connect_ms, ret_error);
+    if (r >= 0)
+        r = set_keys(zmtp->socket, &output->options, ret_error);
     if (r < 0)
         return r;
     kith_socket_set_handler(zmtp->socket, &handler, output);
@@ -138,6 +155,7 @@ static void zmtp_deinit(struct output *output) {
 
 const struct output_type output_type_zmtp = {
     .size = sizeof(struct zmtp),
+    .curve = true,
     .parse = zmtp_parse,
     .open = zmtp_open,
     .send = zmtp_send,
