@@ -19,9 +19,10 @@
 
 struct route_source {
     struct route_source_options options;
-    kith_socket *socket;
-    kith_msg *held;    /* the queue had no room for it */
-    kith_timer *retry; /* armed while memory is short */
+    kith_socket *socket; /* NULL: stopped */
+    bool acknowledges;   /* its messages have receipts */
+    kith_msg *held;      /* the queue had no room for it */
+    kith_timer *retry;   /* armed while memory is short */
     bool stopped;
     struct route_receipts receipts;
     kith_origin *origin; /* whose JSON form is kept: messages of one sender come in a row */
@@ -119,7 +120,8 @@ void route_source_safe(struct route_source *source, uint64_t upto) {
     struct kith_receipt receipt;
     while (route_receipts_take(&source->receipts, upto, &receipt)) {
         /* A connection that has gone needs none. */
-        (void)kith_socket_acknowledge(source->socket, &receipt);
+        if (source->socket)
+            (void)kith_socket_acknowledge(source->socket, &receipt);
         source->counts.acknowledged++;
     }
 }
@@ -130,6 +132,7 @@ static void note_receipt(struct route_source *source, const kith_msg *msg) {
     struct route_queue *queue = source->options.queue;
     if (!kith_msg_receipt(msg, &receipt))
         return;
+    source->acknowledges = true;
     if (route_receipts_push(&source->receipts, route_queue_last(queue), &receipt) < 0)
         complain(source, LINE_MEMORY, "out of memory: a message is not acknowledged, and will come again");
     if (route_queue_last(queue) == route_queue_safe(queue))
@@ -203,10 +206,15 @@ static void on_retry(kith_timer *timer, void *userdata) {
     route_source_resume(userdata);
 }
 
+/* Peers that wait for no acknowledgement keep what they have not sent. A channel of the kernel keeps what is not acknowledged, which goes
+ * on to the end. */
 void route_source_stop(struct route_source *source) {
     source->stopped = true;
-    kith_socket_set_handler(source->socket, &closed, source);
+    if (source->socket)
+        kith_socket_set_handler(source->socket, &closed, source);
     route_source_resume(source);
+    if (!source->acknowledges)
+        source->socket = kith_socket_free(source->socket);
 }
 
 /* Making ----------------------------------------------------------------------------------------------------------- */
@@ -279,12 +287,13 @@ struct route_source *route_source_free(struct route_source *source) {
 }
 
 void route_source_set_policy(struct route_source *source, kith_policy *policy) {
-    kith_socket_set_policy(source->socket, policy);
+    if (source->socket)
+        kith_socket_set_policy(source->socket, policy);
 }
 
 void route_source_counts(const struct route_source *source, struct route_source_counts *ret_counts) {
     *ret_counts = source->counts;
     ret_counts->endpoint = source->options.endpoint;
-    ret_counts->peers = kith_socket_peer_count(source->socket);
+    ret_counts->peers = source->socket ? kith_socket_peer_count(source->socket) : 0;
     ret_counts->waiting = source->held != NULL;
 }

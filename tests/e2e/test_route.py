@@ -266,6 +266,22 @@ def test_what_waits_in_memory_when_it_ends_is_delivered_or_said(test):
     assert len(lines_of(out)) == 10 and not any('lost' in line for line in program.err.all())
 
 
+def test_what_is_sent_while_it_ends_stays_with_the_sender(test):
+    out, port = test.path('out'), free_port()
+    program = serve(test, 'drain = 60000\n' + route(test, to=[f'raw+tcp://127.0.0.1:{port}']))
+    sock = push(test)
+    monitor = sock.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+    sock.send(b'before')
+    wait_until(lambda: one(test)['messages'] == 1, lambda: status(test))
+    program.send(signal.SIGTERM)  # it waits for somebody who takes the message
+    assert monitor.poll(LIMIT * 1000), 'the gateway still takes messages'
+    sock.send(b'after')
+    program.kill()
+    serve(test, route(test, to=[f'file:{out}']))
+    wait_until(lambda: lines_of(out) == [b'after'], lambda: lines_of(out))
+    sock.disable_monitor()
+
+
 # Bounds ----------------------------------------------------------------------------------------------------------------
 
 def test_a_full_spool_stops_the_sources_until_there_is_room(test):
