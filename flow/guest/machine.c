@@ -145,11 +145,14 @@ static int wait_for_end(int process, unsigned seconds) {
     return -EINTR;
 }
 
-static int judge(int waited, int status, unsigned seconds, struct kith_error *error) {
+/* Within another virtual machine KVM may be there and get no guest to its end. */
+static int judge(int waited, int status, const char *accelerator, unsigned seconds, struct kith_error *error) {
+    bool is_emulated = strcmp(accelerator, FLOW_MACHINE_EMULATION) == 0;
+
     if (waited == -EINTR)
         return kith_error_set(error, -EINTR, "the guest was stopped: no recording was made");
     if (waited == 0)
-        return kith_error_set(error, -ETIME, "the guest was not done after %u s", seconds);
+        return kith_error_set(error, -ETIME, "the guest was not done after %u s%s", seconds, is_emulated ? "" : "; " KVM_REMEDY);
     if (waited < 0)
         return kith_error_set(error, waited, "the guest cannot be waited for: %s", kith_error_name(waited));
     if (WIFEXITED(status) && WEXITSTATUS(status) == EXEC_FAILED)
@@ -177,5 +180,5 @@ int flow_machine_run(const struct flow_machine *machine, const char *accelerator
         ;
     sigaction(SIGINT, &old[0], NULL);
     sigaction(SIGTERM, &old[1], NULL);
-    return judge(waited, status, seconds, ret_error);
+    return judge(waited, status, accelerator, seconds, ret_error);
 }
