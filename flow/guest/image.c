@@ -225,9 +225,9 @@ int flow_image_unpack_data(const uint8_t *data, size_t size, uint8_t **ret_data,
     struct output out = {0};
     int r = is_elf(data, size) ? copy(data, size, &out) : unpack(data, size, &out);
 
-    if (r < 0) {
+    if (r < 0 || out.size == 0) { /* the beginning of a stream, and nothing behind it */
         free(out.data);
-        return r;
+        return r < 0 ? r : -EBADMSG;
     }
     *ret_data = out.data;
     *ret_size = out.size;
