@@ -14,16 +14,7 @@
 
 #include <errno.h>
 
-#include "gateway/cleanup.h"
-#include "gateway/config.h"
-
-static struct gateway_config *parse(const char *text) {
-    struct gateway_config *config = NULL;
-    struct kith_error error = KITH_ERROR_NONE;
-    if (gateway_config_parse(text, strlen(text), "test.conf", &config, &error) < 0)
-        fail_msg("%s", error.text);
-    return config;
-}
+#include "gateway/testing-config.h"
 
 static void test_defaults(void **state) {
     static const struct output_options none;
