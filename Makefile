@@ -6,7 +6,7 @@ PREFIX ?=
 MESON  ?= $(firstword $(wildcard /usr/bin/meson) meson)
 
 .DEFAULT_GOAL := all
-.PHONY: all deps test check demo bench bench-server bench-messages bench-flow bench-map bench-kernel bench-spool check-guest soak install fuzz format lint clean help
+.PHONY: all deps test check demo bench bench-server bench-messages bench-flow bench-map bench-kernel bench-spool bench-trust check-guest soak install fuzz format lint clean help
 
 help:
 	@echo 'make            build into $(BUILD)/'
@@ -22,6 +22,7 @@ help:
 	@echo 'make bench-map  what a map of a crowded host costs, beside ss, lsof and the raw limit'
 	@echo 'make bench-kernel  what a message from the kernel costs, to a process and over the network, beside a netlink datagram each, in a guest'
 	@echo 'make bench-spool  messages a second that the spool makes durable, beside raw appends'
+	@echo 'make bench-trust  what the kernel'"'"'s word, policy, descriptors and shared memory cost and save, as ratios, with the aims beside'
 	@echo 'make soak       ten minutes of kith and libzmq clients that come, talk, leave and are killed; SECONDS=60 for one'
 	@echo 'make install    install; PREFIX=/usr and DESTDIR=... as usual'
 	@echo 'make fuzz       look for more inputs; SECONDS=60 a target, TARGET=zmtp for one'
@@ -70,6 +71,9 @@ bench-kernel: all
 
 bench-spool: all
 	tools/bench-spool $(BUILD)
+
+bench-trust: all
+	tools/bench-trust $(BUILD)
 
 soak: all
 	/usr/bin/python3 tests/soak/soak.py $(BUILD)/tests/soak/soak-server $(BUILD)/tests/soak/soak-client --seconds $(or $(SECONDS),600)

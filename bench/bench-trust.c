@@ -1,0 +1,132 @@
+/*
+ * bench/bench-trust.c: what trust costs: the kernel's word on each message, a policy of a hundred rules, what is asked of a process that is
+ * new, and what descriptors and shared memory save. Each section compares two ways of the same exchange.
+ *
+ * All ways of a section run in each repetition, in an order drawn anew, so that what else the machine does falls on all of them alike. One
+ * repetition of one way is two processes. Every message is looked at where it arrives: its size, and that the kernel has named its sender.
+ *
+ * Output, one line a way and repetition: SECTION <tab> WAY <tab> VALUE. tools/bench-trust makes the table of it.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "bench/measure.h"
+#include "bench/trust/first.h"
+#include "bench/trust/pair.h"
+
+#define WAYS_MAX 4
+#define RULES 100
+
+struct section {
+    const char *name;
+    int (*measure)(const struct pair_way *way, const char *folder, size_t size, unsigned long count, double *ret_value);
+    size_t size;
+    unsigned long count, quick;
+    const struct pair_way *ways[WAYS_MAX]; /* NULL ends them */
+};
+
+/* As somebody writes them who trusts few: the last one is who we are. */
+static int hundred_rules(kith_policy **ret_policy) {
+    kith_policy *policy;
+    char name[32], uid[32];
+    int r = kith_policy_new(&policy);
+    for (unsigned i = 0; r >= 0 && i < RULES; i++) {
+        kith_policy_rule *rule;
+        bool ours = i == RULES - 1;
+        snprintf(name, sizeof(name), "rule %u", i);
+        snprintf(uid, sizeof(uid), "%u", ours ? (unsigned)getuid() : 200000 + i);
+        r = kith_policy_add_rule(policy, name, true, KITH_VERB_ALL, &rule, NULL);
+        if (r >= 0)
+            r = kith_policy_rule_add(rule, KITH_CONDITION_UID, uid, NULL);
+        if (r >= 0)
+            r = kith_policy_rule_add(rule, KITH_CONDITION_EXE, "/**", NULL);
+    }
+    if (r < 0)
+        kith_policy_unref(policy);
+    else
+        *ret_policy = policy;
+    return r;
+}
+
+static const struct pair_way plain = {.name = "origin"};
+static const struct pair_way anonymous = {.name = "anonymous", .options = {{"identity", "0"}}, .anonymous = true};
+static const struct pair_way ruled = {.name = "rules", .policy = hundred_rules};
+
+static const struct section sections[] = {
+    {"origin", pair_stream, 64, 2000000, 2000, {&anonymous, &plain}},
+    {"policy", pair_stream, 64, 2000000, 2000, {&plain, &ruled}},
+};
+
+static int run_way(const struct section *section, const struct pair_way *way, const char *folder, bool quick) {
+    double value;
+    int r = section->measure(way, folder, section->size, quick ? section->quick : section->count, &value);
+    if (r >= 0)
+        printf("%s\t%s\t%.6g\n", section->name, way->name, value);
+    fflush(stdout);
+    return r;
+}
+
+static int run_section(const struct section *section, const char *folder, bool quick) {
+    size_t order[WAYS_MAX], count = 0;
+    while (count < WAYS_MAX && section->ways[count])
+        count++;
+    measure_shuffle(order, count);
+    int r = 0;
+    for (size_t i = 0; r >= 0 && i < count; i++)
+        r = run_way(section, section->ways[order[i]], folder, quick);
+    return r;
+}
+
+static int run_first(const char *folder, bool quick) {
+    double us, again_us;
+    int r = 0;
+    for (unsigned i = 0; r >= 0 && i < (quick ? 1 : 20); i++) {
+        r = first_measure(folder, &us, &again_us);
+        if (r >= 0)
+            printf("first\tnew\t%.6g\nfirst\tagain\t%.6g\n", us, again_us);
+    }
+    return r;
+}
+
+static int run(const char *folder, unsigned repetitions, const struct measure_names *wanted, bool quick) {
+    int r = 0;
+    for (unsigned n = 0; r >= 0 && n < repetitions; n++) {
+        for (size_t i = 0; r >= 0 && i < KITH_ARRAY_SIZE(sections); i++)
+            if (measure_wanted(wanted, sections[i].name))
+                r = run_section(&sections[i], folder, quick);
+        if (r >= 0 && measure_wanted(wanted, "first"))
+            r = run_first(folder, quick);
+    }
+    return r;
+}
+
+static int usage(void) {
+    fprintf(stderr, "usage: bench-trust [--quick] [--repetitions N] [--section NAME]...\n");
+    return 2;
+}
+
+int main(int argc, char **argv) {
+    struct measure_names wanted = {0};
+    unsigned repetitions = 7;
+    bool quick = false;
+    if (argc == 3 && strcmp(argv[1], "--one") == 0)
+        return first_send(argv[2]);
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--quick") == 0)
+            quick = true;
+        else if (strcmp(argv[i], "--repetitions") == 0 && i + 1 < argc)
+            repetitions = (unsigned)strtoul(argv[++i], NULL, 10);
+        else if (strcmp(argv[i], "--section") != 0 || i + 1 == argc || !measure_want(&wanted, argv[++i]))
+            return usage();
+    }
+    if (repetitions == 0)
+        return usage();
+
+    const char *folder = getenv("TMPDIR");
+    return run(folder ? folder : "/tmp", quick ? 1 : repetitions, &wanted, quick) < 0;
+}

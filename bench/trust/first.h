@@ -1,0 +1,12 @@
+/* bench/trust/first.h: what is asked of a process that was never seen before, when its first message has come. */
+#ifndef KITH_BENCH_TRUST_FIRST_H
+#define KITH_BENCH_TRUST_FIRST_H
+
+/* A new process, a program of its own, sends one message; the receiver asks for its program and its unit: microseconds until it knows both,
+ * and until it knows both when it asks again. Errors: a negative errno, said on standard error. */
+int first_measure(const char *folder, double *ret_us, double *ret_again_us);
+
+/* What the new process runs: `bench-trust --one ENDPOINT`. Returns its exit status. */
+int first_send(const char *endpoint);
+
+#endif
