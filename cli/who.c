@@ -58,7 +58,7 @@ static const char *in_words(enum kith_witness witness) {
 }
 
 static int row(const char *name, const char *value, enum kith_witness witness) {
-    return cli_print("%-11s %-34s %-15s %s\n", name, witness == KITH_WITNESS_NONE ? "-" : value, kith_witness_name(witness),
+    return cli_print("%-14s %-34s %-15s %s\n", name, witness == KITH_WITNESS_NONE ? "-" : value, kith_witness_name(witness),
                      in_words(witness));
 }
 
@@ -122,18 +122,48 @@ static int print_groups(kith_origin *origin) {
     return row("groups", value, witness);
 }
 
+/* Facts that most senders have none of are left out instead of said to be unknown. */
+static bool always_shown(enum kith_fact fact) {
+    return fact == KITH_FACT_EXE || fact == KITH_FACT_UNIT || fact == KITH_FACT_CGROUP || fact == KITH_FACT_LABEL;
+}
+
 static int print_texts(kith_origin *origin) {
-    static const enum kith_fact facts[] = {KITH_FACT_EXE,   KITH_FACT_UNIT,    KITH_FACT_CGROUP,
-                                           KITH_FACT_LABEL, KITH_FACT_ADDRESS, KITH_FACT_KEY};
+    static const enum kith_fact facts[] = {KITH_FACT_EXE,   KITH_FACT_UNIT,    KITH_FACT_CGROUP,    KITH_FACT_CONTAINER, KITH_FACT_SESSION,
+                                           KITH_FACT_LABEL, KITH_FACT_ADDRESS, KITH_FACT_INTERFACE, KITH_FACT_KEY,       KITH_FACT_USER};
     for (size_t i = 0; i < KITH_ARRAY_SIZE(facts); i++) {
         char value[4096] = "";
         const char *found;
         enum kith_witness witness = kith_origin_text(origin, facts[i], &found);
-        if (witness == KITH_WITNESS_NONE && (facts[i] == KITH_FACT_ADDRESS || facts[i] == KITH_FACT_KEY))
-            continue; /* local peers have none */
+        if (witness == KITH_WITNESS_NONE && !always_shown(facts[i]))
+            continue;
         struct kith_text text = kith_text_init(value, sizeof(value));
         if (witness != KITH_WITNESS_NONE)
             gateway_put_printable(&text, found, strlen(found), sizeof(value), 0);
+        int r = row(kith_fact_name(facts[i]), value, witness);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int print_others(kith_origin *origin) {
+    static const enum kith_fact facts[] = {KITH_FACT_PID_NAMESPACE,
+                                           KITH_FACT_USER_NAMESPACE,
+                                           KITH_FACT_MAY_FORGE,
+                                           KITH_FACT_CONNECTOR,
+                                           KITH_FACT_THREAD,
+                                           KITH_FACT_TTL,
+                                           KITH_FACT_TOS};
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(facts); i++) {
+        char value[32] = "";
+        uint64_t number;
+        enum kith_witness witness = kith_origin_number(origin, facts[i], &number);
+        if (witness == KITH_WITNESS_NONE)
+            continue;
+        if (facts[i] == KITH_FACT_MAY_FORGE)
+            snprintf(value, sizeof(value), "%s", number ? "yes" : "no");
+        else
+            snprintf(value, sizeof(value), "%llu", (unsigned long long)number);
         int r = row(kith_fact_name(facts[i]), value, witness);
         if (r < 0)
             return r;
@@ -160,7 +190,7 @@ static int print_claims(kith_origin *origin) {
 void cli_who_print(kith_origin *origin) {
     char value[128] = "";
     uint64_t ticks;
-    int r = cli_print("%-11s %-34s %-15s %s\n", "FACT", "VALUE", "WITNESS", "WHICH MEANS");
+    int r = cli_print("%-14s %-34s %-15s %s\n", "FACT", "VALUE", "WITNESS", "WHICH MEANS");
     r = r < 0 ? r : print_numbers(origin);
     r = r < 0 ? r : print_groups(origin);
     r = r < 0 ? r : print_texts(origin);
@@ -169,6 +199,7 @@ void cli_who_print(kith_origin *origin) {
     if (witness != KITH_WITNESS_NONE)
         put_start(&text, ticks);
     r = r < 0 ? r : row(kith_fact_name(KITH_FACT_START_TIME), value, witness);
+    r = r < 0 ? r : print_others(origin);
     if (r >= 0)
         print_claims(origin);
 }

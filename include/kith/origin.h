@@ -58,13 +58,21 @@ enum kith_fact {
     KITH_FACT_ADDRESS,    /* "127.0.0.1:4711", "[::1]:4711": of the sender */
     KITH_FACT_CID,        /* vsock(7): the context id of its machine: 2 for the host, 1 for this one, a guest's own */
     /* of a datagram: */
-    KITH_FACT_DESTINATION, /* "239.1.1.1:5555": where it was sent to */
-    KITH_FACT_INTERFACE,   /* "eth0": where it came in */
-    KITH_FACT_TTL,         /* hops it had left, 0 to 255 */
-    KITH_FACT_TOS,         /* type of service or traffic class, 0 to 255 */
-    KITH_FACT_TIME,        /* of receipt, nanoseconds of CLOCK_REALTIME */
-    KITH_FACT_KEY,         /* public key in Z85 (kith/curve.h): the peer proved that it has the secret one; never stronger than KEY */
-    KITH_FACT_MODULE,      /* of the kernel, that sent the message */
+    KITH_FACT_DESTINATION,    /* "239.1.1.1:5555": where it was sent to */
+    KITH_FACT_INTERFACE,      /* "eth0": where it came in */
+    KITH_FACT_TTL,            /* hops it had left, 0 to 255 */
+    KITH_FACT_TOS,            /* type of service or traffic class, 0 to 255 */
+    KITH_FACT_TIME,           /* of receipt, nanoseconds of CLOCK_REALTIME */
+    KITH_FACT_KEY,            /* public key in Z85 (kith/curve.h): the peer proved that it has the secret one; never stronger than KEY */
+    KITH_FACT_MODULE,         /* of the kernel, that sent the message */
+    KITH_FACT_CONTAINER,      /* id or name of the container, from the cgroup path: see below */
+    KITH_FACT_SESSION,        /* logind's session, "3", from the cgroup path; loginctl(1) */
+    KITH_FACT_USER,           /* name in PLAIN or as a ZAP handler gave it: proved by a password or a handler; never stronger than KEY */
+    KITH_FACT_THREAD,         /* inproc: id of the thread that the sender's loop runs in, gettid(2) */
+    KITH_FACT_PID_NAMESPACE,  /* its inode, as in /proc/PID/ns/pid; namespaces(7) */
+    KITH_FACT_USER_NAMESPACE, /* its inode, as in /proc/PID/ns/user */
+    KITH_FACT_MAY_FORGE,      /* 1: it may state another pid, uid or gid than its own, see below; 0: it may not */
+    KITH_FACT_CONNECTOR,      /* pid of who made the connection, when that is another process than who wrote */
     KITH_FACT_COUNT_,
 };
 
@@ -79,6 +87,16 @@ enum kith_fact {
  * escapes
  * (\x2d) kept. What a user's own manager or a service with a delegated cgroup names below its own is only in the cgroup path: anybody may
  * call something sshd.service there.
+ *
+ * Container and session are told by the same rule: the outermost container as a runtime of root's named its cgroup (docker, podman, CRI-O
+ * and containerd: the id of 64 digits; LXC: the name; systemd-nspawn and other machines: the name as in machine-NAME.scope, escapes kept),
+ * and the scope session-N.scope that logind made in the slice of a user (not the audit session, /proc/PID/sessionid: that is of the login,
+ * and an id without a session to look up). A container of a user's own is in his cgroup path only.
+ *
+ * A process that has CAP_SYS_ADMIN, CAP_SETUID or CAP_SETGID over what it names (unix(7), SCM_CREDENTIALS) can put any pid, uid or gid into
+ * its messages, and the kernel vouches for them. may_forge is 1 when the process that is named, or can be looked at, has one of them
+ * permitted in a user namespace where that lets it name another. Who forges is not seen: a forged message names its victim.
+ * docs/threat-model.md says what to make of that.
  */
 
 /* "pid", "uid", "start_time", ... as in the JSON form and in policies. */
@@ -95,9 +113,10 @@ KITH_PUBLIC enum kith_witness kith_origin_uid(kith_origin *origin, uid_t *ret_ui
 KITH_PUBLIC enum kith_witness kith_origin_gid(kith_origin *origin, gid_t *ret_gid);
 KITH_PUBLIC enum kith_witness kith_origin_groups(kith_origin *origin, const gid_t **ret_groups, size_t *ret_count);
 KITH_PUBLIC enum kith_witness kith_origin_start_time(kith_origin *origin, uint64_t *ret_ticks);
-/* TTL, TOS, TIME, and the numbers above; KITH_WITNESS_NONE for other facts. */
+/* TTL, TOS, TIME, CID, THREAD, PID_NAMESPACE, USER_NAMESPACE, MAY_FORGE, CONNECTOR, and the numbers above; KITH_WITNESS_NONE for other
+ * facts. */
 KITH_PUBLIC enum kith_witness kith_origin_number(kith_origin *origin, enum kith_fact fact, uint64_t *ret_number);
-/* EXE, UNIT, CGROUP, LABEL, ADDRESS, DESTINATION, INTERFACE, KEY, MODULE; KITH_WITNESS_NONE for other facts. */
+/* EXE, UNIT, CGROUP, LABEL, ADDRESS, DESTINATION, INTERFACE, KEY, MODULE, CONTAINER, SESSION, USER; KITH_WITNESS_NONE for other facts. */
 KITH_PUBLIC enum kith_witness kith_origin_text(kith_origin *origin, enum kith_fact fact, const char **ret_text);
 /* False as soon as it is known that the sending process has ended (or when its pidfd was never had). */
 KITH_PUBLIC bool kith_origin_alive(kith_origin *origin);

@@ -22,8 +22,10 @@ struct fake {
     size_t reads;   /* how often they were asked for */
     bool atomic;    /* has PIDFD_GET_INFO */
     struct kith_credentials credentials;
-    int exe_credible;                                 /* 1, 0 or a negative errno */
-    const char *exe, *cgroup, *status, *stat, *label; /* what /proc/LOCATED shows, whoever that is by then; NULL: -ENOENT */
+    int exe_credible;       /* 1, 0 or a negative errno */
+    int owns_pid_namespace; /* 1, 0 or a negative errno */
+    const char *exe, *cgroup, *status, *stat, *label, *uid_map, *gid_map, *pid_namespace,
+        *user_namespace; /* what /proc/LOCATED shows, whoever that is by then; NULL: -ENOENT */
 };
 
 static inline struct fake *fake_of(const struct kith_process_source *source) {
@@ -74,13 +76,21 @@ static int fake_read_file(const struct kith_process_source *source, pid_t pid, c
                        : strcmp(name, "status") == 0       ? fake->status
                        : strcmp(name, "stat") == 0         ? fake->stat
                        : strcmp(name, "attr/current") == 0 ? fake->label
+                       : strcmp(name, "uid_map") == 0      ? fake->uid_map
+                       : strcmp(name, "gid_map") == 0      ? fake->gid_map
                                                            : NULL;
 
     return fake_answer(fake, pid, text, ret_text);
 }
 
 static int fake_read_link(const struct kith_process_source *source, pid_t pid, const char *name, char **ret_target) {
-    return fake_answer(fake_of(source), pid, strcmp(name, "exe") == 0 ? fake_of(source)->exe : NULL, ret_target);
+    struct fake *fake = fake_of(source);
+    const char *target = strcmp(name, "exe") == 0       ? fake->exe
+                         : strcmp(name, "ns/pid") == 0  ? fake->pid_namespace
+                         : strcmp(name, "ns/user") == 0 ? fake->user_namespace
+                                                        : NULL;
+
+    return fake_answer(fake, pid, target, ret_target);
 }
 
 static int fake_exe_credible(const struct kith_process_source *source, pid_t pid, const char *path) {
@@ -89,10 +99,15 @@ static int fake_exe_credible(const struct kith_process_source *source, pid_t pid
     return fake->exe && pid == fake->located && strcmp(path, fake->exe) == 0 ? fake->exe_credible : -ENOENT;
 }
 
+static int fake_owns_pid_namespace(const struct kith_process_source *source, pid_t pid) {
+    return pid == fake_of(source)->located ? fake_of(source)->owns_pid_namespace : -ENOENT;
+}
+
 /* Process 812, a well-known service, alive for ever. */
 static inline struct fake fake_init(void) {
     return (struct fake){
-        .source = {fake_open_pidfd, fake_alive, fake_locate, fake_credentials, fake_read_file, fake_read_link, fake_exe_credible},
+        .source = {fake_open_pidfd, fake_alive, fake_locate, fake_credentials, fake_read_file, fake_read_link, fake_exe_credible,
+                   fake_owns_pid_namespace},
         .questions = -1,
         .located = 812,
         .atomic = true,
@@ -100,9 +115,13 @@ static inline struct fake fake_init(void) {
         .exe_credible = 1,
         .exe = "/usr/sbin/nginx",
         .cgroup = "0::/system.slice/nginx.service\n",
-        .status = "Name:\tnginx\nUid:\t1000\t0\t0\t0\nGid:\t100\t0\t0\t0\nGroups:\t4 27 \n",
+        .status = "Name:\tnginx\nUid:\t1000\t0\t0\t0\nGid:\t100\t0\t0\t0\nGroups:\t4 27 \nCapPrm:\t0000000000000000\n",
         .stat = "812 (nginx) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20\n",
         .label = "unconfined\n",
+        .uid_map = "         0          0 4294967295\n",
+        .gid_map = "         0          0 4294967295\n",
+        .pid_namespace = "pid:[4026531836]",
+        .user_namespace = "user:[4026531837]",
     };
 }
 

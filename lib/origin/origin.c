@@ -56,7 +56,7 @@ KITH_DEFINE_CLEANUP(struct kith_claims *, kith_claims_unref)
 static bool is_text(enum kith_fact fact) {
     return fact == KITH_FACT_EXE || fact == KITH_FACT_UNIT || fact == KITH_FACT_CGROUP || fact == KITH_FACT_LABEL ||
            fact == KITH_FACT_ADDRESS || fact == KITH_FACT_DESTINATION || fact == KITH_FACT_INTERFACE || fact == KITH_FACT_KEY ||
-           fact == KITH_FACT_MODULE;
+           fact == KITH_FACT_MODULE || fact == KITH_FACT_CONTAINER || fact == KITH_FACT_SESSION || fact == KITH_FACT_USER;
 }
 
 int kith_origin_new(kith_origin **ret_origin) {
@@ -227,33 +227,31 @@ enum kith_witness kith_origin_groups(kith_origin *origin, const gid_t **ret_grou
     return witness;
 }
 
-enum kith_witness kith_origin_start_time(kith_origin *origin, uint64_t *ret_ticks) {
-    enum kith_witness witness = witness_here(origin, KITH_FACT_START_TIME);
-    uint64_t ticks;
+/* START_TIME, PID_NAMESPACE and others that are looked up: of the process, when they are not here. */
+static enum kith_witness number_of(kith_origin *origin, enum kith_fact fact, uint64_t *ret_number) {
+    enum kith_witness witness = witness_here(origin, fact);
+    uint64_t number = 0;
 
     if (witness != KITH_WITNESS_NONE) {
-        ticks = number_here(origin, KITH_FACT_START_TIME);
-    } else {
-        if (!process_fits(origin) || !kith_process_start_time(origin->process, &ticks))
+        number = number_here(origin, fact);
+    } else if (kith_process_has_number(fact)) {
+        if (!process_fits(origin) || !kith_process_number(origin->process, fact, &number))
             return KITH_WITNESS_NONE;
         witness = process_witness(origin);
     }
-    if (ret_ticks)
-        *ret_ticks = ticks;
+    if (ret_number && witness != KITH_WITNESS_NONE)
+        *ret_number = number;
     return witness;
 }
 
-enum kith_witness kith_origin_number(kith_origin *origin, enum kith_fact fact, uint64_t *ret_number) {
-    enum kith_witness witness;
+enum kith_witness kith_origin_start_time(kith_origin *origin, uint64_t *ret_ticks) {
+    return number_of(origin, KITH_FACT_START_TIME, ret_ticks);
+}
 
-    if (fact == KITH_FACT_START_TIME)
-        return kith_origin_start_time(origin, ret_number);
+enum kith_witness kith_origin_number(kith_origin *origin, enum kith_fact fact, uint64_t *ret_number) {
     if ((unsigned)fact >= KITH_FACT_COUNT_ || fact == KITH_FACT_GROUPS || is_text(fact))
         return KITH_WITNESS_NONE;
-    witness = witness_here(origin, fact);
-    if (ret_number && witness != KITH_WITNESS_NONE)
-        *ret_number = number_here(origin, fact);
-    return witness;
+    return number_of(origin, fact, ret_number);
 }
 
 enum kith_witness kith_origin_text(kith_origin *origin, enum kith_fact fact, const char **ret_text) {
@@ -290,31 +288,35 @@ static bool is_witness(enum kith_witness witness) {
     return witness > KITH_WITNESS_NONE && witness <= KITH_WITNESS_KERNEL_MESSAGE;
 }
 
-int kith_origin_set_number(kith_origin *origin, enum kith_fact fact, uint64_t value, enum kith_witness witness) {
-    if (!origin || !is_witness(witness))
-        return -EINVAL;
+/* Can the number be one of this fact? */
+static bool number_possible(enum kith_fact fact, uint64_t value) {
     switch (fact) {
     case KITH_FACT_PID:
-        if (value == 0 || value > INT_MAX)
-            return -EINVAL;
-        break;
+    case KITH_FACT_THREAD:
+    case KITH_FACT_CONNECTOR:
+        return value > 0 && value <= INT_MAX;
     case KITH_FACT_UID:
     case KITH_FACT_GID:
     case KITH_FACT_CID:
-        if (value > UINT32_MAX)
-            return -EINVAL;
-        break;
+        return value <= UINT32_MAX;
     case KITH_FACT_TTL:
     case KITH_FACT_TOS:
-        if (value > UINT8_MAX)
-            return -EINVAL;
-        break;
+        return value <= UINT8_MAX;
+    case KITH_FACT_MAY_FORGE:
+        return value <= 1;
     case KITH_FACT_START_TIME:
     case KITH_FACT_TIME:
-        break;
+    case KITH_FACT_PID_NAMESPACE:
+    case KITH_FACT_USER_NAMESPACE:
+        return true;
     default:
-        return -EINVAL;
+        return false;
     }
+}
+
+int kith_origin_set_number(kith_origin *origin, enum kith_fact fact, uint64_t value, enum kith_witness witness) {
+    if (!origin || !is_witness(witness) || !number_possible(fact, value))
+        return -EINVAL;
     if (fact < ID_COUNT) {
         set_id(origin, fact, (uint32_t)value, witness);
         return 0;

@@ -13,6 +13,7 @@
  * who serves others waits while /proc is read. What is known never changes and is read without it: `asked` is set last.
  */
 #include <errno.h>
+#include <linux/capability.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,9 @@
 #define STAT_MAX 4096
 /* A page: the limit of proc_pid_attr_read(). */
 #define LABEL_MAX 4096
+/* 340 lines (user_namespaces(7)) of three columns of ten. */
+#define MAP_MAX (16 * 1024)
+#define CAPABILITY(number) (UINT64_C(1) << (number))
 
 struct kith_process {
     struct kith_refs refs;
@@ -44,9 +48,9 @@ struct kith_process {
     atomic_uint asked; /* a bit a fact */
     atomic_uint known;
     char *texts[KITH_FACT_COUNT_];
+    uint64_t numbers[KITH_FACT_COUNT_];
     gid_t *groups;
     size_t group_count;
-    uint64_t start_time;
 };
 
 KITH_DEFINE_CLEANUP(struct kith_process *, kith_process_unref)
@@ -189,6 +193,11 @@ static int read_link(struct kith_process *process, const char *name, char **ret_
     return 0;
 }
 
+/* This process itself lacks what it needs to ask: says nothing about the other. */
+static bool is_shortage(int r) {
+    return r == -ENOMEM || r == -EMFILE || r == -ENFILE;
+}
+
 static bool look_up(struct kith_process *process, enum kith_fact fact);
 
 static int look_up_exe(struct kith_process *process) {
@@ -212,11 +221,24 @@ static int look_up_cgroup(struct kith_process *process) {
     return r < 0 ? r : kith_procfs_cgroup(text, &process->texts[KITH_FACT_CGROUP]);
 }
 
-static int look_up_unit(struct kith_process *process) {
+/* What the cgroup's path says, read by `parse`. */
+static int look_up_in_cgroup(struct kith_process *process, enum kith_fact fact, int (*parse)(const char *cgroup, char **ret)) {
     if (look_up(process, KITH_FACT_CGROUP))
-        return kith_procfs_unit(process->texts[KITH_FACT_CGROUP], &process->texts[KITH_FACT_UNIT]);
+        return parse(process->texts[KITH_FACT_CGROUP], &process->texts[fact]);
     /* Not asked: the cgroup could not be read for lack of memory or descriptors, and will be tried again. */
     return kith_process_asked(process, KITH_FACT_CGROUP) ? -ENODATA : -ENOMEM;
+}
+
+static int look_up_unit(struct kith_process *process) {
+    return look_up_in_cgroup(process, KITH_FACT_UNIT, kith_procfs_unit);
+}
+
+static int look_up_container(struct kith_process *process) {
+    return look_up_in_cgroup(process, KITH_FACT_CONTAINER, kith_procfs_container);
+}
+
+static int look_up_session(struct kith_process *process) {
+    return look_up_in_cgroup(process, KITH_FACT_SESSION, kith_procfs_session);
 }
 
 /* Some security modules end the label with a newline, some with a NUL, some with both. */
@@ -244,12 +266,76 @@ static int look_up_start_time(struct kith_process *process) {
     _cleanup_(freep) char *text = NULL;
     int r = read_file(process, "stat", STAT_MAX, &text);
 
-    return r < 0 ? r : kith_procfs_start_time(text, &process->start_time);
+    return r < 0 ? r : kith_procfs_start_time(text, &process->numbers[KITH_FACT_START_TIME]);
+}
+
+static int look_up_namespace(struct kith_process *process, enum kith_fact fact, const char *name) {
+    _cleanup_(freep) char *target = NULL;
+    int r = read_link(process, name, &target);
+
+    return r < 0 ? r : kith_procfs_namespace(target, &process->numbers[fact]);
+}
+
+static int look_up_pid_namespace(struct kith_process *process) {
+    return look_up_namespace(process, KITH_FACT_PID_NAMESPACE, "ns/pid");
+}
+
+static int look_up_user_namespace(struct kith_process *process) {
+    return look_up_namespace(process, KITH_FACT_USER_NAMESPACE, "ns/user");
+}
+
+/* Has its user namespace more than one id to state? */
+static int many_ids(struct kith_process *process, const char *map) {
+    _cleanup_(freep) char *text = NULL;
+    uint64_t count = 0;
+    int r = read_file(process, map, MAP_MAX, &text);
+
+    if (r >= 0)
+        r = kith_procfs_map_size(text, &count);
+    return r < 0 ? r : count > 1;
+}
+
+/* unix(7): CAP_SETUID and CAP_SETGID in the user namespace of the sender, whose ids are all that it can state; CAP_SYS_ADMIN over its pid
+ * namespace. What is permitted counts, as it can be made effective for one message; what cannot be seen, too. */
+static int may_forge(struct kith_process *process, uint64_t permitted) {
+    int r = 0;
+
+    if (permitted & CAPABILITY(CAP_SYS_ADMIN))
+        r = process->source->owns_pid_namespace(process->source, process->located);
+    if (r == 0 && (permitted & CAPABILITY(CAP_SETUID)))
+        r = many_ids(process, "uid_map");
+    if (r == 0 && (permitted & CAPABILITY(CAP_SETGID)))
+        r = many_ids(process, "gid_map");
+    return is_shortage(r) ? r : r != 0;
+}
+
+static int look_up_may_forge(struct kith_process *process) {
+    _cleanup_(freep) char *text = NULL;
+    uint64_t permitted;
+    int r = read_file(process, "status", STATUS_MAX, &text);
+
+    if (r >= 0)
+        r = kith_procfs_permitted(text, &permitted);
+    if (r >= 0)
+        r = may_forge(process, permitted);
+    if (r < 0)
+        return r;
+    process->numbers[KITH_FACT_MAY_FORGE] = (uint64_t)r;
+    return guard(process);
 }
 
 static int (*const lookups[KITH_FACT_COUNT_])(struct kith_process *process) = {
-    [KITH_FACT_EXE] = look_up_exe,     [KITH_FACT_CGROUP] = look_up_cgroup, [KITH_FACT_UNIT] = look_up_unit,
-    [KITH_FACT_LABEL] = look_up_label, [KITH_FACT_GROUPS] = look_up_groups, [KITH_FACT_START_TIME] = look_up_start_time,
+    [KITH_FACT_EXE] = look_up_exe,
+    [KITH_FACT_CGROUP] = look_up_cgroup,
+    [KITH_FACT_UNIT] = look_up_unit,
+    [KITH_FACT_CONTAINER] = look_up_container,
+    [KITH_FACT_SESSION] = look_up_session,
+    [KITH_FACT_LABEL] = look_up_label,
+    [KITH_FACT_GROUPS] = look_up_groups,
+    [KITH_FACT_START_TIME] = look_up_start_time,
+    [KITH_FACT_PID_NAMESPACE] = look_up_pid_namespace,
+    [KITH_FACT_USER_NAMESPACE] = look_up_user_namespace,
+    [KITH_FACT_MAY_FORGE] = look_up_may_forge,
 };
 
 static bool is_known(const struct kith_process *process, enum kith_fact fact) {
@@ -268,7 +354,7 @@ static bool look_up(struct kith_process *process, enum kith_fact fact) {
     if (kith_process_asked(process, fact))
         return is_known(process, fact);
     r = lookups[fact](process);
-    if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
+    if (is_shortage(r))
         return false;
     if (r >= 0)
         atomic_fetch_or_explicit(&process->known, bit, memory_order_relaxed);
@@ -283,8 +369,13 @@ static bool known(struct kith_process *process, enum kith_fact fact) {
     return look_up(process, fact);
 }
 
+bool kith_process_has_number(enum kith_fact fact) {
+    return fact == KITH_FACT_START_TIME || fact == KITH_FACT_PID_NAMESPACE || fact == KITH_FACT_USER_NAMESPACE ||
+           fact == KITH_FACT_MAY_FORGE;
+}
+
 bool kith_process_text(struct kith_process *process, enum kith_fact fact, const char **ret_text) {
-    if (fact != KITH_FACT_EXE && fact != KITH_FACT_UNIT && fact != KITH_FACT_CGROUP && fact != KITH_FACT_LABEL)
+    if ((unsigned)fact >= KITH_FACT_COUNT_ || !lookups[fact] || fact == KITH_FACT_GROUPS || kith_process_has_number(fact))
         return false;
     if (!known(process, fact))
         return false;
@@ -300,10 +391,10 @@ bool kith_process_groups(struct kith_process *process, const gid_t **ret_groups,
     return true;
 }
 
-bool kith_process_start_time(struct kith_process *process, uint64_t *ret_ticks) {
-    if (!known(process, KITH_FACT_START_TIME))
+bool kith_process_number(struct kith_process *process, enum kith_fact fact, uint64_t *ret_number) {
+    if (!kith_process_has_number(fact) || !known(process, fact))
         return false;
-    *ret_ticks = process->start_time;
+    *ret_number = process->numbers[fact];
     return true;
 }
 

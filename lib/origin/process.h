@@ -28,6 +28,8 @@ struct kith_process_source {
     int (*read_link)(const struct kith_process_source *source, pid_t pid, const char *name, char **ret_target);
     /* kith_exe_credible() of the path that the link "exe" said. */
     int (*exe_credible)(const struct kith_process_source *source, pid_t pid, const char *path);
+    /* Does CAP_SYS_ADMIN, if it has that in its user namespace, reach its pid namespace? 1, 0, or negative when that is not to be seen. */
+    int (*owns_pid_namespace)(const struct kith_process_source *source, pid_t pid);
 };
 
 extern const struct kith_process_source kith_process_source_kernel;
@@ -38,12 +40,14 @@ int kith_process_new_from(const struct kith_process_source *source, pid_t pid, i
 /* kith_origin_of_pid() with another source. */
 int kith_origin_of_pid_from(const struct kith_process_source *source, pid_t pid, kith_origin **ret_origin, struct kith_error *ret_error);
 
-/* The facts of a process, looked up once: true and the output when known. Facts: EXE, UNIT, CGROUP, LABEL. */
+/* The facts of a process, looked up once: true and the output when known. Facts: EXE, UNIT, CGROUP, LABEL, CONTAINER, SESSION. */
 bool kith_process_text(struct kith_process *process, enum kith_fact fact, const char **ret_text);
 /* Was it looked up before? Then kith_process_text() costs nothing. */
 bool kith_process_asked(const struct kith_process *process, enum kith_fact fact);
 bool kith_process_groups(struct kith_process *process, const gid_t **ret_groups, size_t *ret_count);
-bool kith_process_start_time(struct kith_process *process, uint64_t *ret_ticks);
+/* START_TIME, PID_NAMESPACE, USER_NAMESPACE, MAY_FORGE. */
+bool kith_process_has_number(enum kith_fact fact);
+bool kith_process_number(struct kith_process *process, enum kith_fact fact, uint64_t *ret_number);
 
 /* Pid and real ids, asked anew. Errors: -ESRCH (ended), -ENOENT (/proc is not there or hides it), others of the source. */
 int kith_process_credentials(struct kith_process *process, struct kith_credentials *ret_credentials);

@@ -113,6 +113,96 @@ int kith_procfs_unit(const char *cgroup, char **ret_unit) {
     return -ENODATA;
 }
 
+static bool has_prefix(const char *name, size_t length, const char *prefix) {
+    return length > strlen(prefix) && memcmp(name, prefix, strlen(prefix)) == 0;
+}
+
+/* A container's id: 64 hexadecimal digits, small. */
+static bool is_id(const char *name, size_t length) {
+    return length == 64 && strspn(name, "0123456789abcdef") >= length;
+}
+
+/* A scope or a service that a runtime had the system's manager make, or its name at the root. */
+static int container_of_unit(const char *name, size_t length, char **ret_container) {
+    static const struct {
+        const char *prefix, *suffix;
+        bool id;
+    } forms[] = {
+        {"docker-", ".scope", true},         {"libpod-", ".scope", true},  {"crio-", ".scope", true},
+        {"cri-containerd-", ".scope", true}, {"nerdctl-", ".scope", true}, {"systemd-nspawn@", ".service", false},
+        {"machine-", ".scope", false},       {"lxc.payload.", "", false},  {"libpod-", "", true},
+    };
+
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(forms); i++) {
+        size_t before = strlen(forms[i].prefix), after = strlen(forms[i].suffix);
+
+        if (!has_prefix(name, length, forms[i].prefix) || length <= before + after ||
+            memcmp(name + length - after, forms[i].suffix, after) != 0)
+            continue;
+        if (!forms[i].id || is_id(name + before, length - before - after))
+            return duplicate(name + before, length - before - after, ret_container);
+    }
+    return -ENODATA;
+}
+
+/* Of runtimes that make their cgroups themselves: /docker/ID, /lxc/NAME, /kubepods/besteffort/podUID/ID, /libpod_parent/libpod-ID. */
+static int container_at_root(const char *cgroup, char **ret_container) {
+    static const struct {
+        const char *folder;
+        int depth; /* at most, of the component that is the container */
+        bool id;
+    } folders[] = {{"/docker/", 1, true}, {"/kubepods/", 3, true}, {"/lxc/", 1, false}};
+
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(folders); i++) {
+        if (strncmp(cgroup, folders[i].folder, strlen(folders[i].folder)) != 0)
+            continue;
+        const char *name = cgroup + strlen(folders[i].folder);
+        for (int depth = 0; depth < folders[i].depth && *name; depth++) {
+            size_t length = strcspn(name, "/");
+
+            if (length > 0 && (!folders[i].id || is_id(name, length)))
+                return duplicate(name, length, ret_container);
+            name += length + (name[length] == '/');
+        }
+    }
+    return -ENODATA;
+}
+
+int kith_procfs_container(const char *cgroup, char **ret_container) {
+    static const char podman[] = "/libpod_parent/";
+    char *unit = NULL;
+    int r = kith_procfs_unit(cgroup, &unit);
+
+    if (r >= 0)
+        r = container_of_unit(unit, strlen(unit), ret_container);
+    else if (r == -ENODATA && strncmp(cgroup, podman, sizeof(podman) - 1) == 0)
+        r = container_of_unit(cgroup + sizeof(podman) - 1, strcspn(cgroup + sizeof(podman) - 1, "/"), ret_container);
+    else if (r == -ENODATA && strncmp(cgroup, "/lxc.payload.", sizeof("/lxc.payload.") - 1) == 0)
+        r = container_of_unit(cgroup + 1, strcspn(cgroup + 1, "/"), ret_container);
+    else if (r == -ENODATA)
+        r = container_at_root(cgroup, ret_container);
+    free(unit);
+    return r;
+}
+
+int kith_procfs_session(const char *cgroup, char **ret_session) {
+    static const char users[] = "/user.slice/user-", prefix[] = "session-", suffix[] = ".scope";
+    const size_t around = sizeof(prefix) - 1 + sizeof(suffix) - 1;
+    const char *scope;
+
+    if (strncmp(cgroup, users, sizeof(users) - 1) != 0)
+        return -ENODATA;
+    scope = strchr(cgroup + sizeof(users) - 1, '/');
+    if (!scope)
+        return -ENODATA;
+    scope++;
+    size_t length = strcspn(scope, "/");
+    if (length <= around || memcmp(scope, prefix, sizeof(prefix) - 1) != 0 ||
+        memcmp(scope + length - (sizeof(suffix) - 1), suffix, sizeof(suffix) - 1) != 0)
+        return -ENODATA;
+    return duplicate(scope + sizeof(prefix) - 1, length - around, ret_session);
+}
+
 int kith_procfs_groups(const char *text, gid_t **ret_groups, size_t *ret_count) {
     const char *line = find_line(text, "Groups:");
     const char *p;
@@ -178,5 +268,47 @@ int kith_procfs_pidfd(const char *text, pid_t *ret_pid) {
     if (!line || !read_number(&line, INT_MAX, &pid) || pid == 0)
         return -ENODATA;
     *ret_pid = (pid_t)pid;
+    return 0;
+}
+
+int kith_procfs_namespace(const char *target, uint64_t *ret_inode) {
+    const char *p = strchr(target, '[');
+    uint64_t inode;
+
+    if (!p++ || !read_number(&p, UINT32_MAX, &inode) || strcmp(p, "]") != 0)
+        return -ENODATA;
+    *ret_inode = inode;
+    return 0;
+}
+
+int kith_procfs_permitted(const char *text, uint64_t *ret_permitted) {
+    const char *p = find_line(text, "CapPrm:");
+    uint64_t permitted = 0;
+
+    if (!p)
+        return -ENODATA;
+    p += strspn(p, " \t");
+    size_t digits = strspn(p, "0123456789abcdef");
+    if (digits == 0 || digits > 16 || p[digits] != '\n')
+        return -ENODATA;
+    for (size_t i = 0; i < digits; i++)
+        permitted = permitted << 4 | (uint64_t)(p[i] <= '9' ? p[i] - '0' : p[i] - 'a' + 10);
+    *ret_permitted = permitted;
+    return 0;
+}
+
+/* Lines are FIRST FIRST_OUTSIDE COUNT. */
+int kith_procfs_map_size(const char *text, uint64_t *ret_count) {
+    uint64_t count = 0, number;
+
+    for (const char *p = text; *p; p++) {
+        for (int column = 0; column < 3; column++)
+            if (!read_number(&p, UINT32_MAX, &number))
+                return -ENODATA;
+        if (*p != '\n')
+            return -ENODATA;
+        count += number;
+    }
+    *ret_count = count;
     return 0;
 }

@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "origin/exe.h"
+#include "origin/namespace.h"
 #include "origin/process.h"
 #include "origin/procfs.h"
 
@@ -91,6 +92,10 @@ static int exe_credible(const struct kith_process_source *source, pid_t pid, con
     return kith_exe_credible(pid, path);
 }
 
+static int owns_pid_namespace(const struct kith_process_source *source, pid_t pid) {
+    return kith_pid_namespace_owned(pid);
+}
+
 const struct kith_process_source kith_process_source_kernel = {
     .open_pidfd = open_pidfd,
     .alive = alive,
@@ -99,4 +104,5 @@ const struct kith_process_source kith_process_source_kernel = {
     .read_file = read_file,
     .read_link = read_link,
     .exe_credible = exe_credible,
+    .owns_pid_namespace = owns_pid_namespace,
 };

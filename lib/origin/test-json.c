@@ -54,9 +54,11 @@ static void test_the_json_form_is_the_one_promised(void **state) {
     assert_string_equal(text,
                         "{\"pid\":812,\"uid\":1000,\"gid\":100,\"groups\":[4,27],\"exe\":\"/usr/sbin/nginx\",\"unit\":\"nginx.service\","
                         "\"cgroup\":\"/system.slice/nginx.service\",\"label\":\"unconfined\",\"start_time\":4711,"
+                        "\"pid_namespace\":4026531836,\"user_namespace\":4026531837,\"may_forge\":false,"
                         "\"witness\":{\"pid\":\"kernel-message\",\"uid\":\"kernel-message\",\"gid\":\"kernel-message\","
                         "\"groups\":\"inferred\",\"exe\":\"inferred\",\"unit\":\"inferred\",\"cgroup\":\"inferred\","
-                        "\"label\":\"inferred\",\"start_time\":\"inferred\"},"
+                        "\"label\":\"inferred\",\"start_time\":\"inferred\",\"pid_namespace\":\"inferred\","
+                        "\"user_namespace\":\"inferred\",\"may_forge\":\"inferred\"},"
                         "\"claimed\":{\"User-Id\":\"root\"},\"claimed_b64\":{\"Key\":\"/wABAg==\"}}");
     json_decref(parse(origin));
     kith_origin_unref(origin);

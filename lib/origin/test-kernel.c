@@ -443,7 +443,7 @@ static void look_through_a_foreign_proc(void) {
     EXPECT(getpid() == 1);
     EXPECT(kith_process_new(1, -1, false, &process) == 0);
     EXPECT(kith_process_text(process, KITH_FACT_EXE, &exe) && strstr(exe, "test-origin-kernel"));
-    EXPECT(kith_process_start_time(process, &ticks));
+    EXPECT(kith_process_number(process, KITH_FACT_START_TIME, &ticks));
     {
         FILE *file = fopen("/proc/1/stat", "re");
 

@@ -21,7 +21,7 @@ static size_t count_known(struct kith_process *process) {
     for (size_t i = 0; i < KITH_ARRAY_SIZE(texts); i++)
         count += kith_process_text(process, texts[i], &text);
     count += kith_process_groups(process, &groups, &(size_t){0});
-    count += kith_process_start_time(process, &ticks);
+    count += kith_process_number(process, KITH_FACT_START_TIME, &ticks);
     return count;
 }
 
@@ -45,7 +45,7 @@ static void test_each_fact_is_looked_up_once(void **state) {
     assert_true(kith_process_groups(process, &groups, &group_count));
     assert_int_equal(group_count, 2);
     assert_int_equal(groups[1], 27);
-    assert_true(kith_process_start_time(process, &ticks));
+    assert_true(kith_process_number(process, KITH_FACT_START_TIME, &ticks));
     assert_int_equal(ticks, 4711);
     assert_int_equal(fake.reads, 5); /* unit and cgroup share a file */
     assert_int_equal(count_known(process), 6);

@@ -85,6 +85,127 @@ static void test_the_unit_is_the_one_of_the_system_s_manager(void **state) {
     check_texts(kith_procfs_unit, cases, KITH_ARRAY_SIZE(cases));
 }
 
+#define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static void test_the_container_is_the_outermost_that_root_named(void **state) {
+    static const struct text_case cases[] = {
+        {"/system.slice/docker-" ID ".scope", ID},
+        {"/system.slice/docker-" ID ".scope/docker/" ID "/x", ID},
+        {"/docker/" ID, ID},
+        {"/docker/" ID "/system.slice/sshd.service", ID},
+        {"/machine.slice/libpod-" ID ".scope", ID},
+        {"/machine.slice/libpod-" ID ".scope/container", ID},
+        {"/libpod_parent/libpod-" ID, ID},
+        {"/machine.slice/libpod-conmon-" ID ".scope", NULL},
+        {"/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod1.slice/crio-" ID ".scope", ID},
+        {"/kubepods.slice/kubepods-pod1.slice/cri-containerd-" ID ".scope", ID},
+        {"/kubepods.slice/kubepods-pod1.slice/crio-conmon-" ID ".scope", NULL},
+        {"/kubepods/besteffort/pod1/" ID, ID},
+        {"/kubepods/pod1/" ID, ID},
+        {"/kubepods/besteffort/pod1", NULL},
+        {"/kubepods/a/b/c/" ID, NULL},
+        {"/lxc/web", "web"},
+        {"/lxc/web/system.slice", "web"},
+        {"/lxc.payload.web", "web"},
+        {"/lxc.payload.web/init.scope", "web"},
+        {"/lxc.monitor.web", NULL},
+        {"/lxc/", NULL},
+        {"/machine.slice/machine-web.scope", "web"},
+        {"/machine.slice/machine-my\\x2dbox.scope/payload", "my\\x2dbox"},
+        {"/machine.slice/systemd-nspawn@web.service/payload/system.slice/a.service", "web"},
+        {"/system.slice/nginx.service", NULL},
+        {"/system.slice/docker.service", NULL},
+        {"/system.slice/docker-1234.scope", NULL},
+        {"/system.slice/docker-.scope", NULL},
+        {"/docker/1234", NULL},
+        {"/docker/" ID "0", NULL},
+        {"/docker", NULL},
+        {"/", NULL},
+        {"", NULL},
+        /* named by a user, or by whoever has a subtree: not root's word */
+        {"/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" ID ".scope", NULL},
+        {"/system.slice/a.service/docker-" ID ".scope", NULL},
+        {"/../docker/" ID, NULL},
+        {"/x/docker/" ID, NULL},
+    };
+
+    check_texts(kith_procfs_container, cases, KITH_ARRAY_SIZE(cases));
+}
+
+static void test_the_session_is_the_one_that_logind_made(void **state) {
+    static const struct text_case cases[] = {
+        {"/user.slice/user-1000.slice/session-3.scope", "3"},
+        {"/user.slice/user-1000.slice/session-c12.scope/x", "c12"},
+        {"/user.slice/user-1000.slice/user@1000.service/app.slice/session-3.scope", NULL},
+        {"/user.slice/user-1000.slice/user@1000.service", NULL},
+        {"/user.slice/user-1000.slice/session-.scope", NULL},
+        {"/user.slice/user-1000.slice/session-3.service", NULL},
+        {"/user.slice/user-1000.slice", NULL},
+        {"/user.slice/session-3.scope", NULL},
+        {"/system.slice/session-3.scope", NULL},
+        {"", NULL},
+    };
+
+    check_texts(kith_procfs_session, cases, KITH_ARRAY_SIZE(cases));
+}
+
+/* One text in, one number out; NO_DATA: -ENODATA. */
+#define NO_DATA UINT64_MAX
+struct number_case {
+    const char *text;
+    uint64_t expected;
+};
+
+static void check_numbers(int (*parse)(const char *text, uint64_t *ret), const struct number_case *cases, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        uint64_t result = NO_DATA;
+
+        assert_int_equal(parse(cases[i].text, &result), cases[i].expected == NO_DATA ? -ENODATA : 0);
+        assert_true(result == cases[i].expected);
+    }
+}
+
+static void test_a_namespace_is_its_inode(void **state) {
+    static const struct number_case cases[] = {
+        {"pid:[4026531836]", 4026531836}, {"user:[1]", 1},  {"pid:[]", NO_DATA}, {"pid:[4026531836", NO_DATA},
+        {"pid:[4026531836]x", NO_DATA},   {"pid", NO_DATA}, {"", NO_DATA},       {"pid:[-1]", NO_DATA},
+        {"pid:[4294967296]", NO_DATA},
+    };
+
+    check_numbers(kith_procfs_namespace, cases, KITH_ARRAY_SIZE(cases));
+}
+
+static void test_permitted_capabilities_are_read(void **state) {
+    static const struct number_case cases[] = {
+        {"CapInh:\tff\nCapPrm:\t00000000000000c0\nCapEff:\t0\n", 0xc0},
+        {"CapPrm:\t000001ffffffffff\n", 0x1ffffffffff},
+        {"CapPrm:\t\n", NO_DATA},
+        {"CapPrm:\t0", NO_DATA},
+        {"CapPrm:\tFF\n", NO_DATA},
+        {"CapPrm:\t10000000000000000\n", NO_DATA},
+        {"CapEff:\t1\n", NO_DATA},
+        {"", NO_DATA},
+    };
+
+    check_numbers(kith_procfs_permitted, cases, KITH_ARRAY_SIZE(cases));
+}
+
+static void test_a_map_has_so_many_ids(void **state) {
+    static const struct number_case cases[] = {
+        {"         0          0 4294967295\n", 4294967295},
+        {"0 1000 1\n1 100000 65536\n", 65537},
+        {"0 1000 1\n", 1},
+        {"", 0},
+        {"0 1000\n", NO_DATA},
+        {"0 1000 1", NO_DATA},
+        {"0 1000 1 2\n", NO_DATA},
+        {"x\n", NO_DATA},
+        {"\n", NO_DATA},
+    };
+
+    check_numbers(kith_procfs_map_size, cases, KITH_ARRAY_SIZE(cases));
+}
+
 static void test_groups_are_counted_and_read(void **state) {
     gid_t *groups = (gid_t *)1;
     size_t count = 7;
@@ -171,6 +292,11 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_cgroup_is_that_of_the_hierarchy_that_systemd_uses),
         cmocka_unit_test(test_the_unit_is_the_one_of_the_system_s_manager),
+        cmocka_unit_test(test_the_container_is_the_outermost_that_root_named),
+        cmocka_unit_test(test_the_session_is_the_one_that_logind_made),
+        cmocka_unit_test(test_a_namespace_is_its_inode),
+        cmocka_unit_test(test_permitted_capabilities_are_read),
+        cmocka_unit_test(test_a_map_has_so_many_ids),
         cmocka_unit_test(test_groups_are_counted_and_read),
         cmocka_unit_test(test_a_groups_line_that_is_not_one_is_no_data),
         cmocka_unit_test(test_real_ids_are_the_first_of_four),

@@ -12,9 +12,32 @@
 
 /* The order of both views. */
 static const enum kith_fact order[] = {
-    KITH_FACT_PID,       KITH_FACT_UID,   KITH_FACT_GID,        KITH_FACT_GROUPS,  KITH_FACT_EXE, KITH_FACT_UNIT,
-    KITH_FACT_CGROUP,    KITH_FACT_LABEL, KITH_FACT_START_TIME, KITH_FACT_ADDRESS, KITH_FACT_CID, KITH_FACT_DESTINATION,
-    KITH_FACT_INTERFACE, KITH_FACT_TTL,   KITH_FACT_TOS,        KITH_FACT_TIME,    KITH_FACT_KEY, KITH_FACT_MODULE,
+    KITH_FACT_PID,
+    KITH_FACT_UID,
+    KITH_FACT_GID,
+    KITH_FACT_GROUPS,
+    KITH_FACT_EXE,
+    KITH_FACT_UNIT,
+    KITH_FACT_CGROUP,
+    KITH_FACT_CONTAINER,
+    KITH_FACT_SESSION,
+    KITH_FACT_LABEL,
+    KITH_FACT_START_TIME,
+    KITH_FACT_PID_NAMESPACE,
+    KITH_FACT_USER_NAMESPACE,
+    KITH_FACT_MAY_FORGE,
+    KITH_FACT_CONNECTOR,
+    KITH_FACT_THREAD,
+    KITH_FACT_ADDRESS,
+    KITH_FACT_CID,
+    KITH_FACT_DESTINATION,
+    KITH_FACT_INTERFACE,
+    KITH_FACT_TTL,
+    KITH_FACT_TOS,
+    KITH_FACT_TIME,
+    KITH_FACT_KEY,
+    KITH_FACT_USER,
+    KITH_FACT_MODULE,
 };
 
 _Static_assert(KITH_ARRAY_SIZE(order) == KITH_FACT_COUNT_, "every fact is shown");
@@ -47,6 +70,8 @@ static void put_json_value(struct kith_text *text, enum kith_fact fact, const st
         for (size_t i = 0; i < value->count; i++)
             kith_text_printf(text, i == 0 ? "%u" : ",%u", value->groups[i]);
         kith_text_putc(text, ']');
+    } else if (fact == KITH_FACT_MAY_FORGE) {
+        kith_text_puts(text, value->number != 0 ? "true" : "false");
     } else {
         kith_text_printf(text, "%" PRIu64, value->number);
     }
@@ -119,8 +144,9 @@ int kith_origin_to_json(kith_origin *origin, char *text, size_t size) {
 }
 
 static int format(kith_origin *origin, bool at_hand, char *text, size_t size) {
-    static const enum kith_fact shown[] = {KITH_FACT_PID,     KITH_FACT_UID,       KITH_FACT_GID, KITH_FACT_EXE,   KITH_FACT_UNIT,
-                                           KITH_FACT_ADDRESS, KITH_FACT_INTERFACE, KITH_FACT_KEY, KITH_FACT_MODULE};
+    static const enum kith_fact shown[] = {KITH_FACT_PID,  KITH_FACT_UID,    KITH_FACT_GID,     KITH_FACT_EXE,
+                                           KITH_FACT_UNIT, KITH_FACT_THREAD, KITH_FACT_ADDRESS, KITH_FACT_INTERFACE,
+                                           KITH_FACT_KEY,  KITH_FACT_USER,   KITH_FACT_MODULE};
     struct kith_text line = kith_text_init(text, size);
 
     for (size_t i = 0; i < KITH_ARRAY_SIZE(shown); i++) {

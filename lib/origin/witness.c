@@ -34,6 +34,14 @@ static const char *const fact_names[KITH_FACT_COUNT_] = {
     [KITH_FACT_TIME] = "time",
     [KITH_FACT_KEY] = "key",
     [KITH_FACT_MODULE] = "module",
+    [KITH_FACT_CONTAINER] = "container",
+    [KITH_FACT_SESSION] = "session",
+    [KITH_FACT_USER] = "user",
+    [KITH_FACT_THREAD] = "thread",
+    [KITH_FACT_PID_NAMESPACE] = "pid_namespace",
+    [KITH_FACT_USER_NAMESPACE] = "user_namespace",
+    [KITH_FACT_MAY_FORGE] = "may_forge",
+    [KITH_FACT_CONNECTOR] = "connector",
 };
 
 const char *kith_witness_name(enum kith_witness witness) {
