@@ -2,7 +2,7 @@
  * config/policy.c: rule sections become a policy.
  *
  * Every option of a rule is in kith_config_rule_options: allow, deny and witness are the rule's own; user and group are names for values of
- * the conditions uid and gid; any other is a condition of kith/policy.h by that name.
+ * the conditions uid and gid; any other is a condition of kith/policy.h by that name. not_ in front of either negates it.
  */
 #include <errno.h>
 #include <kith/config.h>
@@ -16,18 +16,37 @@
 
 KITH_DEFINE_CLEANUP(kith_policy *, kith_policy_unref)
 
+#define CONDITION(name) KITH_CONFIG_VALUES(name), KITH_CONFIG_VALUES("not_" name)
+
 const cfg_opt_t kith_config_rule_options[] = {
     KITH_CONFIG_VALUES("allow"),
     KITH_CONFIG_VALUES("deny"),
-    KITH_CONFIG_VALUES("uid"),
-    KITH_CONFIG_VALUES("gid"),
-    KITH_CONFIG_VALUES("user"),
-    KITH_CONFIG_VALUES("group"),
-    KITH_CONFIG_VALUES("pid"),
-    KITH_CONFIG_VALUES("exe"),
-    KITH_CONFIG_VALUES("unit"),
-    KITH_CONFIG_VALUES("cgroup"),
-    KITH_CONFIG_VALUES("label"),
+    CONDITION("uid"),
+    CONDITION("gid"),
+    CONDITION("user"),
+    CONDITION("group"),
+    CONDITION("pid"),
+    CONDITION("pattern"),
+    CONDITION("service"),
+    CONDITION("endpoint"),
+    CONDITION("address"),
+    CONDITION("cid"),
+    CONDITION("destination"),
+    CONDITION("interface"),
+    CONDITION("ttl"),
+    CONDITION("tos"),
+    CONDITION("key"),
+    CONDITION("module"),
+    CONDITION("exe"),
+    CONDITION("unit"),
+    CONDITION("cgroup"),
+    CONDITION("label"),
+    CONDITION("topic"),
+    CONDITION("fds"),
+    CONDITION("fd_kind"),
+    CONDITION("size"),
+    CONDITION("time"),
+    KITH_CONFIG_VALUES("rate"),
     KITH_CONFIG_VALUE("witness"),
     CFG_END(),
 };
@@ -44,23 +63,24 @@ struct maker {
 
 #define maker_fail(maker, code, line, ...) kith_config_error((maker)->error, code, (maker)->source_name, line, __VA_ARGS__)
 
-/* {"connect", "send"} or "*" */
+/* {"connect", "send"} or "*". Those that are named are governed from then on. */
 static int read_verbs(const struct maker *maker, cfg_t *section, const char *option, unsigned *ret_verbs) {
     const struct kith_config_value *value;
-    unsigned verbs = 0;
+    unsigned verbs = 0, named = 0;
 
     for (size_t i = 0; (value = kith_config_get(section, option, i)); i++) {
         enum kith_verb verb;
         if (strcmp(value->text, "*") == 0)
             verbs |= KITH_VERB_ALL;
         else if (kith_verb_parse(value->text, &verb) == 0)
-            verbs |= (unsigned)verb;
+            named |= (unsigned)verb;
         else
-            return maker_fail(maker, -EINVAL, value->line, "\"%.64s\" is nothing that could be done: %s connect, send or \"*\"",
-                              value->text, option);
+            return maker_fail(maker, -EINVAL, value->line,
+                              "\"%.64s\" is nothing that could be done: %s connect, send, subscribe, receive, serve or \"*\"", value->text,
+                              option);
     }
-    *ret_verbs = verbs;
-    return 0;
+    *ret_verbs = verbs | named;
+    return kith_policy_govern(maker->policy, named);
 }
 
 static int add_rule(const struct maker *maker, cfg_t *section, kith_policy_rule **ret_rule) {
@@ -94,25 +114,48 @@ static int resolve(const struct maker *maker, const struct kith_config_value *va
     return 0;
 }
 
-static int add_condition(const struct maker *maker, kith_policy_rule *rule, cfg_t *section, const char *option) {
-    bool user = strcmp(option, "user") == 0, group = strcmp(option, "group") == 0;
-    enum kith_condition condition = group ? KITH_CONDITION_GID : KITH_CONDITION_UID;
+/* What an option of a rule says a condition's values are. */
+struct condition_option {
+    enum kith_condition condition;
+    bool negated;
+    bool user, group; /* names, to be looked up */
+};
+
+/* False for the rule's own options. */
+static bool read_option(const char *option, struct condition_option *ret_option) {
+    bool negated = strncmp(option, "not_", strlen("not_")) == 0;
+    const char *name = negated ? option + strlen("not_") : option;
+
+    *ret_option = (struct condition_option){.negated = negated, .user = strcmp(name, "user") == 0, .group = strcmp(name, "group") == 0};
+    ret_option->condition = ret_option->group ? KITH_CONDITION_GID : KITH_CONDITION_UID;
+    return ret_option->user || ret_option->group || kith_condition_parse(name, &ret_option->condition) == 0;
+}
+
+static int add_value(const struct maker *maker, kith_policy_rule *rule, const struct condition_option *option,
+                     const struct kith_config_value *value) {
+    int (*add)(kith_policy_rule *, enum kith_condition, const char *, struct kith_error *) =
+        option->negated ? kith_policy_rule_add_not : kith_policy_rule_add;
+    struct kith_error error = KITH_ERROR_NONE;
+    char number[16];
+    bool name = option->user || option->group;
+    int r = name ? resolve(maker, value, option->group, number, sizeof(number)) : 0;
+
+    if (r < 0)
+        return r;
+    r = add(rule, option->condition, name ? number : value->text, &error);
+    return r < 0 ? maker_fail(maker, r, value->line, "%s", error.text) : 0;
+}
+
+static int add_condition(const struct maker *maker, kith_policy_rule *rule, cfg_t *section, const char *name) {
     const struct kith_config_value *value;
+    struct condition_option option;
+    int r = 0;
 
-    if (!user && !group && kith_condition_parse(option, &condition) < 0)
-        return 0; /* one of the rule's own */
-
-    for (size_t i = 0; (value = kith_config_get(section, option, i)); i++) {
-        struct kith_error error = KITH_ERROR_NONE;
-        char number[16];
-        int r = user || group ? resolve(maker, value, group, number, sizeof(number)) : 0;
-        if (r < 0)
-            return r;
-        r = kith_policy_rule_add(rule, condition, user || group ? number : value->text, &error);
-        if (r < 0)
-            return maker_fail(maker, r, value->line, "%s", error.text);
-    }
-    return 0;
+    if (!read_option(name, &option))
+        return 0;
+    for (size_t i = 0; r == 0 && (value = kith_config_get(section, name, i)); i++)
+        r = add_value(maker, rule, &option, value);
+    return r;
 }
 
 static int set_witness(const struct maker *maker, kith_policy_rule *rule, cfg_t *section) {

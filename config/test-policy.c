@@ -101,14 +101,56 @@ static void test_an_empty_text_is_a_policy_that_denies(void **state) {
     assert_decides(policy, KITH_VERB_SEND, 0, 0, "/x", "default");
 }
 
-/* What the library can be asked, the text can say. */
+/* What the library can be asked, the text can say, and negate. */
 static void test_every_condition_has_its_option(void **state) {
-    for (unsigned condition = 0; condition < KITH_CONDITION_COUNT_; condition++) {
-        char text[128];
-        snprintf(text, sizeof(text), "rule a { allow = \"*\" %s = {\"5\"} }", kith_condition_name((enum kith_condition)condition));
+    static const char *const values[KITH_CONDITION_COUNT_] = {
+        [KITH_CONDITION_ADDRESS] = "192.0.2.0/24",
+        [KITH_CONDITION_DESTINATION] = "[ff02::1]:5555",
+        [KITH_CONDITION_KEY] = "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID",
+        [KITH_CONDITION_FD_KIND] = "memfd",
+        [KITH_CONDITION_TIME] = "mon-fri 08:00-18:00 local",
+        [KITH_CONDITION_RATE] = "5/min per exe",
+    };
+    for (unsigned i = 0; i < 2 * KITH_CONDITION_COUNT_; i++) {
+        enum kith_condition condition = (enum kith_condition)(i / 2);
+        const char *value = values[condition] ? values[condition] : "5";
+        char text[160];
+        snprintf(text, sizeof(text), "rule a { allow = \"*\" %s%s = {'%s'} }", i % 2 ? "not_" : "", kith_condition_name(condition), value);
+        if (condition == KITH_CONDITION_RATE && i % 2)
+            continue;
         _cleanup_(kith_policy_unrefp) kith_policy *policy = parsed(text);
-        assert_false(kith_policy_decide(policy, KITH_VERB_SEND, NULL).allow);
+        assert_true(kith_policy_may_look_at(policy, KITH_VERB_SEND) != 0);
     }
+}
+
+static void test_negated_conditions(void **state) {
+    _cleanup_(kith_policy_unrefp) kith_policy *policy = parsed("rule a { allow = \"*\" uid = 1000-1999 not_uid = 1500 not_group = sudo }");
+    assert_decides(policy, KITH_VERB_SEND, 1500, 5, "/x", "default");
+    assert_decides(policy, KITH_VERB_SEND, 1501, 27, "/x", "default");
+    /* Of the supplementary groups nothing is known: sudo may be one. */
+    assert_decides(policy, KITH_VERB_SEND, 1501, 5, "/x", "default");
+    policy = kith_policy_unref(policy);
+    policy = parsed("rule a { allow = \"*\" uid = 1000-1999 not_user = ann not_exe = {'/usr/bin/*'} }");
+    assert_decides(policy, KITH_VERB_SEND, 1000, 5, "/x", "default");
+    assert_decides(policy, KITH_VERB_SEND, 1001, 5, "/usr/bin/x", "default");
+    assert_decides(policy, KITH_VERB_SEND, 1001, 5, "/x", "a");
+}
+
+/* Texts of before there were more verbs than connect and send mean what they meant. */
+static void test_only_verbs_that_are_named_are_governed(void **state) {
+    _cleanup_(kith_policy_unrefp) kith_policy *policy = parsed("rule a { allow = \"*\" uid = 0 } rule b { allow = connect uid = 1 }");
+    assert_decides(policy, KITH_VERB_SEND, 1, 1, "/x", "default");
+    assert_decides(policy, KITH_VERB_SUBSCRIBE, 1, 1, "/x", "not governed");
+    assert_decides(policy, KITH_VERB_RECEIVE, 1, 1, "/x", "not governed");
+    assert_decides(policy, KITH_VERB_SERVE, 1, 1, "/x", "not governed");
+    policy = kith_policy_unref(policy);
+    policy = parsed("rule a { allow = \"*\" uid = 0 } rule b { allow = {subscribe, \"*\"} uid = 1 }");
+    assert_decides(policy, KITH_VERB_SUBSCRIBE, 2, 1, "/x", "default");
+    assert_decides(policy, KITH_VERB_SUBSCRIBE, 0, 1, "/x", "a");
+    assert_decides(policy, KITH_VERB_SERVE, 2, 1, "/x", "not governed");
+    policy = kith_policy_unref(policy);
+    policy = parsed("rule a { allow = {connect, send, subscribe, receive, serve} uid = 0 }");
+    assert_decides(policy, KITH_VERB_SERVE, 2, 1, "/x", "default");
 }
 
 static void test_errors_say_where_what_and_how_to_mend_it(void **state) {
@@ -117,7 +159,8 @@ static void test_errors_say_where_what_and_how_to_mend_it(void **state) {
     } refused[] = {
         {"\nrule a { uid = 1 }", "x.policy:2: rule \"a\" has neither allow nor deny: give it exactly one of them"},
         {"rule a {\n allow = send\n deny = send }", "x.policy:3: rule \"a\" has both allow and deny: "},
-        {"rule a {\n allow = {send,\n fly} }", "x.policy:3: \"fly\" is nothing that could be done: allow connect, send or \"*\""},
+        {"rule a {\n allow = {send,\n fly} }",
+         "x.policy:3: \"fly\" is nothing that could be done: allow connect, send, subscribe, receive, serve or \"*\""},
         {"rule a { deny = Send }", "x.policy:1: \"Send\" is nothing that could be done: deny connect"},
         {"rule a { allow = send }\nrule a { allow = send }", "x.policy:2: found duplicate title 'a'"},
         {"rule a { allow = send\n uid = {1,\n2x} }", "x.policy:3: uid \"2x\" is no number: "},
@@ -132,7 +175,7 @@ static void test_errors_say_where_what_and_how_to_mend_it(void **state) {
         {"rule a { allow = send witness = {inferred} }", "x.policy:1: unexpected token '{'"},
         {"rule a { allow = {} }", "x.policy:1: allow of this section is an empty list"},
         {"rule a { allow = send uid = {} }", "uid of this section is an empty list"},
-        {"rule a { allow = send color = red }", "x.policy:1: no such option 'color': here there are allow, deny, uid, "},
+        {"rule a { allow = send color = red }", "x.policy:1: no such option 'color': here there are allow, deny, uid, not_uid, "},
         {"policy a { rule b { allow = send } }", "x.policy:1: no such option 'policy': here there are rule"},
         {"include(\"/etc/passwd\")", "x.policy:1: ( outside quotes"},
         {"rule \"\" { allow = send }", "x.policy:1: the name of a rule has 0 octets"},
@@ -204,6 +247,8 @@ int main(void) {
         cmocka_unit_test(test_a_rule_without_conditions_matches_everything),
         cmocka_unit_test(test_an_empty_text_is_a_policy_that_denies),
         cmocka_unit_test(test_every_condition_has_its_option),
+        cmocka_unit_test(test_negated_conditions),
+        cmocka_unit_test(test_only_verbs_that_are_named_are_governed),
         cmocka_unit_test(test_errors_say_where_what_and_how_to_mend_it),
         cmocka_unit_test(test_policies_may_be_sections_of_a_larger_configuration),
         cmocka_unit_test(test_a_file_and_the_names_of_the_system),

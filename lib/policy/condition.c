@@ -7,47 +7,69 @@
 #include "policy/condition.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/cleanup.h"
 #include "base/error.h"
 
 /* kith/policy.h promises it. */
 #define VALUES_MAX 1024
 
-/* (uid_t)-1 and (gid_t)-1 mean "leave it" or "none" to every system call and are nobody's. */
+/* (uid_t)-1 and (gid_t)-1 mean "leave it" or "none" to every system call and are nobody's. VMADDR_CID_ANY of linux/vm_sockets.h is the
+ * same number. */
 #define ID_MAX (UINT32_MAX - 1)
 /* PID_MAX_LIMIT, include/linux/threads.h. */
 #define PID_LIMIT (4 * 1024 * 1024)
+/* Type of service and hop limit are an octet each. */
+#define OCTET_MAX 255
+/* More than any option admits. */
+#define SIZE_LIMIT (UINT64_C(1) << 40)
+/* SCM_MAX_FD, include/net/scm.h. */
+#define FDS_MAX 253
 
 /* Values of a condition that are named to a person; the rest is counted. */
 #define EXPLAINED_MAX 4
 
-/* True when a fact with this witness may be used. */
-static bool believed(const char *name, enum kith_witness witness, enum kith_witness least, struct kith_text *why) {
-    if (witness >= least)
+bool kith_condition_believed(const struct kith_condition_ask *ask, const char *name, enum kith_witness witness) {
+    if (witness >= ask->least)
         return true;
-    if (!why)
+    if (!ask->why)
         return false;
 
-    kith_text_puts(why, name);
+    kith_text_puts(ask->why, name);
     if (witness == KITH_WITNESS_NONE) {
-        kith_text_puts(why, " is unknown");
+        kith_text_puts(ask->why, " is unknown");
     } else {
-        kith_text_puts(why, " has witness ");
-        kith_text_puts(why, kith_witness_name(witness));
-        kith_text_puts(why, ", needs ");
-        kith_text_puts(why, kith_witness_name(least));
+        kith_text_puts(ask->why, " has witness ");
+        kith_text_puts(ask->why, kith_witness_name(witness));
+        kith_text_puts(ask->why, ", needs ");
+        kith_text_puts(ask->why, kith_witness_name(ask->least));
     }
     return false;
 }
 
-/* Ranges ------------------------------------------------------------------------------------------------------- */
+enum kith_match kith_condition_unknown(const struct kith_condition_ask *ask, const char *name) {
+    if (ask->why) {
+        kith_text_puts(ask->why, name);
+        kith_text_puts(ask->why, " is unknown");
+    }
+    return KITH_MATCH_UNKNOWN;
+}
 
-/* Reads decimal digits up to `end`; true when there were some and nothing else. A leading zero could be meant as octal. */
-static bool parse_number(const char *text, const char *end, uint64_t *ret_number) {
+enum kith_match kith_condition_differs(const struct kith_condition_type *type, const struct kith_condition_values *values,
+                                       const struct kith_condition_ask *ask) {
+    if (!ask->why)
+        return KITH_MATCH_NO;
+    for (size_t i = 0; i < values->count && i < EXPLAINED_MAX; i++) {
+        kith_text_puts(ask->why, i == 0 ? " is not " : " or ");
+        type->put(&values->values[i], ask->why);
+    }
+    if (values->count > EXPLAINED_MAX)
+        kith_text_printf(ask->why, " or one of %zu more", values->count - EXPLAINED_MAX);
+    return KITH_MATCH_NO;
+}
+
+bool kith_condition_number(const char *text, const char *end, uint64_t *ret_number) {
     uint64_t number = 0;
     if (text == end || (text[0] == '0' && end - text > 1))
         return false;
@@ -61,153 +83,55 @@ static bool parse_number(const char *text, const char *end, uint64_t *ret_number
     return true;
 }
 
-static int range_parse(const struct kith_condition_type *type, const char *text, struct kith_condition_value *ret_value,
-                       struct kith_error *ret_error) {
-    const char *end = text + strlen(text);
-    const char *dash = strchr(text, '-');
-    uint64_t low, high;
+bool kith_condition_units(const char *text, const char *end, uint64_t *ret_number) {
+    static const char units[] = "KMG";
+    const char *unit = text < end ? (const char *)memchr(units, end[-1], strlen(units)) : NULL;
+    unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
 
-    if (!parse_number(text, dash ? dash : end, &low) || !parse_number(dash ? dash + 1 : text, end, &high))
-        return kith_error_set(ret_error, -EINVAL, "%s \"%.64s\" is no number: write one like 1000, or a range like 1000-1999", type->name,
-                              text);
-    if (low < type->low || high > type->high)
-        return kith_error_set(ret_error, -EINVAL, "%s \"%.64s\" is out of range: write numbers from %" PRIu64 " to %" PRIu64, type->name,
-                              text, type->low, type->high);
-    if (low > high)
-        return kith_error_set(ret_error, -EINVAL, "%s \"%.64s\" ends before it begins: write the smaller number first", type->name, text);
-
-    ret_value->range.low = low;
-    ret_value->range.high = high;
-    return 0;
-}
-
-static bool ranges_have(const struct kith_condition_values *values, uint64_t number) {
-    for (size_t i = 0; i < values->count; i++)
-        if (number >= values->values[i].range.low && number <= values->values[i].range.high)
-            return true;
-    return false;
-}
-
-/* " is not 0 or 1000-1999" */
-static void ranges_explain(const struct kith_condition_values *values, struct kith_text *why) {
-    for (size_t i = 0; i < values->count && i < EXPLAINED_MAX; i++) {
-        const struct kith_condition_value *value = &values->values[i];
-        kith_text_printf(why, "%s%" PRIu64, i == 0 ? " is not " : " or ", value->range.low);
-        if (value->range.high != value->range.low)
-            kith_text_printf(why, "-%" PRIu64, value->range.high);
-    }
-    if (values->count > EXPLAINED_MAX)
-        kith_text_printf(why, " or one of %zu more", values->count - EXPLAINED_MAX);
-}
-
-static bool number_match(const struct kith_condition_type *type, const struct kith_condition_values *values, enum kith_witness least,
-                         enum kith_witness witness, uint64_t number, struct kith_text *why) {
-    if (!believed(type->name, witness, least, why))
+    if (!kith_condition_number(text, unit ? end - 1 : end, ret_number))
         return false;
-    if (ranges_have(values, number))
-        return true;
-    if (why) {
-        kith_text_printf(why, "%s %" PRIu64, type->name, number);
-        ranges_explain(values, why);
-    }
-    return false;
-}
-
-static bool uid_match(const struct kith_condition_type *type, const struct kith_condition_values *values, enum kith_witness least,
-                      kith_origin *origin, struct kith_text *why) {
-    uid_t uid = 0;
-    enum kith_witness witness = kith_origin_uid(origin, &uid);
-    return number_match(type, values, least, witness, uid, why);
-}
-
-static bool pid_match(const struct kith_condition_type *type, const struct kith_condition_values *values, enum kith_witness least,
-                      kith_origin *origin, struct kith_text *why) {
-    pid_t pid = 0;
-    enum kith_witness witness = kith_origin_pid(origin, &pid);
-    return number_match(type, values, least, witness, (uint64_t)pid, why);
-}
-
-static bool groups_match(const struct kith_condition_values *values, enum kith_witness least, kith_origin *origin, struct kith_text *why) {
-    const gid_t *groups = NULL;
-    size_t count = 0;
-    if (!believed("group list", kith_origin_groups(origin, &groups, &count), least, why))
-        return false;
-    for (size_t i = 0; i < count; i++)
-        if (ranges_have(values, groups[i]))
-            return true;
-    if (why)
-        kith_text_printf(why, "none of %zu groups is", count);
-    return false;
-}
-
-/* The primary group came with the message, the others have to be looked up: so they are only asked for when it does not do. */
-static bool gid_match(const struct kith_condition_type *type, const struct kith_condition_values *values, enum kith_witness least,
-                      kith_origin *origin, struct kith_text *why) {
-    gid_t gid = 0;
-    enum kith_witness witness = kith_origin_gid(origin, &gid);
-    if (number_match(type, values, least, witness, gid, NULL) || groups_match(values, least, origin, NULL))
-        return true;
-    if (why) {
-        number_match(type, values, least, witness, gid, why);
-        kith_text_puts(why, ", ");
-        groups_match(values, least, origin, why);
-    }
-    return false;
-}
-
-/* Globs -------------------------------------------------------------------------------------------------------- */
-
-static int glob_parse(const struct kith_condition_type *type, const char *text, struct kith_condition_value *ret_value,
-                      struct kith_error *ret_error) {
-    struct kith_error error = KITH_ERROR_NONE;
-    int r = kith_glob_new(text, type->path, &ret_value->glob, &error);
-    if (r < 0)
-        return kith_error_set(ret_error, r, "%s \"%.256s\": %s", type->name, text, error.text);
-    return 0;
-}
-
-static void glob_deinit(struct kith_condition_value *value) {
-    value->glob = kith_glob_free(value->glob);
-}
-
-static void globs_explain(const struct kith_condition_values *values, struct kith_text *why) {
-    for (size_t i = 0; i < values->count && i < EXPLAINED_MAX; i++) {
-        const char *pattern = kith_glob_pattern(values->values[i].glob);
-        kith_text_puts(why, i == 0 ? " is not " : " or ");
-        kith_text_put_printable(why, pattern, strlen(pattern));
-    }
-    if (values->count > EXPLAINED_MAX)
-        kith_text_printf(why, " or one of %zu more", values->count - EXPLAINED_MAX);
-}
-
-static bool glob_match(const struct kith_condition_type *type, const struct kith_condition_values *values, enum kith_witness least,
-                       kith_origin *origin, struct kith_text *why) {
-    const char *text = NULL;
-    if (!believed(type->name, kith_origin_text(origin, type->fact, &text), least, why))
-        return false;
-    for (size_t i = 0; i < values->count; i++)
-        if (kith_glob_match(values->values[i].glob, text))
-            return true;
-    if (why) {
-        kith_text_puts(why, type->name);
-        kith_text_putc(why, ' ');
-        kith_text_put_printable(why, text, strlen(text));
-        globs_explain(values, why);
-    }
-    return false;
+    *ret_number = *ret_number > UINT64_MAX / 100 >> shift ? UINT64_MAX / 100 : *ret_number << shift;
+    return true;
 }
 
 /* The table ------------------------------------------------------------------------------------------------------ */
 
+#define ORIGIN KITH_LOOKED_AT_ORIGIN
+#define PROCESS (KITH_LOOKED_AT_ORIGIN | KITH_LOOKED_AT_PROCESS)
+#define PROOF (KITH_LOOKED_AT_ORIGIN | KITH_LOOKED_AT_PROOF)
+/* The rows about what is asked for have no fact. */
+#define NO_FACT KITH_FACT_COUNT_
+
+#define ADDRESS(name_, fact_)                                                                                                              \
+    .name = (name_), .fact = (fact_), .looks_at = ORIGIN, .parse = kith_condition_address_parse, .match = kith_condition_address_match,    \
+    .put = kith_condition_address_put
+
 /* clang-format off */
 const struct kith_condition_type kith_condition_types[KITH_CONDITION_COUNT_] = {
-    [KITH_CONDITION_UID]    = {.name = "uid", .fact = KITH_FACT_UID, .low = 0, .high = ID_MAX, .parse = range_parse, .match = uid_match},
-    [KITH_CONDITION_GID]    = {.name = "gid", .fact = KITH_FACT_GID, .low = 0, .high = ID_MAX, .parse = range_parse, .match = gid_match},
-    [KITH_CONDITION_PID]    = {.name = "pid", .fact = KITH_FACT_PID, .low = 1, .high = PID_LIMIT, .parse = range_parse, .match = pid_match},
-    [KITH_CONDITION_EXE]    = {.name = "exe", .fact = KITH_FACT_EXE, .path = true, .parse = glob_parse, .deinit = glob_deinit, .match = glob_match},
-    [KITH_CONDITION_UNIT]   = {.name = "unit", .fact = KITH_FACT_UNIT, .parse = glob_parse, .deinit = glob_deinit, .match = glob_match},
-    [KITH_CONDITION_CGROUP] = {.name = "cgroup", .fact = KITH_FACT_CGROUP, .path = true, .parse = glob_parse, .deinit = glob_deinit, .match = glob_match},
-    [KITH_CONDITION_LABEL]  = {.name = "label", .fact = KITH_FACT_LABEL, .parse = glob_parse, .deinit = glob_deinit, .match = glob_match},
+    [KITH_CONDITION_UID]         = {KITH_CONDITION_RANGE("uid", KITH_FACT_UID, 0, ID_MAX, kith_condition_range_match_fact), .looks_at = ORIGIN},
+    [KITH_CONDITION_PID]         = {KITH_CONDITION_RANGE("pid", KITH_FACT_PID, 1, PID_LIMIT, kith_condition_range_match_fact), .looks_at = ORIGIN},
+    [KITH_CONDITION_PATTERN]     = {KITH_CONDITION_GLOB("pattern", NO_FACT, kith_condition_glob_match_pattern), .looks_at = KITH_LOOKED_AT_PATTERN},
+    [KITH_CONDITION_SERVICE]     = {KITH_CONDITION_GLOB("service", NO_FACT, kith_condition_glob_match_service), .looks_at = KITH_LOOKED_AT_SERVICE},
+    [KITH_CONDITION_ENDPOINT]    = {KITH_CONDITION_GLOB("endpoint", NO_FACT, kith_condition_glob_match_endpoint), .looks_at = KITH_LOOKED_AT_ENDPOINT, .path = true},
+    [KITH_CONDITION_ADDRESS]     = {ADDRESS("address", KITH_FACT_ADDRESS)},
+    [KITH_CONDITION_CID]         = {KITH_CONDITION_RANGE("cid", KITH_FACT_CID, 0, ID_MAX, kith_condition_range_match_fact), .looks_at = ORIGIN},
+    [KITH_CONDITION_DESTINATION] = {ADDRESS("destination", KITH_FACT_DESTINATION)},
+    [KITH_CONDITION_INTERFACE]   = {KITH_CONDITION_GLOB("interface", KITH_FACT_INTERFACE, kith_condition_glob_match_fact), .looks_at = ORIGIN},
+    [KITH_CONDITION_TTL]         = {KITH_CONDITION_RANGE("ttl", KITH_FACT_TTL, 0, OCTET_MAX, kith_condition_range_match_fact), .looks_at = ORIGIN},
+    [KITH_CONDITION_TOS]         = {KITH_CONDITION_RANGE("tos", KITH_FACT_TOS, 0, OCTET_MAX, kith_condition_range_match_fact), .looks_at = ORIGIN},
+    [KITH_CONDITION_KEY]         = {.name = "key", .fact = KITH_FACT_KEY, .looks_at = PROOF, .parse = kith_condition_key_parse, .deinit = kith_condition_key_deinit, .match = kith_condition_key_match, .put = kith_condition_key_put},
+    [KITH_CONDITION_MODULE]      = {KITH_CONDITION_GLOB("module", KITH_FACT_MODULE, kith_condition_glob_match_fact), .looks_at = ORIGIN},
+    [KITH_CONDITION_GID]         = {KITH_CONDITION_RANGE("gid", KITH_FACT_GID, 0, ID_MAX, kith_condition_range_match_gid), .looks_at = PROCESS},
+    [KITH_CONDITION_EXE]         = {KITH_CONDITION_GLOB("exe", KITH_FACT_EXE, kith_condition_glob_match_fact), .looks_at = PROCESS, .path = true},
+    [KITH_CONDITION_UNIT]        = {KITH_CONDITION_GLOB("unit", KITH_FACT_UNIT, kith_condition_glob_match_fact), .looks_at = PROCESS},
+    [KITH_CONDITION_CGROUP]      = {KITH_CONDITION_GLOB("cgroup", KITH_FACT_CGROUP, kith_condition_glob_match_fact), .looks_at = PROCESS, .path = true},
+    [KITH_CONDITION_LABEL]       = {KITH_CONDITION_GLOB("label", KITH_FACT_LABEL, kith_condition_glob_match_fact), .looks_at = PROCESS},
+    [KITH_CONDITION_TOPIC]       = {KITH_CONDITION_GLOB("topic", NO_FACT, kith_condition_glob_match_topic), .looks_at = KITH_LOOKED_AT_TOPIC},
+    [KITH_CONDITION_FDS]         = {KITH_CONDITION_RANGE("fds", NO_FACT, 0, FDS_MAX, kith_condition_range_match_fds), .looks_at = KITH_LOOKED_AT_FDS},
+    [KITH_CONDITION_FD_KIND]     = {.name = "fd_kind", .fact = NO_FACT, .looks_at = KITH_LOOKED_AT_FDS, .parse = kith_condition_kind_parse, .match = kith_condition_kind_match, .put = kith_condition_kind_put},
+    [KITH_CONDITION_SIZE]        = {KITH_CONDITION_RANGE("size", NO_FACT, 0, SIZE_LIMIT, kith_condition_range_match_size), .looks_at = KITH_LOOKED_AT_SIZE, .binary_units = true},
+    [KITH_CONDITION_TIME]        = {.name = "time", .fact = NO_FACT, .looks_at = KITH_LOOKED_AT_TIME, .parse = kith_condition_time_parse, .match = kith_condition_time_match, .put = kith_condition_time_put},
+    [KITH_CONDITION_RATE]        = {.name = "rate", .fact = NO_FACT, .looks_at = KITH_LOOKED_AT_RATE | KITH_LOOKED_AT_TIME, .parse = kith_condition_rate_parse, .deinit = kith_condition_rate_deinit, .match = kith_condition_rate_match, .value_looks_at = kith_condition_rate_looks_at, .put = kith_condition_rate_put},
 };
 /* clang-format on */
 
@@ -226,7 +150,7 @@ int kith_condition_parse(const char *name, enum kith_condition *ret_condition) {
 }
 
 static int values_grow(struct kith_condition_values *values) {
-    size_t capacity = values->capacity ? values->capacity * 2 : 4;
+    size_t capacity = values->capacity ? values->capacity * 2 : 1;
     struct kith_condition_value *grown = (struct kith_condition_value *)reallocarray(values->values, capacity, sizeof(*grown));
     if (!grown)
         return -ENOMEM;
@@ -243,9 +167,11 @@ int kith_condition_values_add(struct kith_condition_values *values, const struct
     if (values->count == values->capacity && values_grow(values) < 0)
         return kith_error_set(ret_error, -ENOMEM, "out of memory");
 
-    int r = type->parse(type, text, &values->values[values->count], ret_error);
+    struct kith_condition_value *value = &values->values[values->count];
+    int r = type->parse(type, text, value, ret_error);
     if (r < 0)
         return r;
+    values->looks_at |= type->looks_at | (type->value_looks_at ? type->value_looks_at(value) : 0);
     values->count++;
     return 0;
 }

@@ -28,6 +28,7 @@ enum {
 
 struct kith_glob {
     char *pattern;
+    size_t literal; /* so many elements at the beginning are octets that stand so in the pattern: most texts differ there */
     size_t count;
     uint16_t elements[];
 };
@@ -73,6 +74,9 @@ int kith_glob_new(const char *pattern, bool path, struct kith_glob **ret_glob, s
             return r;
         offset += (size_t)r;
     }
+
+    while (glob->literal < glob->count && glob->elements[glob->literal] == (uint8_t)pattern[glob->literal])
+        glob->literal++;
 
     *ret_glob = KITH_STEAL(glob);
     return 0;
@@ -122,18 +126,54 @@ static void places_step(const struct places *places, const struct kith_glob *glo
     }
 }
 
-bool kith_glob_match(const struct kith_glob *glob, const char *text) {
-    /* Filled as far as they are counted: not cleared, since most texts part from the pattern within a few octets. */
-    struct places sets[2];
+/* The places after data[0, size), in one of the two sets. Not cleared beforehand: they are filled as far as they are counted, and most
+ * texts part from the pattern within a few octets. */
+static const struct places *places_after(const struct kith_glob *glob, const uint8_t *data, size_t size, struct places sets[2]) {
     struct places *now = &sets[0], *next = &sets[1];
 
     now->count = 0;
     places_add(now, glob, 0);
-    for (const char *p = text; *p && now->count > 0; p++) {
-        places_step(now, glob, (uint8_t)*p, next);
+    for (size_t i = 0; i < size && now->count > 0; i++) {
+        places_step(now, glob, data[i], next);
         struct places *last = now;
         now = next;
         next = last;
     }
-    return now->count > 0 && now->place[now->count - 1] == glob->count;
+    return now;
+}
+
+static bool starts_otherwise(const struct kith_glob *glob, const uint8_t *data, size_t size) {
+    return size < glob->literal || memcmp(data, glob->pattern, glob->literal) != 0;
+}
+
+bool kith_glob_match_octets(const struct kith_glob *glob, const void *data, size_t size) {
+    struct places sets[2];
+
+    if (starts_otherwise(glob, (const uint8_t *)data, size))
+        return false;
+    if (glob->literal == glob->count)
+        return size == glob->count;
+    const struct places *end = places_after(glob, (const uint8_t *)data, size, sets);
+    return end->count > 0 && end->place[end->count - 1] == glob->count;
+}
+
+bool kith_glob_match(const struct kith_glob *glob, const char *text) {
+    return kith_glob_match_octets(glob, text, strlen(text));
+}
+
+/* A last "**" accepts whatever follows. */
+bool kith_glob_match_all_with_prefix(const struct kith_glob *glob, const void *prefix, size_t size) {
+    struct places sets[2];
+    const struct places *end = places_after(glob, (const uint8_t *)prefix, size, sets);
+
+    for (size_t i = 0; i < end->count; i++)
+        if (end->place[i] + 1u == glob->count && glob->elements[end->place[i]] == ELEMENT_STAR_ANY)
+            return true;
+    return false;
+}
+
+/* From every place there is a text to the end. */
+bool kith_glob_match_any_with_prefix(const struct kith_glob *glob, const void *prefix, size_t size) {
+    struct places sets[2];
+    return places_after(glob, (const uint8_t *)prefix, size, sets)->count > 0;
 }

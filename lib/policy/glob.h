@@ -14,6 +14,7 @@
 #define KITH_POLICY_GLOB_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include <kith/error.h>
 
@@ -30,6 +31,12 @@ struct kith_glob *kith_glob_free(struct kith_glob *glob);
 KITH_DEFINE_CLEANUP(struct kith_glob *, kith_glob_free)
 
 bool kith_glob_match(const struct kith_glob *glob, const char *text);
+/* Any octets, NULs too. */
+bool kith_glob_match_octets(const struct kith_glob *glob, const void *data, size_t size);
+/* Of all texts that begin so: do all of them match, does any? `all` is certain when true; a pattern such as "**?" has texts that escape it.
+ */
+bool kith_glob_match_all_with_prefix(const struct kith_glob *glob, const void *prefix, size_t size);
+bool kith_glob_match_any_with_prefix(const struct kith_glob *glob, const void *prefix, size_t size);
 
 /* As it was written. */
 const char *kith_glob_pattern(const struct kith_glob *glob);

@@ -1,49 +1,22 @@
-/*
- * policy/policy.c: policies and their rules; kith/policy.h has the contract.
- *
- * Deciding and explaining are one function, with and without a place for the reason, so that they cannot disagree.
- */
+/* policy/policy.c: making policies and their rules; kith/policy.h has the contract, policy/rule.h what they are. */
 #include <errno.h>
-#include <kith/policy.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
-#include "base/map.h"
-#include "base/text.h"
 #include "base/utf8.h"
-#include "policy/condition.h"
+#include "policy/rule.h"
 
-/* kith/policy.h promises both. */
+/* kith/policy.h promises it. */
 #define RULES_MAX 4096
-#define NAME_MAX_OCTETS 127
-
-struct kith_policy_rule {
-    struct kith_map_node node; /* by name, in the policy's names */
-    bool allow;
-    unsigned verbs;
-    enum kith_witness least;
-    /* One without values is no condition. */
-    struct kith_condition_values conditions[KITH_CONDITION_COUNT_];
-    char name[NAME_MAX_OCTETS + 1];
-};
-
-struct kith_policy {
-    atomic_uint references;
-    kith_policy_rule **rules; /* in order */
-    size_t count;
-    size_t capacity;
-    struct kith_map names;
-};
 
 static const struct {
     enum kith_verb verb;
     const char *name;
 } verbs[] = {
-    {KITH_VERB_CONNECT, "connect"},
-    {KITH_VERB_SEND, "send"},
+    {KITH_VERB_CONNECT, "connect"}, {KITH_VERB_SEND, "send"},   {KITH_VERB_SUBSCRIBE, "subscribe"},
+    {KITH_VERB_RECEIVE, "receive"}, {KITH_VERB_SERVE, "serve"},
 };
 
 const char *kith_verb_name(enum kith_verb verb) {
@@ -68,8 +41,9 @@ int kith_verb_parse(const char *name, enum kith_verb *ret_verb) {
 static kith_policy_rule *rule_free(kith_policy_rule *rule) {
     if (!rule)
         return NULL;
-    for (size_t i = 0; i < KITH_CONDITION_COUNT_; i++)
-        kith_condition_values_deinit(&rule->conditions[i], &kith_condition_types[i]);
+    for (size_t i = 0; i < rule->test_count; i++)
+        kith_condition_values_deinit(&rule->tests[i].values, rule->tests[i].type);
+    free(rule->tests);
     free(rule);
     return NULL;
 }
@@ -83,6 +57,7 @@ int kith_policy_new(kith_policy **ret_policy) {
     if (!policy)
         return -ENOMEM;
     atomic_init(&policy->references, 1);
+    policy->governed = KITH_VERB_CONNECT | KITH_VERB_SEND;
     *ret_policy = policy;
     return 0;
 }
@@ -107,8 +82,8 @@ kith_policy *kith_policy_unref(kith_policy *policy) {
 
 static int check_name(const char *name, struct kith_error *ret_error) {
     size_t size = strlen(name);
-    if (size < 1 || size > NAME_MAX_OCTETS)
-        return kith_error_set(ret_error, -EINVAL, "the name of a rule has %zu octets: give it 1 to %d", size, NAME_MAX_OCTETS);
+    if (size < 1 || size > KITH_RULE_NAME_MAX)
+        return kith_error_set(ret_error, -EINVAL, "the name of a rule has %zu octets: give it 1 to %d", size, KITH_RULE_NAME_MAX);
     for (const char *p = name; *p; p++)
         if ((unsigned char)*p < 0x20 || *p == 0x7f)
             return kith_error_set(ret_error, -EINVAL, "the name of a rule has the control character 0x%02x: leave it out",
@@ -144,6 +119,7 @@ int kith_policy_add_rule(kith_policy *policy, const char *name, bool allow, unsi
     _cleanup_(rule_freep) kith_policy_rule *rule = (kith_policy_rule *)calloc(1, sizeof(*rule));
     if (!rule || rules_grow(policy) < 0)
         return kith_error_set(ret_error, -ENOMEM, "out of memory");
+    rule->policy = policy;
     rule->allow = allow;
     rule->verbs = verb_set;
     rule->least = KITH_WITNESS_INFERRED;
@@ -155,15 +131,72 @@ int kith_policy_add_rule(kith_policy *policy, const char *name, bool allow, unsi
     if (r < 0)
         return kith_error_set(ret_error, r, "rule \"%s\": %s", name, kith_error_name(r));
 
+    if (verb_set != KITH_VERB_ALL)
+        policy->governed |= verb_set;
     *ret_rule = policy->rules[policy->count++] = rule;
     rule = NULL;
     return 0;
 }
 
-int kith_policy_rule_add(kith_policy_rule *rule, enum kith_condition condition, const char *value, struct kith_error *ret_error) {
+/* Where in the rule's tests this one is, or belongs. */
+static size_t test_place(const kith_policy_rule *rule, const struct kith_condition_type *type, bool negated) {
+    size_t place = 0;
+    while (place < rule->test_count &&
+           (rule->tests[place].type < type || (rule->tests[place].type == type && !rule->tests[place].negated && negated)))
+        place++;
+    return place;
+}
+
+/* Makes room for a test. Errors: -ENOMEM. */
+static int test_insert(kith_policy_rule *rule, size_t place, const struct kith_rule_test *test) {
+    struct kith_rule_test *tests = (struct kith_rule_test *)reallocarray(rule->tests, rule->test_count + 1, sizeof(*tests));
+    if (!tests)
+        return -ENOMEM;
+    memmove(&tests[place + 1], &tests[place], (rule->test_count - place) * sizeof(*tests));
+    tests[place] = *test;
+    rule->tests = tests;
+    rule->test_count++;
+    return 0;
+}
+
+static int rule_add(kith_policy_rule *rule, enum kith_condition condition, bool negated, const char *value, struct kith_error *ret_error) {
     if (!rule || (unsigned)condition >= KITH_CONDITION_COUNT_ || !value)
         return kith_error_set(ret_error, -EINVAL, "a condition of a rule needs a kind and a value");
-    return kith_condition_values_add(&rule->conditions[condition], &kith_condition_types[condition], value, ret_error);
+
+    const struct kith_condition_type *type = &kith_condition_types[condition];
+    size_t place = test_place(rule, type, negated);
+    struct kith_rule_test *there = place < rule->test_count ? &rule->tests[place] : NULL;
+    unsigned looks_at;
+    int r;
+
+    if (there && there->type == type && there->negated == negated) {
+        r = kith_condition_values_add(&there->values, type, value, ret_error);
+        looks_at = there->values.looks_at;
+    } else {
+        struct kith_rule_test test = {.type = type, .negated = negated};
+        r = kith_condition_values_add(&test.values, type, value, ret_error);
+        if (r == 0 && test_insert(rule, place, &test) < 0)
+            r = kith_error_set(ret_error, -ENOMEM, "out of memory");
+        looks_at = test.values.looks_at;
+        if (r < 0)
+            kith_condition_values_deinit(&test.values, type);
+    }
+    if (r < 0)
+        return r;
+    for (unsigned i = 0; i < KITH_VERB_COUNT; i++)
+        if (rule->verbs & 1u << i)
+            rule->policy->may_look_at[i] |= looks_at;
+    return 0;
+}
+
+int kith_policy_rule_add(kith_policy_rule *rule, enum kith_condition condition, const char *value, struct kith_error *ret_error) {
+    return rule_add(rule, condition, false, value, ret_error);
+}
+
+int kith_policy_rule_add_not(kith_policy_rule *rule, enum kith_condition condition, const char *value, struct kith_error *ret_error) {
+    if (condition == KITH_CONDITION_RATE)
+        return kith_error_set(ret_error, -EINVAL, "a rate cannot be negated: what is more than a rate goes on to the next rule");
+    return rule_add(rule, condition, true, value, ret_error);
 }
 
 int kith_policy_rule_set_witness(kith_policy_rule *rule, enum kith_witness least) {
@@ -185,56 +218,20 @@ bool kith_policy_rule_allows(const kith_policy *policy, size_t rule) {
     return policy && rule < policy->count && policy->rules[rule]->allow;
 }
 
-/* Deciding ------------------------------------------------------------------------------------------------------ */
-
-static bool condition_holds(const kith_policy_rule *rule, size_t condition, kith_origin *origin, struct kith_text *why) {
-    const struct kith_condition_type *type = &kith_condition_types[condition];
-    const struct kith_condition_values *values = &rule->conditions[condition];
-
-    if (values->count == 0)
-        return true;
-    if (origin)
-        return type->match(type, values, rule->least, origin, why);
-    if (why) {
-        kith_text_puts(why, type->name);
-        kith_text_puts(why, " is unknown");
-    }
-    return false;
-}
-
-/* why: NULL, or where the first reason against it goes. */
-static bool rule_applies(const kith_policy_rule *rule, enum kith_verb verb, kith_origin *origin, struct kith_text *why) {
-    /* One verb at a time: a rule that covers one of two must not decide on both. */
-    bool single = verb == KITH_VERB_CONNECT || verb == KITH_VERB_SEND;
-    if (!single || !(rule->verbs & (unsigned)verb)) {
-        if (why) {
-            kith_text_puts(why, "does not cover ");
-            kith_text_puts(why, kith_verb_name(verb));
-        }
-        return false;
-    }
-    for (size_t i = 0; i < KITH_CONDITION_COUNT_; i++)
-        if (!condition_holds(rule, i, origin, why))
-            return false;
-    return true;
-}
-
-struct kith_verdict kith_policy_decide(const kith_policy *policy, enum kith_verb verb, kith_origin *origin) {
+int kith_policy_set_default(kith_policy *policy, bool allow) {
     if (!policy)
-        return (struct kith_verdict){.allow = true, .rule = -1, .rule_name = "no policy"};
-    for (size_t i = 0; i < policy->count; i++) {
-        const kith_policy_rule *rule = policy->rules[i];
-        if (rule_applies(rule, verb, origin, NULL))
-            return (struct kith_verdict){.allow = rule->allow, .rule = (int)i, .rule_name = rule->name};
-    }
-    return (struct kith_verdict){.allow = false, .rule = -1, .rule_name = "default"};
+        return -EINVAL;
+    policy->allow = allow;
+    return 0;
 }
 
-int kith_policy_explain(const kith_policy *policy, size_t rule, enum kith_verb verb, kith_origin *origin, char *text, size_t size) {
-    if (!policy || rule >= policy->count || (!text && size > 0))
+bool kith_policy_default(const kith_policy *policy) {
+    return policy && policy->allow;
+}
+
+int kith_policy_govern(kith_policy *policy, unsigned verb_set) {
+    if (!policy || (verb_set & ~(unsigned)KITH_VERB_ALL))
         return -EINVAL;
-    struct kith_text why = kith_text_init(text, size);
-    if (rule_applies(policy->rules[rule], verb, origin, &why))
-        kith_text_puts(&why, "applies");
-    return kith_text_result(&why);
+    policy->governed |= verb_set;
+    return 0;
 }

@@ -31,12 +31,25 @@ static const char *const ranges[] = {"1", "2", "3", "1-2", "2-4", "4-4"};
 static const char *const globs[] = {"/a", "/a/b", "/*", "/**", "*", "**", "/?", "/a*", "**b", "/*/b", "\\*", "a?b"};
 static const char *const texts[] = {"/a", "/a/b", "/b", "a/b", "aab", "*", "/a/b/c/b", ""};
 
+/* Those on facts of a process, by the place that they have in the tables below. */
+enum { UID, GID, PID, EXE, UNIT, CGROUP, LABEL, CONDITIONS };
+
+static const struct {
+    enum kith_condition condition;
+    enum kith_fact fact;
+} conditions[CONDITIONS] = {
+    [UID] = {KITH_CONDITION_UID, KITH_FACT_UID},       [GID] = {KITH_CONDITION_GID, KITH_FACT_GID},
+    [PID] = {KITH_CONDITION_PID, KITH_FACT_PID},       [EXE] = {KITH_CONDITION_EXE, KITH_FACT_EXE},
+    [UNIT] = {KITH_CONDITION_UNIT, KITH_FACT_UNIT},    [CGROUP] = {KITH_CONDITION_CGROUP, KITH_FACT_CGROUP},
+    [LABEL] = {KITH_CONDITION_LABEL, KITH_FACT_LABEL},
+};
+
 struct rule {
     bool allow;
     unsigned verbs;
     enum kith_witness least;
-    size_t counts[KITH_CONDITION_COUNT_];
-    const char *values[KITH_CONDITION_COUNT_][VALUES];
+    size_t counts[CONDITIONS];
+    const char *values[CONDITIONS][VALUES];
 };
 
 struct fact {
@@ -46,7 +59,7 @@ struct fact {
 };
 
 struct subject {
-    struct fact facts[KITH_CONDITION_COUNT_];
+    struct fact facts[CONDITIONS];
     enum kith_witness groups_witness;
     size_t group_count;
     gid_t groups[GROUPS];
@@ -88,11 +101,11 @@ static bool plain_range(const char *value, unsigned number) {
 static bool plain_value(unsigned condition, const char *value, const struct subject *subject, enum kith_witness least) {
     const struct fact *fact = &subject->facts[condition];
     bool known = fact->witness >= least;
-    if (condition > KITH_CONDITION_PID)
-        return known && plain_glob(value, condition == KITH_CONDITION_EXE || condition == KITH_CONDITION_CGROUP, fact->text);
+    if (condition > PID)
+        return known && plain_glob(value, condition == EXE || condition == CGROUP, fact->text);
     if (known && plain_range(value, fact->number))
         return true;
-    for (size_t i = 0; condition == KITH_CONDITION_GID && subject->groups_witness >= least && i < subject->group_count; i++)
+    for (size_t i = 0; condition == GID && subject->groups_witness >= least && i < subject->group_count; i++)
         if (plain_range(value, subject->groups[i]))
             return true;
     return false;
@@ -101,7 +114,7 @@ static bool plain_value(unsigned condition, const char *value, const struct subj
 static bool plain_rule(const struct rule *rule, enum kith_verb verb, const struct subject *subject) {
     if (!(rule->verbs & (unsigned)verb))
         return false;
-    for (unsigned condition = 0; condition < KITH_CONDITION_COUNT_; condition++) {
+    for (unsigned condition = 0; condition < CONDITIONS; condition++) {
         bool any = rule->counts[condition] == 0;
         for (size_t i = 0; i < rule->counts[condition]; i++)
             any = any || plain_value(condition, rule->values[condition][i], subject, rule->least);
@@ -119,18 +132,17 @@ static struct rule random_rule(void) {
         .verbs = 1 + pick(KITH_VERB_ALL),
         .least = (enum kith_witness)(KITH_WITNESS_INFERRED + pick(KITH_WITNESS_KERNEL_MESSAGE - KITH_WITNESS_INFERRED + 1)),
     };
-    for (unsigned condition = 0; condition < KITH_CONDITION_COUNT_; condition++) {
+    for (unsigned condition = 0; condition < CONDITIONS; condition++) {
         rule.counts[condition] = pick(4) == 0 ? 1 + pick(VALUES) : 0;
         for (size_t i = 0; i < rule.counts[condition]; i++)
-            rule.values[condition][i] =
-                condition > KITH_CONDITION_PID ? globs[pick(KITH_ARRAY_SIZE(globs))] : ranges[pick(KITH_ARRAY_SIZE(ranges))];
+            rule.values[condition][i] = condition > PID ? globs[pick(KITH_ARRAY_SIZE(globs))] : ranges[pick(KITH_ARRAY_SIZE(ranges))];
     }
     return rule;
 }
 
 static struct subject random_subject(void) {
     struct subject subject = {.groups_witness = (enum kith_witness)pick(KITH_WITNESS_KERNEL_MESSAGE + 1), .group_count = pick(GROUPS + 1)};
-    for (unsigned condition = 0; condition < KITH_CONDITION_COUNT_; condition++) {
+    for (unsigned condition = 0; condition < CONDITIONS; condition++) {
         subject.facts[condition].witness = (enum kith_witness)pick(KITH_WITNESS_KERNEL_MESSAGE + 1);
         subject.facts[condition].number = 1 + pick(5);
         subject.facts[condition].text = texts[pick(KITH_ARRAY_SIZE(texts))];
@@ -149,29 +161,24 @@ static kith_policy *make_policy(const struct rule *rules, size_t count) {
         snprintf(name, sizeof(name), "%zu", i);
         assert_int_equal(kith_policy_add_rule(policy, name, rules[i].allow, rules[i].verbs, &rule, NULL), 0);
         assert_int_equal(kith_policy_rule_set_witness(rule, rules[i].least), 0);
-        for (unsigned condition = 0; condition < KITH_CONDITION_COUNT_; condition++)
+        for (unsigned condition = 0; condition < CONDITIONS; condition++)
             for (size_t v = 0; v < rules[i].counts[condition]; v++)
-                assert_int_equal(kith_policy_rule_add(rule, (enum kith_condition)condition, rules[i].values[condition][v], NULL), 0);
+                assert_int_equal(kith_policy_rule_add(rule, conditions[condition].condition, rules[i].values[condition][v], NULL), 0);
     }
     return policy;
 }
 
 static kith_origin *make_origin(const struct subject *subject) {
-    static const enum kith_fact facts[] = {
-        [KITH_CONDITION_UID] = KITH_FACT_UID,     [KITH_CONDITION_GID] = KITH_FACT_GID,   [KITH_CONDITION_PID] = KITH_FACT_PID,
-        [KITH_CONDITION_EXE] = KITH_FACT_EXE,     [KITH_CONDITION_UNIT] = KITH_FACT_UNIT, [KITH_CONDITION_CGROUP] = KITH_FACT_CGROUP,
-        [KITH_CONDITION_LABEL] = KITH_FACT_LABEL,
-    };
     kith_origin *origin = NULL;
     assert_int_equal(kith_origin_new(&origin), 0);
-    for (unsigned condition = 0; condition < KITH_CONDITION_COUNT_; condition++) {
+    for (unsigned condition = 0; condition < CONDITIONS; condition++) {
         const struct fact *fact = &subject->facts[condition];
         if (fact->witness == KITH_WITNESS_NONE)
             continue;
-        if (condition > KITH_CONDITION_PID)
-            assert_int_equal(kith_origin_set_text(origin, facts[condition], fact->text, fact->witness), 0);
+        if (condition > PID)
+            assert_int_equal(kith_origin_set_text(origin, conditions[condition].fact, fact->text, fact->witness), 0);
         else
-            assert_int_equal(kith_origin_set_number(origin, facts[condition], fact->number, fact->witness), 0);
+            assert_int_equal(kith_origin_set_number(origin, conditions[condition].fact, fact->number, fact->witness), 0);
     }
     if (subject->groups_witness != KITH_WITNESS_NONE)
         assert_int_equal(kith_origin_set_groups(origin, subject->groups, subject->group_count, subject->groups_witness), 0);
