@@ -7,7 +7,8 @@
  *
  * pid, uid and gid come with each message. exe, unit, cgroup, groups, label and start time are looked up when somebody
  * asks, once a process, and cached under a pidfd: while it is alive the pid cannot have been recycled. They describe
- * the process when it was looked at: a process may exec after it sent, and what is cached does not change when it does. uid and gid are
+ * the process when it was looked at: a process may exec after it sent, and what is cached does not change when it does
+ * (kith_origin_execed()). uid and gid are
  * the real ones, as SCM_CREDENTIALS carries them.
  *
  * Origins are refcounted and belong to their loop's thread; those that come from a loop with a thread of its own (kith_loop_thread()) may
@@ -120,6 +121,12 @@ KITH_PUBLIC enum kith_witness kith_origin_number(kith_origin *origin, enum kith_
 KITH_PUBLIC enum kith_witness kith_origin_text(kith_origin *origin, enum kith_fact fact, const char **ret_text);
 /* False as soon as it is known that the sending process has ended (or when its pidfd was never had). */
 KITH_PUBLIC bool kith_origin_alive(kith_origin *origin);
+/* True when the sending process is known to have ended: not the opposite of the above, as of many senders neither is known. */
+KITH_PUBLIC bool kith_origin_ended(kith_origin *origin);
+/* True when the process has exec()ed since exe, label or may_forge was first looked up, so that these may be of the program before; false
+ * also when that cannot be seen. An exec between sending and the first look leaves no trace. Messages that come after it was noticed
+ * (option exec-check) have an origin of their own, whose facts are looked up anew. Two system calls, unless none of these was looked up. */
+KITH_PUBLIC bool kith_origin_execed(kith_origin *origin);
 
 /* What the peer claims of itself (its ZMTP metadata), in the order received. Returns 1, or 0 beyond the last. The value may
  * hold any octets. */
@@ -148,9 +155,9 @@ KITH_PUBLIC int kith_origin_of_pid(pid_t pid, kith_origin **ret_origin, struct k
 KITH_PUBLIC int kith_origin_of_credentials(pid_t pid, uid_t uid, gid_t gid, int pidfd, enum kith_witness witness, kith_origin **ret_origin);
 
 /* The one JSON form: {"pid":812,"uid":1000,...,"witness":{"pid":"kernel-message",...},"claimed":{"User-Id":"root"}}: unknown facts are
- * absent; claims that are not UTF-8 are base64 under "claimed_b64"; of claims with one name the first. Facts may hold any octets (a path
- * does): each that is not UTF-8 becomes U+FFFD, so compare the fact, not its JSON form. Returns the length as snprintf(3) does: the text is
- * whole when it is < size. Looks up everything that can be known. */
+ * absent; "ended":true and "execed":true say so; claims that are not UTF-8 are base64 under "claimed_b64"; of claims with one name the
+ * first. Facts may hold any octets (a path does): each that is not UTF-8 becomes U+FFFD, so compare the fact, not its JSON form. Returns
+ * the length as snprintf(3) does: the text is whole when it is < size. Looks up everything that can be known. */
 KITH_PUBLIC int kith_origin_to_json(kith_origin *origin, char *text, size_t size);
 /* One line for a person: "pid 812 uid 1000 gid 1000 exe /usr/bin/foo unit foo.service", "address [::1]:4711 interface eth0", "unknown".
  * Control characters and what is not UTF-8 become \xHH. As snprintf(3). */

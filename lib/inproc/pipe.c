@@ -293,6 +293,7 @@ int kith_pipe_connect(kith_loop *loop, const char *name, bool wait, const struct
     memcpy(pair->name, name, size);
     pipe_init(&pair->ends[0], pair, &pair->ends[1]);
     pipe_init(&pair->ends[1], pair, &pair->ends[0]);
+    pair->ends[0].thread = gettid();
     pair->ends[0].limits = *limits;
     pair->ends[0].ops = ops;
     pair->ends[0].userdata = userdata;
@@ -320,6 +321,7 @@ struct kith_pipe *kith_pipe_claim(struct kith_pipe_pair *pair, struct kith_port 
 void kith_pipe_open(struct kith_pipe *pipe, const struct kith_pipe_limits *limits, const struct kith_pipe_ops *ops, void *userdata) {
     pipe->ops = ops;
     pipe->userdata = userdata;
+    pipe->thread = gettid();
     pipe->limits = *limits;
     pipe->window = pipe->peer->limits;
     pipe->state = KITH_PIPE_OPEN;
@@ -327,6 +329,10 @@ void kith_pipe_open(struct kith_pipe *pipe, const struct kith_pipe_limits *limit
     pipe_reached(pipe, true);
     /* The connector may have gone already. */
     kith_guest_schedule(&pipe->guest);
+}
+
+pid_t kith_pipe_peer_thread(const struct kith_pipe *pipe) {
+    return pipe->peer->thread;
 }
 
 /* Nobody has accepted it: then nobody will. */

@@ -59,6 +59,8 @@ void kith_pipe_open(struct kith_pipe *pipe, const struct kith_pipe_limits *limit
 int kith_pipe_write(struct kith_pipe *pipe, kith_msg *msg);
 /* The same whatever the limits: for words of the protocol itself, whose number is bounded. */
 int kith_pipe_say(struct kith_pipe *pipe, kith_msg *msg);
+/* Of an open end: the thread in which the other end's loop runs, gettid(2). */
+pid_t kith_pipe_peer_thread(const struct kith_pipe *pipe);
 /* Of an open end: writes at most so many messages ahead of the reader, where he allows more. */
 void kith_pipe_narrow(struct kith_pipe *pipe, size_t messages);
 /* Hands over what was gathered now instead of when the loop's step ends. */
@@ -96,6 +98,7 @@ struct kith_pipe {
     bool reading;
     bool starved; /* said -EAGAIN */
     /* in */
+    pid_t thread;                   /* of its loop; not changed once somebody else knows of this end */
     struct kith_pipe_limits limits; /* not changed once somebody else knows of this end */
     struct kith_list arrived;
     struct kith_pipe_count delivered, acknowledged;

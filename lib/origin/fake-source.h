@@ -22,7 +22,10 @@ struct fake {
     size_t reads;   /* how often they were asked for */
     bool atomic;    /* has PIDFD_GET_INFO */
     struct kith_credentials credentials;
-    int exe_credible;       /* 1, 0 or a negative errno */
+    int exe_credible;                             /* 1, 0 or a negative errno */
+    int memory_error, memory_used, program_error; /* of its memory and its program: 0, or a negative errno; 1, or 0 */
+    struct kith_program program;
+    size_t program_reads;
     int owns_pid_namespace; /* 1, 0 or a negative errno */
     const char *exe, *cgroup, *status, *stat, *label, *uid_map, *gid_map, *pid_namespace,
         *user_namespace; /* what /proc/LOCATED shows, whoever that is by then; NULL: -ENOENT */
@@ -103,16 +106,40 @@ static int fake_owns_pid_namespace(const struct kith_process_source *source, pid
     return pid == fake_of(source)->located ? fake_of(source)->owns_pid_namespace : -ENOENT;
 }
 
+static int fake_open_memory(const struct kith_process_source *source, pid_t pid) {
+    struct fake *fake = fake_of(source);
+
+    if (fake->memory_error < 0)
+        return fake->memory_error;
+    return pid == fake->located ? open("/dev/null", O_RDONLY | O_CLOEXEC) : -ENOENT;
+}
+
+static int fake_memory_used(const struct kith_process_source *source, int memory) {
+    return fake_of(source)->memory_used;
+}
+
+static int fake_program(const struct kith_process_source *source, pid_t pid, struct kith_program *ret_program) {
+    struct fake *fake = fake_of(source);
+
+    fake->program_reads++;
+    if (fake->program_error < 0 || pid != fake->located)
+        return fake->program_error < 0 ? fake->program_error : -ENOENT;
+    *ret_program = fake->program;
+    return 0;
+}
+
 /* Process 812, a well-known service, alive for ever. */
 static inline struct fake fake_init(void) {
     return (struct fake){
         .source = {fake_open_pidfd, fake_alive, fake_locate, fake_credentials, fake_read_file, fake_read_link, fake_exe_credible,
-                   fake_owns_pid_namespace},
+                   fake_owns_pid_namespace, fake_open_memory, fake_memory_used, fake_program},
         .questions = -1,
         .located = 812,
         .atomic = true,
         .credentials = {.pid = 812, .uid = 1000, .gid = 100},
         .exe_credible = 1,
+        .memory_used = 1,
+        .program = {.device = 1, .inode = 4711},
         .exe = "/usr/sbin/nginx",
         .cgroup = "0::/system.slice/nginx.service\n",
         .status = "Name:\tnginx\nUid:\t1000\t0\t0\t0\nGid:\t100\t0\t0\t0\nGroups:\t4 27 \nCapPrm:\t0000000000000000\n",

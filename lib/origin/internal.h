@@ -30,6 +30,14 @@ void kith_process_set_dead(struct kith_process *process);
 /* True until the end is known; asks the pidfd when `check`. */
 bool kith_process_alive(struct kith_process *process, bool check);
 
+/* Has the process exec()ed since one of its facts that exec() changes (exe, label, may_forge) was first looked up? Asks the kernel: two
+ * system calls, none when none of these was looked up, it has ended, or the answer was yes before. False also when that is not to be seen:
+ * then its program was not to be seen either. */
+bool kith_process_execed(struct kith_process *process);
+/* The same process, of which nothing has been looked up yet; for want of descriptors one that knows nothing, as with kith_process_new().
+ * Errors: -ENOMEM, -ESRCH (it has ended). */
+int kith_process_renew(struct kith_process *process, struct kith_process **ret_process);
+
 struct kith_credentials {
     pid_t pid; /* 0: not visible from this pid namespace */
     uid_t uid;

@@ -284,6 +284,14 @@ bool kith_origin_alive(kith_origin *origin) {
     return process_fits(origin) && kith_process_pidfd(origin->process) >= 0 && kith_process_alive(origin->process, true);
 }
 
+bool kith_origin_execed(kith_origin *origin) {
+    return origin && origin->process && kith_process_execed(origin->process);
+}
+
+bool kith_origin_ended(kith_origin *origin) {
+    return origin && origin->process && !kith_process_alive(origin->process, true);
+}
+
 static bool is_witness(enum kith_witness witness) {
     return witness > KITH_WITNESS_NONE && witness <= KITH_WITNESS_KERNEL_MESSAGE;
 }

@@ -9,10 +9,15 @@
  * lookup is made once, whatever its result, unless this process itself was out of memory or descriptors: that says nothing
  * about the other, and to remember it would deny a good client for ever.
  *
+ * What exec() changes (program, label, capabilities) is not looked up again here: what was told stays what it was told with. But before the
+ * first of them is looked up the process's memory and program are taken down (anchor()), so that it can be asked whether they are still the
+ * same; who wants to know the new program takes a new object for the same process (kith_process_renew()).
+ *
  * A shared process (kith_process_share()) is looked at by several threads: its pidfd and its lookups are under its own lock, so that nobody
  * who serves others waits while /proc is read. What is known never changes and is read without it: `asked` is set last.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -44,6 +49,11 @@ struct kith_process {
     pid_t located; /* its number in /proc, 0 until asked */
     bool exact;
     bool dead;
+    bool anchored; /* what follows was asked for */
+    bool execed;   /* never goes back */
+    int memory;    /* before the first lookup, or -1 */
+    int program_error;
+    struct kith_program program;
 
     atomic_uint asked; /* a bit a fact */
     atomic_uint known;
@@ -60,7 +70,7 @@ int kith_process_new_from(const struct kith_process_source *source, pid_t pid, i
 
     if (!process)
         return -ENOMEM;
-    *process = (struct kith_process){.mutex = PTHREAD_MUTEX_INITIALIZER, .source = source, .pid = pid, .pidfd = -1};
+    *process = (struct kith_process){.mutex = PTHREAD_MUTEX_INITIALIZER, .source = source, .pid = pid, .pidfd = -1, .memory = -1};
     kith_refs_init(&process->refs);
 
     if (pidfd >= 0) {
@@ -90,6 +100,7 @@ struct kith_process *kith_process_unref(struct kith_process *process) {
     if (!process || !kith_refs_drop(&process->refs))
         return NULL;
     kith_close(process->pidfd);
+    kith_close(process->memory);
     for (size_t i = 0; i < KITH_ARRAY_SIZE(process->texts); i++)
         free(process->texts[i]);
     free(process->groups);
@@ -135,6 +146,7 @@ void kith_process_set_dead(struct kith_process *process) {
     LOCK(process);
     process->dead = true;
     process->pidfd = kith_close(process->pidfd);
+    process->memory = kith_close(process->memory);
 }
 
 bool kith_process_alive(struct kith_process *process, bool check) {
@@ -156,6 +168,11 @@ static int guard(struct kith_process *process) {
     return r > 0 ? 0 : r == 0 ? -ESRCH : r;
 }
 
+/* This process itself lacks what it needs to ask: says nothing about the other. */
+static bool is_shortage(int r) {
+    return r == -ENOMEM || r == -EMFILE || r == -ENFILE;
+}
+
 /* Before a lookup: runs, and has a number in /proc. */
 static int begin(struct kith_process *process) {
     int r = guard(process);
@@ -163,6 +180,21 @@ static int begin(struct kith_process *process) {
     if (r < 0 || process->located > 0)
         return r;
     return process->source->locate(process->source, process->pidfd, &process->located);
+}
+
+/* Takes down what exec() replaces, once. That it is not to be seen is no error. */
+static int anchor(struct kith_process *process) {
+    int r = process->anchored ? 0 : begin(process);
+
+    if (r < 0 || process->anchored)
+        return r;
+    r = process->source->open_memory(process->source, process->located);
+    if (is_shortage(r))
+        return r;
+    process->memory = r >= 0 ? r : -1;
+    process->program_error = process->source->program(process->source, process->located, &process->program);
+    process->anchored = true;
+    return 0;
 }
 
 static int read_file(struct kith_process *process, const char *name, size_t max, char **ret_text) {
@@ -191,11 +223,6 @@ static int read_link(struct kith_process *process, const char *name, char **ret_
         return r;
     *ret_target = KITH_STEAL(target);
     return 0;
-}
-
-/* This process itself lacks what it needs to ask: says nothing about the other. */
-static bool is_shortage(int r) {
-    return r == -ENOMEM || r == -EMFILE || r == -ENFILE;
 }
 
 static bool look_up(struct kith_process *process, enum kith_fact fact);
@@ -346,6 +373,10 @@ bool kith_process_asked(const struct kith_process *process, enum kith_fact fact)
     return atomic_load_explicit(&process->asked, memory_order_acquire) & (1u << fact);
 }
 
+static bool changes_with_exec(enum kith_fact fact) {
+    return fact == KITH_FACT_EXE || fact == KITH_FACT_LABEL || fact == KITH_FACT_MAY_FORGE;
+}
+
 /* Is it known? Asks the source the first time. Under the lock. */
 static bool look_up(struct kith_process *process, enum kith_fact fact) {
     unsigned bit = 1u << fact;
@@ -353,7 +384,9 @@ static bool look_up(struct kith_process *process, enum kith_fact fact) {
 
     if (kith_process_asked(process, fact))
         return is_known(process, fact);
-    r = lookups[fact](process);
+    r = changes_with_exec(fact) ? anchor(process) : 0;
+    if (r >= 0)
+        r = lookups[fact](process);
     if (is_shortage(r))
         return false;
     if (r >= 0)
@@ -396,6 +429,42 @@ bool kith_process_number(struct kith_process *process, enum kith_fact fact, uint
         return false;
     *ret_number = process->numbers[fact];
     return true;
+}
+
+/* Under the lock. A process that is about to end has no memory either, and executes nothing. */
+static bool program_changed(struct kith_process *process) {
+    struct kith_program now;
+    bool used = process->memory < 0 || process->source->memory_used(process->source, process->memory) != 0;
+    int r = process->source->program(process->source, process->located, &now);
+
+    if (r < 0 || guard(process) < 0)
+        return false;
+    return !used || (process->program_error >= 0 && (now.device != process->program.device || now.inode != process->program.inode));
+}
+
+bool kith_process_execed(struct kith_process *process) {
+    LOCK(process);
+    if (!process->execed && process->anchored && !process->dead && process->pidfd >= 0 && program_changed(process)) {
+        process->execed = true;
+        process->memory = kith_close(process->memory);
+    }
+    return process->execed;
+}
+
+/* A descriptor of its own of the pidfd, -1 for want of one, -ESRCH when the process has ended. */
+static int duplicate_pidfd(struct kith_process *process) {
+    LOCK(process);
+    return process->dead || process->pidfd < 0 ? -ESRCH : fcntl(process->pidfd, F_DUPFD_CLOEXEC, 0);
+}
+
+int kith_process_renew(struct kith_process *process, struct kith_process **ret_process) {
+    int pidfd = duplicate_pidfd(process);
+    if (pidfd == -ESRCH)
+        return -ESRCH;
+    int r = kith_process_new_from(process->source, process->pid, pidfd, process->exact, ret_process);
+    if (r < 0)
+        kith_close(pidfd);
+    return r;
 }
 
 int kith_process_credentials(struct kith_process *process, struct kith_credentials *ret_credentials) {

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "origin/internal.h"
+#include "origin/program.h"
 
 /*
  * What the kernel is asked, as a table, so that tests can be the kernel: a process that ends between two questions, or a pid that has a new
@@ -30,6 +31,10 @@ struct kith_process_source {
     int (*exe_credible)(const struct kith_process_source *source, pid_t pid, const char *path);
     /* Does CAP_SYS_ADMIN, if it has that in its user namespace, reach its pid namespace? 1, 0, or negative when that is not to be seen. */
     int (*owns_pid_namespace)(const struct kith_process_source *source, pid_t pid);
+    /* origin/program.h. The descriptor is closed with close(2). */
+    int (*open_memory)(const struct kith_process_source *source, pid_t pid);
+    int (*memory_used)(const struct kith_process_source *source, int memory);
+    int (*program)(const struct kith_process_source *source, pid_t pid, struct kith_program *ret_program);
 };
 
 extern const struct kith_process_source kith_process_source_kernel;

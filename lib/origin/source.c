@@ -96,6 +96,18 @@ static int owns_pid_namespace(const struct kith_process_source *source, pid_t pi
     return kith_pid_namespace_owned(pid);
 }
 
+static int open_memory(const struct kith_process_source *source, pid_t pid) {
+    return kith_program_open_memory(pid);
+}
+
+static int memory_used(const struct kith_process_source *source, int memory) {
+    return kith_program_memory_used(memory);
+}
+
+static int program(const struct kith_process_source *source, pid_t pid, struct kith_program *ret_program) {
+    return kith_program_file(pid, ret_program);
+}
+
 const struct kith_process_source kith_process_source_kernel = {
     .open_pidfd = open_pidfd,
     .alive = alive,
@@ -105,4 +117,7 @@ const struct kith_process_source kith_process_source_kernel = {
     .read_link = read_link,
     .exe_credible = exe_credible,
     .owns_pid_namespace = owns_pid_namespace,
+    .open_memory = open_memory,
+    .memory_used = memory_used,
+    .program = program,
 };

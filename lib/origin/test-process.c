@@ -2,6 +2,8 @@
 #include "origin/fake-source.h"
 #include "origin/testing.h"
 
+#include <stdio.h>
+
 static struct kith_process *new_process(struct fake *fake, bool exact) {
     struct kith_process *process;
     int pidfd = exact ? open("/dev/null", O_RDONLY | O_CLOEXEC) : -1;
@@ -51,6 +53,147 @@ static void test_each_fact_is_looked_up_once(void **state) {
     assert_int_equal(count_known(process), 6);
     assert_int_equal(fake.reads, 5);
     kith_process_unref(process);
+}
+
+static struct kith_process *with_exe_known(struct fake *fake) {
+    struct kith_process *process = new_process(fake, true);
+    const char *text;
+
+    assert_true(kith_process_text(process, KITH_FACT_EXE, &text));
+    return process;
+}
+
+static void test_another_program_or_unused_memory_is_an_exec(void **state) {
+    static const struct kith_program others[] = {{.device = 2, .inode = 4711}, {.device = 1, .inode = 4712}};
+
+    for (size_t i = 0; i <= KITH_ARRAY_SIZE(others); i++) {
+        struct fake fake = fake_init();
+        struct kith_process *process = with_exe_known(&fake);
+
+        assert_false(kith_process_execed(process));
+        if (i < KITH_ARRAY_SIZE(others))
+            fake.program = others[i];
+        else
+            fake.memory_used = 0;
+        assert_true(kith_process_execed(process));
+        fake.program = fake_init().program;
+        fake.memory_used = 1;
+        assert_true(kith_process_execed(process)); /* never goes back */
+        kith_process_unref(process);
+    }
+}
+
+static void test_nobody_is_asked_about_an_exec_when_nothing_was_looked_up_that_it_changes(void **state) {
+    struct fake fake = fake_init();
+    struct kith_process *process = new_process(&fake, true);
+    const char *text;
+
+    assert_true(kith_process_text(process, KITH_FACT_UNIT, &text));
+    fake.program.inode++;
+    assert_false(kith_process_execed(process));
+    assert_int_equal(fake.program_reads, 0);
+    kith_process_unref(process);
+}
+
+static void test_a_process_that_ends_or_ended_has_not_execed(void **state) {
+    struct fake fake = fake_init();
+    struct kith_process *process = with_exe_known(&fake);
+
+    fake.memory_used = 0; /* exit(2) drops the memory first, */
+    fake.program_error = -ENOENT;
+    assert_false(kith_process_execed(process));
+    fake.program_error = 0;
+    fake.questions = 0; /* then the process */
+    assert_false(kith_process_execed(process));
+    kith_process_set_dead(process);
+    assert_false(kith_process_execed(process));
+    kith_process_unref(process);
+}
+
+/* Without the right to see memory or program that which can be seen is compared. */
+static void test_half_of_the_anchor_is_enough(void **state) {
+    struct fake fake = fake_init();
+    struct kith_process *process;
+
+    fake.memory_error = -EACCES;
+    process = with_exe_known(&fake);
+    fake.memory_used = 0; /* of no descriptor: not asked */
+    assert_false(kith_process_execed(process));
+    fake.program.inode++;
+    assert_true(kith_process_execed(process));
+    kith_process_unref(process);
+    fake = fake_init();
+    fake.program_error = -EACCES;
+    process = with_exe_known(&fake);
+    assert_false(kith_process_execed(process));
+    fake.program_error = 0;
+    assert_false(kith_process_execed(process));
+    fake.memory_used = 0;
+    assert_true(kith_process_execed(process));
+    kith_process_unref(process);
+}
+
+static void test_a_renewed_process_is_looked_up_again(void **state) {
+    struct fake fake = fake_init();
+    struct kith_process *process = with_exe_known(&fake), *renewed;
+    const char *text;
+
+    fake.program.inode++;
+    fake.exe = "/usr/bin/ssh";
+    assert_true(kith_process_execed(process));
+    assert_int_equal(kith_process_renew(process, &renewed), 0);
+    assert_true(kith_process_exact(renewed));
+    assert_int_equal(kith_process_pid(renewed), 812);
+    assert_true(kith_process_text(renewed, KITH_FACT_EXE, &text));
+    assert_string_equal(text, "/usr/bin/ssh");
+    assert_true(kith_process_text(process, KITH_FACT_EXE, &text));
+    assert_string_equal(text, "/usr/sbin/nginx"); /* what was told stays */
+    assert_false(kith_process_execed(renewed));
+    kith_process_unref(renewed);
+    kith_process_set_dead(process);
+    assert_int_equal(kith_process_renew(process, &renewed), -ESRCH);
+    kith_process_unref(process);
+}
+
+/* What it takes to name other ids than one's own, unix(7). */
+static void test_who_may_forge(void **state) {
+    static const struct {
+        const char *permitted; /* CAP_SYS_ADMIN 0x200000, CAP_SETUID 0x80, CAP_SETGID 0x40 */
+        int owns_pid_namespace;
+        const char *uid_map, *gid_map;
+        int expected;
+    } cases[] = {
+        {"0000000000000000", 1, "0 0 4294967295\n", "0 0 4294967295\n", 0},
+        {"000001ffffdfff3f", 1, "0 0 4294967295\n", "0 0 4294967295\n", 0}, /* all but the three */
+        {"0000000000200000", 1, "0 0 4294967295\n", "0 0 4294967295\n", 1},
+        {"0000000000200000", 0, "0 0 4294967295\n", "0 0 4294967295\n", 0},
+        {"0000000000200000", -EACCES, "0 0 4294967295\n", "0 0 4294967295\n", 1}, /* cannot be seen */
+        {"0000000000000080", 0, "0 0 4294967295\n", "0 1000 1\n", 1},
+        {"0000000000000080", 0, "0 1000 1\n", "0 0 4294967295\n", 0}, /* has but one to state */
+        {"0000000000000080", 0, "0 1000 1\n1 100000 65536\n", "", 1},
+        {"0000000000000040", 0, "0 1000 1\n", "0 0 4294967295\n", 1},
+        {"0000000000000040", 0, "0 0 4294967295\n", "0 1000 1\n", 0},
+        {"0000000000000040", 0, NULL, NULL, 1},
+        {"000001ffffffffff", 0, "0 1000 1\n", "0 1000 1\n", 0}, /* unshare -r */
+        {"000001ffffffffff", -EMFILE, "0 1000 1\n", "0 1000 1\n", -1},
+    };
+
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(cases); i++) {
+        struct fake fake = fake_init();
+        struct kith_process *process = new_process(&fake, true);
+        char status[64];
+        uint64_t may = 7;
+
+        snprintf(status, sizeof(status), "Name:\tx\nCapPrm:\t%s\n", cases[i].permitted);
+        fake.status = status;
+        fake.owns_pid_namespace = cases[i].owns_pid_namespace;
+        fake.uid_map = cases[i].uid_map;
+        fake.gid_map = cases[i].gid_map;
+        assert_int_equal(kith_process_number(process, KITH_FACT_MAY_FORGE, &may), cases[i].expected >= 0);
+        assert_int_equal(kith_process_asked(process, KITH_FACT_MAY_FORGE), cases[i].expected >= 0);
+        assert_int_equal(may, cases[i].expected >= 0 ? cases[i].expected : 7);
+        kith_process_unref(process);
+    }
 }
 
 static void test_other_facts_are_not_a_process_s(void **state) {
@@ -133,7 +276,7 @@ static void test_what_was_read_while_the_pid_changed_hands_is_thrown_away(void *
     struct kith_process *process = new_process(&fake, true);
     const char *text = "untouched";
 
-    fake.questions = 1; /* alive before the reading, not after */
+    fake.questions = 2; /* alive before its program is noted and before the reading, not after */
     assert_false(kith_process_text(process, KITH_FACT_EXE, &text));
     assert_int_equal(fake.reads, 1);
     assert_string_equal(text, "untouched");
@@ -248,6 +391,12 @@ static void test_the_last_reference_closes_the_pidfd(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         COUNTED(test_each_fact_is_looked_up_once),
+        COUNTED(test_another_program_or_unused_memory_is_an_exec),
+        COUNTED(test_nobody_is_asked_about_an_exec_when_nothing_was_looked_up_that_it_changes),
+        COUNTED(test_a_process_that_ends_or_ended_has_not_execed),
+        COUNTED(test_half_of_the_anchor_is_enough),
+        COUNTED(test_a_renewed_process_is_looked_up_again),
+        COUNTED(test_who_may_forge),
         COUNTED(test_other_facts_are_not_a_process_s),
         COUNTED(test_what_the_kernel_does_not_tell_is_asked_for_once_too),
         COUNTED(test_a_path_that_may_mislead_is_unknown),

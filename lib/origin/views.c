@@ -77,6 +77,14 @@ static void put_json_value(struct kith_text *text, enum kith_fact fact, const st
     }
 }
 
+/* What is said only when it is so. */
+static void put_json_true(struct kith_text *text, const char *name, bool so, bool *first) {
+    if (!so)
+        return;
+    kith_json_key(text, first, name);
+    kith_text_puts(text, "true");
+}
+
 /* Is it the first claim of its name? JSON says nothing about repeated names, and parsers differ. */
 static bool is_first(kith_origin *origin, size_t index, const char *name) {
     const char *other;
@@ -126,6 +134,8 @@ int kith_origin_to_json(kith_origin *origin, char *text, size_t size) {
         kith_json_key(&json, &first, kith_fact_name(order[i]));
         put_json_value(&json, order[i], &value);
     }
+    put_json_true(&json, "ended", kith_origin_ended(origin), &first);
+    put_json_true(&json, "execed", kith_origin_execed(origin), &first);
     kith_json_key(&json, &first, "witness");
     kith_text_putc(&json, '{');
     for (size_t i = 0; i < KITH_ARRAY_SIZE(order); i++) {

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "base/time.h"
 #include "session/session.h"
 
 static void session_want_pidfd(struct kith_session *session, bool want) {
@@ -20,6 +21,13 @@ static void session_want_pidfd(struct kith_session *session, bool want) {
     /* A kernel before 6.5 says no: then nothing stronger than "inferred" is to be had. */
     (void)kith_conn_set_pass_pidfd(session->conn, want);
     session->pass_pidfd = want;
+}
+
+/* The same process runs another program since it was looked at: what is known and was decided of it is of the one before. Asked now and
+ * then (exec-check), as it costs two system calls; no more than a comparison for a process of which nothing was looked up. */
+static bool session_execed(const struct kith_session *session, struct kith_watch *watch) {
+    int64_t max_age_ms = session->profile->numbers[KITH_OPTION_EXEC_CHECK];
+    return max_age_ms >= 0 && kith_watch_execed(watch, session->heard_at, (uint64_t)max_age_ms * KITH_NS_PER_MS);
 }
 
 /* Is it the process that made the connection? It lives, so the pid was nobody else's since then. */
@@ -33,23 +41,39 @@ static bool session_wrote_itself(struct kith_session *session, const struct kith
 /* The process that wrote, for a pid this namespace sees. */
 static int session_find_writer(struct kith_session *session, struct kith_sender *sender, struct kith_watch **ret_watch) {
     int r = 0;
-    if (sender->pidfd < 0 && session_wrote_itself(session, sender))
-        *ret_watch = kith_watch_ref(session->peer_watch);
-    else
+    if (sender->pidfd < 0 && session_wrote_itself(session, sender)) {
+        if (session_execed(session, session->peer_watch))
+            r = kith_watch_renew(&session->host->watches, &session->peer_watch);
+        if (r >= 0)
+            *ret_watch = kith_watch_ref(session->peer_watch);
+    } else {
         r = kith_watch_get(&session->host->watches, sender->pid, KITH_STEAL_FD(sender->pidfd), ret_watch);
+    }
     if (r < 0)
         return r;
     session_want_pidfd(session, !kith_process_exact(kith_watch_process(*ret_watch)));
     return 0;
 }
 
+/* Another process wrote than the one that made the connection: it inherited it, or was passed it; or one that may has stated a pid that is
+ * not its own. */
+static void session_name_connector(struct kith_session *session, kith_origin *origin, pid_t writer) {
+    pid_t connector;
+    enum kith_witness witness = kith_origin_pid(session->peer_origin, &connector);
+    if (witness != KITH_WITNESS_NONE && connector != writer)
+        (void)kith_origin_set_number(origin, KITH_FACT_CONNECTOR, (uint64_t)connector, witness);
+}
+
 /* From here on `origin` (taken) is who writes; what was decided for the one before it is forgotten with it. */
 static void session_set_origin(struct kith_session *session, kith_origin *origin, struct kith_watch *watch, struct kith_writer writer) {
     if (session->claims)
         kith_origin_set_claims(origin, session->claims);
-    /* Without memory for it the key is unknown, which denies. */
+    /* Without memory for it the key (the user) is unknown, which denies. */
     if (session->key)
         (void)kith_origin_set_text(origin, KITH_FACT_KEY, session->key, KITH_WITNESS_KEY);
+    if (session->user)
+        (void)kith_origin_set_text(origin, KITH_FACT_USER, session->user, KITH_WITNESS_KEY);
+    session_name_connector(session, origin, writer.pid);
     kith_origin_unref(session->origin);
     session->origin = origin;
     session->judged_origin = NULL;
@@ -80,26 +104,24 @@ static bool session_same_writer(const struct kith_session *session, const struct
     return sender->pidfd < 0 || kith_process_exact(kith_watch_process(session->writer_watch));
 }
 
-int kith_session_identify(struct kith_session *session, struct kith_sender *sender) {
-    if (!session->place->endpoint.transport->identity || session->profile->numbers[KITH_OPTION_IDENTITY] == 0) {
-        if (!session->origin && session->peer_origin)
-            session->origin = kith_origin_ref(session->peer_origin);
-        return session->origin ? 0 : session_identify_nobody(session);
-    }
-    if (session_same_writer(session, sender))
-        return 0;
-    if (!sender->known)
-        return session_identify_nobody(session);
+/* The same writer after an exec; without a watch when it has ended meanwhile: of the program that wrote nothing is known then. */
+static int session_renew_writer(struct kith_session *session, struct kith_watch **ret_watch) {
+    struct kith_watch *watch = kith_watch_ref(session->writer_watch);
+    int r = kith_watch_renew(&session->host->watches, &watch);
+    if (r >= 0)
+        *ret_watch = watch;
+    else
+        kith_watch_unref(watch);
+    return r;
+}
 
-    struct kith_watch *watch = NULL;
-    if (sender->pid > 0) {
-        int r = session_find_writer(session, sender, &watch);
-        if (r < 0)
-            return r;
-    }
+/* An origin of the kernel's word and the process behind it (taken), which was found or not (`found`, a negative errno). */
+static int session_identify_as(struct kith_session *session, const struct kith_sender *sender, struct kith_watch *watch, int found) {
     struct kith_credentials credentials = {.pid = sender->pid, .uid = sender->uid, .gid = sender->gid};
-    kith_origin *origin;
-    int r = kith_origin_new_credentials(&credentials, KITH_WITNESS_KERNEL_MESSAGE, watch ? kith_watch_process(watch) : NULL, &origin);
+    kith_origin *origin = NULL;
+    int r = found == -ESRCH ? 0 : found;
+    if (r >= 0)
+        r = kith_origin_new_credentials(&credentials, KITH_WITNESS_KERNEL_MESSAGE, watch ? kith_watch_process(watch) : NULL, &origin);
     if (r < 0) {
         kith_watch_unref(watch);
         return r;
@@ -107,6 +129,26 @@ int kith_session_identify(struct kith_session *session, struct kith_sender *send
     session_set_origin(session, origin, watch,
                        (struct kith_writer){.known = true, .pid = sender->pid, .uid = sender->uid, .gid = sender->gid});
     return 0;
+}
+
+int kith_session_identify(struct kith_session *session, struct kith_sender *sender) {
+    if (!session->place->endpoint.transport->identity || session->profile->numbers[KITH_OPTION_IDENTITY] == 0) {
+        if (!session->origin && session->peer_origin)
+            session->origin = kith_origin_ref(session->peer_origin);
+        return session->origin ? 0 : session_identify_nobody(session);
+    }
+    struct kith_watch *watch = NULL;
+    int r = 0;
+    if (session_same_writer(session, sender)) {
+        if (!session->writer_watch || !session_execed(session, session->writer_watch))
+            return 0;
+        r = session_renew_writer(session, &watch);
+    } else if (!sender->known) {
+        return session_identify_nobody(session);
+    } else if (sender->pid > 0) {
+        r = session_find_writer(session, sender, &watch);
+    }
+    return session_identify_as(session, sender, watch, r);
 }
 
 int kith_session_identify_peer(struct kith_session *session) {
@@ -172,6 +214,8 @@ void kith_session_forget(struct kith_session *session) {
     session->claims = kith_claims_unref(session->claims);
     free(session->key);
     session->key = NULL;
+    free(session->user);
+    session->user = NULL;
     session->writer = (struct kith_writer){.known = false};
     session->judged_origin = NULL;
     session->pass_pidfd = false;

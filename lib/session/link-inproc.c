@@ -88,7 +88,7 @@ static int say_hello(struct kith_session *session) {
     return r == -EPIPE ? 0 : r;
 }
 
-/* Who is at the other end: we are. A pid cannot be recycled while it asks. */
+/* Who is at the other end: we are, in the thread of the other end's loop. A pid cannot be recycled while it asks. */
 static int identify_us(struct kith_session *session) {
     struct kith_credentials credentials = {.pid = getpid(), .uid = getuid(), .gid = getgid()};
     struct kith_watch *watch;
@@ -97,6 +97,9 @@ static int identify_us(struct kith_session *session) {
         return r;
     session->peer_watch = watch;
     r = kith_origin_new_credentials(&credentials, KITH_WITNESS_KERNEL_CONNECT, kith_watch_process(watch), &session->peer_origin);
+    if (r >= 0)
+        r = kith_origin_set_number(session->peer_origin, KITH_FACT_THREAD, (uint64_t)kith_pipe_peer_thread(session->pipe),
+                                   KITH_WITNESS_KERNEL_CONNECT);
     if (r >= 0)
         session->origin = kith_origin_ref(session->peer_origin);
     return r;

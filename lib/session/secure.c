@@ -8,10 +8,14 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <kith/curve.h>
 
 #include "session/session.h"
+
+/* RFC 27: of a user id; as of a PLAIN user name (RFC 24). */
+#define USER_MAX 255
 
 static void security_curve(const struct kith_profile *profile, struct kith_zmtp_options *options) {
     options->security = KITH_ZMTP_SECURITY_CURVE;
@@ -40,19 +44,31 @@ void kith_session_security(const struct kith_session *session, struct kith_zmtp_
         options->ask = profile->octets[KITH_OPTION_ZAP_DOMAIN].data != NULL;
 }
 
+/* A fact of the connection: of the origins that there are, and of those to come (*place, text is taken). */
+static int set_proved(struct kith_session *session, enum kith_fact fact, char *text, char **place) {
+    free(*place);
+    *place = text;
+    int r = 0;
+    if (session->peer_origin)
+        r = kith_origin_set_text(session->peer_origin, fact, text, KITH_WITNESS_KEY);
+    if (r >= 0 && session->origin && session->origin != session->peer_origin)
+        r = kith_origin_set_text(session->origin, fact, text, KITH_WITNESS_KEY);
+    return r;
+}
+
 int kith_session_set_key(struct kith_session *session, const uint8_t *public_key) {
     char *text = malloc(KITH_CURVE_TEXT_SIZE);
     if (!text)
         return -ENOMEM;
     (void)kith_z85_encode(public_key, KITH_CURVE_KEY_SIZE, text, KITH_CURVE_TEXT_SIZE);
-    free(session->key);
-    session->key = text;
-    int r = 0;
-    if (session->peer_origin)
-        r = kith_origin_set_text(session->peer_origin, KITH_FACT_KEY, text, KITH_WITNESS_KEY);
-    if (r >= 0 && session->origin && session->origin != session->peer_origin)
-        r = kith_origin_set_text(session->origin, KITH_FACT_KEY, text, KITH_WITNESS_KEY);
-    return r;
+    return set_proved(session, KITH_FACT_KEY, text, &session->key);
+}
+
+int kith_session_set_user(struct kith_session *session, const void *name, size_t size) {
+    if (size == 0 || size > USER_MAX || memchr(name, '\0', size))
+        return 0;
+    char *text = strndup(name, size);
+    return text ? set_proved(session, KITH_FACT_USER, text, &session->user) : -ENOMEM;
 }
 
 void kith_session_shown(struct kith_session *session, const struct kith_zmtp_event *event) {

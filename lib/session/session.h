@@ -172,6 +172,7 @@ struct kith_session {
     struct kith_writer writer;
     struct kith_claims *claims;
     char *key;               /* the peer's public key in Z85, which it has proved; NULL: none */
+    char *user;              /* its name, which its password or a ZAP handler proved; NULL: none */
     uint8_t *routing_id;     /* as the peer said, or as the pattern gave it: short_id, or on the heap */
     uint8_t routing_id_size; /* 0: none */
     uint8_t short_id[KITH_SHORT_ID];
@@ -226,6 +227,9 @@ void kith_session_flush(struct kith_session *session);
 /* The answer to ops->credentials(), as a ZAP handler's (RFC 27): 200 lets the peer in; 300, 400 and 500 do not, and `why` (NULL with 200)
  * is for the event. A session that waits for no answer (any more) is left alone. */
 void kith_session_authenticate(struct kith_session *session, unsigned status, const char *why);
+/* The peer has proved that this is its name, by its password, or a ZAP handler says so: a fact of every origin of this connection. One that
+ * is no text (a NUL in it) or is longer than 255 octets is none. Before kith_session_authenticate(). Errors: -ENOMEM. */
+int kith_session_set_user(struct kith_session *session, const void *name, size_t size);
 /* Somebody who was asked says this of the peer: kept among its claims under a name that no peer can claim itself, "zap:NAME". Before
  * kith_session_authenticate(). Errors: -ENOMEM. */
 int kith_session_vouch(struct kith_session *session, const char *name, const void *value, size_t size);

@@ -136,6 +136,52 @@ static void test_a_process_that_has_ended_already_is_not_kept(void **state) {
     kith_watch_unref(watch);
 }
 
+static const char *exe_of(struct kith_watch *watch) {
+    const char *text = NULL;
+    (void)kith_process_text(kith_watch_process(watch), KITH_FACT_EXE, &text);
+    return text;
+}
+
+/* Of the process that exec()ed: not within the time that an answer is good for, then for ever. */
+static void test_an_exec_is_noticed_when_the_last_answer_is_old(void **state) {
+    struct scene *scene = *state;
+    struct kith_watch *watch = watch_process(scene, true);
+    assert_string_equal(exe_of(watch), "/usr/sbin/nginx");
+    assert_false(kith_watch_execed(watch, 1000, 100));
+    scene->fake.program.inode++;
+    assert_false(kith_watch_execed(watch, 1099, 100));
+    assert_true(kith_watch_execed(watch, 1100, 100));
+    assert_true(kith_watch_execed(watch, 1101, 100));
+    kith_watch_unref(watch);
+}
+
+/* Two connections of one process: the second to notice gets what the first has found. */
+static void test_after_an_exec_the_process_is_looked_up_anew(void **state) {
+    struct scene *scene = *state;
+    struct kith_watch *one = watch_process(scene, true), *other = kith_watch_ref(one), *before = kith_watch_ref(one);
+    assert_string_equal(exe_of(one), "/usr/sbin/nginx");
+    scene->fake.program.inode++;
+    scene->fake.exe = "/usr/bin/ssh";
+    assert_int_equal(kith_watch_renew(&scene->table, &one), 0);
+    assert_ptr_not_equal(one, before);
+    assert_string_equal(exe_of(one), "/usr/bin/ssh");
+    assert_int_equal(kith_watch_renew(&scene->table, &other), 0);
+    assert_ptr_equal(other, one);
+    assert_string_equal(exe_of(before), "/usr/sbin/nginx");
+    assert_int_equal(scene->table.by_pid.count, 1);
+    /* A new connection does not get what is known of the program before. */
+    scene->fake.program.inode++;
+    scene->fake.exe = "/usr/bin/scp";
+    struct kith_watch *next = watch_process(scene, true);
+    assert_string_equal(exe_of(next), "/usr/bin/scp");
+    kith_process_set_dead(kith_watch_process(before));
+    assert_int_equal(kith_watch_renew(&scene->table, &before), -ESRCH);
+    kith_watch_unref(next);
+    kith_watch_unref(before);
+    kith_watch_unref(other);
+    kith_watch_unref(one);
+}
+
 static void test_a_real_process_is_seen_to_end(void **state) {
     struct scene *scene = *state;
     int status, gate[2];
@@ -168,6 +214,8 @@ int main(void) {
         SCENE_TEST(test_the_end_of_a_process_takes_its_watch_out),
         SCENE_TEST(test_a_watch_found_by_pid_is_asked_first),
         SCENE_TEST(test_a_process_that_has_ended_already_is_not_kept),
+        SCENE_TEST(test_an_exec_is_noticed_when_the_last_answer_is_old),
+        SCENE_TEST(test_after_an_exec_the_process_is_looked_up_anew),
         SCENE_TEST(test_a_real_process_is_seen_to_end),
     };
     if (testing_under_valgrind()) {

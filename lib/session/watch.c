@@ -14,7 +14,9 @@ struct kith_watch {
     pid_t pid;
     struct kith_process *process;
     kith_io *io;
+    uint64_t asked_at; /* kith_watch_execed() */
     bool alive;
+    bool execed;
 };
 
 KITH_DEFINE_CLEANUP(struct kith_watch *, kith_watch_unref)
@@ -68,20 +70,14 @@ static int watch_begin(struct kith_watch *watch, struct kith_watch_table *table,
     return r;
 }
 
-int kith_watch_get_process(struct kith_watch_table *table, struct kith_process *process, struct kith_watch **ret_watch) {
-    pid_t pid = kith_process_pid(process);
-    /* Two processes that live now and have one pid are one process; a dead one is not who has its pid today. */
-    bool alive = kith_process_alive(process, true);
-    struct kith_watch *known = alive ? watch_find(table, pid) : NULL;
-    if (known && kith_process_exact(known->process) == kith_process_exact(process)) {
-        *ret_watch = kith_watch_ref(known);
-        return 0;
-    }
+/* known: the one that the table has of this pid, or NULL. */
+static int watch_new(struct kith_watch_table *table, struct kith_process *process, bool alive, struct kith_watch *known,
+                     struct kith_watch **ret_watch) {
     _cleanup_(kith_watch_unrefp) struct kith_watch *watch = calloc(1, sizeof(*watch));
     if (!watch)
         return -ENOMEM;
     watch->refs = 1;
-    watch->pid = pid;
+    watch->pid = kith_process_pid(process);
     watch->process = kith_process_ref(process);
     watch->alive = alive;
     if (alive && kith_process_pidfd(process) >= 0) {
@@ -93,10 +89,26 @@ int kith_watch_get_process(struct kith_watch_table *table, struct kith_process *
     return 0;
 }
 
+int kith_watch_get_process(struct kith_watch_table *table, struct kith_process *process, struct kith_watch **ret_watch) {
+    pid_t pid = kith_process_pid(process);
+    /* Two processes that live now and have one pid are one process; a dead one is not who has its pid today. */
+    bool alive = kith_process_alive(process, true);
+    struct kith_watch *known = alive ? watch_find(table, pid) : NULL;
+    if (known && kith_process_exact(known->process) == kith_process_exact(process)) {
+        if (!kith_process_execed(known->process)) {
+            *ret_watch = kith_watch_ref(known);
+            return 0;
+        }
+        watch_detach(known);
+        known = NULL;
+    }
+    return watch_new(table, process, alive, known, ret_watch);
+}
+
 int kith_watch_get(struct kith_watch_table *table, pid_t pid, int pidfd, struct kith_watch **ret_watch) {
     if (pidfd < 0) {
         struct kith_watch *known = watch_find(table, pid);
-        if (known && !kith_process_exact(known->process)) {
+        if (known && !kith_process_exact(known->process) && !kith_process_execed(known->process)) {
             *ret_watch = kith_watch_ref(known);
             return 0;
         }
@@ -131,4 +143,25 @@ struct kith_process *kith_watch_process(struct kith_watch *watch) {
 
 bool kith_watch_alive(const struct kith_watch *watch) {
     return watch->alive;
+}
+
+bool kith_watch_execed(struct kith_watch *watch, uint64_t now_ns, uint64_t max_age_ns) {
+    if (!watch->execed && watch->alive && (watch->asked_at == 0 || now_ns - watch->asked_at >= max_age_ns)) {
+        watch->asked_at = now_ns;
+        watch->execed = kith_process_execed(watch->process);
+    }
+    return watch->execed;
+}
+
+int kith_watch_renew(struct kith_watch_table *table, struct kith_watch **watch) {
+    _cleanup_(kith_process_unrefp) struct kith_process *process = NULL;
+    struct kith_watch *old = *watch, *renewed;
+    int r = kith_process_renew(old->process, &process);
+    if (r >= 0)
+        r = kith_watch_get_process(table, process, &renewed);
+    if (r < 0)
+        return r;
+    *watch = renewed;
+    kith_watch_unref(old);
+    return 0;
 }

@@ -10,6 +10,9 @@
  * pid, would lend the facts of a successor the strength that only a pidfd of the message gives: so there one that is not exact is made
  * beside it.
  *
+ * A process that exec()s is another program with the same pidfd. Who finds out replaces the watch (kith_watch_renew()); the other
+ * connections of that process find the new one in the map when they look.
+ *
  * What remains: a pid recycled between the kernel's answer to the loop's wait and the receive that follows it. A watch found by pid is
  * therefore asked once more (kith_process_alive with check) whenever a connection meets a writer that is not the one it met last; only a
  * message of the same writer as before is taken without asking.
@@ -38,5 +41,10 @@ struct kith_watch *kith_watch_unref(struct kith_watch *watch);
 struct kith_process *kith_watch_process(struct kith_watch *watch);
 /* False once the process is known to have ended. */
 bool kith_watch_alive(const struct kith_watch *watch);
+/* Has it exec()ed since its program was looked up (kith_process_execed())? Asks when the last answer is older than max_age. */
+bool kith_watch_execed(struct kith_watch *watch, uint64_t now_ns, uint64_t max_age_ns);
+/* After an exec: the watch of the same process of which nothing has been looked up since, the table's or a new one. The reference is
+ * exchanged when 0 is returned. Errors: -ESRCH (it has ended), -ENOMEM. */
+int kith_watch_renew(struct kith_watch_table *table, struct kith_watch **watch);
 
 #endif

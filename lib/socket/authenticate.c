@@ -41,7 +41,9 @@ static void decide_plain(struct kith_session *session, const struct kith_credent
     }
     const bool name = equal_secret(&octets[KITH_OPTION_PLAIN_USERNAME], shown->username, shown->username_size);
     const bool password = equal_secret(&octets[KITH_OPTION_PLAIN_PASSWORD], shown->password, shown->password_size);
-    if (name && password)
+    if (name && password && kith_session_set_user(session, shown->username, shown->username_size) < 0)
+        kith_session_authenticate(session, 300, "no memory for the user name");
+    else if (name && password)
         kith_session_authenticate(session, 200, NULL);
     else
         kith_session_authenticate(session, 400, "not the user name and password of plain-username and plain-password");

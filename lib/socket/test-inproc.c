@@ -18,6 +18,9 @@ static void test_the_peer_is_this_process(void **state) {
     assert_int_equal(kith_origin_pid(origin, &pid), KITH_WITNESS_KERNEL_CONNECT);
     assert_int_equal(kith_origin_uid(origin, &uid), KITH_WITNESS_KERNEL_CONNECT);
     assert_int_equal(pid, getpid());
+    uint64_t thread = 0;
+    assert_int_equal(kith_origin_number(origin, KITH_FACT_THREAD, &thread), KITH_WITNESS_KERNEL_CONNECT);
+    assert_int_equal(thread, gettid());
     assert_int_equal(uid, getuid());
     assert_true(kith_origin_alive(origin) || testing_under_valgrind());
     kith_msg_free(msg);

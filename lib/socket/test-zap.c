@@ -194,6 +194,8 @@ static void test_what_the_handler_says_are_claims_of_its_own(void **state) {
         assert_int_equal(size, strlen(claims[i][1]));
         assert_memory_equal(value, claims[i][1], size);
     }
+    assert_int_equal(kith_origin_text(kith_msg_origin(msg), KITH_FACT_USER, &name), KITH_WITNESS_KEY);
+    assert_string_equal(name, "bob@shop");
     kith_msg_free(msg);
 }
 

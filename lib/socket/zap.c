@@ -6,7 +6,8 @@
  *
  * A DEALER of the library's own asks, over inproc, so that many questions are open at a time and the handler may be in another thread. A
  * question belongs to one connection: its account, which each connection has one of, tells whether that is still there when the answer
- * comes. What the handler says beside the status are claims under names of its own (kith_session_vouch): its word, not the kernel's.
+ * comes. What the handler says beside the status are claims under names of its own (kith_session_vouch): its word, not the kernel's; the
+ * user id is also the fact `user`, as it is what the server goes by.
  *
  * An answer that is none is 500; a handler that goes leaves its questions unanswered: 300, so that clients try again.
  */
@@ -153,6 +154,8 @@ static int vouch(struct kith_session *session, const kith_msg *msg) {
     size_t size;
     const uint8_t *user = kith_msg_frame(msg, 5, &size);
     int r = size > 0 ? kith_session_vouch(session, "User-Id", user, size) : 0;
+    if (r >= 0)
+        r = kith_session_set_user(session, user, size);
     const uint8_t *metadata = kith_msg_frame(msg, 6, &size);
     return r < 0 ? r : vouch_metadata(session, metadata, size);
 }
