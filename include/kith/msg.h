@@ -41,7 +41,8 @@ KITH_PUBLIC int kith_msg_add_slice(kith_msg *msg, struct kith_slice slice);
 KITH_PUBLIC int kith_msg_prepend(kith_msg *msg, const void *data, size_t size);
 /* Removes `count` frames from the front (at most all). */
 KITH_PUBLIC void kith_msg_drop(kith_msg *msg, size_t count);
-/* Moves all frames of `from` behind those of `msg`; `from` becomes empty. Errors: -ENOMEM (nothing is moved). */
+/* Moves all frames and descriptors of `from` behind those of `msg`; `from` becomes empty. Errors: -ENOMEM, -E2BIG (too many descriptors),
+ * -EMFILE, -ENFILE (as kith_msg_add_fd()); nothing is moved. */
 KITH_PUBLIC int kith_msg_append(kith_msg *msg, kith_msg *from);
 
 KITH_PUBLIC size_t kith_msg_count(const kith_msg *msg);
@@ -53,6 +54,20 @@ KITH_PUBLIC const uint8_t *kith_msg_frame(const kith_msg *msg, size_t index, siz
 /* A copy: large frames are shared, so that both belong to one thread, unless one was received on, or sent to, a loop with a thread of its
  * own. It has no origin. Errors: -ENOMEM. */
 KITH_PUBLIC int kith_msg_copy(const kith_msg *msg, kith_msg **ret_copy);
+
+/* Descriptors that go with the message, over ipc:// and inproc://, to peers that take them (option max-fds). They belong to the message:
+ * those that nobody takes are closed with it. A copy of it shares them. */
+#define KITH_MSG_FDS_MAX 253
+/* Puts a descriptor behind those it has, and makes it close-on-exec. fd is the message's when this returns 0. Errors: -E2BIG (more than
+ * KITH_MSG_FDS_MAX), -EBADF; -EMFILE, -ENFILE (those that it shares with a copy could not be duplicated), -ENOMEM. */
+KITH_PUBLIC int kith_msg_add_fd(kith_msg *msg, int fd);
+/* How many it has, or had: taking one leaves the others their numbers. */
+KITH_PUBLIC size_t kith_msg_fd_count(const kith_msg *msg);
+/* Descriptor `index`, to look at: it stays the message's. Errors: -EBADF (there is none, or it was taken). */
+KITH_PUBLIC int kith_msg_fd(const kith_msg *msg, size_t index);
+/* Gives descriptor `index` to the caller, who closes it. It is close-on-exec. Errors: as kith_msg_fd(); -EMFILE, -ENFILE, -ENOMEM (as
+ * above): it stays. */
+KITH_PUBLIC int kith_msg_take_fd(kith_msg *msg, size_t index);
 
 /* SERVER, PEER: whom it came from or is for; 0: none. */
 KITH_PUBLIC uint32_t kith_msg_routing_id(const kith_msg *msg);

@@ -174,6 +174,13 @@ KITH_PUBLIC int kith_conn_write_slices(kith_conn *conn, const struct kith_slice 
  * the marks. A file that turns out to be shorter closes the connection with -ENODATA. Errors: as kith_conn_write(), -EBADF, -ENOTSUP (not a
  * regular file), -EINVAL (beyond its end). */
 KITH_PUBLIC int kith_conn_write_file(kith_conn *conn, int fd, uint64_t offset, uint64_t size);
+/* Queues a copy of the octets, at least one, and 1 to 253 descriptors that go with the first of them (SCM_RIGHTS, unix(7)): these begin a
+ * send of their own, so one receive of the peer's has them, with nothing behind these octets but what was written later and has none; in
+ * front of them there may be earlier octets. The descriptors are the connection's when this returns 0, which closes them when they have
+ * been sent or are dropped. While the kernel has as many descriptors of this user under way as RLIMIT_NOFILE (-ETOOMANYREFS), the queue
+ * waits, for 30 s. A peer whose socket refuses descriptors (SO_PASSRIGHTS, Linux 6.16) closes the connection with -EPERM. Errors: as
+ * kith_conn_write(), -EINVAL, -EBADF, -EOPNOTSUPP (not AF_UNIX). */
+KITH_PUBLIC int kith_conn_write_fds(kith_conn *conn, const void *data, size_t size, const int *fds, size_t count);
 /* Sends what is queued now, as far as the kernel takes it. No callback runs inside. */
 KITH_PUBLIC void kith_conn_flush(kith_conn *conn);
 /* Octets in the write queue. */

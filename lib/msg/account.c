@@ -26,19 +26,23 @@ struct kith_account *kith_account_unref(struct kith_account *account) {
     return NULL;
 }
 
-void kith_account_take(struct kith_account *account, size_t octets) {
+void kith_account_take(struct kith_account *account, size_t octets, size_t fds) {
     account->messages++;
     account->octets += octets;
-    if (account->messages >= account->message_limit || account->octets >= account->octet_limit)
+    account->fds += fds;
+    if (account->messages >= account->message_limit || account->octets >= account->octet_limit ||
+        (account->fd_limit > 0 && account->fds >= account->fd_limit))
         account->full = true;
 }
 
-void kith_account_give(struct kith_account *account, size_t octets) {
+void kith_account_give(struct kith_account *account, size_t octets, size_t fds) {
     account->messages--;
     account->octets -= octets;
+    account->fds -= fds;
     if (account->given && account->owner)
         account->given(account->owner);
-    if (!account->full || account->messages > account->message_limit / 2 || account->octets > account->octet_limit / 2)
+    if (!account->full || account->messages > account->message_limit / 2 || account->octets > account->octet_limit / 2 ||
+        account->fds > account->fd_limit / 2)
         return;
     account->full = false;
     if (account->owner)

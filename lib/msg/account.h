@@ -14,11 +14,12 @@
 
 struct kith_account {
     struct kith_refs refs;
-    size_t messages, octets;           /* in queues now */
+    size_t messages, octets, fds;      /* in queues now */
     size_t message_limit, octet_limit; /* the high-water marks */
-    bool full;                         /* a mark was reached; relieved() is due at half of it */
+    size_t fd_limit;                   /* the same for descriptors; 0: none */
+    bool full;                         /* a mark was reached; relieved() is due when all are at half of theirs */
     void *owner;                       /* the session, NULL when it has gone */
-    void (*relieved)(void *owner);     /* both counts have fallen to half of their marks */
+    void (*relieved)(void *owner);     /* all counts have fallen to half of their marks */
     void (*given)(void *owner);        /* a message was taken, or freed; NULL: the owner does not care */
 };
 
@@ -30,8 +31,8 @@ static inline void kith_account_share(struct kith_account *account) {
     kith_refs_share(&account->refs);
 }
 
-/* One message of `octets` more or less. take sets `full` at a mark; the owner then stops reading. */
-void kith_account_take(struct kith_account *account, size_t octets);
-void kith_account_give(struct kith_account *account, size_t octets);
+/* One message of `octets` with `fds` descriptors more or less. take sets `full` at a mark; the owner then stops reading. */
+void kith_account_take(struct kith_account *account, size_t octets, size_t fds);
+void kith_account_give(struct kith_account *account, size_t octets, size_t fds);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include <kith/msg.h>
 
+#include "base/fds.h"
 #include "base/list.h"
 #include "msg/account.h"
 #include "pool/pool.h"
@@ -35,6 +36,7 @@ struct kith_msg {
     struct kith_frame *frames; /* inline_frames, or heap */
     size_t first, count, capacity;
     size_t size;                  /* octets of all frames */
+    struct kith_fds *fds;         /* referenced; NULL: it has none. A copy shares it */
     kith_origin *origin;          /* referenced */
     struct kith_account *account; /* of the peer that sent it, referenced; NULL: not received */
     char *group;                  /* NULL: none */
@@ -43,7 +45,8 @@ struct kith_msg {
     bool again;
     uint32_t routing_id; /* 0: none */
     uint8_t command;     /* what the queue or pipe that it is in makes of it; 0: it is a message */
-    bool charged;        /* the account has it on its books, with `charge` octets */
+    bool charged;        /* the account has it on its books, with `charge` octets and `fd_charge` descriptors */
+    uint8_t fd_charge;
     size_t charge;
     size_t filling; /* octets of the last frame's buffer filled so far, while it is being received */
     struct kith_frame inline_frames[KITH_MSG_INLINE_FRAMES];
@@ -80,11 +83,15 @@ int kith_msg_receive(kith_msg *msg, const struct kith_slice *slice, const uint8_
 #define KITH_MSG_AHEAD_FROM ((size_t)64 * 1024)
 size_t kith_msg_room(kith_msg *msg, uint64_t left, uint8_t **ret_place);
 
-/* Moves frames from the front of `from` behind those of `to`. Errors: -ENOMEM (nothing is moved). */
+/* Moves frames from the front of `from` behind those of `to`; descriptors stay. Errors: -ENOMEM (nothing is moved). */
 int kith_msg_move(kith_msg *to, kith_msg *from, size_t count);
 /* Moves all frames of `from` in front of those of `to`, and leaves `from` the room to move them back (kith_msg_move() then cannot fail).
  * Errors: -ENOMEM (nothing is moved). */
 int kith_msg_move_front(kith_msg *to, kith_msg *from);
+
+/* Moves the descriptors of `from` behind those of `to`. Errors: -E2BIG (more than a message may have), -EMFILE, -ENFILE, -ENOMEM (nothing
+ * is moved). */
+int kith_msg_move_fds(kith_msg *to, kith_msg *from);
 
 /* Puts the message on its account's books (which it takes a reference of), and off them. Both may be called twice. */
 void kith_msg_charge(kith_msg *msg, struct kith_account *account);

@@ -19,6 +19,7 @@ int kith_msg_new(kith_msg **ret_msg) {
     msg->count = 0;
     msg->capacity = KITH_MSG_INLINE_FRAMES;
     msg->size = 0;
+    msg->fds = NULL;
     msg->origin = NULL;
     msg->account = NULL;
     msg->group = NULL;
@@ -29,6 +30,7 @@ int kith_msg_new(kith_msg **ret_msg) {
     msg->command = 0;
     msg->charged = false;
     msg->charge = 0;
+    msg->fd_charge = 0;
     msg->filling = 0;
     *ret_msg = msg;
     return 0;
@@ -49,6 +51,8 @@ kith_msg *kith_msg_free(kith_msg *msg) {
         kith_list_unlink(&msg->link);
     kith_msg_refund(msg);
     frames_free(msg);
+    if (msg->fds)
+        kith_fds_unref(msg->fds);
     if (msg->origin)
         kith_origin_unref(msg->origin);
     if (msg->account)
@@ -179,7 +183,12 @@ int kith_msg_move(kith_msg *to, kith_msg *from, size_t count) {
 }
 
 int kith_msg_append(kith_msg *msg, kith_msg *from) {
-    return msg == from ? -EINVAL : kith_msg_move(msg, from, from->count);
+    if (msg == from)
+        return -EINVAL;
+    int r = msg_reserve(msg, 0, from->count);
+    if (r >= 0)
+        r = kith_msg_move_fds(msg, from);
+    return r < 0 ? r : kith_msg_move(msg, from, from->count);
 }
 
 int kith_msg_move_front(kith_msg *to, kith_msg *from) {
@@ -230,6 +239,7 @@ int kith_msg_copy(const kith_msg *msg, kith_msg **ret_copy) {
     if (r < 0)
         return r;
     copy->routing_id = msg->routing_id;
+    copy->fds = msg->fds ? kith_fds_ref(msg->fds) : NULL;
     *ret_copy = KITH_STEAL(copy);
     return 0;
 }
@@ -345,14 +355,15 @@ void kith_msg_charge(kith_msg *msg, struct kith_account *account) {
         return;
     msg->charged = true;
     msg->charge = kith_msg_cost(msg);
-    kith_account_take(msg->account, msg->charge);
+    msg->fd_charge = msg->fds ? (uint8_t)msg->fds->count : 0;
+    kith_account_take(msg->account, msg->charge, msg->fd_charge);
 }
 
 void kith_msg_refund(kith_msg *msg) {
     if (!msg->charged)
         return;
     msg->charged = false;
-    kith_account_give(msg->account, msg->charge);
+    kith_account_give(msg->account, msg->charge, msg->fd_charge);
 }
 
 static int frame_share(struct kith_frame *frame) {
@@ -378,6 +389,8 @@ int kith_msg_share(kith_msg *msg) {
         if (r < 0)
             return r;
     }
+    if (msg->fds)
+        kith_fds_share(msg->fds);
     if (msg->origin)
         kith_origin_share(msg->origin);
     if (msg->account)

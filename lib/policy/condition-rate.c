@@ -34,8 +34,9 @@ static const struct {
 
 /* The conditions on facts that tell peers apart. */
 static const enum kith_condition pers[] = {
-    KITH_CONDITION_UID,   KITH_CONDITION_GID,     KITH_CONDITION_PID, KITH_CONDITION_EXE, KITH_CONDITION_UNIT,   KITH_CONDITION_CGROUP,
-    KITH_CONDITION_LABEL, KITH_CONDITION_ADDRESS, KITH_CONDITION_CID, KITH_CONDITION_KEY, KITH_CONDITION_MODULE,
+    KITH_CONDITION_UID,    KITH_CONDITION_GID,   KITH_CONDITION_PID,     KITH_CONDITION_EXE, KITH_CONDITION_UNIT,
+    KITH_CONDITION_CGROUP, KITH_CONDITION_LABEL, KITH_CONDITION_ADDRESS, KITH_CONDITION_CID, KITH_CONDITION_KEY,
+    KITH_CONDITION_MODULE,
 };
 
 /* Reading --------------------------------------------------------------------------------------------------------- */
@@ -105,7 +106,7 @@ static bool parse_words(char *words[], size_t count, struct kith_rate *rate) {
 }
 
 int kith_condition_rate_parse(const struct kith_condition_type *type, const char *text, struct kith_condition_value *ret_value,
-                              struct kith_error *ret_error) {
+                    struct kith_error *ret_error) {
     char copy[TEXT_MAX_OCTETS + 1], *words[6];
     struct kith_rate rate = {.per = KITH_FACT_COUNT_};
     size_t size = strlen(text), count = 0;
@@ -201,7 +202,7 @@ static enum kith_match match_rate(const struct kith_rate *rate, const struct kit
 }
 
 enum kith_match kith_condition_rate_match(const struct kith_condition_type *type, const struct kith_condition_values *values,
-                                          const struct kith_condition_ask *ask) {
+                                const struct kith_condition_ask *ask) {
     for (size_t i = 0; i < values->count; i++) {
         enum kith_match match = match_rate(values->values[i].rate, ask);
         if (match != KITH_MATCH_YES)

@@ -224,7 +224,7 @@ static void rewatch(kith_conn *conn) {
     unsigned events = 0;
     if (!conn->read_end && !conn->paused && !conn->holding && !conn->held) /* what is held may be the end */
         events |= KITH_IO_READ;
-    if (conn->blocked)
+    if (conn->blocked && !conn->refs_short) /* that the socket has room says nothing then */
         events |= KITH_IO_WRITE;
     if (events != conn->watch.events)
         kith_loop_set_watched(conn->loop, &conn->watch, events);

@@ -55,7 +55,8 @@ struct conn_deadlines {
     kith_timer *timer;
     uint64_t connect_at, retry_at, handshake_at, drain_at;
     uint64_t received_at;
-    uint64_t retry_ms; /* the last pause between two attempts to connect */
+    uint64_t give_up_at; /* while refs_short */
+    uint64_t retry_ms;   /* the last pause between two attempts to connect, or to send descriptors */
 };
 
 struct conn_held;
@@ -77,15 +78,16 @@ struct kith_conn {
     bool pass_pidfd : 1; /* SO_PASSPIDFD is on */
     bool answered : 1;   /* connecting: connect() itself has told the outcome */
     bool paused : 1;
-    bool holding : 1;  /* conn_stop_reading() */
-    bool hung_up : 1;  /* the kernel reported a hang-up or an error */
-    bool read_end : 1; /* nothing more is read: end of file, or a failure */
-    bool shut : 1;     /* our end was sent */
-    bool draining : 1; /* nothing more is written; over when the queue is empty and the peer's end was read */
-    bool sending : 1;  /* the front of the queue is on its way, and the loop will tell how far it got */
-    bool blocked : 1;  /* the kernel took less than it was given: wait for KITH_IO_WRITE */
-    bool choked : 1;   /* a write found or left the queue at or above the high mark */
-    bool relieved : 1; /* ... and it has fallen to the low mark since: `writable` is due */
+    bool holding : 1;    /* conn_stop_reading() */
+    bool hung_up : 1;    /* the kernel reported a hang-up or an error */
+    bool read_end : 1;   /* nothing more is read: end of file, or a failure */
+    bool shut : 1;       /* our end was sent */
+    bool draining : 1;   /* nothing more is written; over when the queue is empty and the peer's end was read */
+    bool sending : 1;    /* the front of the queue is on its way, and the loop will tell how far it got */
+    bool blocked : 1;    /* the kernel took less than it was given: wait for KITH_IO_WRITE */
+    bool refs_short : 1; /* blocked, by the limit of descriptors under way: tried again at retry_at */
+    bool choked : 1;     /* a write found or left the queue at or above the high mark */
+    bool relieved : 1;   /* ... and it has fallen to the low mark since: `writable` is due */
     struct kith_queue queue;
     struct conn_profile *profile;
     struct conn_deadlines *deadlines; /* NULL: none was ever set */

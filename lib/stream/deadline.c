@@ -1,5 +1,6 @@
 /*
- * A connection's deadlines: to be connected, to have shaken hands, to show life, to have drained; and when to try connecting again.
+ * A connection's deadlines: to be connected, to have shaken hands, to show life, to have drained; and when to try connecting or sending
+ * descriptors again.
  *
  * The timer stays where it is while octets arrive. When it fires early, because life was shown since, it is set to what is left.
  */
@@ -67,10 +68,18 @@ static void expire(kith_conn *conn) {
         conn_fail(conn, -ETIMEDOUT);
 }
 
+static void send_again(kith_conn *conn) {
+    conn->deadlines->retry_at = CONN_NEVER;
+    conn->blocked = false;
+    conn_transmit(conn, true);
+}
+
 static void on_timer(kith_timer *timer, void *userdata) {
     kith_conn *conn = conn_hold(userdata);
     if (conn->state == CONN_CONNECTING && kith_time_now() >= conn->deadlines->retry_at)
         conn_connect(conn);
+    else if (conn->refs_short && kith_time_now() >= conn->deadlines->retry_at)
+        send_again(conn);
     if (conn->state != CONN_CLOSED && !conn_is_inert(conn)) {
         expire(conn);
         conn_schedule(conn);

@@ -8,6 +8,8 @@
 
 #include <kith/stream.h>
 
+#include "base/fds.h"
+
 /* From asm-generic/socket.h and linux/socket.h of Linux 6.5; Debian 12's headers do not have them yet. */
 #ifndef SO_PASSPIDFD
 #define SO_PASSPIDFD 76
@@ -25,6 +27,8 @@ int kith_conn_set_pass_pidfd(kith_conn *conn, bool on);
  * anything else is done with the connection. Errors: as kith_conn_write(). */
 int kith_conn_write_place(kith_conn *conn, size_t size, uint8_t **ret_place);
 void kith_conn_written(kith_conn *conn, size_t size);
+/* The same with descriptors, as kith_conn_write_fds(); takes a reference of the list, in which there is at least one. */
+int kith_conn_write_place_fds(kith_conn *conn, size_t size, struct kith_fds *fds, uint8_t **ret_place);
 
 /* Takes the descriptor out of a connection, which is closed by that, without a callback, and must still be freed. *ret_unread is what was
  * read and not delivered (size 0: nothing); its buffer's reference is the caller's. Errors: -EBUSY (not open, draining, failed, or octets

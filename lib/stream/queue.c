@@ -2,7 +2,9 @@
  * The write queue.
  *
  * Invariants: `octets` is the sum of the slices' sizes, none of which is 0; every slice holds a reference of its buffer; a slice with a
- * buffer and no data is a file, its buffer the struct kith_queue_file that closes it; count == 0 implies slices == NULL.
+ * buffer and no data is a file, its buffer the struct kith_queue_file that closes it; count == 0 implies slices == NULL. Descriptors are a
+ * list beside the slices, which know nothing of them: each says how many octets lie between it and the one before, so that consuming and
+ * adding touch one end. Every one has its octet in the queue.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -22,6 +24,13 @@
 #define SETTLE_MAX ((size_t)16 * 1024)
 #define ROOM_FIRST 8
 
+struct kith_queue_fds {
+    struct kith_queue_fds *next; /* of the last: the first */
+    struct kith_fds *fds;        /* referenced */
+    size_t after;                /* octets between the front of the queue, or the octet of the one before, and its own */
+    size_t at;                   /* of the last one: octets in front of its own */
+};
+
 void kith_queue_init(struct kith_queue *queue) {
     *queue = (struct kith_queue){.room = 1};
 }
@@ -35,7 +44,20 @@ static bool is_file(const struct kith_slice *slice) {
     return slice->buffer && !slice->data;
 }
 
+/* The first one's descriptors are gone, to the peer or for good. */
+static void drop_fds(struct kith_queue *queue) {
+    struct kith_queue_fds *first = queue->fds->next;
+    if (first == queue->fds)
+        queue->fds = NULL;
+    else
+        queue->fds->next = first->next;
+    kith_fds_unref(first->fds);
+    free(first);
+}
+
 void kith_queue_clear(struct kith_queue *queue) {
+    while (queue->fds)
+        drop_fds(queue);
     for (size_t i = 0; i < queue->count; i++)
         kith_slice_unref(slice_at(queue, i));
     free(queue->slices);
@@ -129,6 +151,25 @@ int kith_queue_place(struct kith_queue *queue, struct kith_arena *arena, size_t 
     return 0;
 }
 
+int kith_queue_place_fds(struct kith_queue *queue, struct kith_arena *arena, size_t size, struct kith_fds *fds, uint8_t **ret_place) {
+    struct kith_queue_fds *last = malloc(sizeof(*last));
+    if (!last)
+        return -ENOMEM;
+    size_t at = queue->octets;
+    int r = kith_queue_place(queue, arena, size, ret_place);
+    if (r < 0) {
+        free(last);
+        return r;
+    }
+    *last = (struct kith_queue_fds){.next = last, .fds = kith_fds_ref(fds), .after = queue->fds ? at - queue->fds->at : at, .at = at};
+    if (queue->fds) {
+        last->next = queue->fds->next;
+        queue->fds->next = last;
+    }
+    queue->fds = last;
+    return 0;
+}
+
 int kith_queue_copy(struct kith_queue *queue, struct kith_arena *arena, const void *data, size_t size) {
     uint8_t *place;
     if (size == 0)
@@ -189,12 +230,27 @@ void kith_queue_cut(struct kith_queue *queue, struct kith_queue_mark mark) {
     queue->octets = mark.octets;
 }
 
+struct kith_fds *kith_queue_front_fds(const struct kith_queue *queue) {
+    return queue->fds && queue->fds->next->after == 0 ? queue->fds->next->fds : NULL;
+}
+
+/* How many octets one send may have. */
+static size_t up_to_fds(const struct kith_queue *queue) {
+    if (!queue->fds)
+        return queue->octets;
+    const struct kith_queue_fds *first = queue->fds->next;
+    if (first->after > 0)
+        return first->after;
+    return first == queue->fds ? queue->octets : first->next->after;
+}
+
 size_t kith_queue_front(const struct kith_queue *queue, struct iovec *iov, size_t max, size_t *ret_octets) {
-    size_t octets = 0, i;
-    for (i = 0; i < queue->count && i < max && !is_file(slice_at(queue, i)); i++) {
+    size_t octets = 0, most = up_to_fds(queue), i;
+    for (i = 0; i < queue->count && i < max && octets < most && !is_file(slice_at(queue, i)); i++) {
         const struct kith_slice *slice = slice_at(queue, i);
-        iov[i] = (struct iovec){.iov_base = (void *)(uintptr_t)slice->data, .iov_len = slice->size};
-        octets += slice->size;
+        size_t size = slice->size < most - octets ? slice->size : most - octets;
+        iov[i] = (struct iovec){.iov_base = (void *)(uintptr_t)slice->data, .iov_len = size};
+        octets += size;
     }
     *ret_octets = octets;
     return i;
@@ -207,7 +263,19 @@ struct kith_queue_file *kith_queue_front_file(const struct kith_queue *queue, si
     return (struct kith_queue_file *)(void *)kith_buffer_data(slice_at(queue, 0)->buffer);
 }
 
+/* One send never goes beyond the next one. */
+static void consume_fds(struct kith_queue *queue, size_t size) {
+    if (queue->fds->next->after == 0)
+        drop_fds(queue);
+    if (!queue->fds)
+        return;
+    queue->fds->next->after -= size;
+    queue->fds->at -= size;
+}
+
 void kith_queue_consume(struct kith_queue *queue, size_t size) {
+    if (queue->fds && size > 0)
+        consume_fds(queue, size);
     queue->octets -= size;
     if (queue->octets == 0) {
         kith_queue_clear(queue);

@@ -3,16 +3,18 @@
  *
  * A write only queues; what one step's callbacks wrote goes out in one send when the loop would go idle, or at once when enough has
  * gathered. One piece, the usual case, is the backend's to send, so that the sends of many connections can be one system call; several
- * pieces and files go by calls of their own. One send is under way at a time, so octets keep their order. KITH_IO_WRITE is watched only
- * while the kernel has refused octets (blocked): until it says otherwise nothing is tried.
+ * pieces, files and what has descriptors go by calls of their own. One send is under way at a time, so octets keep their order.
+ * KITH_IO_WRITE is watched only while the kernel has refused octets (blocked): until it says otherwise nothing is tried.
  */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <time.h>
 
+#include "base/time.h"
 #include "stream/conn.h"
 
 /* Pieces of one sendmsg(); the kernel copies the array, and up to 8 are on its stack (UIO_FASTIOV). */
@@ -59,8 +61,48 @@ static void write_failed(kith_conn *conn, int error) {
     shutdown(conn->fd, SHUT_RD);
 }
 
+/* A queue that waits because the kernel has as many descriptors of this user under way as it allows: nothing tells when that is over. */
+#define REFS_RETRY_FIRST_MS 1
+#define REFS_RETRY_MAX_MS 128
+#define REFS_GIVE_UP_MS 30000
+
+static void no_wait_for_refs(kith_conn *conn) {
+    if (conn->refs_short)
+        conn->deadlines->retry_at = CONN_NEVER;
+    conn->refs_short = false;
+}
+
+static void wait_for_refs(kith_conn *conn) {
+    int r = conn_deadlines_need(conn);
+    if (r < 0) {
+        write_failed(conn, r);
+        return;
+    }
+    struct conn_deadlines *deadlines = conn->deadlines;
+    uint64_t now = kith_time_now();
+    if (!conn->refs_short) {
+        deadlines->give_up_at = now + REFS_GIVE_UP_MS * KITH_NS_PER_MS;
+        deadlines->retry_ms = REFS_RETRY_FIRST_MS;
+    } else if (now >= deadlines->give_up_at) {
+        no_wait_for_refs(conn);
+        write_failed(conn, -ETOOMANYREFS);
+        return;
+    } else if (deadlines->retry_ms < REFS_RETRY_MAX_MS) {
+        deadlines->retry_ms *= 2;
+    }
+    conn->refs_short = true;
+    conn->blocked = true;
+    deadlines->retry_at = now + deadlines->retry_ms * KITH_NS_PER_MS;
+    conn_schedule(conn);
+}
+
 /* The kernel was given `octets` and answered with `result`. */
 static void took(kith_conn *conn, ssize_t result, size_t octets) {
+    if (result == -ETOOMANYREFS) {
+        wait_for_refs(conn);
+        return;
+    }
+    no_wait_for_refs(conn);
     if (result < 0 && result != -EAGAIN) {
         write_failed(conn, (int)result);
         return;
@@ -98,8 +140,24 @@ static ssize_t send_file(kith_conn *conn, struct kith_queue_file *file, size_t s
     return n == 0 ? -ENODATA : n;
 }
 
-static ssize_t send_pieces(kith_conn *conn, struct iovec *iov, size_t count) {
+static void put_fds(const struct kith_fds *fds, struct msghdr *message, struct cmsghdr *header) {
+    int there[KITH_FDS_MAX];
+    size_t count = kith_fds_there(fds, there);
+    memset(header, 0, CMSG_SPACE(count * sizeof(int))); /* the padding too */
+    *header = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(count * sizeof(int))};
+    memcpy(CMSG_DATA(header), there, count * sizeof(int));
+    message->msg_control = header;
+    message->msg_controllen = CMSG_SPACE(count * sizeof(int));
+}
+
+static ssize_t send_pieces(kith_conn *conn, struct iovec *iov, size_t count, const struct kith_fds *fds) {
+    union {
+        struct cmsghdr header;
+        uint8_t octets[CMSG_SPACE(KITH_FDS_MAX * sizeof(int))];
+    } control;
     struct msghdr message = {.msg_iov = iov, .msg_iovlen = count};
+    if (fds)
+        put_fds(fds, &message, &control.header);
     ssize_t n = sendmsg(conn->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     return n < 0 ? -errno : n;
 }
@@ -115,7 +173,9 @@ static bool transmit_front(kith_conn *conn, bool now) {
         n = send_file(conn, file, file_size);
     } else {
         size_t count = kith_queue_front(&conn->queue, iov, IOV_COUNT, &octets);
-        n = count == 1 ? kith_loop_send(conn->loop, &conn->watch, iov[0].iov_base, iov[0].iov_len, now) : send_pieces(conn, iov, count);
+        struct kith_fds *fds = kith_queue_front_fds(&conn->queue);
+        bool alone = count == 1 && !fds;
+        n = alone ? kith_loop_send(conn->loop, &conn->watch, iov[0].iov_base, iov[0].iov_len, now) : send_pieces(conn, iov, count, fds);
     }
     if (n == -EINPROGRESS) {
         conn->sending = true;

@@ -7,7 +7,9 @@
  * together hold too much is not this connection's doing, so that is asked each time.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "base/fd.h"
@@ -69,6 +71,13 @@ int kith_conn_write_place(kith_conn *conn, size_t size, uint8_t **ret_place) {
     return r < 0 ? r : kith_queue_place(&conn->queue, arena(conn), size, ret_place);
 }
 
+int kith_conn_write_place_fds(kith_conn *conn, size_t size, struct kith_fds *fds, uint8_t **ret_place) {
+    if (conn->family != AF_UNIX)
+        return -EOPNOTSUPP;
+    int r = may_write(conn);
+    return r < 0 ? r : kith_queue_place_fds(&conn->queue, arena(conn), size, fds, ret_place);
+}
+
 void kith_conn_written(kith_conn *conn, size_t size) {
     written(conn, conn->queue.octets - size);
 }
@@ -85,6 +94,28 @@ int kith_conn_write(kith_conn *conn, const void *data, size_t size) {
         return r;
     written(conn, before);
     return 0;
+}
+
+int kith_conn_write_fds(kith_conn *conn, const void *data, size_t size, const int *fds, size_t count) {
+    struct kith_fds *list;
+    uint8_t *place;
+    if (!conn || !data || size == 0 || !fds || count == 0 || count > KITH_FDS_MAX)
+        return -EINVAL;
+    for (size_t i = 0; i < count; i++)
+        if (fcntl(fds[i], F_GETFD) < 0)
+            return -errno;
+    int r = kith_fds_new(count, &list);
+    if (r < 0)
+        return r;
+    memcpy(list->fd, fds, count * sizeof(*fds));
+    r = kith_conn_write_place_fds(conn, size, list, &place);
+    if (r >= 0) {
+        list->count = (unsigned)count;
+        memcpy(place, data, size);
+        kith_conn_written(conn, size);
+    }
+    kith_fds_unref(list);
+    return r;
 }
 
 int kith_conn_write_slice(kith_conn *conn, struct kith_slice slice) {
