@@ -16,6 +16,7 @@
 #define KITH_CONFIG_INTERNAL_H
 
 #include <confuse.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -48,6 +49,7 @@ struct kith_config_value {
 #define KITH_CONFIG_RULE_SECTION KITH_CONFIG_SECTION("rule", kith_config_rule_options)
 #define KITH_CONFIG_POLICY_SECTION(name) KITH_CONFIG_SECTION(name, kith_config_policy_options)
 extern const cfg_opt_t kith_config_rule_options[];
+extern const cfg_opt_t kith_config_set_options[];
 extern const cfg_opt_t kith_config_policy_options[];
 
 /* For the rows above. */
@@ -79,9 +81,10 @@ struct kith_config_names {
     int (*user)(void *userdata, const char *name, uid_t *ret_uid);
     int (*group)(void *userdata, const char *name, gid_t *ret_gid);
     void *userdata;
+    bool files; /* policies may include files */
 };
 
-/* getpwnam_r(3) and getgrnam_r(3). */
+/* getpwnam_r(3) and getgrnam_r(3), with files. */
 extern const struct kith_config_names kith_config_system_names;
 
 /* The policy made by the rule sections of `section`, which may be a whole parsed text. */

@@ -51,4 +51,4 @@ static int system_group(void *userdata, const char *name, gid_t *ret_gid) {
     return -E2BIG;
 }
 
-const struct kith_config_names kith_config_system_names = {.user = system_user, .group = system_group, .userdata = NULL};
+const struct kith_config_names kith_config_system_names = {.user = system_user, .group = system_group, .userdata = NULL, .files = true};

@@ -110,6 +110,7 @@ static void test_every_condition_has_its_option(void **state) {
         [KITH_CONDITION_FD_KIND] = "memfd",
         [KITH_CONDITION_TIME] = "mon-fri 08:00-18:00 local",
         [KITH_CONDITION_RATE] = "5/min per exe",
+        [KITH_CONDITION_MAY_FORGE] = "0",
     };
     for (unsigned i = 0; i < 2 * KITH_CONDITION_COUNT_; i++) {
         enum kith_condition condition = (enum kith_condition)(i / 2);
@@ -176,7 +177,7 @@ static void test_errors_say_where_what_and_how_to_mend_it(void **state) {
         {"rule a { allow = {} }", "x.policy:1: allow of this section is an empty list"},
         {"rule a { allow = send uid = {} }", "uid of this section is an empty list"},
         {"rule a { allow = send color = red }", "x.policy:1: no such option 'color': here there are allow, deny, uid, not_uid, "},
-        {"policy a { rule b { allow = send } }", "x.policy:1: no such option 'policy': here there are rule"},
+        {"policy a { rule b { allow = send } }", "x.policy:1: no such option 'policy': here there are include, default, set, rule"},
         {"include(\"/etc/passwd\")", "x.policy:1: ( outside quotes"},
         {"rule \"\" { allow = send }", "x.policy:1: the name of a rule has 0 octets"},
     };

@@ -56,30 +56,38 @@ KITH_PUBLIC int kith_verb_parse(const char *name, enum kith_verb *ret_verb);
  * In a rule that allows the condition must hold for all of them, in one that denies for any: what is denied is so in every company.
  */
 enum kith_condition {
-    KITH_CONDITION_UID,         /* "1000", "1000-1999" */
-    KITH_CONDITION_PID,         /* "812", "1-1000" */
-    KITH_CONDITION_PATTERN,     /* of our socket, glob, "REP", "X*" */
-    KITH_CONDITION_SERVICE,     /* name of our service, glob */
-    KITH_CONDITION_ENDPOINT,    /* of ours, glob, "ipc:///run/x.sock", "tcp://127.0.0.1:*" */
-    KITH_CONDITION_ADDRESS,     /* "192.0.2.0/24", "2001:db8::/32", "127.0.0.1:1-1023", "[::1]:4711" */
-    KITH_CONDITION_CID,         /* vsock(7), "2", "3-4294967294" */
-    KITH_CONDITION_DESTINATION, /* as ADDRESS */
-    KITH_CONDITION_INTERFACE,   /* glob, "eth0", "wg*" */
-    KITH_CONDITION_TTL,         /* "1", "255" */
-    KITH_CONDITION_TOS,         /* "184" */
-    KITH_CONDITION_KEY,         /* exactly this public key, 40 characters of Z85 (no wildcards: '*' and '?' are digits there) */
-    KITH_CONDITION_MODULE,      /* of the kernel, glob */
-    KITH_CONDITION_GID,         /* primary or supplementary group, "27", "100-199" */
-    KITH_CONDITION_EXE,         /* path glob, "/usr/bin/foo", "/opt/foo**" */
-    KITH_CONDITION_UNIT,        /* glob, "nginx.service", "user@*.service" */
-    KITH_CONDITION_CGROUP,      /* path glob, "/system.slice/foo.service", "/user.slice/user-1000.slice**" */
-    KITH_CONDITION_LABEL,       /* glob, "system_u:*:sshd_t:*" */
-    KITH_CONDITION_TOPIC,       /* glob, no path, "weather.*" */
-    KITH_CONDITION_FDS,         /* how many descriptors, "0", "1-4" */
-    KITH_CONDITION_FD_KIND,     /* "file", "memfd", ...: see enum kith_fd_kind */
-    KITH_CONDITION_SIZE,        /* octets of the message, "0-64K", "1M-4G": K, M and G are powers of 1024 */
-    KITH_CONDITION_TIME,        /* "08:00-18:00 UTC", "mon-fri 08:00-18:00 local", "sat,sun local", "fri 22:00-06:00 UTC" */
-    KITH_CONDITION_RATE,        /* "100/s", "100 messages/s per uid", "10M bytes/min per exe burst 40M" */
+    KITH_CONDITION_UID,            /* "1000", "1000-1999" */
+    KITH_CONDITION_PID,            /* "812", "1-1000" */
+    KITH_CONDITION_PATTERN,        /* of our socket, glob, "REP", "X*" */
+    KITH_CONDITION_SERVICE,        /* name of our service, glob */
+    KITH_CONDITION_ENDPOINT,       /* of ours, glob, "ipc:///run/x.sock", "tcp://127.0.0.1:*" */
+    KITH_CONDITION_ADDRESS,        /* "192.0.2.0/24", "2001:db8::/32", "127.0.0.1:1-1023", "[::1]:4711" */
+    KITH_CONDITION_CID,            /* vsock(7), "2", "3-4294967294" */
+    KITH_CONDITION_DESTINATION,    /* as ADDRESS */
+    KITH_CONDITION_INTERFACE,      /* glob, "eth0", "wg*" */
+    KITH_CONDITION_TTL,            /* "1", "255" */
+    KITH_CONDITION_TOS,            /* "184" */
+    KITH_CONDITION_KEY,            /* exactly this public key, 40 characters of Z85 (no wildcards: '*' and '?' are digits there) */
+    KITH_CONDITION_USER_ID,        /* name that the peer proved in PLAIN or a ZAP handler gave it, glob (a local user is UID) */
+    KITH_CONDITION_MODULE,         /* of the kernel, glob */
+    KITH_CONDITION_THREAD,         /* of inproc, "812" */
+    KITH_CONDITION_CONNECTOR,      /* pid of who made the connection, when that is another than who wrote */
+    KITH_CONDITION_GID,            /* primary or supplementary group, "27", "100-199" */
+    KITH_CONDITION_EXE,            /* path glob, "/usr/bin/foo", "/opt/foo**" */
+    KITH_CONDITION_UNIT,           /* glob, "nginx.service", "user@*.service" */
+    KITH_CONDITION_CGROUP,         /* path glob, "/system.slice/foo.service", "/user.slice/user-1000.slice**" */
+    KITH_CONDITION_LABEL,          /* glob, "system_u:*:sshd_t:*" */
+    KITH_CONDITION_CONTAINER,      /* glob */
+    KITH_CONDITION_SESSION,        /* of logind, glob, "3" */
+    KITH_CONDITION_PID_NAMESPACE,  /* its inode, "4026531836" */
+    KITH_CONDITION_USER_NAMESPACE, /* its inode */
+    KITH_CONDITION_MAY_FORGE,      /* "0": it cannot state ids of others, "1": it can (kith/origin.h) */
+    KITH_CONDITION_TOPIC,          /* glob, no path, "weather.*" */
+    KITH_CONDITION_FDS,            /* how many descriptors, "0", "1-4" */
+    KITH_CONDITION_FD_KIND,        /* "file", "memfd", ...: see enum kith_fd_kind */
+    KITH_CONDITION_SIZE,           /* octets of the message, "0-64K", "1M-4G": K, M and G are powers of 1024 */
+    KITH_CONDITION_TIME,           /* "08:00-18:00 UTC", "mon-fri 08:00-18:00 local", "sat,sun local", "fri 22:00-06:00 UTC" */
+    KITH_CONDITION_RATE,           /* "100/s", "100 messages/s per uid", "10M bytes/min per exe burst 40M" */
     KITH_CONDITION_COUNT_,
 };
 
@@ -88,11 +96,11 @@ enum kith_condition {
  * which it began.
  *
  * A rate is of messages (or whatever is asked for) or of their bytes, in a second ("s"), minute ("min") or hour ("h"), and counted apart
- * for each value of the fact behind "per" (uid, gid, pid, exe, unit, cgroup, label, address, cid, key, module), or else for the rule as a
- * whole. "burst" is how much may come at once, without it what one period allows. A rule with a rate applies while there is some left, and
- * takes from it only when it decides; so what is too much goes on to the next rules, and in the end to the default. All rates of a rule
- * must hold. Of bytes a message takes what it has even when less is left: the rest is owed and paid first, so that large messages pass and
- * the mean holds.
+ * for each value of the fact behind "per" (uid, gid, pid, exe, unit, cgroup, label, container, session, address, cid, key, user_id,
+ * module), or else for the rule as a whole. "burst" is how much may come at once, without it what one period allows. A rule with a rate
+ * applies while there is some left, and takes from it only when it decides; so what is too much goes on to the next rules, and in the end
+ * to the default. All rates of a rule must hold. Of bytes a message takes what it has even when less is left: the rest is owed and paid
+ * first, so that large messages pass and the mean holds.
  */
 
 /* "uid", "pid", ... */
@@ -168,8 +176,8 @@ enum kith_looked_at {
     KITH_LOOKED_AT_TIME = 1 << 7, /* `now` and the zone. Without RATE the verdict holds until the minute of `now` ends */
     KITH_LOOKED_AT_RATE = 1 << 8, /* the state: never to be kept */
     /* Always with ORIGIN, and what of it: */
-    KITH_LOOKED_AT_PROCESS = 1 << 9, /* what may change while the process lives: exe, unit, cgroup, label, groups */
-    KITH_LOOKED_AT_PROOF = 1 << 10,  /* its key, which is known only when the peer has proved that it has it */
+    KITH_LOOKED_AT_PROCESS = 1 << 9, /* what may change while the process lives: exe, unit, cgroup, label, groups ... */
+    KITH_LOOKED_AT_PROOF = 1 << 10,  /* its key or user_id, which are known only when the peer has proved them */
 };
 
 /* The set of what any rule for that verb could look at; 0 when the verb is not governed or there is no policy. */

@@ -99,7 +99,7 @@ static bool has_more_bits(const struct kith_address_range *range) {
 }
 
 int kith_condition_address_parse(const struct kith_condition_type *type, const char *text, struct kith_condition_value *ret_value,
-                       struct kith_error *ret_error) {
+                                 struct kith_error *ret_error) {
     struct kith_address_range *range = &ret_value->address;
     const char *host, *port;
     size_t size;
@@ -167,7 +167,7 @@ static bool range_has(const struct kith_address_range *range, const struct addre
 }
 
 enum kith_match kith_condition_address_match(const struct kith_condition_type *type, const struct kith_condition_values *values,
-                                   const struct kith_condition_ask *ask) {
+                                             const struct kith_condition_ask *ask) {
     struct address address;
     const char *text = NULL;
 

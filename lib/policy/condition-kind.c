@@ -26,13 +26,14 @@ int kith_fd_kind_parse(const char *name, enum kith_fd_kind *ret_kind) {
 }
 
 int kith_condition_kind_parse(const struct kith_condition_type *type, const char *text, struct kith_condition_value *ret_value,
-                    struct kith_error *ret_error) {
+                              struct kith_error *ret_error) {
     enum kith_fd_kind kind;
     if (kith_fd_kind_parse(text, &kind) < 0)
-        return kith_error_set(ret_error, -EINVAL,
-                              "%s \"%.64s\" is no kind of descriptor: write file, directory, socket, pipe, memfd, device, pidfd, eventfd or "
-                              "other",
-                              type->name, text);
+        return kith_error_set(
+            ret_error, -EINVAL,
+            "%s \"%.64s\" is no kind of descriptor: write file, directory, socket, pipe, memfd, device, pidfd, eventfd or "
+            "other",
+            type->name, text);
     ret_value->kind = (unsigned)kind;
     return 0;
 }
@@ -54,7 +55,7 @@ static void explain(const struct kith_condition_ask *ask, unsigned kinds) {
 
 /* No descriptor at all is none of a kind, and all of every kind. */
 enum kith_match kith_condition_kind_match(const struct kith_condition_type *type, const struct kith_condition_values *values,
-                                const struct kith_condition_ask *ask) {
+                                          const struct kith_condition_ask *ask) {
     unsigned kinds = ask->request->fd_kinds, accepted = 0;
 
     if (ask->request->fd_count > 0 && kinds == 0)

@@ -7,7 +7,7 @@
 #include "policy/condition.h"
 
 int kith_condition_range_parse(const struct kith_condition_type *type, const char *text, struct kith_condition_value *ret_value,
-                     struct kith_error *ret_error) {
+                               struct kith_error *ret_error) {
     bool (*number)(const char *, const char *, uint64_t *) = type->binary_units ? kith_condition_units : kith_condition_number;
     const char *end = text + strlen(text);
     const char *dash = strchr(text, '-');
@@ -50,7 +50,7 @@ static enum kith_match match_number(const struct kith_condition_type *type, cons
 }
 
 enum kith_match kith_condition_range_match_fact(const struct kith_condition_type *type, const struct kith_condition_values *values,
-                                      const struct kith_condition_ask *ask) {
+                                                const struct kith_condition_ask *ask) {
     uint64_t number = 0;
     if (!kith_condition_believed(ask, type->name, kith_origin_number(ask->request->origin, type->fact, &number)))
         return KITH_MATCH_UNKNOWN;
@@ -73,7 +73,7 @@ static enum kith_match match_groups(const struct kith_condition_values *values, 
 /* The primary group came with the message, the others have to be looked up: so they are only asked for when it does not do. That none of
  * them is one of the values is known only when all are. */
 enum kith_match kith_condition_range_match_gid(const struct kith_condition_type *type, const struct kith_condition_values *values,
-                                     const struct kith_condition_ask *ask) {
+                                               const struct kith_condition_ask *ask) {
     enum kith_match primary = kith_condition_range_match_fact(type, values, ask);
     if (primary == KITH_MATCH_YES)
         return primary;
@@ -85,11 +85,11 @@ enum kith_match kith_condition_range_match_gid(const struct kith_condition_type 
 }
 
 enum kith_match kith_condition_range_match_size(const struct kith_condition_type *type, const struct kith_condition_values *values,
-                                      const struct kith_condition_ask *ask) {
+                                                const struct kith_condition_ask *ask) {
     return match_number(type, values, ask, ask->request->size);
 }
 
 enum kith_match kith_condition_range_match_fds(const struct kith_condition_type *type, const struct kith_condition_values *values,
-                                     const struct kith_condition_ask *ask) {
+                                               const struct kith_condition_ask *ask) {
     return match_number(type, values, ask, ask->request->fd_count);
 }

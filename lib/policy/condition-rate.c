@@ -23,7 +23,7 @@
 struct kith_rate {
     struct kith_bucket_shape shape;
     bool bytes;
-    enum kith_fact per; /* KITH_FACT_COUNT_: nothing, the rule as a whole */
+    enum kith_condition per; /* on whose fact; KITH_CONDITION_COUNT_: nothing, the rule as a whole */
     char text[TEXT_MAX_OCTETS + 1];
 };
 
@@ -34,9 +34,9 @@ static const struct {
 
 /* The conditions on facts that tell peers apart. */
 static const enum kith_condition pers[] = {
-    KITH_CONDITION_UID,    KITH_CONDITION_GID,   KITH_CONDITION_PID,     KITH_CONDITION_EXE, KITH_CONDITION_UNIT,
-    KITH_CONDITION_CGROUP, KITH_CONDITION_LABEL, KITH_CONDITION_ADDRESS, KITH_CONDITION_CID, KITH_CONDITION_KEY,
-    KITH_CONDITION_MODULE,
+    KITH_CONDITION_UID,    KITH_CONDITION_GID,       KITH_CONDITION_PID,     KITH_CONDITION_EXE,     KITH_CONDITION_UNIT,
+    KITH_CONDITION_CGROUP, KITH_CONDITION_LABEL,     KITH_CONDITION_ADDRESS, KITH_CONDITION_CID,     KITH_CONDITION_KEY,
+    KITH_CONDITION_MODULE, KITH_CONDITION_CONTAINER, KITH_CONDITION_SESSION, KITH_CONDITION_USER_ID,
 };
 
 /* Reading --------------------------------------------------------------------------------------------------------- */
@@ -61,7 +61,7 @@ static const char *parse_period(char *word, struct kith_rate *rate) {
 static bool parse_per(const char *word, struct kith_rate *rate) {
     for (size_t i = 0; i < KITH_ARRAY_SIZE(pers); i++) {
         if (strcmp(word, kith_condition_types[pers[i]].name) == 0) {
-            rate->per = kith_condition_types[pers[i]].fact;
+            rate->per = pers[i];
             return true;
         }
     }
@@ -106,9 +106,9 @@ static bool parse_words(char *words[], size_t count, struct kith_rate *rate) {
 }
 
 int kith_condition_rate_parse(const struct kith_condition_type *type, const char *text, struct kith_condition_value *ret_value,
-                    struct kith_error *ret_error) {
+                              struct kith_error *ret_error) {
     char copy[TEXT_MAX_OCTETS + 1], *words[6];
-    struct kith_rate rate = {.per = KITH_FACT_COUNT_};
+    struct kith_rate rate = {.per = KITH_CONDITION_COUNT_};
     size_t size = strlen(text), count = 0;
 
     if (size <= TEXT_MAX_OCTETS) {
@@ -118,8 +118,8 @@ int kith_condition_rate_parse(const struct kith_condition_type *type, const char
     if (count < 1 || count > KITH_ARRAY_SIZE(words) || !parse_words(words, count, &rate))
         return kith_error_set(ret_error, -EINVAL,
                               "%s \"%.64s\" is no rate: write one like \"100/s\", \"100 messages/min per uid\" or "
-                              "\"10M bytes/s per exe burst 40M\"; per may be uid, gid, pid, exe, unit, cgroup, label, address, cid, key or "
-                              "module, s min or h, numbers from 1 to 1024G",
+                              "\"10M bytes/s per exe burst 40M\"; per may be uid, gid, pid, exe, unit, cgroup, label, container, "
+                              "session, address, cid, key, user_id or module; s, min or h; numbers from 1 to 1024G",
                               type->name, text);
     memcpy(rate.text, text, size + 1);
     ret_value->rate = (struct kith_rate *)malloc(sizeof(rate));
@@ -139,9 +139,8 @@ void kith_condition_rate_put(const struct kith_condition_value *value, struct ki
 
 unsigned kith_condition_rate_looks_at(const struct kith_condition_value *value) {
     unsigned looks_at = value->rate->bytes ? KITH_LOOKED_AT_SIZE : 0;
-    for (size_t i = 0; i < KITH_ARRAY_SIZE(pers); i++)
-        if (kith_condition_types[pers[i]].fact == value->rate->per)
-            looks_at |= kith_condition_types[pers[i]].looks_at;
+    if (value->rate->per != KITH_CONDITION_COUNT_)
+        looks_at |= kith_condition_types[value->rate->per].looks_at;
     return looks_at;
 }
 
@@ -150,20 +149,21 @@ unsigned kith_condition_rate_looks_at(const struct kith_condition_value *value) 
 /* The fact's value as text, one for each value. False (and why) when it is unknown or not believed. */
 static bool put_fact(const struct kith_rate *rate, const struct kith_condition_ask *ask, struct kith_text *key) {
     kith_origin *origin = ask->request->origin;
-    const char *text = NULL, *name = kith_fact_name(rate->per);
+    const struct kith_condition_type *per = &kith_condition_types[rate->per];
+    const char *text = NULL;
     char host[64];
     uint64_t number = 0;
 
-    enum kith_witness witness = kith_origin_number(origin, rate->per, &number);
+    enum kith_witness witness = kith_origin_number(origin, per->fact, &number);
     if (witness != KITH_WITNESS_NONE) {
         kith_text_printf(key, "%" PRIu64, number);
-        return kith_condition_believed(ask, name, witness);
+        return kith_condition_believed(ask, per->name, witness);
     }
-    witness = kith_origin_text(origin, rate->per, &text);
-    if (!kith_condition_believed(ask, name, witness))
+    witness = kith_origin_text(origin, per->fact, &text);
+    if (!kith_condition_believed(ask, per->name, witness))
         return false;
     /* A peer has many ports and one host. */
-    if (rate->per == KITH_FACT_ADDRESS && kith_condition_address_host(text, host, sizeof(host)))
+    if (rate->per == KITH_CONDITION_ADDRESS && kith_condition_address_host(text, host, sizeof(host)))
         text = host;
     kith_text_puts(key, text);
     return true;
@@ -176,7 +176,7 @@ static bool make_key(const struct kith_rate *rate, const struct kith_condition_a
     kith_text_putc(&key, '\0');
     kith_text_puts(&key, rate->text);
     kith_text_putc(&key, '\0');
-    if (rate->per != KITH_FACT_COUNT_ && !put_fact(rate, ask, &key))
+    if (rate->per != KITH_CONDITION_COUNT_ && !put_fact(rate, ask, &key))
         return false;
     *ret_size = key.length < KEY_MAX_OCTETS ? key.length : KEY_MAX_OCTETS - 1;
     return true;
@@ -202,7 +202,7 @@ static enum kith_match match_rate(const struct kith_rate *rate, const struct kit
 }
 
 enum kith_match kith_condition_rate_match(const struct kith_condition_type *type, const struct kith_condition_values *values,
-                                const struct kith_condition_ask *ask) {
+                                          const struct kith_condition_ask *ask) {
     for (size_t i = 0; i < values->count; i++) {
         enum kith_match match = match_rate(values->values[i].rate, ask);
         if (match != KITH_MATCH_YES)

@@ -12,7 +12,7 @@
 /* Globs -------------------------------------------------------------------------------------------------------- */
 
 int kith_condition_glob_parse(const struct kith_condition_type *type, const char *text, struct kith_condition_value *ret_value,
-                    struct kith_error *ret_error) {
+                              struct kith_error *ret_error) {
     struct kith_error error = KITH_ERROR_NONE;
     int r = kith_glob_new(text, type->path, &ret_value->glob, &error);
     if (r < 0)
@@ -43,7 +43,7 @@ static enum kith_match match_octets(const struct kith_condition_type *type, cons
 }
 
 enum kith_match kith_condition_glob_match_fact(const struct kith_condition_type *type, const struct kith_condition_values *values,
-                                     const struct kith_condition_ask *ask) {
+                                               const struct kith_condition_ask *ask) {
     const char *text = NULL;
     if (!kith_condition_believed(ask, type->name, kith_origin_text(ask->request->origin, type->fact, &text)))
         return KITH_MATCH_UNKNOWN;
@@ -56,17 +56,17 @@ static enum kith_match match_text(const struct kith_condition_type *type, const 
 }
 
 enum kith_match kith_condition_glob_match_pattern(const struct kith_condition_type *type, const struct kith_condition_values *values,
-                                        const struct kith_condition_ask *ask) {
+                                                  const struct kith_condition_ask *ask) {
     return match_text(type, values, ask, ask->request->pattern);
 }
 
 enum kith_match kith_condition_glob_match_service(const struct kith_condition_type *type, const struct kith_condition_values *values,
-                                        const struct kith_condition_ask *ask) {
+                                                  const struct kith_condition_ask *ask) {
     return match_text(type, values, ask, ask->request->service);
 }
 
 enum kith_match kith_condition_glob_match_endpoint(const struct kith_condition_type *type, const struct kith_condition_values *values,
-                                         const struct kith_condition_ask *ask) {
+                                                   const struct kith_condition_ask *ask) {
     return match_text(type, values, ask, ask->request->endpoint);
 }
 
@@ -91,7 +91,7 @@ static enum kith_match match_prefix(const struct kith_condition_type *type, cons
 }
 
 enum kith_match kith_condition_glob_match_topic(const struct kith_condition_type *type, const struct kith_condition_values *values,
-                                      const struct kith_condition_ask *ask) {
+                                                const struct kith_condition_ask *ask) {
     if (!ask->request->topic)
         return kith_condition_unknown(ask, type->name);
     if (ask->request->topic_is_prefix)
@@ -102,7 +102,7 @@ enum kith_match kith_condition_glob_match_topic(const struct kith_condition_type
 /* Keys --------------------------------------------------------------------------------------------------------- */
 
 int kith_condition_key_parse(const struct kith_condition_type *type, const char *text, struct kith_condition_value *ret_value,
-                   struct kith_error *ret_error) {
+                             struct kith_error *ret_error) {
     /* 32/Z85 (rfc.zeromq.org). */
     static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
     size_t size = strlen(text);
@@ -123,7 +123,7 @@ void kith_condition_key_put(const struct kith_condition_value *value, struct kit
 }
 
 enum kith_match kith_condition_key_match(const struct kith_condition_type *type, const struct kith_condition_values *values,
-                               const struct kith_condition_ask *ask) {
+                                         const struct kith_condition_ask *ask) {
     const char *key = NULL;
     if (!kith_condition_believed(ask, type->name, kith_origin_text(ask->request->origin, type->fact, &key)))
         return KITH_MATCH_UNKNOWN;

@@ -97,7 +97,7 @@ static bool parse_words(char *text, struct kith_time_span *ret_span) {
 }
 
 int kith_condition_time_parse(const struct kith_condition_type *type, const char *text, struct kith_condition_value *ret_value,
-                    struct kith_error *ret_error) {
+                              struct kith_error *ret_error) {
     char copy[64];
     size_t size = strlen(text);
 
@@ -160,7 +160,7 @@ static bool span_has(const struct kith_time_span *span, const struct clock *cloc
 }
 
 enum kith_match kith_condition_time_match(const struct kith_condition_type *type, const struct kith_condition_values *values,
-                                const struct kith_condition_ask *ask) {
+                                          const struct kith_condition_ask *ask) {
     const struct kith_policy_request *request = ask->request;
     struct clock utc = clock_at(request->now, 0), local = clock_at(request->now, request->utc_offset);
     bool unknown_zone = false;

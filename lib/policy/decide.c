@@ -16,8 +16,8 @@ static unsigned verb_index(enum kith_verb verb) {
     return i;
 }
 
-/* A condition about several things must hold for all of them to allow, and for one to deny; negated, "all are none of these" is that not one
- * is. */
+/* A condition about several things must hold for all of them to allow, and for one to deny; negated, "all are none of these" is that not
+ * one is. */
 static bool test_holds(const struct kith_rule_test *test, const struct kith_condition_ask *ask) {
     return test->type->match(test->type, &test->values, ask) == (test->negated ? KITH_MATCH_NO : KITH_MATCH_YES);
 }
@@ -114,8 +114,8 @@ struct kith_verdict kith_policy_decide(const kith_policy *policy, enum kith_verb
     return kith_policy_decide_request(policy, &request, NULL);
 }
 
-int kith_policy_explain_request(const kith_policy *policy, size_t rule, const struct kith_policy_request *request,
-                                kith_policy_state *state, char *text, size_t size) {
+int kith_policy_explain_request(const kith_policy *policy, size_t rule, const struct kith_policy_request *request, kith_policy_state *state,
+                                char *text, size_t size) {
     if (!policy || rule >= policy->count || !request || (!text && size > 0))
         return -EINVAL;
     struct kith_text why = kith_text_init(text, size);

@@ -27,8 +27,8 @@ struct kith_bucket_shape {
     uint64_t period_ns; /* a multiple of KITH_RATE_TICKS */
 };
 
-/* True when the bucket has at least one token, or, with any_rest, any part of one; false too when memory ran out for it. A clock that was set
- * back brings nothing. */
+/* True when the bucket has at least one token, or, with any_rest, any part of one; false too when memory ran out for it. A clock that was
+ * set back brings nothing. */
 bool kith_bucket_has(kith_policy_state *state, const struct kith_bucket_shape *shape, const void *key, size_t key_size, uint64_t now,
                      bool any_rest);
 /* Takes tokens from the bucket that has just been asked, more than there are as a debt. */

@@ -95,6 +95,52 @@ static const struct {
     {KITH_CONDITION_LABEL, "*", "/usr/bin/foo (enforce)", "applies"},
     {KITH_CONDITION_LABEL, "system_u:*", "system_u:system_r:init_t:s0", "applies"},
     {KITH_CONDITION_LABEL, "unconfined", "confined", "label confined is not unconfined"},
+    {KITH_CONDITION_ADDRESS, "192.0.2.0/24", "192.0.2.77:4711", "applies"},
+    {KITH_CONDITION_ADDRESS, "192.0.2.0/24", "192.0.3.1:4711", "address 192.0.3.1:4711 is not 192.0.2.0/24"},
+    {KITH_CONDITION_ADDRESS, "192.0.2.0/25", "192.0.2.127:4711", "applies"},
+    {KITH_CONDITION_ADDRESS, "192.0.2.0/25", "192.0.2.128:4711", "address 192.0.2.128:4711 is not 192.0.2.0/25"},
+    {KITH_CONDITION_ADDRESS, "192.0.2.1", "192.0.2.1:1", "applies"},
+    {KITH_CONDITION_ADDRESS, "192.0.2.1", "192.0.2.2:1", "address 192.0.2.2:1 is not 192.0.2.1"},
+    {KITH_CONDITION_ADDRESS, "0.0.0.0/0", "192.0.2.1:1", "applies"},
+    {KITH_CONDITION_ADDRESS, "0.0.0.0/0", "[2001:db8::1]:1", "address [2001:db8::1]:1 is not 0.0.0.0/0"},
+    {KITH_CONDITION_ADDRESS, "::/0", "192.0.2.1:1", "applies"},
+    {KITH_CONDITION_ADDRESS, "192.0.2.0/24", "[::ffff:192.0.2.9]:5", "applies"},
+    {KITH_CONDITION_ADDRESS, "::ffff:192.0.2.0/120", "192.0.2.9:5", "applies"},
+    {KITH_CONDITION_ADDRESS, "127.0.0.1:1-1023", "127.0.0.1:1023", "applies"},
+    {KITH_CONDITION_ADDRESS, "127.0.0.1:1-1023", "127.0.0.1:1024", "address 127.0.0.1:1024 is not 127.0.0.1:1-1023"},
+    {KITH_CONDITION_ADDRESS, "2001:db8::/33", "[2001:db8:7fff::1]:80", "applies"},
+    {KITH_CONDITION_ADDRESS, "2001:db8::/33", "[2001:db8:8000::1]:80", "address [2001:db8:8000::1]:80 is not 2001:db8::/33"},
+    {KITH_CONDITION_ADDRESS, "[fe80::/10]:5555", "[fe80::1%eth0]:5555", "applies"},
+    {KITH_CONDITION_ADDRESS, "[fe80::/10]:5555", "[fe80::1%eth0]:5556", "address [fe80::1%eth0]:5556 is not [fe80::/10]:5555"},
+    {KITH_CONDITION_ADDRESS, "::/0", "somewhere", "address somewhere is no address of IPv4 or IPv6"},
+    {KITH_CONDITION_CID, "2", "2", "applies"},
+    {KITH_CONDITION_CID, "3-4294967294", "2", "cid 2 is not 3-4294967294"},
+    {KITH_CONDITION_DESTINATION, "239.0.0.0/8:5555", "239.1.1.1:5555", "applies"},
+    {KITH_CONDITION_DESTINATION, "239.0.0.0/8:5555", "10.0.0.1:5555", "destination 10.0.0.1:5555 is not 239.0.0.0/8:5555"},
+    {KITH_CONDITION_INTERFACE, "wg*", "wg0", "applies"},
+    {KITH_CONDITION_INTERFACE, "wg*", "eth0", "interface eth0 is not wg*"},
+    {KITH_CONDITION_TTL, "255", "255", "applies"},
+    {KITH_CONDITION_TTL, "255", "254", "ttl 254 is not 255"},
+    {KITH_CONDITION_TOS, "184", "184", "applies"},
+    {KITH_CONDITION_TOS, "184", "0", "tos 0 is not 184"},
+    {KITH_CONDITION_USER_ID, "ann", "ann", "applies"},
+    {KITH_CONDITION_USER_ID, "ann", "bob", "user_id bob is not ann"},
+    {KITH_CONDITION_MODULE, "kith_*", "kith_temperature", "applies"},
+    {KITH_CONDITION_MODULE, "kith_*", "evil", "module evil is not kith_*"},
+    {KITH_CONDITION_THREAD, "812", "812", "applies"},
+    {KITH_CONDITION_THREAD, "812", "813", "thread 813 is not 812"},
+    {KITH_CONDITION_CONNECTOR, "1-4194304", "9", "applies"},
+    {KITH_CONDITION_CONNECTOR, "8", "9", "connector 9 is not 8"},
+    {KITH_CONDITION_CONTAINER, "web*", "web1", "applies"},
+    {KITH_CONDITION_CONTAINER, "web*", "db1", "container db1 is not web*"},
+    {KITH_CONDITION_SESSION, "c*", "c2", "applies"},
+    {KITH_CONDITION_SESSION, "c*", "3", "session 3 is not c*"},
+    {KITH_CONDITION_PID_NAMESPACE, "4026531836", "4026531836", "applies"},
+    {KITH_CONDITION_PID_NAMESPACE, "4026531836", "4026532000", "pid_namespace 4026532000 is not 4026531836"},
+    {KITH_CONDITION_USER_NAMESPACE, "4026531837", "4026531837", "applies"},
+    {KITH_CONDITION_USER_NAMESPACE, "4026531837", "1", "user_namespace 1 is not 4026531837"},
+    {KITH_CONDITION_MAY_FORGE, "0", "0", "applies"},
+    {KITH_CONDITION_MAY_FORGE, "0", "1", "may_forge 1 is not 0"},
 };
 
 static void test_conditions_hold_for_what_they_say(void **state) {
@@ -135,13 +181,25 @@ static void test_a_fact_needs_a_witness_as_strong_as_the_rule_asks(void **state)
 /* A value that every condition of its kind accepts, where there is one. */
 static const char *any_value(enum kith_condition condition) {
     static const char *const values[KITH_CONDITION_COUNT_] = {
-        [KITH_CONDITION_UID] = "0-4294967294",   [KITH_CONDITION_PID] = "1-4194304",
-        [KITH_CONDITION_ADDRESS] = "::/0",       [KITH_CONDITION_CID] = "0-4294967294",
-        [KITH_CONDITION_DESTINATION] = "::/0",   [KITH_CONDITION_TTL] = "0-255",
-        [KITH_CONDITION_TOS] = "0-255",          [KITH_CONDITION_KEY] = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7",
-        [KITH_CONDITION_GID] = "0-4294967294",   [KITH_CONDITION_FDS] = "0-253",
-        [KITH_CONDITION_FD_KIND] = "file",       [KITH_CONDITION_SIZE] = "0-1024G",
-        [KITH_CONDITION_TIME] = "sun-sat local", [KITH_CONDITION_RATE] = "1/s per uid",
+        [KITH_CONDITION_UID] = "0-4294967294",
+        [KITH_CONDITION_PID] = "1-4194304",
+        [KITH_CONDITION_ADDRESS] = "::/0",
+        [KITH_CONDITION_CID] = "0-4294967294",
+        [KITH_CONDITION_DESTINATION] = "::/0",
+        [KITH_CONDITION_TTL] = "0-255",
+        [KITH_CONDITION_TOS] = "0-255",
+        [KITH_CONDITION_KEY] = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7",
+        [KITH_CONDITION_THREAD] = "1-4194304",
+        [KITH_CONDITION_CONNECTOR] = "1-4194304",
+        [KITH_CONDITION_PID_NAMESPACE] = "0-4294967295",
+        [KITH_CONDITION_USER_NAMESPACE] = "0-4294967295",
+        [KITH_CONDITION_MAY_FORGE] = "0-1",
+        [KITH_CONDITION_GID] = "0-4294967294",
+        [KITH_CONDITION_FDS] = "0-253",
+        [KITH_CONDITION_FD_KIND] = "file",
+        [KITH_CONDITION_SIZE] = "0-1024G",
+        [KITH_CONDITION_TIME] = "sun-sat local",
+        [KITH_CONDITION_RATE] = "1/s per uid",
     };
     return values[condition] ? values[condition] : "**";
 }
@@ -255,16 +313,70 @@ static void test_malformed_values_are_refused_with_a_remedy(void **state) {
         {KITH_CONDITION_EXE, "", "exe \"\": it is empty"},
         {KITH_CONDITION_CGROUP, "/[ab]", "there are no character classes"},
         {KITH_CONDITION_UNIT, "a\\", "ends in a backslash"},
+        {KITH_CONDITION_ADDRESS, "", "is no address: write one like 192.0.2.1, "},
+        {KITH_CONDITION_ADDRESS, "localhost", "is no address"},
+        {KITH_CONDITION_ADDRESS, "192.0.2", "is no address"},
+        {KITH_CONDITION_ADDRESS, "192.0.2.1/33", "is no address"},
+        {KITH_CONDITION_ADDRESS, "192.0.2.0/", "is no address"},
+        {KITH_CONDITION_ADDRESS, "192.0.2.1/24", "has bits behind its prefix"},
+        {KITH_CONDITION_ADDRESS, "2001:db8::/129", "is no address"},
+        {KITH_CONDITION_ADDRESS, "2001:db8::1/64", "has bits behind its prefix"},
+        {KITH_CONDITION_ADDRESS, "[::1", "is no address"},
+        {KITH_CONDITION_ADDRESS, "[::1]x", "is no address"},
+        {KITH_CONDITION_ADDRESS, "192.0.2.1:", "is no address"},
+        {KITH_CONDITION_ADDRESS, "192.0.2.1:65536", "is no address"},
+        {KITH_CONDITION_ADDRESS, "192.0.2.1:9-1", "is no address"},
+        {KITH_CONDITION_ADDRESS, "fe80::1%eth0", "is no address"},
+        {KITH_CONDITION_TTL, "256", "out of range"},
+        {KITH_CONDITION_MAY_FORGE, "2", "out of range"},
+        {KITH_CONDITION_KEY, "short", "is no public key: write its 40 characters of Z85"},
+        {KITH_CONDITION_KEY, "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf\"", "is no public key"},
+        {KITH_CONDITION_FD_KIND, "Memfd", "is no kind of descriptor: write file, directory, "},
+        {KITH_CONDITION_FDS, "254", "out of range"},
+        {KITH_CONDITION_SIZE, "1T", "is no number: write one like 64K"},
+        {KITH_CONDITION_SIZE, "K", "is no number"},
+        {KITH_CONDITION_SIZE, "2K-1K", "ends before it begins"},
+        {KITH_CONDITION_SIZE, "1025G", "out of range"},
+        {KITH_CONDITION_TIME, "08:00-18:00", "is no time: write one like \"08:00-18:00 UTC\""},
+        {KITH_CONDITION_TIME, "local", "is no time"},
+        {KITH_CONDITION_TIME, " local", "is no time"},
+        {KITH_CONDITION_TIME, "24:00-08:00 UTC", "is no time"},
+        {KITH_CONDITION_TIME, "08:00-08:00 UTC", "is no time"},
+        {KITH_CONDITION_TIME, "08:60-09:00 UTC", "is no time"},
+        {KITH_CONDITION_TIME, "08:00-24:01 UTC", "is no time"},
+        {KITH_CONDITION_TIME, "8:00-09:00 UTC", "is no time"},
+        {KITH_CONDITION_TIME, "mon-fri-sat UTC", "is no time"},
+        {KITH_CONDITION_TIME, "mon, UTC", "is no time"},
+        {KITH_CONDITION_TIME, "Mon UTC", "is no time"},
+        {KITH_CONDITION_TIME, "mon 08:00-09:00 CET", "is no time"},
+        {KITH_CONDITION_TIME, "08:00-09:00 mon UTC", "is no time"},
+        {KITH_CONDITION_RATE, "", "is no rate: write one like \"100/s\""},
+        {KITH_CONDITION_RATE, "100", "is no rate"},
+        {KITH_CONDITION_RATE, "0/s", "is no rate"},
+        {KITH_CONDITION_RATE, "100/d", "is no rate"},
+        {KITH_CONDITION_RATE, "100 octets/s", "is no rate"},
+        {KITH_CONDITION_RATE, "100/s per", "is no rate"},
+        {KITH_CONDITION_RATE, "100/s per ttl", "is no rate"},
+        {KITH_CONDITION_RATE, "100/s burst 0", "is no rate"},
+        {KITH_CONDITION_RATE, "100/s burst 5 per uid", "is no rate"},
+        {KITH_CONDITION_RATE, "1025G bytes/s", "is no rate"},
+        {KITH_CONDITION_RATE, "100  messages/s", "is no rate"},
+        {KITH_CONDITION_RATE, "1 messages/s per uid burst 5 more", "is no rate"},
     };
     _cleanup_(kith_policy_unrefp) kith_policy *policy = new_policy();
     kith_policy_rule *rule = add_rule(policy, "rule", true, KITH_VERB_ALL);
     for (size_t i = 0; i < KITH_ARRAY_SIZE(refused); i++) {
         struct kith_error error = KITH_ERROR_NONE;
-        assert_int_equal(kith_policy_rule_add(rule, refused[i].condition, refused[i].value, &error), -EINVAL);
+        int r = kith_policy_rule_add(rule, refused[i].condition, refused[i].value, &error);
+        if (r != -EINVAL)
+            fail_msg("%s \"%s\": %d", kith_condition_name(refused[i].condition), refused[i].value, r);
         assert_int_equal(error.code, -EINVAL);
         if (!strstr(error.text, refused[i].error))
             fail_msg("\"%s\" is not in \"%s\"", refused[i].error, error.text);
+        r = refused[i].condition == KITH_CONDITION_RATE ? 0 : kith_policy_rule_add_not(rule, refused[i].condition, refused[i].value, NULL);
+        assert_int_equal(r, refused[i].condition == KITH_CONDITION_RATE ? 0 : -EINVAL);
     }
+    assert_int_equal(kith_policy_rule_add_not(rule, KITH_CONDITION_RATE, "1/s", NULL), -EINVAL);
     /* Nothing of them is left: the rule still has no condition. */
     assert_true(kith_policy_decide(policy, KITH_VERB_SEND, NULL).allow);
 }
