@@ -9,7 +9,8 @@
  * asks, once a process, and cached under a pidfd: while it is alive the pid cannot have been recycled. They describe
  * the process when it was looked at: a process may exec after it sent, and what is cached does not change when it does
  * (kith_origin_execed()). uid and gid are
- * the real ones, as SCM_CREDENTIALS carries them.
+ * the real ones, as SCM_CREDENTIALS carries them; one that has no mapping in our user namespace, which the kernel shows as nobody's
+ * (65534), is unknown, and so is nobody's own where not every id has a mapping: it cannot be told from the others.
  *
  * Origins are refcounted and belong to their loop's thread; those that come from a loop with a thread of its own (kith_loop_thread()) may
  * be asked, kept and let go of in any thread at once, but not changed. Where one is only read, NULL stands for a sender of whom nothing is

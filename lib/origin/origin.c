@@ -18,6 +18,7 @@
 #include "base/fd.h"
 #include "base/refs.h"
 #include "origin/claims.h"
+#include "origin/namespace.h"
 #include "origin/process.h"
 
 /* overflowuid(5): what AF_UNIX says, with pid 0, of octets written before somebody asked for credentials. */
@@ -90,10 +91,11 @@ int kith_origin_new_credentials(const struct kith_credentials *credentials, enum
         return r;
     if (credentials->pid > 0)
         set_id(origin, KITH_FACT_PID, (uint32_t)credentials->pid, witness);
-    if (kith_credentials_known(credentials)) {
+    bool known = kith_credentials_known(credentials);
+    if (known && kith_uid_certain(credentials->uid))
         set_id(origin, KITH_FACT_UID, credentials->uid, witness);
+    if (known && kith_gid_certain(credentials->gid))
         set_id(origin, KITH_FACT_GID, credentials->gid, witness);
-    }
     origin->process = kith_process_ref(process);
     *ret_origin = origin;
     return 0;

@@ -26,6 +26,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/refs.h"
+#include "origin/namespace.h"
 #include "origin/process.h"
 #include "origin/procfs.h"
 
@@ -286,7 +287,16 @@ static int look_up_groups(struct kith_process *process) {
     _cleanup_(freep) char *text = NULL;
     int r = read_file(process, "status", STATUS_MAX, &text);
 
-    return r < 0 ? r : kith_procfs_groups(text, &process->groups, &process->group_count);
+    if (r >= 0)
+        r = kith_procfs_groups(text, &process->groups, &process->group_count);
+    if (r < 0)
+        return r;
+    size_t kept = 0;
+    for (size_t i = 0; i < process->group_count; i++)
+        if (kith_gid_certain(process->groups[i]))
+            process->groups[kept++] = process->groups[i];
+    process->group_count = kept;
+    return 0;
 }
 
 static int look_up_start_time(struct kith_process *process) {

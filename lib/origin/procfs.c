@@ -312,3 +312,12 @@ int kith_procfs_map_size(const char *text, uint64_t *ret_count) {
     *ret_count = count;
     return 0;
 }
+
+int kith_procfs_number(const char *text, uint64_t *ret_number) {
+    uint64_t number;
+
+    if (!read_number(&text, UINT32_MAX, &number) || text[strspn(text, "\n")] != '\0')
+        return -ENODATA;
+    *ret_number = number;
+    return 0;
+}

@@ -32,6 +32,9 @@ int kith_procfs_namespace(const char *target, uint64_t *ret_inode);
 /* /proc/PID/status: the permitted capabilities, a bit each. */
 int kith_procfs_permitted(const char *text, uint64_t *ret_permitted);
 
+/* A file that is one number, of 32 bits. */
+int kith_procfs_number(const char *text, uint64_t *ret_number);
+
 /* /proc/PID/uid_map, gid_map: how many ids it maps; none when it is empty. */
 int kith_procfs_map_size(const char *text, uint64_t *ret_count);
 

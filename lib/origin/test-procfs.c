@@ -206,6 +206,12 @@ static void test_a_map_has_so_many_ids(void **state) {
     check_numbers(kith_procfs_map_size, cases, KITH_ARRAY_SIZE(cases));
 }
 
+static void test_a_file_of_one_number_is_read(void **state) {
+    static const struct number_case cases[] = {{"65534\n", 65534}, {"0", 0}, {"", NO_DATA}, {"-1\n", NO_DATA}, {"1 2\n", NO_DATA}};
+
+    check_numbers(kith_procfs_number, cases, KITH_ARRAY_SIZE(cases));
+}
+
 static void test_groups_are_counted_and_read(void **state) {
     gid_t *groups = (gid_t *)1;
     size_t count = 7;
@@ -297,6 +303,7 @@ int main(void) {
         cmocka_unit_test(test_a_namespace_is_its_inode),
         cmocka_unit_test(test_permitted_capabilities_are_read),
         cmocka_unit_test(test_a_map_has_so_many_ids),
+        cmocka_unit_test(test_a_file_of_one_number_is_read),
         cmocka_unit_test(test_groups_are_counted_and_read),
         cmocka_unit_test(test_a_groups_line_that_is_not_one_is_no_data),
         cmocka_unit_test(test_real_ids_are_the_first_of_four),

@@ -1,9 +1,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -30,7 +32,7 @@ static int send_forged(struct raw *raw, const struct actor_role *role) {
         struct cmsghdr align;
         uint8_t octets[CMSG_SPACE(sizeof(struct ucred))];
     } control = {.octets = {0}};
-    struct ucred credentials = {.pid = role->forged_pid, .uid = role->forged_uid, .gid = role->gid};
+    struct ucred credentials = {.pid = role->forged_pid, .uid = role->forged_uid, .gid = role->forged_gid};
     struct iovec octets = {.iov_base = (void *)(FIRST_HALF SECOND_HALF), .iov_len = 2 + BODY_SIZE};
     struct msghdr header = {.msg_iov = &octets, .msg_iovlen = 1, .msg_control = control.octets, .msg_controllen = sizeof(control.octets)};
     struct cmsghdr *cmsg = CMSG_FIRSTHDR(&header);
@@ -41,17 +43,48 @@ static int send_forged(struct raw *raw, const struct actor_role *role) {
     return sendmsg(raw->fd, &header, MSG_NOSIGNAL) == (ssize_t)octets.iov_len ? 0 : -errno;
 }
 
-static int move_to_cgroup(const char *folder) {
-    char path[PATH_MAX];
-    snprintf(path, sizeof(path), "%s/cgroup.procs", folder);
+static int write_text(const char *path, const char *text) {
     int fd = open(path, O_WRONLY | O_CLOEXEC);
-    int result = fd >= 0 && write(fd, "0", 1) == 1 ? 0 : -errno;
+    int result = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : -errno;
     if (fd >= 0)
         close(fd);
     return result;
 }
 
-static int take_step(struct raw *raw, const struct actor_role *role, enum actor_step step) {
+static int move_to_cgroup(const char *folder) {
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/cgroup.procs", folder);
+    return write_text(path, "0");
+}
+
+/* What unshare(1) -r does. */
+static int enter_user_namespace(void) {
+    char uids[32], gids[32];
+    snprintf(uids, sizeof(uids), "0 %u 1", (unsigned)getuid());
+    snprintf(gids, sizeof(gids), "0 %u 1", (unsigned)getgid());
+    /* Who has changed his ids may not read his own /proc before he is dumpable again. */
+    if (prctl(PR_SET_DUMPABLE, 1) < 0 || unshare(CLONE_NEWUSER) < 0)
+        return -errno;
+    int result = write_text("/proc/self/uid_map", uids);
+    if (result >= 0)
+        result = write_text("/proc/self/setgroups", "deny");
+    return result < 0 ? result : write_text("/proc/self/gid_map", gids);
+}
+
+#define PROGRAM_WORD "--actor"
+
+/* Both descriptors go on under their numbers. */
+static int exec_program(int line, const struct raw *raw, const char *program) {
+    char line_text[16], fd_text[16];
+    snprintf(line_text, sizeof(line_text), "%d", line);
+    snprintf(fd_text, sizeof(fd_text), "%d", raw->fd);
+    if (fcntl(line, F_SETFD, 0) < 0 || fcntl(raw->fd, F_SETFD, 0) < 0)
+        return -errno;
+    execl(program, program, PROGRAM_WORD, line_text, fd_text, NULL);
+    return -errno;
+}
+
+static int take_step(int line, struct raw *raw, const struct actor_role *role, enum actor_step step) {
     switch (step) {
     case ACTOR_CONNECT:
         return raw_join(NULL, role->endpoint, "DEALER", role->claims, raw);
@@ -69,28 +102,48 @@ static int take_step(struct raw *raw, const struct actor_role *role, enum actor_
         return raw_send(raw, 0, "two", 3);
     case ACTOR_FORGE:
         return send_forged(raw, role);
+    case ACTOR_EXEC:
+        return exec_program(line, raw, role->program);
     default:
         return -EINVAL;
     }
 }
 
-static int act(int line, void *userdata) {
-    const struct actor_role *role = userdata;
+static int take_steps(int line, struct raw *raw, const struct actor_role *role) {
+    for (;;) {
+        char step = ACTOR_QUIT;
+        if (recv(line, &step, 1, 0) != 1 || step == ACTOR_QUIT)
+            return 0;
+        int result = take_step(line, raw, role, step);
+        char answer = result == 0 ? step : result == -EACCES ? (char)ACTOR_REFUSED : result == -EPERM ? (char)ACTOR_FORBIDDEN : 'x';
+        if (line_tell(line, answer) < 0)
+            return 4;
+    }
+}
+
+int actor_act(int line, const struct actor_role *role) {
     struct raw raw = {.fd = role->endpoint ? -1 : role->fd};
     keep_only(line, raw.fd);
     if (role->cgroup && move_to_cgroup(role->cgroup) < 0)
         return 2;
     if ((role->uid != 0 || role->gid != 0) && become(role->uid, role->gid, &role->extra, role->extra != 0) < 0)
         return 3;
-    for (;;) {
-        char step = ACTOR_QUIT;
-        if (recv(line, &step, 1, 0) != 1 || step == ACTOR_QUIT)
-            return 0;
-        int result = take_step(&raw, role, step);
-        char answer = result == 0 ? step : result == -EACCES ? (char)ACTOR_REFUSED : result == -EPERM ? (char)ACTOR_FORBIDDEN : 'x';
-        if (line_tell(line, answer) < 0)
-            return 4;
-    }
+    if (role->user_namespace && enter_user_namespace() < 0)
+        return ACTOR_NO_NAMESPACE;
+    return take_steps(line, &raw, role);
+}
+
+static int act(int line, void *userdata) {
+    return actor_act(line, userdata);
+}
+
+void actor_program(int argc, char **argv) {
+    if (argc != 4 || strcmp(argv[1], PROGRAM_WORD) != 0)
+        return;
+    const struct actor_role role = {.program = argv[0]};
+    struct raw raw = {.fd = atoi(argv[3])};
+    int line = atoi(argv[2]);
+    _exit(line_tell(line, ACTOR_EXEC) < 0 ? 5 : take_steps(line, &raw, &role));
 }
 
 /* In the test's process -------------------------------------------------------------------------------------------- */
@@ -163,4 +216,10 @@ const char *own_exe(void) {
     assert_true(size > 0);
     path[size] = '\0';
     return path;
+}
+
+bool identity_possible(void) {
+    if (geteuid() != 0)
+        print_message("1..0 # SKIP needs root, to become other users\n");
+    return geteuid() == 0;
 }
