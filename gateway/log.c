@@ -176,6 +176,7 @@ static int event_priority(const struct kith_event *event) {
     case KITH_EVENT_DUPLICATE_ID:
     case KITH_EVENT_SPLIT_MESSAGE:
     case KITH_EVENT_FDS_REFUSED:
+    case KITH_EVENT_FDS_LOST:
     case KITH_EVENT_DROPPED:
     case KITH_EVENT_REFUSED:
     case KITH_EVENT_GIVEN_UP:

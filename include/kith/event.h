@@ -30,6 +30,7 @@ enum kith_event_type {
     KITH_EVENT_PEER_REFUSED,          /* a pattern that has one peer has one already */
     KITH_EVENT_SUBSCRIPTIONS_REFUSED, /* a peer has more subscriptions than max-subscriptions */
     KITH_EVENT_AUTHENTICATION_FAILED, /* credentials were not accepted; text says by whom and why, never the credentials */
+    KITH_EVENT_FDS_LOST, /* a message of the peer was dropped: its `count` descriptors could not be received; text: the remedy */
     KITH_EVENT_COUNT_,
 };
 

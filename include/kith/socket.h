@@ -186,14 +186,16 @@ KITH_PUBLIC void kith_socket_set_policy(kith_socket *socket, kith_policy *policy
 /* Takes the message when it returns 0; otherwise it stays the caller's. Waits at most timeout_ms (-1: no limit, 0: not at all) for room,
  * driving the loop. Errors: -EAGAIN (timed out: no peer, or all are full), -EPROTO (REQ, REP: not its turn), -EHOSTUNREACH (REP,
  * SERVER, PEER, STREAM, and ROUTER with router-mandatory: the peer is unknown or gone), -ENOTSUP (the type only receives), -EINVAL (no
- * frame; a ROUTER message without id; several frames, where the type has but one; STREAM: other than two), -EBUSY (timeout_ms is not 0
- * inside a callback), -ECANCELED, -ECHILD, -ESHUTDOWN (its loop was freed), -ENOMEM. A reply of a REP never
- * waits: when its peer does not read and has no room it is dropped (0, and KITH_EVENT_DROPPED). Outside callbacks and with a timeout other
- * than 0 what can be sent is handed to the kernel before the return; with 0 it goes out when the loop next runs, together with what comes
- * after it; a loop with a thread of its own runs at once. */
+ * frame; a ROUTER message without id; several frames, where the type has but one; STREAM: other than two), -EOPNOTSUPP (the message has
+ * descriptors, and no peer that it may go to takes so many: option max-fds there; PUB, XPUB and RADIO pass such peers over, with
+ * KITH_EVENT_DROPPED), -EBUSY (timeout_ms is not 0 inside a callback), -ECANCELED, -ECHILD, -ESHUTDOWN (its loop was freed), -ENOMEM. A
+ * reply of a REP never waits: when its peer does not read and has no room it is dropped (0, and KITH_EVENT_DROPPED). Outside callbacks and
+ * with a timeout other than 0 what can be sent is handed to the kernel before the return; with 0 it goes out when the loop next runs,
+ * together with what comes after it; a loop with a thread of its own runs at once. */
 KITH_PUBLIC int kith_socket_send(kith_socket *socket, kith_msg *msg, int timeout_ms);
 /* Waits at most timeout_ms for a message. Errors: -EAGAIN (timed out), -EPROTO, -ECONNRESET (REQ: the peer asked has gone), -EACCES (REQ:
- * the peer asked refused us), -ENOTSUP (the type only sends), -EBUSY, -EINVAL, -ECANCELED, -ECHILD, -ESHUTDOWN. */
+ * the peer asked refused us), -EOPNOTSUPP (REQ: the request waited for a peer, and none takes its descriptors), -ENOTSUP (the type only
+ * sends), -EBUSY, -EINVAL, -ECANCELED, -ECHILD, -ESHUTDOWN. */
 KITH_PUBLIC int kith_socket_recv(kith_socket *socket, kith_msg **ret_msg, int timeout_ms);
 
 /* With the option manual-ack: this message and those before it, of its connection, are dealt with (stored, say): its sender may forget

@@ -19,12 +19,22 @@ void kith_fanout_leave(struct kith_fanout_peer *peer) {
     kith_list_unlink(&peer->due);
 }
 
+static const char *drop_reason(int error) {
+    switch (error) {
+    case -ENOMEM:
+        return "out of memory";
+    case -EOPNOTSUPP:
+        return "they have descriptors, and it takes none, or not so many (max-fds there)";
+    default:
+        return "its queue is full (send-hwm)";
+    }
+}
+
 void kith_fanout_tell_rest(const struct kith_fanout_peer *peer) {
     uint64_t count = peer->dropped - peer->told;
     if (count > 0)
         kith_session_tell(peer->session, KITH_EVENT_DROPPED, peer->error, count, "%llu published message%s dropped: %s",
-                          (unsigned long long)count, count == 1 ? "" : "s",
-                          peer->error == -ENOMEM ? "out of memory" : "its queue is full (send-hwm)");
+                          (unsigned long long)count, count == 1 ? "" : "s", drop_reason(peer->error));
 }
 
 void kith_fanout_publish(struct kith_fanout *fanout, struct kith_fanout_peer *peer, const kith_msg *msg) {

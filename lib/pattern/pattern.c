@@ -217,8 +217,9 @@ int kith_pattern_check_room(struct kith_session *session) {
     return -EAGAIN;
 }
 
-/* Gives it to the first peer with room and puts that peer last. */
+/* Gives it to the first peer with room and puts that peer last. -EOPNOTSUPP: no peer takes its descriptors. */
 static int pattern_offer(struct kith_pattern *pattern, kith_msg *msg, struct kith_session **ret_session) {
+    size_t unable = 0;
     for (size_t i = 0; i < pattern->peer_count; i++) {
         struct kith_session *session = kith_list_first(&pattern->peers, struct kith_session, pattern_link);
         kith_list_unlink(&session->pattern_link);
@@ -226,13 +227,14 @@ static int pattern_offer(struct kith_pattern *pattern, kith_msg *msg, struct kit
         int r = kith_session_send(session, msg);
         if (r == -ENOMEM) /* no peer's fault, and none would tell when it is over */
             return r;
+        unable += r == -EOPNOTSUPP;
         if (r < 0)
             continue;
         pattern->last = session;
         *ret_session = session;
         return 0;
     }
-    return -EAGAIN;
+    return unable > 0 && unable == pattern->peer_count ? -EOPNOTSUPP : -EAGAIN;
 }
 
 static int pattern_keep(struct kith_pattern *pattern, kith_msg *msg) {
@@ -277,21 +279,39 @@ void kith_pattern_reclaim(struct kith_pattern *pattern, struct kith_session *ses
     kith_list_splice(&pattern->pending, &session->queue);
 }
 
+/* They waited for peers, and those that came do not take their descriptors. */
+static void pattern_tell_unsendable(struct kith_pattern *pattern, size_t count) {
+    struct kith_session *session = kith_list_first(&pattern->peers, struct kith_session, pattern_link);
+    if (pattern->ops->unsendable)
+        pattern->ops->unsendable(pattern);
+    kith_session_tell(session, KITH_EVENT_DROPPED, -EOPNOTSUPP, count,
+                      "%zu message%s that waited dropped: of their descriptors no peer takes as many (max-fds there)", count,
+                      count == 1 ? "" : "s");
+}
+
 void kith_pattern_pump(struct kith_pattern *pattern, void (*sent)(struct kith_pattern *pattern, struct kith_session *session)) {
+    size_t unsendable = 0;
     while (pattern->pending_count > 0) {
         kith_msg *msg = kith_list_first(&pattern->pending, kith_msg, link);
         size_t cost = kith_msg_cost(msg);
         struct kith_session *session;
         kith_list_unlink(&msg->link);
-        if (pattern_offer(pattern, msg, &session) < 0) {
+        int r = pattern_offer(pattern, msg, &session);
+        if (r < 0 && r != -EOPNOTSUPP) {
             kith_list_push_front(&pattern->pending, &msg->link);
-            return;
+            break;
         }
         pattern->pending_count--;
         pattern->pending_octets -= cost;
-        if (sent)
+        if (r < 0) {
+            kith_msg_free(msg);
+            unsendable++;
+        } else if (sent) {
             sent(pattern, session);
+        }
     }
+    if (unsendable > 0)
+        pattern_tell_unsendable(pattern, unsendable);
 }
 
 void kith_pattern_balance_detach(struct kith_pattern *pattern, struct kith_session *session) {

@@ -39,6 +39,8 @@ struct kith_pattern_ops {
     void (*pump)(struct kith_pattern *pattern);
     /* The peer refused a message of ours (or all of us: then detach follows). NULL: nobody minds. */
     void (*refused)(struct kith_pattern *pattern, struct kith_session *session);
+    /* A message that waited was dropped: no peer takes its descriptors. NULL: nobody minds. */
+    void (*unsendable)(struct kith_pattern *pattern);
     /* A peer is being connected to, which is known by a number from now on: gives session->number. NULL: -ENOTSUP. */
     void (*expect)(struct kith_pattern *pattern, struct kith_session *session);
     /* A message came: queue it with kith_pattern_received(), or free it. */

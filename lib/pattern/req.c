@@ -85,6 +85,12 @@ static void req_refused(struct kith_pattern *pattern, struct kith_session *sessi
     }
 }
 
+static void req_unsendable(struct kith_pattern *pattern) {
+    struct req *req = (struct req *)pattern;
+    if (req->state == REQ_PENDING)
+        req_fail(req, -EOPNOTSUPP);
+}
+
 /* Frames in front of the reply's body, or 0: it is not the reply. */
 static size_t req_envelope(const struct req *req, const kith_msg *msg) {
     size_t empty = req->correlated ? 1 : 0;
@@ -193,6 +199,7 @@ const struct kith_pattern_ops kith_pattern_req = {
     .detach = req_detach,
     .forget = req_forget,
     .refused = req_refused,
+    .unsendable = req_unsendable,
     .pump = req_pump,
     .receive = req_receive,
     .may_take = req_may_take,

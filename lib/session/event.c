@@ -24,6 +24,7 @@ static const char *const event_names[KITH_EVENT_COUNT_] = {
     [KITH_EVENT_PEER_REFUSED] = "peer-refused",
     [KITH_EVENT_SUBSCRIPTIONS_REFUSED] = "subscriptions-refused",
     [KITH_EVENT_AUTHENTICATION_FAILED] = "authentication-failed",
+    [KITH_EVENT_FDS_LOST] = "fds-lost",
 };
 
 const char *kith_event_name(enum kith_event_type type) {

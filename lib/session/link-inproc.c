@@ -31,6 +31,13 @@ static int inproc_take(struct kith_session *session, kith_msg *msg) {
     return kith_pipe_write(session->pipe, msg);
 }
 
+/* Nothing is passed: they stay in this process. */
+static bool inproc_carries_fds(const struct kith_session *session, size_t count) {
+    (void)session;
+    (void)count;
+    return true;
+}
+
 static int inproc_command(struct kith_session *session, enum kith_session_command command, const void *octets, size_t size) {
     _cleanup_(kith_msg_freep) kith_msg *msg = NULL;
     int r = kith_msg_new(&msg);
@@ -321,6 +328,7 @@ const struct kith_link kith_link_inproc = {
     .connect = inproc_connect,
     .begin = inproc_begin,
     .take = inproc_take,
+    .carries_fds = inproc_carries_fds,
     .command = inproc_command,
     .refuse = inproc_refuse,
     .flush = inproc_flush,

@@ -28,6 +28,7 @@ uint64_t kith_link_stream_connect_ms(const struct kith_session *session) {
 static struct kith_conn_options conn_options(const struct kith_session *session, struct kith_net_options *net) {
     const int64_t *numbers = session->profile->numbers;
     return (struct kith_conn_options){
+        .receive_fds = kith_passing_room(session),
         .identity = session->place->endpoint.transport->identity && numbers[KITH_OPTION_IDENTITY] != 0,
         /* With conflate as much waits in the session, where it can still be replaced, as possible. */
         .high_mark = numbers[KITH_OPTION_CONFLATE] != 0 ? 1 : CONN_HIGH_MARK,
@@ -138,13 +139,6 @@ bool kith_link_stream_alive(const struct kith_session *session, const kith_conn 
     return session->conn == conn && (session->state == KITH_SESSION_HANDSHAKE || session->state == KITH_SESSION_READY);
 }
 
-/* Descriptors that came though nobody asks for any are closed by the stream; it is told. */
-static void refuse_fds(struct kith_session *session, const struct kith_batch *batch) {
-    size_t count = batch->fd_count + batch->fd_refused;
-    if (count > 0)
-        kith_session_tell(session, KITH_EVENT_FDS_REFUSED, -EPERM, count, "%zu passed descriptors closed: this socket accepts none", count);
-}
-
 bool kith_link_stream_heard(struct kith_session *session, kith_conn *conn, struct kith_batch *batch) {
     if (session->state == KITH_SESSION_DRAINING || session->state == KITH_SESSION_CLOSED)
         return false;
@@ -154,6 +148,6 @@ bool kith_link_stream_heard(struct kith_session *session, kith_conn *conn, struc
         kith_session_fail(session, r, "out of memory while identifying the sender");
         return false;
     }
-    refuse_fds(session, batch);
+    kith_passing_arrived(session, batch);
     return kith_link_stream_alive(session, conn);
 }

@@ -16,7 +16,8 @@ void kith_link_stream_end(struct kith_session *session);
 void kith_link_stream_close(struct kith_session *session);
 void kith_link_stream_drop(struct kith_session *session);
 
-/* A batch came: who wrote it is session->origin from here on; descriptors are refused. False: the session is not to be fed with it. */
+/* A batch came: who wrote it is session->origin from here on; its descriptors are kept for the commands that
+ * announce them, or refused. False: the session is not to be fed with it. */
 bool kith_link_stream_heard(struct kith_session *session, kith_conn *conn, struct kith_batch *batch);
 /* Is this connection still the one that the batch came from, and worth going on with? */
 bool kith_link_stream_alive(const struct kith_session *session, const kith_conn *conn);

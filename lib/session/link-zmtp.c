@@ -12,6 +12,8 @@
 
 #include "session/link-stream.h"
 
+KITH_DEFINE_CLEANUP(struct kith_fds *, kith_fds_unref)
+
 /* Up to here a copy is cheaper than another element of the vector (measured with the write queue's chunks: a cache line or two against an
  * allocation). */
 #define FRAME_COPY_MAX 4096
@@ -23,7 +25,7 @@
 static void zmtp_speak(struct kith_session *session) {
     size_t size = kith_zmtp_output_size(session->engine);
     uint8_t *place;
-    if (size == 0 || session->sending_frame > 0 || session->sending_header)
+    if (size == 0 || session->sending_frame > 0 || session->sending_header || session->sending_fds)
         return; /* never inside a message: it goes out when that is written */
     if (kith_conn_write_place(session->conn, size, &place) < 0)
         return;
@@ -57,19 +59,44 @@ static int write_by_reference(struct kith_session *session, const struct kith_fr
     return r;
 }
 
+static bool zmtp_carries_fds(const struct kith_session *session, size_t count) {
+    return count <= session->peer_fds;
+}
+
+/* What announces the message's descriptors; these go with it. */
+static int write_fds(struct kith_session *session, struct kith_fds *fds) {
+    uint8_t *place, body[KITH_ZMTP_FDS_SIZE];
+    size_t count = kith_fds_count_there(fds);
+    if (count == 0)
+        return 0; /* they were all taken out */
+    size_t size = kith_zmtp_word_wire_size(session->engine, KITH_ZMTP_WORD_FDS, sizeof(body));
+    int r = kith_conn_write_place_fds(session->conn, size, fds, &place);
+    if (r < 0)
+        return r;
+    kith_zmtp_fds_body((unsigned)count, body);
+    kith_zmtp_word_write(session->engine, KITH_ZMTP_WORD_FDS, body, sizeof(body), place);
+    kith_conn_written(session->conn, size);
+    session->sending_fds = true;
+    return 0;
+}
+
 static int zmtp_write(struct kith_session *session, const kith_msg *msg) {
-    if (msg->count == 1 && kith_msg_at(msg, 0)->slice.size <= FRAME_COPY_MAX) /* whole or not at all */
+    int r = msg->fds && !session->sending_fds ? write_fds(session, msg->fds) : 0;
+    if (r < 0)
+        return r;
+    if (msg->count == 1 && !session->sending_fds && kith_msg_at(msg, 0)->slice.size <= FRAME_COPY_MAX) /* whole or not at all */
         return write_copy(session, kith_msg_at(msg, 0), false);
     while (session->sending_frame < msg->count) {
         const struct kith_frame *frame = kith_msg_at(msg, session->sending_frame);
         bool more = session->sending_frame + 1 < msg->count;
         bool copy = frame->slice.size <= FRAME_COPY_MAX || kith_zmtp_seals(session->engine);
-        int r = copy ? write_copy(session, frame, more) : write_by_reference(session, frame, more);
+        r = copy ? write_copy(session, frame, more) : write_by_reference(session, frame, more);
         if (r < 0)
             return r;
         session->sending_frame++;
     }
     session->sending_frame = 0;
+    session->sending_fds = false;
     return 0;
 }
 
@@ -114,6 +141,8 @@ static int zmtp_begin(struct kith_session *session) {
         .metadata_count = profile->metadata_count,
         .max_frame = (uint64_t)profile->numbers[KITH_OPTION_MAX_MESSAGE],
     };
+    if (kith_session_passes(session))
+        options.features = kith_profile_features(session->profile, &options.feature_count);
     kith_session_security(session, &options);
     int r = kith_zmtp_new(&options, &session->engine);
     if (r >= 0)
@@ -136,6 +165,8 @@ static void greeted(struct kith_session *session) {
 }
 
 static int keep_claim(struct kith_session *session, const struct kith_zmtp_property *property) {
+    if (kith_session_take_feature(session, property))
+        return 0;
     if (strcasecmp(property->name, "Socket-Type") == 0)
         return 0;
     if (strncasecmp(property->name, "zap:", 4) == 0)
@@ -180,17 +211,28 @@ static void deny(struct kith_session *session) {
     (void)kith_zmtp_tell_error(session->engine, "access denied by policy: send");
 }
 
-/* The first octet of a message: may it be sent, and is there memory? */
-static int begin_message(struct kith_session *session) {
+static int new_message(struct kith_session *session, struct kith_fds **fds) {
     if (!kith_session_judge_send(session)) {
         if (session->state != KITH_SESSION_CLOSED)
             deny(session);
         return 0;
     }
     int r = kith_msg_new(&session->incoming);
-    if (r >= 0)
-        session->incoming->origin = kith_origin_ref(session->origin); /* the one that was judged */
-    return r;
+    if (r < 0)
+        return r;
+    session->incoming->origin = kith_origin_ref(session->origin); /* the one that was judged */
+    session->incoming->fds = KITH_STEAL(*fds);
+    return 0;
+}
+
+/* The first octet of a message: may it be sent, have its descriptors come, and is there memory? */
+static int begin_message(struct kith_session *session) {
+    _cleanup_(kith_fds_unrefp) struct kith_fds *fds = NULL;
+    if (session->passing && !kith_passing_begin(session, &fds)) {
+        session->skipping = true;
+        return 0;
+    }
+    return new_message(session, &fds);
 }
 
 /* Octets as limits count them. */
@@ -284,6 +326,9 @@ static void take_event(struct kith_session *session, const struct kith_slice *sl
     case KITH_ZMTP_LEAVE:
         kith_session_commanded(session, KITH_COMMAND_LEAVE, event->subscription.topic, event->subscription.size);
         break;
+    case KITH_ZMTP_FDS:
+        kith_passing_announced(session, event->fds.count);
+        break;
     case KITH_ZMTP_PINGED:
         kith_session_pinged(session, event->ping.ttl_ms);
         break;
@@ -301,6 +346,8 @@ static void take_event(struct kith_session *session, const struct kith_slice *sl
         break;
     case KITH_ZMTP_NONE:
     case KITH_ZMTP_COMMAND:
+    case KITH_ZMTP_MEMFD:
+    case KITH_ZMTP_TAKEN:
         break;
     }
 }
@@ -350,6 +397,8 @@ static void feed(struct kith_session *session, kith_conn *conn, const struct kit
     zmtp_speak(session);
     if (kith_zmtp_state(session->engine) == KITH_ZMTP_STATE_CREDENTIALS)
         hold(session, data + offset, slice->size - offset);
+    else if (session->passing && !kith_zmtp_mid_message(session->engine))
+        kith_passing_settle(session);
 }
 
 /* The octets that are to come of a frame of which a piece has been told. */
@@ -412,6 +461,7 @@ static void zmtp_drop(struct kith_session *session) {
     session->held = (struct kith_slice){0};
     session->asking = session->waiting = false;
     session->incoming = kith_msg_free(session->incoming);
+    kith_passing_drop(session);
     session->incoming_cost = 0;
     session->skipping = false;
 }
@@ -431,6 +481,7 @@ const struct kith_link kith_link_zmtp = {
     .connect = kith_link_stream_connect,
     .begin = zmtp_begin,
     .write = zmtp_write,
+    .carries_fds = zmtp_carries_fds,
     .command = zmtp_command,
     .speak = zmtp_speak,
     .refuse = zmtp_refuse,

@@ -49,6 +49,8 @@ struct kith_link {
     int (*write)(struct kith_session *session, const kith_msg *msg);
     /* The same for a link that hands messages over as they are: it takes the message when it returns 0. A link has the one or the other. */
     int (*take)(struct kith_session *session, kith_msg *msg);
+    /* READY: may a message for this peer have so many descriptors, at least one? NULL: none. */
+    bool (*carries_fds)(const struct kith_session *session, size_t count);
     /* READY, DRAINING, between messages: says a command. Errors: -EAGAIN, -EPIPE, -ENOMEM, -ENOTSUP (the link has no such thing). */
     int (*command)(struct kith_session *session, enum kith_session_command command, const void *octets, size_t size);
     /* Writes what the link has to say by itself (handshake, PONG), as far as there is room. NULL: nothing ever. */

@@ -2,6 +2,7 @@
 #include "session/profile.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,6 +93,17 @@ int kith_profile_own(struct kith_profile **profile) {
     kith_profile_unref(from);
     *profile = KITH_STEAL(copy);
     return 0;
+}
+
+const struct kith_zmtp_property *kith_profile_features(struct kith_profile *profile, size_t *ret_count) {
+    size_t count = 0;
+    if (profile->numbers[KITH_OPTION_MAX_FDS] > 0) {
+        (void)snprintf(profile->max_fds, sizeof(profile->max_fds), "%u", (unsigned)profile->numbers[KITH_OPTION_MAX_FDS] % 1000);
+        profile->features[count++] = (struct kith_zmtp_property){
+            .name = KITH_FEATURE_DESCRIPTORS, .value = (const uint8_t *)profile->max_fds, .size = strlen(profile->max_fds)};
+    }
+    *ret_count = count;
+    return profile->features;
 }
 
 bool kith_profile_net(const struct kith_profile *profile, struct kith_net_options *ret_net) {

@@ -19,6 +19,10 @@
 /* RFC 37 sets no limit to the number of properties; a peer's engine does, and 64 is what ours accepts. */
 #define KITH_PROFILE_METADATA_MAX 32
 
+/* What kith says of itself in READY beside the protocol's own properties; kith-zmtp(7), Descriptors. */
+#define KITH_PROFILE_FEATURES_MAX 1
+#define KITH_FEATURE_DESCRIPTORS "Kith-Descriptors"
+
 struct kith_octets {
     uint8_t *data; /* owned, with a zero octet behind it; NULL: none were set */
     size_t size;
@@ -30,6 +34,8 @@ struct kith_profile {
     struct kith_octets octets[KITH_OPTION_COUNT_];                 /* of options that are octets */
     struct kith_zmtp_property metadata[KITH_PROFILE_METADATA_MAX]; /* names and values are owned */
     size_t metadata_count;
+    struct kith_zmtp_property features[KITH_PROFILE_FEATURES_MAX]; /* kith_profile_features() */
+    char max_fds[4];                                               /* the value of one of them */
 };
 
 /* All numbers 0. */
@@ -42,6 +48,8 @@ int kith_profile_own(struct kith_profile **profile);
 int kith_profile_set_octets(struct kith_profile *profile, enum kith_option option, const void *data, size_t size);
 /* Errors: -ENOMEM, -E2BIG. */
 int kith_profile_add_metadata(struct kith_profile *profile, const char *name, const void *value, size_t size);
+/* What a connection over which descriptors pass announces; it lies in the profile. */
+const struct kith_zmtp_property *kith_profile_features(struct kith_profile *profile, size_t *ret_count);
 /* The options of the kernel's sockets; they lie in the profile. False: none is set. */
 bool kith_profile_net(const struct kith_profile *profile, struct kith_net_options *ret_net);
 

@@ -34,9 +34,17 @@ static void security_plain(const struct kith_profile *profile, struct kith_zmtp_
     options->password_size = profile->octets[KITH_OPTION_PLAIN_PASSWORD].size;
 }
 
+static bool is_curve(const struct kith_profile *profile) {
+    return profile->numbers[KITH_OPTION_CURVE_SERVER] != 0 || profile->octets[KITH_OPTION_CURVE_SERVER_KEY].data;
+}
+
+bool kith_session_passes(const struct kith_session *session) {
+    return session->link == &kith_link_zmtp && session->place->endpoint.transport->identity && !is_curve(session->profile);
+}
+
 void kith_session_security(const struct kith_session *session, struct kith_zmtp_options *options) {
     const struct kith_profile *profile = session->profile;
-    if (profile->numbers[KITH_OPTION_CURVE_SERVER] != 0 || profile->octets[KITH_OPTION_CURVE_SERVER_KEY].data)
+    if (is_curve(profile))
         security_curve(profile, options);
     else if (profile->numbers[KITH_OPTION_PLAIN_SERVER] != 0 || profile->octets[KITH_OPTION_PLAIN_USERNAME].data)
         security_plain(profile, options);

@@ -14,7 +14,7 @@ KITH_DEFINE_CLEANUP(kith_msg *, kith_msg_free)
 
 /* Nothing of the first message was written: it may go another way. */
 static bool session_untouched(const struct kith_session *session) {
-    return session->sending_frame == 0 && !session->sending_header;
+    return session->sending_frame == 0 && !session->sending_header && !session->sending_fds;
 }
 
 bool kith_session_has_room(const struct kith_session *session) {
@@ -63,6 +63,14 @@ static int session_check_room(struct kith_session *session) {
     return -EAGAIN;
 }
 
+/* Descriptors that the peer does not take are its own affair, not the connection's: it is asked before anything is queued. */
+static int session_check_fds(const struct kith_session *session, const kith_msg *msg) {
+    if (!msg->fds)
+        return 0;
+    size_t count = kith_fds_count_there(msg->fds);
+    return count == 0 || (session->link->carries_fds && session->link->carries_fds(session, count)) ? 0 : -EOPNOTSUPP;
+}
+
 /* Writes past an empty queue. 0: whole; 1: what is left of it has to be queued. Errors: nothing was written. */
 static int session_write_now(struct kith_session *session, const kith_msg *msg) {
     if (session->queued > 0)
@@ -87,6 +95,8 @@ static int session_give_now(struct kith_session *session, kith_msg *msg) {
 
 int kith_session_send(struct kith_session *session, kith_msg *msg) {
     int r = session_check_room(session);
+    if (r >= 0)
+        r = session_check_fds(session, msg);
     if (r < 0)
         return r;
     kith_msg_refund(msg);
@@ -114,6 +124,8 @@ static int session_give_copy(struct kith_session *session, const kith_msg *msg) 
 
 int kith_session_publish(struct kith_session *session, const kith_msg *msg) {
     int r = session_check_room(session);
+    if (r >= 0)
+        r = session_check_fds(session, msg);
     if (r < 0)
         return r;
     if (session->link->take)

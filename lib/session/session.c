@@ -66,7 +66,8 @@ static void session_drop_connection(struct kith_session *session) {
     session->link->drop(session);
     kith_session_forget(session);
     session->sending_frame = 0;
-    session->sending_header = false;
+    session->sending_fds = session->sending_header = false;
+    session->peer_fds = 0;
     session->broken = 0;
     session->starved = false;
     session->pinged_at = 0;
@@ -150,6 +151,7 @@ static int session_make_account(struct kith_session *session) {
         return r;
     session->account->message_limit = (size_t)session->profile->numbers[KITH_OPTION_RECV_HWM];
     session->account->octet_limit = (size_t)session->profile->numbers[KITH_OPTION_RECV_HWM_BYTES];
+    session->account->fd_limit = (size_t)session->profile->numbers[KITH_OPTION_MAX_FDS_HELD];
     return 0;
 }
 

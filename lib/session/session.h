@@ -28,6 +28,7 @@
 #include "inproc/pipe.h"
 #include "msg/internal.h"
 #include "session/link.h"
+#include "session/passing.h"
 #include "session/place.h"
 #include "session/profile.h"
 #include "session/watch.h"
@@ -159,7 +160,9 @@ struct kith_session {
     bool waiting;        /* for kith_session_authenticate(): nothing is read meanwhile */
     bool skipping;       /* the unfinished message was denied: its frames are dropped */
     bool judged_allow;   /* see judged_origin */
+    bool sending_fds;    /* the descriptors of the first message in queue are written */
     bool sending_header; /* the header of sending_frame is written too */
+    uint8_t peer_fds;    /* descriptors that the peer takes with a message */
     bool starved;        /* said -EAGAIN: writable is due */
     int broken;          /* kith_session_break() */
 
@@ -180,6 +183,7 @@ struct kith_session {
 
     /* in */
     struct kith_account *account; /* of this connection */
+    struct kith_passing *passing; /* NULL: no descriptors have come */
     struct kith_slice held;       /* what came behind the credentials, while the owner decides */
     kith_msg *incoming;           /* frames of an unfinished message */
     uint64_t incoming_cost;       /* what it announced so far, frames that have not arrived included */
@@ -211,7 +215,8 @@ void kith_session_close(struct kith_session *session);
  * nothing queued and ends at once. */
 void kith_session_drain(struct kith_session *session, int64_t deadline_ms);
 
-/* Queues a message: 0 takes it. Errors: -EAGAIN (full: `writable` comes), -EPIPE (not ready), -ENOMEM. */
+/* Queues a message: 0 takes it. Errors: -EAGAIN (full: `writable` comes), -EPIPE (not ready), -EOPNOTSUPP (it has descriptors, and the peer
+ * takes none, or not so many), -ENOMEM. */
 int kith_session_send(struct kith_session *session, kith_msg *msg);
 /* The same for one of many peers: the message stays the caller's, a copy (which shares large frames) is made only when it has to wait. */
 int kith_session_publish(struct kith_session *session, const kith_msg *msg);
@@ -244,6 +249,8 @@ void kith_session_describe(struct kith_session *session, char *text, size_t size
 
 /* send.c */
 void kith_session_pump(struct kith_session *session);
+/* secure.c: may descriptors come and go over this connection? Not with CURVE: what is not in a sealed frame is not proved. */
+bool kith_session_passes(const struct kith_session *session);
 /* secure.c: mechanism and role by the profile; what is not asked for stays 0. */
 void kith_session_security(const struct kith_session *session, struct kith_zmtp_options *options);
 /* secure.c: the peer has shown its credentials. Calls up. */
@@ -261,6 +268,8 @@ int kith_session_claim(struct kith_session *session, const char *name, const voi
 void kith_session_share_claims(struct kith_session *session);
 /* At most 255 octets. Errors: -ENOMEM. */
 int kith_session_set_routing_id(struct kith_session *session, const void *id, size_t size);
+/* passing.c: a property of the peer's READY that says what it can do beyond the protocol. False: it is another. */
+bool kith_session_take_feature(struct kith_session *session, const struct kith_zmtp_property *property);
 /* event.c */
 void kith_session_host_tell(struct kith_session_host *host, enum kith_event_type type, const char *endpoint, int error, uint64_t count,
                             const char *format, ...) __attribute__((format(printf, 6, 7)));

@@ -139,6 +139,10 @@ static const struct kith_option_info options[] = {
      "the kernel keeps messages until the program says that they are dealt with, not until it takes them (kernel)"},
     {KITH_OPTION_KERNEL_RING, NUMBER, CONNECTION, "kernel-ring", "octets", 0, KITH_RING_MOST, INT64_C(256) * 1024, "SUB PULL GATHER REP",
      "messages come through a ring of so much locked memory, or as datagrams where that cannot be had; 0: as datagrams (kernel)"},
+    {KITH_OPTION_MAX_FDS, NUMBER, CONNECTION, "max-fds", "descriptors", 0, KITH_MSG_FDS_MAX, 0, "",
+     "descriptors accepted with a message (ipc, from kith peers); 0: none"},
+    {KITH_OPTION_MAX_FDS_HELD, NUMBER, CONNECTION, "max-fds-held", "descriptors", 1, INT32_MAX, KITH_MSG_FDS_MAX, "",
+     "descriptors in messages of one peer that wait to be taken; then it is not read from"},
 };
 
 _Static_assert(KITH_ARRAY_SIZE(options) == KITH_OPTION_COUNT_, "every option has its row");

@@ -1,5 +1,5 @@
-/* Descriptors that a connection sends: once, in order, with the octets they belong to, and closed whatever becomes of them. world_teardown()
- * counts: what is left open fails each of these. */
+/* Descriptors that a connection sends: once, in order, with the octets they belong to, and closed whatever becomes of them.
+ * world_teardown() counts: what is left open fails each of these. */
 #include "stream/testing.h"
 
 #include <sys/eventfd.h>

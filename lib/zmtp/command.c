@@ -2,9 +2,11 @@
  * zmtp/command.c: commands: taking them apart, what they mean in traffic, and queueing ours.
  *
  * In traffic nothing in a command's body ends the connection: what is not known or does not fit is told as KITH_ZMTP_COMMAND and
- * forgotten. No answer holds an octet that did not come. A peer's words reach a person as printable ASCII only.
+ * forgotten. The exception are the commands that take part in messages (FDS, MEMFD): with one of them forgotten the two sides would no
+ * longer agree on what a message is. No answer holds an octet that did not come. A peer's words reach a person as printable ASCII only.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "zmtp/engine.h"
@@ -178,11 +180,60 @@ static bool receive_topic(const struct kith_zmtp_command *command, struct kith_z
     return false;
 }
 
+/* Commands that take part in messages ------------------------------------------------------------------------------------- */
+
+static void receive_fds(struct kith_zmtp *engine, const struct kith_zmtp_command *command, struct kith_zmtp_event *event) {
+    if (command->size != KITH_ZMTP_FDS_SIZE || command->data[0] == 0) {
+        kith_zmtp_fail(engine, event, -EPROTO, "FDS of %zu octets announces no descriptors", command->size);
+    } else if (engine->message_open) {
+        kith_zmtp_fail(engine, event, -EPROTO, "FDS came between the frames of a message");
+    } else {
+        event->type = KITH_ZMTP_FDS;
+        event->fds.count = command->data[0];
+    }
+}
+
+static void receive_memfd(struct kith_zmtp *engine, const struct kith_zmtp_command *command, struct kith_zmtp_event *event) {
+    if (command->size != KITH_ZMTP_MEMFD_SIZE || (command->data[0] & ~KITH_ZMTP_FLAG_MORE)) {
+        kith_zmtp_fail(engine, event, -EPROTO, "MEMFD of %zu octets does not say what frame it is", command->size);
+        return;
+    }
+    const uint64_t size = kith_zmtp_read_be64(command->data + 1);
+    if (size > engine->max_frame) {
+        kith_zmtp_fail(engine, event, -EMSGSIZE, "frame of %" PRIu64 " octets in a descriptor exceeds the limit of %" PRIu64, size,
+                       engine->max_frame);
+        return;
+    }
+    event->type = KITH_ZMTP_MEMFD;
+    event->memfd.size = size;
+    event->memfd.more = command->data[0] & KITH_ZMTP_FLAG_MORE;
+    engine->message_open = event->memfd.more;
+}
+
+static void receive_taken(const struct kith_zmtp_command *command, struct kith_zmtp_event *event) {
+    event->type = KITH_ZMTP_TAKEN;
+    event->taken.octets = kith_zmtp_read_be64(command->data);
+}
+
+int kith_zmtp_tell_taken(struct kith_zmtp *engine, uint64_t octets) {
+    if (engine->state != KITH_ZMTP_STATE_TRAFFIC)
+        return -EINVAL;
+    if (!traffic_has_room(engine, strlen("TAKEN"), sizeof(octets)))
+        return -ENOBUFS;
+    uint8_t *place = kith_zmtp_command_queue(engine, "TAKEN", sizeof(octets));
+    if (!place)
+        return -ENOMEM;
+    kith_zmtp_write_be64(place, octets);
+    return 0;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------------- */
+
 static bool is_known(const struct kith_zmtp_command *command) {
     for (size_t i = 0; i < KITH_ARRAY_SIZE(topic_commands); i++)
         if (kith_zmtp_command_is(command, topic_commands[i].name))
             return true;
-    return kith_zmtp_command_is(command, "PING") || kith_zmtp_command_is(command, "PONG");
+    return kith_zmtp_command_is(command, "PING") || kith_zmtp_command_is(command, "PONG") || kith_zmtp_command_is(command, "TAKEN");
 }
 
 void kith_zmtp_command_receive(struct kith_zmtp *engine, uint8_t *body, size_t size, struct kith_zmtp_event *event) {
@@ -197,6 +248,12 @@ void kith_zmtp_command_receive(struct kith_zmtp *engine, uint8_t *body, size_t s
         event->type = KITH_ZMTP_PONG;
         event->pong.context = command.data;
         event->pong.size = command.size;
+    } else if (kith_zmtp_command_is(&command, "FDS")) {
+        receive_fds(engine, &command, event);
+    } else if (kith_zmtp_command_is(&command, "MEMFD")) {
+        receive_memfd(engine, &command, event);
+    } else if (kith_zmtp_command_is(&command, "TAKEN") && command.size == sizeof(uint64_t)) {
+        receive_taken(&command, event);
     } else if (kith_zmtp_command_is(&command, "ERROR")) {
         kith_zmtp_command_refused(engine, &command, false, event);
     } else {

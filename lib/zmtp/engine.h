@@ -160,6 +160,11 @@ static inline uint64_t kith_zmtp_read_be64(const uint8_t octets[static 8]) {
     return be64toh(value);
 }
 
+static inline void kith_zmtp_write_be64(uint8_t octets[static 8], uint64_t value) {
+    value = htobe64(value);
+    memcpy(octets, &value, sizeof(value));
+}
+
 /* A message frame that is there in one piece. */
 static inline void kith_zmtp_tell_whole(struct kith_zmtp *engine, const uint8_t *data, size_t size, bool more,
                                         struct kith_zmtp_event *event) {

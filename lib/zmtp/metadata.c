@@ -55,6 +55,8 @@ size_t kith_zmtp_metadata_size(const struct kith_zmtp_options *options) {
         size += property_size(identity_name, options->routing_id_size);
     for (size_t i = 0; i < options->metadata_count; i++)
         size += property_size(options->metadata[i].name, options->metadata[i].size);
+    for (size_t i = 0; i < options->feature_count; i++)
+        size += property_size(options->features[i].name, options->features[i].size);
     return size;
 }
 
@@ -76,6 +78,8 @@ void kith_zmtp_metadata_write(const struct kith_zmtp_options *options, uint8_t *
         to = write_property(to, identity_name, options->routing_id, options->routing_id_size);
     for (size_t i = 0; i < options->metadata_count; i++)
         to = write_property(to, options->metadata[i].name, options->metadata[i].value, options->metadata[i].size);
+    for (size_t i = 0; i < options->feature_count; i++)
+        to = write_property(to, options->features[i].name, options->features[i].value, options->features[i].size);
 }
 
 /* The peer's -------------------------------------------------------------------------------------------------------- */

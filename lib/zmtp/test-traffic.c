@@ -12,6 +12,8 @@
 #define FRAME_LIMIT 1024
 #define SUBSCRIBE_NAME "09 535542534352494245"
 #define CANCEL_NAME "06 43414e43454c"
+#define FDS_NAME "03 464453"
+#define MEMFD_NAME "05 4d454d4644"
 
 static const struct kith_zmtp_options rep = {.socket_type = "REP", .max_frame = FRAME_LIMIT};
 
@@ -83,6 +85,26 @@ static const struct {
     {"pong", "04 05 04 504f4e47 04 07 04 504f4e47 6162", "PONG \"\"\nPONG \"ab\"\n"},
     {"pong with 16 octets", "04 15 04 504f4e47 30313233343536373839616263646566", "PONG \"0123456789abcdef\"\n"},
     {"pong with 17 octets", "04 16 04 504f4e47 3031323334353637383961626364656667", "COMMAND \"PONG\" malformed\n"},
+    {"descriptors and their message", "04 05 " FDS_NAME "02 00 01 61", "FDS 2\nFRAME \"a\"\n"},
+    {"as many descriptors as an octet says", "04 05 " FDS_NAME "ff", "FDS 255\n"},
+    {"no descriptors", "04 05 " FDS_NAME "00", "FAILED EPROTO: FDS of 1 octets announces no descriptors\n"},
+    {"descriptors without a number", "04 04 " FDS_NAME, "FAILED EPROTO: FDS of 0 octets announces no descriptors\n"},
+    {"descriptors with two numbers", "04 06 " FDS_NAME "0101", "FAILED EPROTO: FDS of 2 octets announces no descriptors\n"},
+    {"descriptors inside a message", "01 01 61 04 05 " FDS_NAME "01",
+     "FRAME \"a\" more\nFAILED EPROTO: FDS came between the frames of a message\n"},
+    {"a frame in a descriptor", "04 0f " MEMFD_NAME "00 0000000000000400", "MEMFD 1024\n"},
+    {"frames in descriptors and others", "01 01 61 04 0f " MEMFD_NAME "01 0000000000000010 00 01 62",
+     "FRAME \"a\" more\nMEMFD 16 more\nFRAME \"b\"\n"},
+    {"a frame in a descriptor, then descriptors inside the message", "04 0f " MEMFD_NAME "01 0000000000000010 04 05 " FDS_NAME "01",
+     "MEMFD 16 more\nFAILED EPROTO: FDS came between the frames of a message\n"},
+    {"a frame in a descriptor that is too large", "04 0f " MEMFD_NAME "00 0000000000000401",
+     "FAILED EMSGSIZE: frame of 1025 octets in a descriptor exceeds the limit of 1024\n"},
+    {"a frame in a descriptor with odd flags", "04 0f " MEMFD_NAME "02 0000000000000001",
+     "FAILED EPROTO: MEMFD of 9 octets does not say what frame it is\n"},
+    {"a frame in a descriptor, cut", "04 0e " MEMFD_NAME "00 00000000000001",
+     "FAILED EPROTO: MEMFD of 8 octets does not say what frame it is\n"},
+    {"taken", "04 0e 05 54414b454e 0000000001000000 04 0d 05 54414b454e 00000000000001", "TAKEN 16777216\nCOMMAND \"TAKEN\" malformed\n"},
+
     {"error", "04 0a 05 4552524f52 03 343030 00 01 61", "REFUSED \"400\"\nFRAME \"a\"\n"},
     {"error, cut off", "04 06 05 4552524f52 04 08 05 4552524f52 09 61", "REFUSED \"\"\nREFUSED \"a\"\n"},
 };
@@ -105,6 +127,26 @@ static void test_traffic(void **state) {
             assert_traffic(traffic[i].what, &octets, piece, traffic[i].transcript);
         octets_clear(&octets);
     }
+}
+
+/* What one engine says of descriptors another one understands. */
+static void test_words_about_descriptors_are_understood(void **state) {
+    uint8_t fds[KITH_ZMTP_FDS_SIZE], memfd[KITH_ZMTP_MEMFD_SIZE];
+    struct subject from, to;
+    begin(&from, GREETING);
+    begin(&to, GREETING);
+    kith_zmtp_fds_body(253, fds);
+    subject_say(&from, KITH_ZMTP_WORD_FDS, fds, sizeof(fds));
+    kith_zmtp_memfd_body(1000, true, memfd);
+    subject_say(&from, KITH_ZMTP_WORD_MEMFD, memfd, sizeof(memfd));
+    kith_zmtp_memfd_body(0, false, memfd);
+    subject_say(&from, KITH_ZMTP_WORD_MEMFD, memfd, sizeof(memfd));
+    assert_int_equal(kith_zmtp_tell_taken(from.engine, UINT64_C(0x123456789)), 0);
+    subject_fetch(&from);
+    subject_feed(&to, from.sent.data, from.sent.size);
+    assert_string_equal(subject_text(&to), "FDS 253\nMEMFD 1000 more\nMEMFD 0\nTAKEN 4886718345\n");
+    subject_deinit(&from);
+    subject_deinit(&to);
 }
 
 static void test_every_flags_octet_but_six_ends_the_connection(void **state) {
@@ -459,6 +501,7 @@ static void test_destructors_take_null(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_traffic),
+        cmocka_unit_test(test_words_about_descriptors_are_understood),
         cmocka_unit_test(test_every_flags_octet_but_six_ends_the_connection),
         cmocka_unit_test(test_frames_up_to_the_limit_come_whole),
         cmocka_unit_test(test_a_short_frame_over_the_limit_fails_too),

@@ -200,6 +200,17 @@ static inline void say_event(struct subject *subject, const struct kith_zmtp_eve
                                                : "LEAVE");
         say_octets(subject, event->subscription.topic, event->subscription.size);
         break;
+    case KITH_ZMTP_FDS:
+        CHECK(event->fds.count >= 1 && event->fds.count <= 255);
+        say(subject, "FDS %u", event->fds.count);
+        break;
+    case KITH_ZMTP_MEMFD:
+        CHECK(!event->memfd.more || kith_zmtp_mid_message(subject->engine));
+        say(subject, "MEMFD %llu%s", (unsigned long long)event->memfd.size, event->memfd.more ? " more" : "");
+        break;
+    case KITH_ZMTP_TAKEN:
+        say(subject, "TAKEN %llu", (unsigned long long)event->taken.octets);
+        break;
     case KITH_ZMTP_COMMAND:
         say(subject, "COMMAND \"%s\"%s", event->command.name, event->command.malformed ? " malformed" : "");
         break;

@@ -1,5 +1,5 @@
 /*
- * zmtp/write.c: what the owner says, messages and words about topics and groups, put in form straight into the owner's memory.
+ * zmtp/write.c: what the owner says, messages and words about topics, groups and descriptors, put in form straight into the owner's memory.
  *
  * A body is put together of two parts, so that a word and its topic, or 01 and a topic, need no copy of their own. With a seal one copy is
  * made all the same: the octets are sealed where they will be sent from.
@@ -15,8 +15,7 @@ size_t kith_zmtp_header_write(uint8_t *to, uint64_t size, uint8_t flags) {
         return 2;
     }
     to[0] = flags | KITH_ZMTP_FLAG_LONG;
-    for (size_t i = 0; i < 8; i++)
-        to[1 + i] = (uint8_t)(size >> (56 - 8 * i));
+    kith_zmtp_write_be64(to + 1, size);
     return KITH_ZMTP_HEADER_MAX;
 }
 
@@ -81,6 +80,10 @@ static const struct {
                                "\x00"},
     [KITH_ZMTP_WORD_JOIN] = {"\x04JOIN", NULL},
     [KITH_ZMTP_WORD_LEAVE] = {"\x05LEAVE", NULL},
+    [KITH_ZMTP_WORD_FDS] = {"\x03"
+                            "FDS",
+                            NULL},
+    [KITH_ZMTP_WORD_MEMFD] = {"\x05MEMFD", NULL},
 };
 
 static struct kith_zmtp_body word_body(const struct kith_zmtp *engine, enum kith_zmtp_word word, const void *octets, size_t size) {
@@ -99,4 +102,13 @@ size_t kith_zmtp_word_wire_size(const struct kith_zmtp *engine, enum kith_zmtp_w
 void kith_zmtp_word_write(struct kith_zmtp *engine, enum kith_zmtp_word word, const void *octets, size_t size, uint8_t *out) {
     const struct kith_zmtp_body body = word_body(engine, word, octets, size);
     kith_zmtp_body_write(engine, &body, out);
+}
+
+void kith_zmtp_fds_body(unsigned count, uint8_t body[static KITH_ZMTP_FDS_SIZE]) {
+    body[0] = (uint8_t)count;
+}
+
+void kith_zmtp_memfd_body(uint64_t size, bool more, uint8_t body[static KITH_ZMTP_MEMFD_SIZE]) {
+    body[0] = more ? KITH_ZMTP_FLAG_MORE : 0;
+    kith_zmtp_write_be64(body + 1, size);
 }

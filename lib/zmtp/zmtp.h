@@ -59,6 +59,8 @@ struct kith_zmtp_options {
     size_t routing_id_size;                    /* at most 255 */
     const struct kith_zmtp_property *metadata; /* further properties for READY */
     size_t metadata_count;
+    const struct kith_zmtp_property *features; /* the same, of what the owner can do beyond the protocol */
+    size_t feature_count;
     uint64_t max_frame; /* octets of one message frame; larger: FAILED -EMSGSIZE, at its header (sealed: when that is sure) */
 
     enum kith_zmtp_security security;
@@ -92,6 +94,9 @@ enum kith_zmtp_event_type {
     KITH_ZMTP_CANCEL,
     KITH_ZMTP_JOIN, /* JOIN command (RFC 48): event.subscription, a group of at most 255 octets */
     KITH_ZMTP_LEAVE,
+    KITH_ZMTP_FDS,     /* FDS command: descriptors of the message that follows: event.fds; between messages */
+    KITH_ZMTP_MEMFD,   /* MEMFD command: a message frame that lies in a descriptor: event.memfd; where a frame would be */
+    KITH_ZMTP_TAKEN,   /* TAKEN command: of what MEMFD commands of ours announced, so much was taken: event.taken */
     KITH_ZMTP_COMMAND, /* a command in traffic that is unknown or malformed, ignored: event.command, for counters */
     KITH_ZMTP_FAILED,  /* the peer broke the protocol: event.failed; the engine is dead */
 };
@@ -143,6 +148,16 @@ struct kith_zmtp_event {
             size_t size;
         } subscription;
         struct {
+            unsigned count; /* 1 to 255 */
+        } fds;
+        struct {
+            uint64_t size; /* at most max_frame */
+            bool more;     /* as the MORE flag of a frame */
+        } memfd;
+        struct {
+            uint64_t octets;
+        } taken;
+        struct {
             const char *name; /* printable; "" when it has none */
             bool malformed;   /* its name or, of a known command, its data did not fit */
         } command;
@@ -182,6 +197,9 @@ int kith_zmtp_tell_error(struct kith_zmtp *engine, const char *reason);
  * 16 octets. Errors: -EINVAL (state, context), -EOPNOTSUPP (a 3.0 peer, which has no heartbeat), -ENOBUFS, -ENOMEM. */
 int kith_zmtp_ping(struct kith_zmtp *engine, unsigned ttl_ms, const void *context, size_t size);
 
+/* Queues TAKEN: so many octets of frames announced by MEMFD commands have been taken. Errors: -EINVAL (state), -ENOBUFS, -ENOMEM. */
+int kith_zmtp_tell_taken(struct kith_zmtp *engine, uint64_t octets);
+
 /* Octets that wait to be sent. A dead engine may still have some: ERROR for a socket type that does not fit. */
 size_t kith_zmtp_output_size(const struct kith_zmtp *engine);
 /* Moves all of them to `to`, sealed where the mechanism seals. Commands go between messages: never inside one. */
@@ -215,7 +233,15 @@ enum kith_zmtp_word {
     KITH_ZMTP_WORD_CANCEL,    /* the same with 00 */
     KITH_ZMTP_WORD_JOIN,      /* a group (RFC 48): at most 255 octets */
     KITH_ZMTP_WORD_LEAVE,
+    KITH_ZMTP_WORD_FDS,   /* KITH_ZMTP_FDS_SIZE octets: kith_zmtp_fds_body(). To peers that announced Kith-Descriptors */
+    KITH_ZMTP_WORD_MEMFD, /* KITH_ZMTP_MEMFD_SIZE octets: kith_zmtp_memfd_body(). To peers that announced Kith-Memfd */
 };
+
+/* kith-zmtp(7), Descriptors: FDS has the number of descriptors; MEMFD flags (01: more frames follow) and the frame's octets, big endian. */
+#define KITH_ZMTP_FDS_SIZE 1
+#define KITH_ZMTP_MEMFD_SIZE 9
+void kith_zmtp_fds_body(unsigned count, uint8_t body[static KITH_ZMTP_FDS_SIZE]);
+void kith_zmtp_memfd_body(uint64_t size, bool more, uint8_t body[static KITH_ZMTP_MEMFD_SIZE]);
 
 /* The same for a command about a topic or group of `size` octets. There is no limit to how many are said: they take room with the owner. */
 size_t kith_zmtp_word_wire_size(const struct kith_zmtp *engine, enum kith_zmtp_word word, size_t size);

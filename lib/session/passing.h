@@ -1,0 +1,55 @@
+/*
+ * session/passing.h: descriptors that come and go with the messages of one ZMTP connection over AF_UNIX (kith-zmtp(7), Descriptors).
+ *
+ * Going: the command FDS, and in the same send its descriptors, precede the message they belong to; a large frame that is a sealed memfd is
+ * the command MEMFD with one descriptor. So each such command has a send of its own, and the kernel never joins descriptors of two sends in
+ * one receive.
+ *
+ * Coming: what one receive brought is an *arrival*, and belongs to exactly one command: the next one that asks for descriptors. An arrival
+ * comes with the first octet of its command at the latest, so no more than two wait at any time: one whose command ends in this batch, and
+ * one whose command has begun in it. One that the kernel has cut off (RLIMIT_NOFILE, more than we make room for) costs its message and
+ * nothing else, as the others keep their order. An arrival that no command asked for by the end of the batch is closed and told.
+ */
+#ifndef KITH_SESSION_PASSING_H
+#define KITH_SESSION_PASSING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/fds.h"
+
+struct kith_batch;
+struct kith_session;
+
+/* What one receive brought. */
+struct kith_arrival {
+    struct kith_fds *fds; /* none when all were cut off */
+    bool cut;
+};
+
+#define KITH_ARRIVALS 2
+
+/* Of a connection that has been passed descriptors; others have none. */
+struct kith_passing {
+    struct kith_arrival arrivals[KITH_ARRIVALS];
+    unsigned count;
+    struct kith_fds *next; /* of the message that comes next, or NULL */
+    bool lost;             /* the message that comes next is dropped: its descriptors did not come */
+};
+
+/* Descriptors for which a connection of this session makes room with each receive: 0: none are accepted. */
+size_t kith_passing_room(const struct kith_session *session);
+/* How many a message of the peer's may have; 0: none. */
+size_t kith_passing_max(const struct kith_session *session);
+
+/* A batch came: takes its descriptors, or refuses them by an event. Afterwards the session may be closed. */
+void kith_passing_arrived(struct kith_session *session, struct kith_batch *batch);
+/* FDS came: the next message has these descriptors, or is dropped. Calls up. */
+void kith_passing_announced(struct kith_session *session, unsigned count);
+/* A message begins: gives it its descriptors, in *ret_fds. False: they were lost, and it is to be dropped. */
+bool kith_passing_begin(struct kith_session *session, struct kith_fds **ret_fds);
+/* The batch has been read: what is left belongs to nothing, unless a command has begun. Calls up. */
+void kith_passing_settle(struct kith_session *session);
+void kith_passing_drop(struct kith_session *session);
+
+#endif
