@@ -27,8 +27,7 @@ struct kith_config_maker {
     struct kith_error *error;
 };
 
-#define kith_config_maker_fail(maker, source_name, code, line, ...)                                                                        \
-    kith_config_error((maker)->error, code, source_name, line, __VA_ARGS__)
+#define kith_config_maker_fail(maker, source_name, code, line, ...) kith_config_error((maker)->error, code, source_name, line, __VA_ARGS__)
 
 /* Notes a set. Errors: -EINVAL (the name is taken, or cannot be used), -E2BIG, -ENOMEM; with text. */
 int kith_config_maker_set(struct kith_config_maker *maker, cfg_t *section, const char *source_name);

@@ -73,8 +73,7 @@ int kith_config_maker_set(struct kith_config_maker *maker, cfg_t *section, const
     if (maker->set_count == SETS_MAX)
         return kith_config_maker_fail(maker, source_name, -E2BIG, (unsigned)section->line, "more than %d sets: merge some", SETS_MAX);
 
-    struct kith_config_set *sets =
-        (struct kith_config_set *)reallocarray(maker->sets, maker->set_count + 1, sizeof(*sets));
+    struct kith_config_set *sets = (struct kith_config_set *)reallocarray(maker->sets, maker->set_count + 1, sizeof(*sets));
     if (!sets)
         return kith_config_maker_fail(maker, source_name, -ENOMEM, (unsigned)section->line, "out of memory");
     maker->sets = sets;
@@ -96,8 +95,7 @@ static bool read_option(const char *name, struct option *ret_option) {
     bool negated = strncmp(name, "not_", strlen("not_")) == 0;
     const char *condition = negated ? name + strlen("not_") : name;
 
-    *ret_option = (struct option){
-        .negated = negated, .user = strcmp(condition, "user") == 0, .group = strcmp(condition, "group") == 0};
+    *ret_option = (struct option){.negated = negated, .user = strcmp(condition, "user") == 0, .group = strcmp(condition, "group") == 0};
     ret_option->condition = ret_option->group ? KITH_CONDITION_GID : KITH_CONDITION_UID;
     return ret_option->user || ret_option->group || kith_condition_parse(condition, &ret_option->condition) == 0;
 }
@@ -204,8 +202,8 @@ static int read_verbs(const struct source *source, cfg_t *section, const char *o
             named |= (unsigned)verb;
         else
             return source_fail(source, -EINVAL, value->line,
-                              "\"%.64s\" is nothing that could be done: %s connect, send, subscribe, receive, serve or \"*\"", value->text,
-                              option);
+                               "\"%.64s\" is nothing that could be done: %s connect, send, subscribe, receive, serve or \"*\"", value->text,
+                               option);
     }
     *ret_verbs = verbs | named;
     return kith_policy_govern(source->maker->policy, named);

@@ -111,12 +111,12 @@ static void assert_uid(const kith_policy *policy, uid_t uid, const char *rule) {
 /* Sets -------------------------------------------------------------------------------------------------------------- */
 
 static void test_a_set_stands_for_its_values(void **state) {
-    _cleanup_(kith_policy_unrefp) kith_policy *policy = parsed((struct folder *)*state,
-                                                               "set admins { uid = {5, 10-12} user = ann exe = '/bin/*' }\n"
-                                                               "set staff { user = {'@admins'} uid = 20 }\n"
-                                                               "rule a { allow = '*' uid = {'@admins', 7} }\n"
-                                                               "rule b { allow = '*' user = '@staff' }\n"
-                                                               "rule c { allow = '*' not_uid = '@staff' }\n");
+    _cleanup_(kith_policy_unrefp) kith_policy *policy =
+        parsed((struct folder *)*state, "set admins { uid = {5, 10-12} user = ann exe = '/bin/*' }\n"
+                                        "set staff { user = {'@admins'} uid = 20 }\n"
+                                        "rule a { allow = '*' uid = {'@admins', 7} }\n"
+                                        "rule b { allow = '*' user = '@staff' }\n"
+                                        "rule c { allow = '*' not_uid = '@staff' }\n");
     assert_uid(policy, 5, "a");
     assert_uid(policy, 11, "a");
     assert_uid(policy, 1000, "a");
@@ -135,7 +135,8 @@ static void test_a_key_may_begin_like_a_set(void **state) {
 static void test_wrong_sets_are_refused(void **state) {
     struct folder *folder = (struct folder *)*state;
     assert_refused(folder, "rule a { allow = send uid = '@nobody' }", "main.policy:1: there is no set \"nobody\" before this line: ");
-    assert_refused(folder, "rule a { allow = send uid = '@s' }\nset s { uid = 1 }", "main.policy:1: there is no set \"s\" before this line");
+    assert_refused(folder, "rule a { allow = send uid = '@s' }\nset s { uid = 1 }",
+                   "main.policy:1: there is no set \"s\" before this line");
     assert_refused(folder, "set s { uid = '@s' }\nrule a { allow = send uid = '@s' }", "main.policy:1: there is no set \"s\" before");
     assert_refused(folder, "set s { exe = '/a' }\nrule a { allow = send\nuid = '@s' }", "main.policy:3: set \"s\" has no uid: ");
     assert_refused(folder, "set s { user = bob }\nrule a { allow = send uid = '@s' }", "main.policy:1: there is no user \"bob\"");
@@ -156,8 +157,8 @@ static void test_wrong_sets_are_refused(void **state) {
 static void test_sets_of_sets_are_bounded(void **state) {
     char text[1024] = "set s0 { uid = 1-5 }\n";
     for (unsigned i = 1; i < 8; i++)
-        snprintf(text + strlen(text), sizeof(text) - strlen(text), "set s%u { uid = {'@s%u','@s%u','@s%u','@s%u'} }\n", i, i - 1, i - 1, i - 1,
-                 i - 1);
+        snprintf(text + strlen(text), sizeof(text) - strlen(text), "set s%u { uid = {'@s%u','@s%u','@s%u','@s%u'} }\n", i, i - 1, i - 1,
+                 i - 1, i - 1);
     strcat(text, "rule a { allow = send uid = '@s7' }");
     assert_refused((struct folder *)*state, text, "uid has more than 1024 values");
 }

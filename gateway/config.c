@@ -51,6 +51,8 @@ static const cfg_opt_t forward_options[] = {
 
 static const cfg_opt_t gateway_options[] = {
     KITH_CONFIG_VALUE("drain"),
+    KITH_CONFIG_VALUE("audit"),
+    KITH_CONFIG_VALUE("audit_file"),
     KITH_CONFIG_POLICY_SECTION("policy"),
     KITH_CONFIG_SECTION("service", service_options),
     KITH_CONFIG_SECTION("proxy", forward_options),
@@ -92,6 +94,7 @@ struct gateway_config *gateway_config_free(struct gateway_config *config) {
     for (size_t i = 0; i < config->route_count; i++)
         gateway_route_config_deinit(&config->routes[i]);
     free(config->routes);
+    free(config->audit_file);
     free(config);
     return NULL;
 }
@@ -353,12 +356,22 @@ static int check_unique(struct gateway_reader *reader) {
     return r < 0 ? r : check_sections(reader, &seen, "route", of_routes, KITH_ARRAY_SIZE(of_routes));
 }
 
+static int read_audit(struct gateway_reader *reader, struct gateway_config *config) {
+    static const char *const levels[] = {[GATEWAY_AUDIT_DENIALS] = "denials", [GATEWAY_AUDIT_ALL] = "all", [GATEWAY_AUDIT_OFF] = "off"};
+    unsigned level = GATEWAY_AUDIT_DENIALS;
+    int r = gateway_reader_word(reader, reader->cfg, "audit", levels, KITH_ARRAY_SIZE(levels), &level);
+    config->audit = (enum gateway_audit_level)level;
+    return r < 0 ? r : gateway_reader_text(reader, reader->cfg, "audit_file", &config->audit_file);
+}
+
 static int read_all(struct gateway_reader *reader, struct gateway_config **ret_config) {
     _cleanup_(gateway_config_freep) struct gateway_config *config = calloc(1, sizeof(*config));
     if (!config)
         return gateway_reader_no_memory(reader);
     config->drain_ms = DRAIN_MS;
     int r = gateway_reader_ms(reader, reader->cfg, "drain", 0, &config->drain_ms);
+    if (r >= 0)
+        r = read_audit(reader, config);
     if (r >= 0)
         r = check_unique(reader);
     if (r >= 0)

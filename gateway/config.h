@@ -16,6 +16,7 @@
 #include <kith/socket.h>
 
 #include "base/cleanup.h"
+#include "gateway/audit.h"
 #include "gateway/output/output.h"
 #include "gateway/request.h"
 #include "gateway/spool/spool.h"
@@ -120,6 +121,8 @@ struct gateway_config {
     struct gateway_route_config *routes;
     size_t route_count;
     uint64_t drain_ms; /* how long a stopping gateway waits for replies */
+    enum gateway_audit_level audit;
+    char *audit_file; /* NULL: none */
 };
 
 /* Reads a configuration; `name` stands for the text in errors, policy files are found relative to its directory. Not for use from two

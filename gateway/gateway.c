@@ -24,6 +24,7 @@
 struct gateway {
     kith_loop *loop;
     struct gateway_log *log;
+    struct gateway_audit *audit;
     struct gateway_config *config; /* what it runs with: services point into it */
     const char *path;
     int announcement; /* of our sockets; -1: none */
@@ -190,6 +191,26 @@ static void apply_routes(struct gateway *gateway, const struct gateway_config *c
 }
 
 /* Takes over what may change; says what needs a restart. */
+static struct gateway_audit_options audit_options(const struct gateway *gateway, const struct gateway_config *config) {
+    return (struct gateway_audit_options){
+        .level = config->audit, .path = config->audit_file, .journal = gateway_log_is_journal(gateway->log)};
+}
+
+static int open_audit(struct gateway *gateway, struct kith_error *ret_error) {
+    const struct gateway_audit_options options = audit_options(gateway, gateway->config);
+    int r = gateway_audit_new(gateway->loop, gateway->log, &options, &gateway->audit, ret_error);
+    if (r >= 0)
+        gateway_log_set_audit(gateway->log, gateway->audit);
+    return r;
+}
+
+static void apply_audit(struct gateway *gateway, const struct gateway_config *config) {
+    const struct gateway_audit_options options = audit_options(gateway, config);
+    struct kith_error error = KITH_ERROR_NONE;
+    if (gateway_audit_reconfigure(gateway->audit, &options, &error) < 0)
+        gateway_log(gateway->log, LOG_ERR, "%s (the audit goes on as before)", error.text);
+}
+
 static void apply(struct gateway *gateway, const struct gateway_config *config) {
     for (size_t i = 0; i < gateway->service_count; i++) {
         const char *name = gateway_service_name(gateway->services[i]);
@@ -206,6 +227,7 @@ static void apply(struct gateway *gateway, const struct gateway_config *config) 
             gateway_log(gateway->log, LOG_WARNING, "service %s is new: it needs a restart", config->services[i].name);
     apply_forwards(gateway, config);
     apply_routes(gateway, config);
+    apply_audit(gateway, config);
     gateway->config->drain_ms = config->drain_ms;
 }
 
@@ -324,6 +346,8 @@ int gateway_new(kith_loop *loop, struct gateway_log *log, struct gateway_config 
     /* Signals first: one that comes while services open is seen, not deadly. */
     int r = watch_signals(gateway, ret_error);
     if (r >= 0)
+        r = open_audit(gateway, ret_error);
+    if (r >= 0)
         r = open_services(gateway, ret_error);
     if (r >= 0)
         r = open_forwards(gateway, ret_error);
@@ -377,6 +401,8 @@ struct gateway *gateway_free(struct gateway *gateway) {
     kith_timer_free(gateway->status);
     kith_timer_free(gateway->poll);
     gateway_config_free(gateway->config);
+    gateway_log_set_audit(gateway->log, NULL);
+    gateway_audit_free(gateway->audit);
     kith_close(gateway->announcement);
     free(gateway);
     return NULL;

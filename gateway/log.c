@@ -12,17 +12,13 @@
 
 #include "base/cleanup.h"
 #include "base/time.h"
+#include "gateway/audit.h"
+#include "gateway/limit.h"
 
-/* The table never grows, whatever peers do: when as many keys are busy in one second, newcomers share the allowance of one that is. */
-#define BUCKETS 64
-
-struct bucket {
-    uint64_t key;
-    uint64_t since; /* begin of the running second; 0: free */
-    unsigned lines; /* written in it */
-    uint64_t held;  /* left out in it */
+/* The first line of those that an entry of the limits holds back. */
+struct example {
     int priority;
-    char *example; /* text of the first one left out */
+    char *text; /* NULL: no memory */
 };
 
 struct gateway_log {
@@ -30,8 +26,10 @@ struct gateway_log {
     int level;
     bool priorities;
     const char *ident;
-    kith_timer *timer; /* armed while a bucket holds something back */
-    struct bucket buckets[BUCKETS];
+    struct gateway_audit *audit; /* or NULL */
+    kith_timer *timer;           /* armed while the limits hold something back */
+    struct gateway_limit limit;
+    struct example examples[GATEWAY_LIMIT_ENTRIES]; /* by the limit's index */
 };
 
 /* JOURNAL_STREAM is "device:inode" of the stream that the journal gave; a redirected standard error is another file. */
@@ -58,25 +56,24 @@ static void write_line(struct gateway_log *log, int priority, const char *text) 
         ;
 }
 
-static void bucket_flush(struct gateway_log *log, struct bucket *bucket) {
-    if (bucket->held == 0)
-        return;
+static void tell_held(size_t index, void *userdata) {
+    struct gateway_log *log = userdata;
+    struct example *example = &log->examples[index];
+    uint64_t held = log->limit.entries[index].held;
     char text[GATEWAY_LOG_LINE_MAX];
-    const char *example = bucket->example ? bucket->example : "(no memory for the text)";
-    if (bucket->held == 1)
-        snprintf(text, sizeof(text), "%s", example);
+    const char *first = example->text ? example->text : "(no memory for the text)";
+    if (held == 1)
+        snprintf(text, sizeof(text), "%s", first);
     else
-        snprintf(text, sizeof(text), "%s (and %llu more like it)", example, (unsigned long long)bucket->held - 1);
-    write_line(log, bucket->priority, text);
-    free(bucket->example);
-    bucket->example = NULL;
-    bucket->held = 0;
+        snprintf(text, sizeof(text), "%s (and %llu more like it)", first, (unsigned long long)held - 1);
+    write_line(log, example->priority, text);
+    free(example->text);
+    example->text = NULL;
 }
 
 static void flush(kith_timer *timer, void *userdata) {
     struct gateway_log *log = userdata;
-    for (size_t i = 0; i < BUCKETS; i++)
-        bucket_flush(log, &log->buckets[i]);
+    gateway_limit_flush(&log->limit);
 }
 
 int gateway_log_new(kith_loop *loop, int fd, const char *ident, int level, struct gateway_log **ret_log) {
@@ -84,6 +81,7 @@ int gateway_log_new(kith_loop *loop, int fd, const char *ident, int level, struc
     if (!log)
         return -ENOMEM;
     *log = (struct gateway_log){.fd = fd, .level = level, .priorities = is_journal(fd), .ident = ident};
+    log->limit = (struct gateway_limit){.burst = GATEWAY_LOG_BURST, .flush = tell_held, .userdata = log};
     int r = kith_timer_new(loop, flush, log, &log->timer);
     if (r < 0) {
         free(log);
@@ -113,40 +111,12 @@ void gateway_log(struct gateway_log *log, int priority, const char *format, ...)
     write_line(log, priority, text);
 }
 
-/* The key's bucket: the one that it has, else one whose second is over. */
-static struct bucket *find_bucket(struct gateway_log *log, uint64_t key, uint64_t now) {
-    struct bucket *idle = NULL;
-    for (size_t i = 0; i < BUCKETS; i++) {
-        struct bucket *bucket = &log->buckets[i];
-        if (bucket->since != 0 && bucket->key == key)
-            return bucket;
-        if (!idle && (bucket->since == 0 || now - bucket->since >= KITH_NS_PER_S))
-            idle = bucket;
-    }
-    if (!idle)
-        return &log->buckets[key % BUCKETS];
-    bucket_flush(log, idle);
-    *idle = (struct bucket){.key = key, .since = now};
-    return idle;
-}
-
-/* May one more line be written now? */
-static bool admit(struct gateway_log *log, struct bucket *bucket, uint64_t now) {
-    if (now - bucket->since >= KITH_NS_PER_S) {
-        bucket_flush(log, bucket);
-        bucket->since = now;
-        bucket->lines = 0;
-    }
-    return bucket->lines++ < GATEWAY_LOG_BURST;
-}
-
 void gateway_log_limited(struct gateway_log *log, int priority, uint64_t key, const char *format, ...) {
     if (priority > log->level)
         return;
-    uint64_t now = kith_time_now();
-    struct bucket *bucket = find_bucket(log, key, now);
-    bool admitted = admit(log, bucket, now);
-    if (!admitted && bucket->held++ > 0)
+    size_t index;
+    bool admitted = gateway_limit_admit(&log->limit, key, kith_time_now(), &index);
+    if (!admitted && log->limit.entries[index].held > 1)
         return; /* a flood costs a count, not even the making of a text */
 
     char text[GATEWAY_LOG_LINE_MAX];
@@ -158,10 +128,17 @@ void gateway_log_limited(struct gateway_log *log, int priority, uint64_t key, co
         write_line(log, priority, text);
         return;
     }
-    bucket->priority = priority;
-    bucket->example = strdup(text);
+    log->examples[index] = (struct example){.priority = priority, .text = strdup(text)};
     if (!kith_timer_armed(log->timer))
         kith_timer_arm(log->timer, 1000, 0);
+}
+
+bool gateway_log_is_journal(const struct gateway_log *log) {
+    return log->priorities;
+}
+
+void gateway_log_set_audit(struct gateway_log *log, struct gateway_audit *audit) {
+    log->audit = audit;
 }
 
 bool gateway_log_wants(const struct gateway_log *log, int priority) {
@@ -203,7 +180,8 @@ static int event_priority(const struct kith_event *event) {
 
 void gateway_log_event(struct gateway_log *log, const char *who, const struct kith_event *event) {
     int priority = event_priority(event);
-    if (priority < 0 || priority > log->level)
+    /* What the audit says in the journal need not be there twice. */
+    if ((log->audit && gateway_audit_event(log->audit, who, event, priority)) || priority < 0 || priority > log->level)
         return;
     if (event->type == KITH_EVENT_LISTENING) {
         gateway_log(log, priority, "%s%slistening at %s", who ? who : "", who ? ": " : "", event->endpoint);

@@ -23,6 +23,7 @@
 #define GATEWAY_LOG_LINE_MAX 2048
 
 struct gateway_log;
+struct gateway_audit;
 
 /* Lines go to descriptor `fd` (borrowed), begin with `ident` ("kith serve: ") and are written when their priority is `level` or more
  * urgent (a smaller number). Errors: -ENOMEM, those of kith_timer_new(). */
@@ -34,6 +35,11 @@ void gateway_log(struct gateway_log *log, int priority, const char *format, ...)
 /* The same under the limit of `key`: whatever number tells this kind of event, and who caused it, from others. */
 void gateway_log_limited(struct gateway_log *log, int priority, uint64_t key, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+
+/* Is the descriptor the journal's? */
+bool gateway_log_is_journal(const struct gateway_log *log);
+/* From now on events go to this audit (audit.h; borrowed) too. NULL: to none. */
+void gateway_log_set_audit(struct gateway_log *log, struct gateway_audit *audit);
 
 /* Is a line of this priority written at all? To spare the making of it. */
 bool gateway_log_wants(const struct gateway_log *log, int priority);

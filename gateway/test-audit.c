@@ -1,0 +1,317 @@
+/* Tests of gateway/audit.h: lines are JSON, floods stay small, a full disk costs lines and nothing else, the journal gets fields. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "base/fd.h"
+#include "gateway/audit.h"
+#include "gateway/cleanup.h"
+#include "gateway/log.h"
+
+#define JOURNAL "/run/systemd/journal"
+
+struct fixture {
+    kith_loop *loop;
+    struct gateway_log *log;
+    struct gateway_audit *audit;
+    kith_origin *origin;
+    int log_read, log_write;
+    char folder[64], path[96];
+    char text[65536];
+};
+
+static int set_up(void **state) {
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    int ends[2];
+    assert_non_null(fixture);
+    strcpy(fixture->folder, "/tmp/kith-audit-XXXXXX");
+    assert_non_null(mkdtemp(fixture->folder));
+    snprintf(fixture->path, sizeof(fixture->path), "%s/audit", fixture->folder);
+    assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+    fixture->log_read = ends[0];
+    fixture->log_write = ends[1];
+    assert_int_equal(kith_loop_new(&fixture->loop), 0);
+    assert_int_equal(gateway_log_new(fixture->loop, ends[1], "test", LOG_INFO, &fixture->log), 0);
+    assert_int_equal(kith_origin_new(&fixture->origin), 0);
+    assert_int_equal(kith_origin_set_number(fixture->origin, KITH_FACT_UID, 1000, KITH_WITNESS_KERNEL_MESSAGE), 0);
+    assert_int_equal(kith_origin_set_text(fixture->origin, KITH_FACT_EXE, "/usr/bin/\xff\"x", KITH_WITNESS_KERNEL_CONNECT), 0);
+    *state = fixture;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    struct fixture *fixture = *state;
+    gateway_audit_free(fixture->audit);
+    gateway_log_free(fixture->log);
+    kith_loop_free(fixture->loop);
+    kith_origin_unref(fixture->origin);
+    kith_close(fixture->log_read);
+    kith_close(fixture->log_write);
+    unlink(fixture->path);
+    rmdir(fixture->folder);
+    free(fixture);
+    return 0;
+}
+
+static void audit(struct fixture *fixture, struct gateway_audit_options options) {
+    struct kith_error error;
+    assert_int_equal(gateway_audit_new(fixture->loop, fixture->log, &options, &fixture->audit, &error), 0);
+    gateway_log_set_audit(fixture->log, fixture->audit);
+}
+
+/* Ends the audit, which says what it still holds; returns what is in the file. */
+static char *read_file(struct fixture *fixture) {
+    char *text;
+    gateway_log_set_audit(fixture->log, NULL);
+    fixture->audit = gateway_audit_free(fixture->audit);
+    assert_int_equal(kith_file_read(AT_FDCWD, fixture->path, 1 << 20, &text, NULL), 0);
+    return text;
+}
+
+static const char *read_log(struct fixture *fixture) {
+    ssize_t n = read(fixture->log_read, fixture->text, sizeof(fixture->text) - 1);
+    fixture->text[n > 0 ? n : 0] = '\0';
+    return fixture->text;
+}
+
+/* Line `index` of the text, as JSON; to json_decref(). */
+static json_t *line_of(const char *text, size_t index) {
+    for (; index > 0; index--) {
+        text = strchr(text, '\n');
+        assert_non_null(text);
+        text++;
+    }
+    const char *end = strchr(text, '\n');
+    assert_non_null(end);
+    json_t *json = json_loadb(text, (size_t)(end - text), JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(json);
+    return json;
+}
+
+static size_t count_lines(const char *text) {
+    size_t count = 0;
+    for (; *text; text++)
+        count += *text == '\n';
+    return count;
+}
+
+static struct kith_event denied(struct fixture *fixture) {
+    return (struct kith_event){.type = KITH_EVENT_DENIED_SEND,
+                               .endpoint = "ipc:///run/x.sock",
+                               .origin = fixture->origin,
+                               .error = -EACCES,
+                               .count = 1,
+                               .text = "uid 1000: policy: send denied by rule \"a \\\"b\\\"\"\n"};
+}
+
+static const char *text_of(const json_t *json, const char *key) {
+    const char *text = json_string_value(json_object_get(json, key));
+    return text ? text : "";
+}
+
+static void test_a_denial_is_one_line_of_json_with_the_origin(void **state) {
+    struct fixture *fixture = *state;
+    audit(fixture, (struct gateway_audit_options){.path = fixture->path});
+    struct kith_event event = denied(fixture);
+    gateway_log_event(fixture->log, "service echo", &event);
+    assert_non_null(strstr(read_log(fixture), "service echo: uid 1000: policy"));
+    char *text = read_file(fixture);
+    assert_int_equal(count_lines(text), 1);
+    json_t *json = line_of(text, 0), *origin = json_object_get(json, "origin");
+    assert_string_equal(text_of(json, "event"), "denied-send");
+    assert_string_equal(text_of(json, "where"), "service echo");
+    assert_string_equal(text_of(json, "endpoint"), "ipc:///run/x.sock");
+    assert_string_equal(text_of(json, "error"), "EACCES");
+    assert_string_equal(text_of(json, "text"), "uid 1000: policy: send denied by rule \"a \\\"b\\\"\"\\x0a");
+    assert_int_equal(json_integer_value(json_object_get(json, "count")), 1);
+    assert_int_equal(json_integer_value(json_object_get(origin, "uid")), 1000);
+    assert_string_equal(text_of(json_object_get(origin, "witness"), "uid"), "kernel-message");
+    unsigned year, rest;
+    assert_int_equal(sscanf(text_of(json, "time"), "%4u-%*2u-%*2uT%*2u:%*2u:%*2u.%6uZ", &year, &rest), 2);
+    assert_true(year >= 2026);
+    json_decref(json);
+    free(text);
+}
+
+static void test_levels(void **state) {
+    struct fixture *fixture = *state;
+    static const struct {
+        enum gateway_audit_level level;
+        uint64_t lines;
+    } cases[] = {{GATEWAY_AUDIT_DENIALS, 1}, {GATEWAY_AUDIT_ALL, 2}, {GATEWAY_AUDIT_OFF, 0}};
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(cases); i++) {
+        struct gateway_audit_counts counts;
+        audit(fixture, (struct gateway_audit_options){.path = fixture->path, .level = cases[i].level});
+        struct kith_event event = denied(fixture);
+        gateway_audit_event(fixture->audit, NULL, &event, LOG_WARNING);
+        event.type = KITH_EVENT_CONNECTED;
+        gateway_audit_event(fixture->audit, NULL, &event, LOG_DEBUG);
+        gateway_audit_counts(fixture->audit, &counts);
+        assert_int_equal(counts.written, cases[i].lines);
+        fixture->audit = gateway_audit_free(fixture->audit);
+    }
+    gateway_log_set_audit(fixture->log, NULL);
+}
+
+static void test_a_flood_is_counted(void **state) {
+    struct fixture *fixture = *state;
+    audit(fixture, (struct gateway_audit_options){.path = fixture->path});
+    struct kith_event event = denied(fixture);
+    struct gateway_audit_counts counts;
+    for (unsigned i = 0; i < 1000; i++)
+        gateway_audit_event(fixture->audit, NULL, &event, LOG_WARNING);
+    gateway_audit_counts(fixture->audit, &counts);
+    assert_int_equal(counts.written + counts.suppressed, 1000);
+    assert_true(counts.suppressed >= 1000 - 3 * GATEWAY_AUDIT_BURST); /* a slow machine may see a second or two begin */
+    char *text = read_file(fixture);
+    size_t lines = count_lines(text);
+    assert_true(lines > GATEWAY_AUDIT_BURST && lines <= 3 * (GATEWAY_AUDIT_BURST + 1));
+    json_t *json = line_of(text, lines - 1);
+    assert_string_equal(text_of(json, "event"), "suppressed");
+    assert_string_equal(text_of(json, "of"), "denied-send");
+    assert_int_equal(json_integer_value(json_object_get(json, "uid")), 1000);
+    assert_true(json_integer_value(json_object_get(json, "count")) > 0);
+    json_decref(json);
+    free(text);
+}
+
+static void test_a_full_disk_costs_lines_and_is_told_once(void **state) {
+    struct fixture *fixture = *state;
+    audit(fixture, (struct gateway_audit_options){.path = "/dev/full"});
+    struct kith_event event = denied(fixture);
+    struct gateway_audit_counts counts;
+    for (unsigned i = 0; i < 3; i++)
+        assert_false(gateway_audit_event(fixture->audit, NULL, &event, LOG_WARNING));
+    gateway_audit_counts(fixture->audit, &counts);
+    assert_int_equal(counts.lost, 3);
+    assert_int_equal(counts.written, 0);
+    assert_string_equal(read_log(fixture),
+                        "test: audit_file /dev/full: No space left on device: lines are lost until it can be written to again\n");
+}
+
+/* A line of which a part was written does not spoil the next one. */
+static void test_a_torn_line_is_ended(void **state) {
+    struct fixture *fixture = *state;
+    struct rlimit old, small = {.rlim_cur = 100};
+    audit(fixture, (struct gateway_audit_options){.path = fixture->path});
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    small.rlim_max = old.rlim_max;
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    struct kith_event event = denied(fixture);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    gateway_audit_event(fixture->audit, NULL, &event, LOG_WARNING);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    signal(SIGXFSZ, handler);
+    gateway_audit_event(fixture->audit, NULL, &event, LOG_WARNING);
+    assert_non_null(strstr(read_log(fixture), "can be written to again: 1 lines were lost"));
+    char *text = read_file(fixture);
+    assert_int_equal(count_lines(text), 2);
+    assert_int_equal(strchr(text, '\n') - text, 100);
+    json_decref(line_of(text, 1));
+    free(text);
+}
+
+static void test_a_file_that_was_moved_is_opened_anew(void **state) {
+    struct fixture *fixture = *state;
+    struct gateway_audit_options options = {.path = fixture->path};
+    struct kith_error error;
+    char moved[128];
+    snprintf(moved, sizeof(moved), "%s.1", fixture->path);
+    audit(fixture, options);
+    struct kith_event event = denied(fixture);
+    gateway_audit_event(fixture->audit, NULL, &event, LOG_WARNING);
+    assert_int_equal(rename(fixture->path, moved), 0);
+    assert_int_equal(gateway_audit_reconfigure(fixture->audit, &options, &error), 0);
+    gateway_audit_event(fixture->audit, NULL, &event, LOG_WARNING);
+    struct stat status;
+    assert_int_equal(stat(fixture->path, &status), 0);
+    assert_int_equal(status.st_mode & 07777 & ~0640U, 0);
+    char *text = read_file(fixture);
+    assert_int_equal(count_lines(text), 1);
+    free(text);
+    assert_int_equal(unlink(moved), 0);
+}
+
+static void test_a_file_that_cannot_be_opened_is_an_error_and_changes_nothing(void **state) {
+    struct fixture *fixture = *state;
+    audit(fixture, (struct gateway_audit_options){.path = fixture->path});
+    struct gateway_audit_options options = {.path = "/nowhere/audit"};
+    struct kith_error error;
+    assert_int_equal(gateway_audit_reconfigure(fixture->audit, &options, &error), -ENOENT);
+    assert_string_equal(error.text, "audit_file /nowhere/audit cannot be opened: No such file or directory");
+    struct kith_event event = denied(fixture);
+    gateway_audit_event(fixture->audit, NULL, &event, LOG_WARNING);
+    char *text = read_file(fixture);
+    assert_int_equal(count_lines(text), 1);
+    free(text);
+}
+
+/* The journal's socket, in mounts of our own. */
+static int listen_as_journal(void) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = JOURNAL "/socket"};
+    assert_int_equal(unshare(CLONE_NEWNS), 0);
+    assert_int_equal(mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL), 0);
+    assert_int_equal(mount("kith-test", "/run", "tmpfs", 0, NULL), 0);
+    assert_int_equal(mkdir("/run/systemd", 0755), 0);
+    assert_int_equal(mkdir(JOURNAL, 0755), 0);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    return fd;
+}
+
+static void test_the_journal_gets_fields(void **state) {
+    struct fixture *fixture = *state;
+    int fd = listen_as_journal();
+    audit(fixture, (struct gateway_audit_options){.journal = true});
+    struct kith_event event = denied(fixture);
+    event.text = "uid 1000: denied";
+    gateway_log_event(fixture->log, "service echo", &event);
+    assert_string_equal(read_log(fixture), ""); /* once is enough */
+    ssize_t n = recv(fd, fixture->text, sizeof(fixture->text) - 1, 0);
+    assert_true(n > 0);
+    fixture->text[n] = '\0';
+    static const char *const fields[] = {"MESSAGE=service echo: uid 1000: denied\n",
+                                         "PRIORITY=4\n",
+                                         "KITH_EVENT=denied-send\n",
+                                         "KITH_WHERE=service echo\n",
+                                         "KITH_UID=1000\n",
+                                         "KITH_ENDPOINT=ipc:///run/x.sock\n",
+                                         "ERRNO=13\n",
+                                         "KITH_COUNT=1\n",
+                                         "KITH_ORIGIN={\"uid\":1000,"};
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(fields); i++)
+        assert_non_null(memmem(fixture->text, (size_t)n, fields[i], strlen(fields[i])));
+    kith_close(fd);
+    assert_int_equal(umount2("/run", MNT_DETACH), 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_a_denial_is_one_line_of_json_with_the_origin, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_levels, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_flood_is_counted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_full_disk_costs_lines_and_is_told_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_torn_line_is_ended, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_file_that_was_moved_is_opened_anew, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_file_that_cannot_be_opened_is_an_error_and_changes_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_journal_gets_fields, set_up, tear_down),
+    };
+    return cmocka_run_group_tests_name("gateway/audit", tests, NULL, NULL);
+}
