@@ -11,7 +11,7 @@
 #include "cli/help.h"
 #include "cli/output.h"
 
-#define OPTIONS_MAX 32
+#define OPTIONS_MAX 64
 
 /* getopt's `val` of table entry i; above any letter. */
 #define VAL(i) (256 + (int)(i))
