@@ -115,8 +115,8 @@ static void test_an_address_counts_without_its_port(void **cmocka) {
     static const struct {
         const char *address;
         unsigned allowed;
-    } cases[] = {{"192.0.2.1:1000", 2}, {"192.0.2.1:1001", 0}, {"[::ffff:192.0.2.1]:5", 0}, {"192.0.2.2:1000", 2},
-                 {"[2001:db8::1]:1", 2}, {"[2001:db8:0::1]:2", 0}};
+    } cases[] = {{"192.0.2.1:1000", 2}, {"192.0.2.1:1001", 0},  {"[::ffff:192.0.2.1]:5", 0},
+                 {"192.0.2.2:1000", 2}, {"[2001:db8::1]:1", 2}, {"[2001:db8:0::1]:2", 0}};
     for (size_t i = 0; i < KITH_ARRAY_SIZE(cases); i++) {
         _cleanup_(kith_origin_unrefp) kith_origin *origin = origin_of(1);
         assert_int_equal(kith_origin_set_text(origin, KITH_FACT_ADDRESS, cases[i].address, KITH_WITNESS_KERNEL_CONNECT), 0);

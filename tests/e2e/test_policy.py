@@ -30,6 +30,18 @@ def test_check_names_file_line_and_remedy(test):
     assert result.returncode == 1 and f'{path}:5:' in result.error and result.text == '', result
 
 
+def test_check_looks_at_every_file(test):
+    wrong = test.write('wrong', 'rule "x" { uid = 1 }\n')
+    result = test.run('policy', 'check', wrong, test.write('p', POLICY), test.path('none'))
+    assert result.returncode == 1 and f'{wrong}:1:' in result.error and test.path('none') in result.error and '4 rule' in result.text, result
+
+
+def test_check_reads_what_a_file_includes(test):
+    test.write('part', 'rule "part" { allow = "fly" }\n')
+    result = test.run('policy', 'check', test.write('p', 'include = "part"\n'))
+    assert result.returncode == 1 and f'{test.path("part")}:1: "fly"' in result.error, result
+
+
 def test_check_of_a_file_that_is_not_there_is_an_error(test):
     result = test.run('policy', 'check', test.path('none'))
     assert result.returncode == 1 and 'No such file' in result.error and test.path('none') in result.error
@@ -75,6 +87,63 @@ def test_json_is_one_object_a_verb(test):
     assert denied['allow'] is False and denied['rule'] == 'nobody'
     default = parse(test.run('policy', 'test', test.path('p'), '--uid', 5, '--json', '--verb', 'send').text)
     assert default['allow'] is False and default['rule'] is None and len(default['rules']) == 4
+
+
+REQUESTS = '''
+default = "allow"
+set "staff" { uid = {5, 6} }
+rule "devices"  { deny = "send"  fd_kind = "device" }
+rule "office"   { allow = "send"  uid = "@staff"  time = "mon-fri 08:00-18:00 UTC"  size = 0-1K  rate = "3/s per uid" }
+rule "topics"   { deny = {"subscribe", "receive"}  topic = "ops.*" }
+rule "servers"  { deny = "serve"  not_address = "192.0.2.0/24" }
+'''
+
+
+def test_all_of_a_request_can_be_given(test):
+    path = test.write('p', REQUESTS)
+
+    def rule(verb, *options):
+        line = parse(test.run('policy', 'test', path, '--verb', verb, '--json', *options).text)
+        return line['rule'], line['looked_at']
+
+    office = ['--uid', 5, '--at', '2026-11-27T09:00Z']
+    assert rule('send', *office)[0] == 'office'
+    assert rule('send', '--uid', 5, '--at', '2026-11-27T18:00Z')[0] is None
+    assert rule('send', '--uid', 5, '--at', '2026-11-28T09:00Z')[0] is None
+    assert rule('send', *office, '--size', 1025)[0] is None
+    assert rule('send', *office, '--repeat', 3)[0] == 'office'
+    assert rule('send', *office, '--repeat', 4)[0] is None
+    assert rule('send', *office, '--fd-kind', 'device', '--fd-kind', 'file', '--fds', 2)[0] == 'devices'
+    assert rule('receive', '--topic', 'ops.x') == ('topics', ['topic'])
+    assert rule('receive', '--topic', 'x')[0] is None
+    assert rule('subscribe', '--topic', 'o')[0] == 'topics'
+    assert rule('subscribe', '--topic', 'o', '--pattern', 'RADIO')[0] is None
+    assert rule('serve', '--address', '198.51.100.1:5') == ('servers', ['origin'])
+    assert rule('serve', '--address', '192.0.2.1:5')[0] is None
+    for wrong in (['--at', 'yesterday'], ['--fd-kind', 'thing'], ['--fds', 254], ['--repeat', 0], ['--verb', 'fly']):
+        assert test.run('policy', 'test', path, *wrong).returncode == 2, wrong
+
+
+def test_every_governed_verb_is_asked_when_none_is_named(test):
+    path = test.write('p', REQUESTS)
+    lines = [parse(line) for line in test.run('policy', 'test', path, '--json').text.splitlines()]
+    assert [line['verb'] for line in lines] == ['connect', 'send', 'subscribe', 'receive', 'serve']
+    assert all(line['governed'] for line in lines)
+    other = parse(test.run('policy', 'test', test.write('q', POLICY), '--json', '--verb', 'serve').text)
+    assert other['governed'] is False and other['allow'] is True and other['rule'] is None and other['rules'] == []
+
+
+def test_explain_tells_for_whom_what_else_and_what_it_depends_on(test):
+    result = test.run('policy', 'explain', test.write('p', POLICY), '--verb', 'connect', '--unit', 'nginx.service', '--pid', 812)
+    assert result.returncode == 0, result
+    lines = result.text.splitlines()
+    assert lines[0] == 'connect: allowed by rule "daemons"'
+    assert lines[1] == '  for pid 812 unit nginx.service'
+    assert lines[2:4] == ['  rule "nobody" (deny): uid is unknown', '  rule "daemons" (allow): applies']
+    assert lines[4] == '  rule "operators" (allow): not reached; else: gid is unknown, group list is unknown'
+    assert lines[-1] == '  the verdict depends on origin'
+    denied = test.run('policy', 'explain', test.path('p'), '--verb', 'send', '--uid', 5, '--json')
+    assert denied.returncode == 4 and len(parse(denied.text)['rules']) == 4
 
 
 def test_a_user_by_name_brings_uid_and_groups(test):
