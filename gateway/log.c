@@ -160,6 +160,7 @@ static int event_priority(const struct kith_event *event) {
     case KITH_EVENT_PEER_REFUSED:
     case KITH_EVENT_SUBSCRIPTIONS_REFUSED:
     case KITH_EVENT_AUTHENTICATION_FAILED:
+    case KITH_EVENT_HIGH_WATER:
         return LOG_WARNING;
     case KITH_EVENT_ACCEPT_FAILED:
         return LOG_ERR;
@@ -169,8 +170,11 @@ static int event_priority(const struct kith_event *event) {
     case KITH_EVENT_HANDSHAKE_FAILED: /* so closes whoever only looks whether somebody listens */
     case KITH_EVENT_DISCONNECTED:     /* a client that closes is not news; one that breaks the protocol is */
         return event->error == 0 || event->error == -ECONNRESET || event->error == -EPIPE ? LOG_DEBUG : LOG_WARNING;
+    case KITH_EVENT_HANDSHAKING:
     case KITH_EVENT_CONNECTED:
     case KITH_EVENT_RETRY:
+    case KITH_EVENT_SUBSCRIBED:
+    case KITH_EVENT_UNSUBSCRIBED:
         return LOG_DEBUG;
     case KITH_EVENT_COUNT_:
         break;

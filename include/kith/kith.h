@@ -14,6 +14,7 @@
 #include <kith/msg.h>
 #include <kith/option.h>
 #include <kith/origin.h>
+#include <kith/peer.h>
 #include <kith/policy.h>
 #include <kith/proxy.h>
 #include <kith/resolve.h>

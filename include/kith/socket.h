@@ -67,6 +67,7 @@
 #include <kith/msg.h>
 #include <kith/option.h>
 #include <kith/origin.h>
+#include <kith/peer.h>
 #include <kith/policy.h>
 
 #ifdef __cplusplus
@@ -150,6 +151,30 @@ KITH_PUBLIC const char *kith_socket_last_endpoint(const kith_socket *socket);
 /* Peers whose handshake is done. */
 KITH_PUBLIC size_t kith_socket_peer_count(const kith_socket *socket);
 
+/* Calls `fn` for every connection there is and is being made (kith/peer.h). It may do anything, also end peers and free the socket; who
+ * comes meanwhile is not told, who has gone neither. A return value other than 0 ends the round and is returned. Errors: -ENOMEM, -ECHILD,
+ * -ESHUTDOWN. */
+KITH_PUBLIC int kith_socket_peers(kith_socket *socket, int (*fn)(kith_socket *socket, const struct kith_peer_info *info, void *userdata),
+                                  void *userdata);
+/* What all peers have cost, those that have gone included. */
+KITH_PUBLIC void kith_socket_counters(const kith_socket *socket, struct kith_counters *ret_counters);
+/* The number of the peer to whom the last message went that kith_socket_send() took; 0: to none yet, to many, or that peer has gone. */
+KITH_PUBLIC uint64_t kith_socket_last_peer(const kith_socket *socket);
+/* Ends this connection: the peer is told by an ERROR, "kicked: REASON" (reason: a line for a person; NULL: none), and has a second to read
+ * it; DISCONNECTED, or HANDSHAKE_FAILED, is told inside, with -ECONNABORTED. Messages that wait for it go where those of a lost peer go.
+ * That is no ban: who was kicked may come again (a policy says who may not), and an endpoint that we connect to is tried again as after any
+ * loss (reconnect-min, reconnect-stop). Errors: -ENOENT (no such connection now), -EOPNOTSUPP (a datagram socket has no connections),
+ * -ECHILD, -ESHUTDOWN. */
+KITH_PUBLIC int kith_socket_kick(kith_socket *socket, uint64_t peer, const char *reason);
+/* PUB, XPUB, RADIO: waits at most timeout_ms (as for kith_socket_send()) until at least `count` peers are sent what has this topic (or
+ * group), and returns how many are: what is published from then on reaches them. Of a SUB there is no such thing: no publisher says that it
+ * has taken a subscription. Errors: -EAGAIN (timed out), -ENOTSUP (another type), -EINVAL, -EBUSY, -ECANCELED, -ECHILD, -ESHUTDOWN. */
+KITH_PUBLIC int kith_socket_wait_subscribed(kith_socket *socket, const void *topic, size_t size, size_t count, int timeout_ms);
+/* ROUTER: tells the peer with this routing id that a request of its gets no reply, as who had it has died: by an ERROR, "no reply will
+ * come: WHY". A REQ of libkith then fails with -ECONNRESET; others have KITH_EVENT_REFUSED; libzmq's sockets do not look at it. Errors:
+ * -ENOTSUP (another type), -EHOSTUNREACH (it has gone), -EOPNOTSUPP (its protocol has no such thing), -EINVAL, -ECHILD, -ESHUTDOWN. */
+KITH_PUBLIC int kith_socket_fail_request(kith_socket *socket, const void *routing_id, size_t size, const char *why);
+
 /* Errors: -EINVAL (unknown, or not a number), -ERANGE; with text. */
 KITH_PUBLIC int kith_socket_set_number(kith_socket *socket, enum kith_option option, int64_t value, struct kith_error *ret_error);
 KITH_PUBLIC int kith_socket_set_octets(kith_socket *socket, enum kith_option option, const void *value, size_t size,
@@ -193,9 +218,9 @@ KITH_PUBLIC void kith_socket_set_policy(kith_socket *socket, kith_policy *policy
  * with a timeout other than 0 what can be sent is handed to the kernel before the return; with 0 it goes out when the loop next runs,
  * together with what comes after it; a loop with a thread of its own runs at once. */
 KITH_PUBLIC int kith_socket_send(kith_socket *socket, kith_msg *msg, int timeout_ms);
-/* Waits at most timeout_ms for a message. Errors: -EAGAIN (timed out), -EPROTO, -ECONNRESET (REQ: the peer asked has gone), -EACCES (REQ:
- * the peer asked refused us), -EOPNOTSUPP (REQ: the request waited for a peer, and none takes its descriptors), -ENOTSUP (the type only
- * sends), -EBUSY, -EINVAL, -ECANCELED, -ECHILD, -ESHUTDOWN. */
+/* Waits at most timeout_ms for a message. Errors: -EAGAIN (timed out), -EPROTO, -ECONNRESET (REQ: the peer asked has gone, or says that who
+ * had the request has), -EACCES (REQ: the peer asked refused us), -EOPNOTSUPP (REQ: the request waited for a peer, and none takes its
+ * descriptors), -ENOTSUP (the type only sends), -EBUSY, -EINVAL, -ECANCELED, -ECHILD, -ESHUTDOWN. */
 KITH_PUBLIC int kith_socket_recv(kith_socket *socket, kith_msg **ret_msg, int timeout_ms);
 
 /* With the option manual-ack: this message and those before it, of its connection, are dealt with (stored, say): its sender may forget

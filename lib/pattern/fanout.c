@@ -33,8 +33,8 @@ static const char *drop_reason(int error) {
 void kith_fanout_tell_rest(const struct kith_fanout_peer *peer) {
     uint64_t count = peer->dropped - peer->told;
     if (count > 0)
-        kith_session_tell(peer->session, KITH_EVENT_DROPPED, peer->error, count, "%llu published message%s dropped: %s",
-                          (unsigned long long)count, count == 1 ? "" : "s", drop_reason(peer->error));
+        kith_session_tell_late(peer->session, KITH_EVENT_DROPPED, peer->error, count, "%llu published message%s dropped: %s",
+                               (unsigned long long)count, count == 1 ? "" : "s", drop_reason(peer->error));
 }
 
 void kith_fanout_publish(struct kith_fanout *fanout, struct kith_fanout_peer *peer, const kith_msg *msg) {
@@ -43,6 +43,7 @@ void kith_fanout_publish(struct kith_fanout *fanout, struct kith_fanout_peer *pe
         return;
     peer->error = r;
     peer->dropped++;
+    peer->session->counters.dropped++;
     if (kith_list_empty(&peer->dropping))
         kith_list_push_back(&fanout->dropping, &peer->dropping);
     if (kith_fanout_worth_telling(peer->dropped) && kith_list_empty(&peer->due))

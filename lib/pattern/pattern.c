@@ -248,6 +248,7 @@ static int pattern_keep(struct kith_pattern *pattern, kith_msg *msg) {
     kith_list_push_back(&pattern->pending, &msg->link);
     pattern->pending_count++;
     pattern->pending_octets += kith_msg_cost(msg);
+    pattern->last = NULL;
     return 0;
 }
 

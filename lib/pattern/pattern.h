@@ -37,8 +37,8 @@ struct kith_pattern_ops {
     void (*forget)(struct kith_pattern *pattern, struct kith_session *session);
     /* Sends what is pending, because a peer has come or has room. NULL: nothing ever is. */
     void (*pump)(struct kith_pattern *pattern);
-    /* The peer refused a message of ours (or all of us: then detach follows). NULL: nobody minds. */
-    void (*refused)(struct kith_pattern *pattern, struct kith_session *session);
+    /* The peer refused a message of ours (or all of us: then detach follows), error as in kith_session_ops. NULL: nobody minds. */
+    void (*refused)(struct kith_pattern *pattern, struct kith_session *session, int error);
     /* A message that waited was dropped: no peer takes its descriptors. NULL: nobody minds. */
     void (*unsendable)(struct kith_pattern *pattern);
     /* A peer is being connected to, which is known by a number from now on: gives session->number. NULL: -ENOTSUP. */
@@ -57,6 +57,10 @@ struct kith_pattern_ops {
     void (*taken)(struct kith_pattern *pattern, kith_msg *msg);
     /* Takes the message on 0. NULL: -ENOTSUP. Errors as kith_socket_send(). */
     int (*send)(struct kith_pattern *pattern, kith_msg *msg);
+    /* How many peers are sent what has this topic, or group. NULL: -ENOTSUP. */
+    size_t (*audience)(struct kith_pattern *pattern, const void *topic, size_t size);
+    /* The peer with this routing id, or NULL. NULL: its peers are not known by one. */
+    struct kith_session *(*find)(struct kith_pattern *pattern, const void *id, size_t size);
     /* Hands what the last message brought about to the kernel. NULL: it went to `last`. */
     void (*flush)(struct kith_pattern *pattern);
 };

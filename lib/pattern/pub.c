@@ -113,8 +113,15 @@ static bool pub_is_news(const struct pub *pub, bool subscribe, enum kith_topic_c
 struct pub_notices {
     struct pub *pub;
     struct kith_session *session;
-    struct kith_list list; /* messages for the application */
+    struct kith_list list;    /* messages for the application */
+    struct kith_list changes; /* the same for events: a frame that says which, and the topic */
 };
+
+static void pub_notices_init(struct pub_notices *notices, struct kith_pattern *pattern, struct kith_session *session) {
+    *notices = (struct pub_notices){.pub = (struct pub *)pattern, .session = session};
+    kith_list_init(&notices->list);
+    kith_list_init(&notices->changes);
+}
 
 /* Without memory the application is not told; the subscription itself stands. */
 static void pub_note(struct pub_notices *notices, const void *octets, size_t size, bool lost) {
@@ -132,6 +139,33 @@ static void pub_show(struct pub_notices *notices) {
         kith_msg *msg = kith_list_first(&notices->list, kith_msg, link);
         kith_list_unlink(&msg->link);
         kith_pattern_received(&notices->pub->base, msg);
+    }
+}
+
+/* A subscription has become live, or has ended: to be told when whoever changes the set is done. Without memory it is not. */
+static void pub_note_change(struct pub_notices *notices, bool subscribe, const void *topic, size_t size) {
+    const uint8_t word = subscribe ? KITH_SUBSCRIPTION_SUBSCRIBE : KITH_SUBSCRIPTION_CANCEL;
+    kith_msg *msg;
+    if (!notices->session->host->tells || kith_pattern_new_msg(notices->session, &word, 1, &msg) < 0)
+        return;
+    if (kith_msg_add(msg, topic, size) < 0)
+        kith_msg_free(msg);
+    else
+        kith_list_push_back(&notices->changes, &msg->link);
+}
+
+/* Tells them. Calls up: the session must be held. */
+static void pub_tell_changes(struct pub_notices *notices) {
+    while (!kith_list_empty(&notices->changes)) {
+        kith_msg *msg = kith_list_first(&notices->changes, kith_msg, link);
+        const struct kith_frame *topic = kith_msg_at(msg, 1);
+        kith_list_unlink(&msg->link);
+        if (notices->session->state == KITH_SESSION_READY)
+            kith_session_tell_topic(notices->session,
+                                    *kith_frame_data(kith_msg_at(msg, 0)) == KITH_SUBSCRIPTION_SUBSCRIBE ? KITH_EVENT_SUBSCRIBED
+                                                                                                         : KITH_EVENT_UNSUBSCRIBED,
+                                    kith_frame_data(topic), topic->slice.size);
+        kith_msg_free(msg);
     }
 }
 
@@ -154,7 +188,8 @@ static void pub_tell_refused(struct kith_session *session, uint64_t count) {
 }
 
 static void pub_detach(struct kith_pattern *pattern, struct kith_session *session) {
-    struct pub_notices notices = {.pub = (struct pub *)pattern, .session = session, .list = KITH_LIST_INIT(notices.list)};
+    struct pub_notices notices;
+    pub_notices_init(&notices, pattern, session);
     struct pub_peer *peer = session->pattern_data;
     bool manual = pub_option(notices.pub, KITH_OPTION_XPUB_MANUAL);
     kith_topics_leave(&notices.pub->wishes, &peer->wisher, pub_note_lost, &notices);
@@ -185,13 +220,17 @@ static int pub_change(const struct pub *pub, struct kith_topics *topics, struct 
 }
 
 /* A peer asks: applied, or refused, and counted if so. Returns whether the application is to be told. */
-static bool pub_take(struct pub *pub, struct kith_session *session, enum kith_session_command command, const void *topic, size_t size) {
+static bool pub_take(struct pub_notices *notices, enum kith_session_command command, const void *topic, size_t size) {
+    struct pub *pub = notices->pub;
+    const struct kith_session *session = notices->session;
     struct pub_peer *peer = session->pattern_data;
     bool manual = pub_option(pub, KITH_OPTION_XPUB_MANUAL);
     int r = pub_change(pub, manual ? &pub->wishes : &pub->topics, manual ? &peer->wisher : &peer->subscriber, !session->peer_is_libzmq,
                        command, topic, size);
     if (r == -ENOBUFS || r == -ENOMEM)
         peer->refused++;
+    if (r >= 0 && r != KITH_TOPIC_COUNTED && !manual)
+        pub_note_change(notices, command == KITH_COMMAND_SUBSCRIBE, topic, size);
     return r >= 0 && pub_is_news(pub, command == KITH_COMMAND_SUBSCRIBE, r);
 }
 
@@ -210,10 +249,11 @@ static void pub_refuse(struct kith_session *session) {
 
 static void pub_command(struct kith_pattern *pattern, struct kith_session *session, enum kith_session_command command, const void *topic,
                         size_t size) {
-    struct pub_notices notices = {.pub = (struct pub *)pattern, .session = session, .list = KITH_LIST_INIT(notices.list)};
+    struct pub_notices notices;
+    pub_notices_init(&notices, pattern, session);
     if (command != KITH_COMMAND_SUBSCRIBE && command != KITH_COMMAND_CANCEL)
         return;
-    if (pub_take(notices.pub, session, command, topic, size)) {
+    if (pub_take(&notices, command, topic, size)) {
         uint8_t *octets = malloc(1 + size);
         if (octets) {
             octets[0] = command == KITH_COMMAND_SUBSCRIBE ? KITH_SUBSCRIPTION_SUBSCRIBE : KITH_SUBSCRIPTION_CANCEL;
@@ -224,20 +264,23 @@ static void pub_command(struct kith_pattern *pattern, struct kith_session *sessi
         free(octets);
     }
     pub_refuse(session);
+    pub_tell_changes(&notices);
     pub_show(&notices);
 }
 
 static int pub_apply(const struct kith_subscription_frame *frame, void *userdata) {
     struct pub_notices *notices = userdata;
-    if (pub_take(notices->pub, notices->session, frame->command, frame->topic, frame->size))
+    if (pub_take(notices, frame->command, frame->topic, frame->size))
         pub_note(notices, frame->topic - 1, 1 + frame->size, false);
     return 0;
 }
 
 static void pub_receive(struct kith_pattern *pattern, struct kith_session *session, kith_msg *msg) {
-    struct pub_notices notices = {.pub = (struct pub *)pattern, .session = session, .list = KITH_LIST_INIT(notices.list)};
+    struct pub_notices notices;
+    pub_notices_init(&notices, pattern, session);
     if (kith_subscription_extract(msg, pub_option(notices.pub, KITH_OPTION_ONLY_FIRST_SUBSCRIBE), pub_apply, &notices) > 0)
         pub_refuse(session);
+    pub_tell_changes(&notices);
     pub_show(&notices);
     if (msg->count == 0)
         kith_msg_free(msg);
@@ -263,11 +306,13 @@ static int pub_ask(struct kith_pattern *pattern, enum kith_session_command comma
     struct pub *pub = (struct pub *)pattern;
     if (!pub_option(pub, KITH_OPTION_XPUB_MANUAL) || (command != KITH_COMMAND_SUBSCRIBE && command != KITH_COMMAND_CANCEL))
         return -ENOTSUP;
-    const struct kith_session *session = pub->asker ? pub->asker->owner : NULL;
+    struct kith_session *session = pub->asker ? pub->asker->owner : NULL;
     struct pub_peer *peer = session ? session->pattern_data : NULL;
     if (!peer)
         return -EHOSTUNREACH;
     int r = pub_change(pub, &pub->topics, &peer->subscriber, false, command, topic, size);
+    if (r >= 0 && r != KITH_TOPIC_COUNTED)
+        kith_session_tell_topic(session, command == KITH_COMMAND_SUBSCRIBE ? KITH_EVENT_SUBSCRIBED : KITH_EVENT_UNSUBSCRIBED, topic, size);
     return r < 0 ? r : 0;
 }
 
@@ -286,14 +331,27 @@ static bool pub_has_room(const struct kith_list *matched) {
     return room;
 }
 
+static void pub_match(const struct pub *pub, const void *data, size_t size, struct kith_list *matched) {
+    if (pub_option(pub, KITH_OPTION_INVERT_MATCHING))
+        kith_topics_match_others(&pub->topics, data, size, matched);
+    else
+        kith_topics_match(&pub->topics, data, size, matched);
+}
+
+static size_t pub_audience(struct kith_pattern *pattern, const void *topic, size_t size) {
+    struct kith_list matched = KITH_LIST_INIT(matched);
+    size_t count = 0;
+    pub_match((struct pub *)pattern, topic, size, &matched);
+    for (; !kith_list_empty(&matched); count++)
+        kith_list_unlink(matched.next);
+    return count;
+}
+
 static int pub_send(struct kith_pattern *pattern, kith_msg *msg) {
     struct pub *pub = (struct pub *)pattern;
     struct kith_list matched = KITH_LIST_INIT(matched);
     const struct kith_frame *first = kith_msg_at(msg, 0);
-    if (pub_option(pub, KITH_OPTION_INVERT_MATCHING))
-        kith_topics_match_others(&pub->topics, kith_frame_data(first), first->slice.size, &matched);
-    else
-        kith_topics_match(&pub->topics, kith_frame_data(first), first->slice.size, &matched);
+    pub_match(pub, kith_frame_data(first), first->slice.size, &matched);
     bool sends = !pub_option(pub, KITH_OPTION_XPUB_NO_DROP) || pub_has_room(&matched);
     while (!kith_list_empty(&matched)) {
         struct pub_peer *peer = peer_of(&matched);
@@ -326,6 +384,7 @@ const struct kith_pattern_ops kith_pattern_pub = {
     .receive = pub_receive,
     .command = pub_command,
     .send = pub_send,
+    .audience = pub_audience,
     .flush = kith_fanout_flush,
 };
 
@@ -344,5 +403,6 @@ const struct kith_pattern_ops kith_pattern_xpub = {
     .ask = pub_ask,
     .taken = pub_taken,
     .send = pub_send,
+    .audience = pub_audience,
     .flush = kith_fanout_flush,
 };

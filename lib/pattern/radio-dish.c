@@ -158,6 +158,8 @@ static int radio_enter(struct radio *radio, struct listener *listener, const voi
 static void radio_join(struct radio *radio, struct listener *listener, const void *name, size_t size) {
     int64_t limit = radio->base.sessions->profile->numbers[KITH_OPTION_MAX_SUBSCRIPTIONS];
     int r = listener->memberships.count < (uint64_t)limit ? radio_enter(radio, listener, name, size) : -ENOBUFS;
+    if (r >= 0)
+        kith_session_tell_topic(listener->fanout.session, KITH_EVENT_SUBSCRIBED, name, size);
     if (r >= 0 || !kith_fanout_worth_telling(++listener->refused))
         return;
     uint64_t count = listener->refused - listener->refused_told;
@@ -173,8 +175,20 @@ static void radio_command(struct kith_pattern *pattern, struct kith_session *ses
     struct kith_map_node *node = kith_map_find(&listener->memberships, octets, size);
     if (command == KITH_COMMAND_JOIN && !node)
         radio_join(radio, listener, octets, size);
-    else if (command == KITH_COMMAND_LEAVE && node)
-        radio_leave(radio, KITH_CONTAINER_OF(node, struct membership, node));
+    if (command != KITH_COMMAND_LEAVE || !node)
+        return;
+    radio_leave(radio, KITH_CONTAINER_OF(node, struct membership, node));
+    kith_session_tell_topic(session, KITH_EVENT_UNSUBSCRIBED, octets, size);
+}
+
+static size_t radio_audience(struct kith_pattern *pattern, const void *name, size_t size) {
+    const struct radio *radio = (struct radio *)pattern;
+    const struct group *group = group_find(&radio->groups, name, size);
+    size_t count = radio->one_way_count;
+    if (group)
+        kith_list_foreach (&group->members, node)
+            count++;
+    return count;
 }
 
 static int radio_send(struct kith_pattern *pattern, kith_msg *msg) {
@@ -219,6 +233,7 @@ const struct kith_pattern_ops kith_pattern_radio = {
     .receive = kith_pattern_receives_nothing,
     .command = radio_command,
     .send = radio_send,
+    .audience = radio_audience,
     .flush = kith_fanout_flush,
 };
 

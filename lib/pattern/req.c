@@ -2,8 +2,8 @@
  * pattern/req.c: REQ: one request, then its reply, from the peer that was asked. RFC 28.
  *
  * On the wire a request has an empty frame in front; a reply without it, from another peer or without a request is dropped. The request
- * that was asked fails, with an error for the application and not in silence, when its peer goes away (-ECONNRESET) or refuses it
- * (-EACCES); the next one may then be sent.
+ * that was asked fails, with an error for the application and not in silence, when its peer goes away, or says that who
+ * was to answer has (-ECONNRESET), or refuses it (-EACCES); the next one may then be sent.
  */
 #include <errno.h>
 #include <string.h>
@@ -73,15 +73,15 @@ static void req_forget(struct kith_pattern *pattern, struct kith_session *sessio
     req->error = -ECONNRESET;
 }
 
-static void req_refused(struct kith_pattern *pattern, struct kith_session *session) {
+static void req_refused(struct kith_pattern *pattern, struct kith_session *session, int error) {
     struct req *req = (struct req *)pattern;
     if (req->state == REQ_ASKED && req->asked == session)
-        req_fail(req, -EACCES);
+        req_fail(req, error);
     else if (req->state == REQ_PENDING && pattern->peer_count == 0 && pattern->sessions->connecting_count == 1) {
         /* The only peer there is does not want us: waiting for it would be for nothing. */
         (void)kith_msg_queue_free(&pattern->pending);
         pattern->pending_count = pattern->pending_octets = 0;
-        req_fail(req, -EACCES);
+        req_fail(req, error);
     }
 }
 

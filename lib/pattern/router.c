@@ -79,6 +79,10 @@ static int router_send(struct kith_pattern *pattern, kith_msg *msg) {
     return 0;
 }
 
+static struct kith_session *router_find(struct kith_pattern *pattern, const void *id, size_t size) {
+    return kith_by_id_find(&((struct router *)pattern)->by_id, id, size);
+}
+
 const struct kith_pattern_ops kith_pattern_router = {
     .name = "ROUTER",
     .size = sizeof(struct router),
@@ -88,4 +92,5 @@ const struct kith_pattern_ops kith_pattern_router = {
     .forget = router_forget,
     .receive = router_receive,
     .send = router_send,
+    .find = router_find,
 };

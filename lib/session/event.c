@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "session/session.h"
 
 static const char *const event_names[KITH_EVENT_COUNT_] = {
@@ -25,6 +26,10 @@ static const char *const event_names[KITH_EVENT_COUNT_] = {
     [KITH_EVENT_SUBSCRIPTIONS_REFUSED] = "subscriptions-refused",
     [KITH_EVENT_AUTHENTICATION_FAILED] = "authentication-failed",
     [KITH_EVENT_FDS_LOST] = "fds-lost",
+    [KITH_EVENT_HANDSHAKING] = "handshaking",
+    [KITH_EVENT_SUBSCRIBED] = "subscribed",
+    [KITH_EVENT_UNSUBSCRIBED] = "unsubscribed",
+    [KITH_EVENT_HIGH_WATER] = "high-water",
 };
 
 const char *kith_event_name(enum kith_event_type type) {
@@ -45,41 +50,84 @@ void kith_session_describe(struct kith_session *session, char *text, size_t size
 
 /* Peers come and go by the thousand, and few who listen to events read of each: its program and its unit are then not looked up for the
  * text, but named when they are known. Who wants them has the origin. */
+static bool is_usual(enum kith_event_type type) {
+    return type == KITH_EVENT_HANDSHAKING || type == KITH_EVENT_CONNECTED || type == KITH_EVENT_DISCONNECTED ||
+           type == KITH_EVENT_SUBSCRIBED || type == KITH_EVENT_UNSUBSCRIBED || type == KITH_EVENT_HIGH_WATER;
+}
+
 static void describe_for(struct kith_session *session, enum kith_event_type type, char *text, size_t size) {
-    if (type == KITH_EVENT_CONNECTED || type == KITH_EVENT_DISCONNECTED)
+    if (is_usual(type))
         (void)kith_origin_format_at_hand(session->origin ? session->origin : session->peer_origin, text, size);
     else
         kith_session_describe(session, text, size);
 }
 
-void kith_session_tell(struct kith_session *session, enum kith_event_type type, int error, uint64_t count, const char *format, ...) {
-    struct kith_session_host *host = session->host;
-    if (!host->tells)
-        return;
+/* What the event has of its own is in it already. */
+static void tell(struct kith_session *session, struct kith_event *event, const char *format, va_list args) {
     char text[EVENT_TEXT_MAX];
     /* A peer that was never reached has no name: then the endpoint alone says it. */
     if (session->origin || session->peer_origin) {
-        describe_for(session, type, text, sizeof(text) / 2);
+        describe_for(session, event->type, text, sizeof(text) / 2);
         strcat(text, ": ");
     } else {
         text[0] = '\0';
     }
     size_t used = strlen(text);
+    (void)vsnprintf(text + used, sizeof(text) - used, format, args);
+    event->endpoint = session->place->text;
+    event->origin = session->origin ? session->origin : session->peer_origin;
+    event->peer = session->peer;
+    event->text = text;
+    session->host->ops->event(event, session->host->userdata);
+}
+
+void kith_session_tell(struct kith_session *session, enum kith_event_type type, int error, uint64_t count, const char *format, ...) {
+    kith_counters_note(&session->counters, type, count);
+    if (!session->host->tells)
+        return;
+    struct kith_event event = {.type = type, .error = error, .count = count};
     va_list args;
     va_start(args, format);
-    (void)vsnprintf(text + used, sizeof(text) - used, format, args);
+    tell(session, &event, format, args);
     va_end(args);
-    struct kith_event event = {.type = type,
-                               .endpoint = session->place->text,
-                               .origin = session->origin ? session->origin : session->peer_origin,
-                               .error = error,
-                               .count = count,
-                               .text = text};
-    host->ops->event(&event, host->userdata);
+}
+
+void kith_session_tell_late(struct kith_session *session, enum kith_event_type type, int error, uint64_t count, const char *format, ...) {
+    if (!session->host->tells)
+        return;
+    struct kith_event event = {.type = type, .error = error, .count = count};
+    va_list args;
+    va_start(args, format);
+    tell(session, &event, format, args);
+    va_end(args);
+}
+
+static void tell_topic(struct kith_session *session, struct kith_event *event, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void tell_topic(struct kith_session *session, struct kith_event *event, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    tell(session, event, format, args);
+    va_end(args);
+}
+
+/* Of a topic in a text: longer ones are cut. */
+#define TOPIC_TEXT_MAX 128
+
+void kith_session_tell_topic(struct kith_session *session, enum kith_event_type type, const void *topic, size_t size) {
+    if (!session->host->tells)
+        return;
+    char name[TOPIC_TEXT_MAX];
+    struct kith_text text = kith_text_init(name, sizeof(name));
+    kith_text_put_printable(&text, topic, size);
+    struct kith_event event = {.type = type, .count = 1, .topic = size > 0 ? topic : "", .topic_size = size};
+    tell_topic(session, &event, "%s \"%s\"", type == KITH_EVENT_SUBSCRIBED ? "subscribed to" : "takes back", name);
 }
 
 void kith_session_host_tell(struct kith_session_host *host, enum kith_event_type type, const char *endpoint, int error, uint64_t count,
                             const char *format, ...) {
+    kith_counters_note(&host->past, type, count);
     if (!host->tells)
         return;
     char text[EVENT_TEXT_MAX];

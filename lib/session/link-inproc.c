@@ -165,16 +165,8 @@ static void greeted(struct kith_session *session, const kith_msg *msg) {
 }
 
 static void refused(struct kith_session *session, const kith_msg *msg) {
-    bool handshake = session->state == KITH_SESSION_HANDSHAKE;
-    if (!handshake && session->state != KITH_SESSION_READY)
-        return;
-    kith_session_tell(session, KITH_EVENT_REFUSED, -EACCES, 1, "the peer refused %s: %s", handshake ? "the connection" : "a message",
-                      (const char *)kith_msg_frame(msg, 0, NULL));
-    if (session->state == KITH_SESSION_CLOSED)
-        return;
-    session->host->ops->refused(session, session->host->userdata);
-    if (handshake)
-        kith_session_fail(session, -EACCES, "refused by the peer");
+    if (session->state == KITH_SESSION_HANDSHAKE || session->state == KITH_SESSION_READY)
+        kith_session_refused(session, (const char *)kith_msg_frame(msg, 0, NULL));
 }
 
 /* Takes the message. */
@@ -200,6 +192,7 @@ static void inproc_on_message(struct kith_pipe *pipe, kith_msg *msg, void *userd
     struct kith_session *session = kith_session_ref(userdata);
     uint8_t command = msg->command;
     size_t size;
+    kith_session_heard(session);
     const uint8_t *octets = kith_msg_frame(msg, 0, &size);
     if (command == KITH_COMMAND_NONE && session->state == KITH_SESSION_READY)
         receive(session, KITH_STEAL(msg));

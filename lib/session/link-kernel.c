@@ -54,7 +54,7 @@ static bool receives(const struct kith_session *session) {
 static void tell_refused(struct kith_session *session, int error, const char *why) {
     kith_session_tell(session, KITH_EVENT_REFUSED, error, 1, "the module refused a message: %s", why);
     if (session->state != KITH_SESSION_CLOSED)
-        session->host->ops->refused(session, session->host->userdata);
+        session->host->ops->refused(session, -EACCES, session->host->userdata);
 }
 
 static void tell_unfit(struct kith_session *session) {
@@ -71,7 +71,7 @@ static unsigned kernel_tell(struct kith_defer *defer) {
     if (link->unfit > 0)
         tell_unfit(session);
     if (failure.code == -EPERM && session->state == KITH_SESSION_CONNECTING)
-        session->host->ops->refused(session, session->host->userdata);
+        session->host->ops->refused(session, -EACCES, session->host->userdata);
     if (failure.code < 0 && session->state == KITH_SESSION_CONNECTING)
         kith_session_fail(session, failure.code, failure.text);
     else if (ended && session->state == KITH_SESSION_DRAINING)

@@ -289,17 +289,6 @@ static void message(struct kith_session *session, const uint8_t *data, size_t si
     taken(session, r < 0 ? r : kith_msg_add(session->incoming, data, size), true);
 }
 
-static void refused(struct kith_session *session, const struct kith_zmtp_event *event) {
-    bool handshake = event->refused.handshake;
-    kith_session_tell(session, KITH_EVENT_REFUSED, -EACCES, 1, "the peer refused %s: %s", handshake ? "the connection" : "a message",
-                      event->refused.reason);
-    if (session->state == KITH_SESSION_CLOSED)
-        return;
-    session->host->ops->refused(session, session->host->userdata);
-    if (handshake)
-        kith_session_fail(session, -EACCES, "refused by the peer");
-}
-
 static void take_event(struct kith_session *session, const struct kith_slice *slice, const struct kith_zmtp_event *event) {
     switch (event->type) {
     case KITH_ZMTP_GREETED:
@@ -336,7 +325,7 @@ static void take_event(struct kith_session *session, const struct kith_slice *sl
         session->pinged_at = 0;
         break;
     case KITH_ZMTP_REFUSED:
-        refused(session, event);
+        kith_session_refused(session, event->refused.reason);
         break;
     case KITH_ZMTP_FAILED:
         /* It may have queued a last word for the peer. */

@@ -106,6 +106,10 @@ void kith_session_deliver(struct kith_session *session, kith_msg *msg);
 void kith_session_pass_over(struct kith_session *session, kith_msg *msg);
 /* A command. Calls up. */
 void kith_session_commanded(struct kith_session *session, enum kith_session_command command, const void *octets, size_t size);
+/* The peer's ERROR says this (behind it may come why) of a request that was handed on to somebody who has died. */
+#define KITH_NO_REPLY "no reply will come"
+/* The peer has refused us, or a message, for this reason. Calls up. */
+void kith_session_refused(struct kith_session *session, const char *reason);
 /* The connection is of no more use: tells the owner, then reconnects or closes. `why` is for the event. Calls up. */
 void kith_session_fail(struct kith_session *session, int error, const char *why);
 

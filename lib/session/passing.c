@@ -106,8 +106,8 @@ static void tell_lost(struct kith_session *session, unsigned announced, unsigned
                           "a message was dropped: it has %u descriptors, and this socket takes %zu a message (max-fds)", announced, max);
     else
         kith_session_tell(session, KITH_EVENT_FDS_LOST, -EMFILE, announced,
-                          "a message was dropped: of its %u descriptors %u could be received; raise RLIMIT_NOFILE, or close some", announced,
-                          came);
+                          "a message was dropped: of its %u descriptors %u could be received; raise RLIMIT_NOFILE, or close some",
+                          announced, came);
 }
 
 void kith_passing_announced(struct kith_session *session, unsigned count) {

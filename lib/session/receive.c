@@ -1,5 +1,6 @@
 /* session/receive.c: what a link received, on its way to the owner: may it be sent, who pays for it, is it time to stop reading? */
 #include <errno.h>
+#include <string.h>
 
 #include "session/session.h"
 
@@ -41,6 +42,9 @@ void kith_session_deliver(struct kith_session *session, kith_msg *msg) {
         return;
     }
     msg->account = kith_account_ref(session->account);
+    session->counters.messages_in++;
+    session->counters.octets_in += msg->size;
+    session->counters.fds_in += kith_msg_fd_count(msg);
     session->host->ops->message(session, msg, session->host->userdata);
 }
 
@@ -53,4 +57,20 @@ void kith_session_pass_over(struct kith_session *session, kith_msg *msg) {
 void kith_session_commanded(struct kith_session *session, enum kith_session_command command, const void *octets, size_t size) {
     if (session->state == KITH_SESSION_READY && session->host->ops->command)
         session->host->ops->command(session, command, octets, size, session->host->userdata);
+}
+
+void kith_session_refused(struct kith_session *session, const char *reason) {
+    bool handshake = session->state == KITH_SESSION_HANDSHAKE;
+    bool died = !handshake && strncmp(reason, KITH_NO_REPLY, strlen(KITH_NO_REPLY)) == 0;
+    int error = died ? -ECONNRESET : -EACCES;
+    kith_session_tell(session, KITH_EVENT_REFUSED, error, 1, "the peer refused %s: %s",
+                      handshake ? "the connection"
+                      : died    ? "a request"
+                                : "a message",
+                      reason);
+    if (session->state == KITH_SESSION_CLOSED)
+        return;
+    session->host->ops->refused(session, error, session->host->userdata);
+    if (handshake)
+        kith_session_fail(session, -EACCES, "refused by the peer");
 }

@@ -52,6 +52,7 @@ static void session_enqueue(struct kith_session *session, kith_msg *msg) {
     kith_list_push_back(&session->queue, &msg->link);
     session->queued++;
     session->queued_octets += kith_msg_cost(msg);
+    kith_session_queue_grew(session);
 }
 
 static int session_check_room(struct kith_session *session) {
@@ -76,8 +77,10 @@ static int session_write_now(struct kith_session *session, const kith_msg *msg) 
     if (session->queued > 0)
         return 1;
     int r = session->link->write(session, msg);
-    if (r >= 0)
+    if (r >= 0) {
+        kith_session_count_sent(session, msg->size, kith_msg_fd_count(msg));
         return 0;
+    }
     if (r != -EAGAIN && session_untouched(session))
         return r;
     if (r != -EAGAIN)
@@ -87,9 +90,12 @@ static int session_write_now(struct kith_session *session, const kith_msg *msg) 
 
 /* The same for a link that takes messages. 0: it has taken it. */
 static int session_give_now(struct kith_session *session, kith_msg *msg) {
+    size_t octets = msg->size, fds = kith_msg_fd_count(msg);
     int r = session->queued > 0 ? -EAGAIN : session->link->take(session, msg);
     if (r == -EAGAIN)
         session_enqueue(session, msg);
+    else if (r >= 0)
+        kith_session_count_sent(session, octets, fds);
     return r == -EAGAIN ? 0 : r;
 }
 
@@ -184,7 +190,7 @@ static int session_send_commands(struct kith_session *session, kith_msg *msg) {
 
 /* The first of the queue. What went is not counted any more; on 0 that is all of it, and it is gone. */
 static int session_send_queued(struct kith_session *session, kith_msg *msg) {
-    size_t cost = kith_msg_cost(msg);
+    size_t cost = kith_msg_cost(msg), octets = msg->size, fds = kith_msg_fd_count(msg);
     bool commands = msg->command != KITH_COMMAND_NONE, takes = !commands && session->link->take;
     int r = commands ? session_send_commands(session, msg) : takes ? session->link->take(session, msg) : session->link->write(session, msg);
     if (r < 0) {
@@ -193,6 +199,9 @@ static int session_send_queued(struct kith_session *session, kith_msg *msg) {
     }
     session->queued--;
     session->queued_octets -= cost;
+    kith_session_queue_shrank(session);
+    if (!commands)
+        kith_session_count_sent(session, octets, fds);
     if (!takes)
         kith_msg_free(msg);
     return r;

@@ -19,6 +19,7 @@ void kith_session_host_init(struct kith_session_host *host, kith_loop *loop, con
     *host = (struct kith_session_host){.loop = loop, .ops = ops, .userdata = userdata, .socket_type = socket_type, .profile = profile};
     host->watches.loop = loop;
     kith_list_init(&host->peers);
+    kith_session_host_count(host);
 }
 
 void kith_session_host_deinit(struct kith_session_host *host) {
@@ -26,6 +27,7 @@ void kith_session_host_deinit(struct kith_session_host *host) {
         return;
     while (!kith_list_empty(&host->peers))
         kith_session_close(kith_list_first(&host->peers, struct kith_session, host_link));
+    kith_defer_cancel(&host->tell_high);
     host->policy = kith_policy_unref(host->policy);
     host->profile = kith_profile_unref(host->profile);
     kith_map_deinit(&host->watches.by_pid);
@@ -65,6 +67,7 @@ static void session_drop_connection(struct kith_session *session) {
     session_drop_account(session);
     session->link->drop(session);
     kith_session_forget(session);
+    kith_session_settle_counters(session);
     session->sending_frame = 0;
     session->sending_fds = session->sending_header = false;
     session->peer_fds = 0;
@@ -75,11 +78,16 @@ static void session_drop_connection(struct kith_session *session) {
     session->dismissed = false;
 }
 
+static size_t session_queued_messages(const struct kith_session *session) {
+    size_t count = 0;
+    kith_list_foreach (&session->queue, node)
+        count += kith_list_entry(node, kith_msg, link)->command == KITH_COMMAND_NONE;
+    return count;
+}
+
 /* Returns how many messages it lost; commands are said anew to the next peer. */
 static size_t session_drop_queue(struct kith_session *session) {
-    size_t lost = 0;
-    kith_list_foreach (&session->queue, node)
-        lost += kith_list_entry(node, kith_msg, link)->command == KITH_COMMAND_NONE;
+    size_t lost = session_queued_messages(session);
     session->queued = session->queued_octets = 0;
     (void)kith_msg_queue_free(&session->queue);
     return lost;
@@ -125,6 +133,8 @@ int kith_session_new(struct kith_session_host *host, struct kith_place *place, b
     kith_list_init(&session->host_link);
     kith_list_init(&session->pattern_link);
     kith_list_init(&session->queue);
+    kith_list_init(&session->high_link);
+    session->peer = ++host->last_peer;
     int r = kith_timer_new(host->loop, kith_session_on_timer, session, &session->timer);
     if (r < 0)
         return r;
@@ -166,6 +176,11 @@ static int session_begin_handshake(struct kith_session *session) {
     uint64_t limit = (uint64_t)session->profile->numbers[KITH_OPTION_HANDSHAKE_TIMEOUT];
     if (limit > 0)
         (void)kith_timer_arm(session->timer, limit, 0);
+    session->counters.since = kith_loop_now(session->host->loop);
+    if (!session->link->one_way)
+        kith_session_tell(session, KITH_EVENT_HANDSHAKING, 0, 0, "the handshake begins");
+    if (session->state != KITH_SESSION_HANDSHAKE)
+        return 0;
     return session->link->begin(session);
 }
 
@@ -260,7 +275,7 @@ static void session_tell_gone(struct kith_session *session, enum kith_session_st
     if (state == KITH_SESSION_HANDSHAKE)
         kith_session_tell(session, KITH_EVENT_HANDSHAKE_FAILED, error, 0, "%s", text);
     if (state == KITH_SESSION_READY && !session->link->one_way)
-        kith_session_tell(session, KITH_EVENT_DISCONNECTED, error, 0, "%s", text);
+        kith_session_tell(session, KITH_EVENT_DISCONNECTED, error, session_queued_messages(session), "%s", text);
     if (state == KITH_SESSION_READY && session->state != KITH_SESSION_CLOSED)
         session->host->ops->gone(session, session->host->userdata);
     if (session->state == KITH_SESSION_CLOSED)
@@ -340,4 +355,33 @@ void kith_session_drain(struct kith_session *session, int64_t deadline_ms) {
         session->dismissed = false; /* its time is short already; but it does not come again */
     else
         kith_session_close(session);
+}
+
+/* Between messages only: a connection that ends inside of one of ours has no place for another word. */
+static bool session_say_why(struct kith_session *session, const char *why) {
+    if (!session->link->refuse || session->sending_frame > 0 || session->sending_header)
+        return false;
+    session->link->refuse(session, why);
+    return true;
+}
+
+int kith_session_kick(struct kith_session *session, const char *reason) {
+    char text[512];
+    if (session->link->one_way)
+        return -EOPNOTSUPP;
+    if (session->state != KITH_SESSION_HANDSHAKE && session->state != KITH_SESSION_READY)
+        return -ENOENT;
+    (void)snprintf(text, sizeof(text), "kicked%s%s", reason ? ": " : "", reason ? reason : "");
+    kith_session_ref(session);
+    bool told = session->state == KITH_SESSION_READY && session_say_why(session, text);
+    if (!told) {
+        kith_session_fail(session, -ECONNABORTED, text);
+    } else {
+        session->state = KITH_SESSION_DRAINING; /* nothing more is sent to it by who is told below */
+        session_tell_gone(session, KITH_SESSION_READY, -ECONNABORTED, text);
+        if (session->state == KITH_SESSION_DRAINING)
+            kith_session_dismiss(session);
+    }
+    kith_session_unref(session);
+    return 0;
 }

@@ -22,10 +22,12 @@
 
 #include <kith/event.h>
 #include <kith/loop.h>
+#include <kith/peer.h>
 #include <kith/policy.h>
 
 #include "base/list.h"
 #include "inproc/pipe.h"
+#include "loop/internal.h"
 #include "msg/internal.h"
 #include "session/link.h"
 #include "session/passing.h"
@@ -66,8 +68,9 @@ struct kith_session_ops {
     /* A session that was ready is no more. Messages that it had queued and not sent are in session->queue; what the owner leaves there is
      * dropped, with an event. */
     void (*gone)(struct kith_session *session, void *userdata);
-    /* The peer refused us: all of us (handshake), or a message. */
-    void (*refused)(struct kith_session *session, void *userdata);
+    /* The peer refused us: all of us (handshake), or a message. error: -EACCES, or -ECONNRESET: it will not answer, as who had to has died.
+     */
+    void (*refused)(struct kith_session *session, int error, void *userdata);
     void (*event)(const struct kith_event *event, void *userdata);
     /* The last session has closed, whoever closed it. */
     void (*emptied)(void *userdata);
@@ -94,10 +97,14 @@ struct kith_session_host {
     kith_policy *policy;          /* referenced, or NULL */
     uint64_t policy_generation;   /* counts changes of policy, so that sessions ask again */
     struct kith_watch_table watches;
-    bool tells;              /* somebody listens to events: without that none is put together */
-    struct kith_list peers;  /* sessions, by host_link */
-    size_t accepted_count;   /* of them: accepted */
-    size_t connecting_count; /* of them: made by connecting */
+    bool tells;                /* somebody listens to events: without that none is put together */
+    struct kith_list peers;    /* sessions, by host_link */
+    size_t accepted_count;     /* of them: accepted */
+    size_t connecting_count;   /* of them: made by connecting */
+    uint64_t last_peer;        /* numbers of connections up to this one are given */
+    struct kith_counters past; /* of connections that are no more */
+    struct kith_list high;     /* sessions of which HIGH_WATER is to be told, by high_link */
+    struct kith_defer tell_high;
 };
 
 void kith_session_host_init(struct kith_session_host *host, kith_loop *loop, const struct kith_session_ops *ops, void *userdata,
@@ -153,6 +160,7 @@ struct kith_session {
     unsigned tries;                  /* to connect since the last success */
     bool accepted;
     bool peer_is_libzmq; /* or looks like it: kith_zmtp_peer_is_libzmq() */
+    bool high;           /* HIGH_WATER was told, and not half of what waited then is gone */
     bool dismissed;      /* draining this connection only: a connecting session goes on to its next try */
     bool mapped;         /* id_node is in a map */
     bool pass_pidfd;
@@ -165,6 +173,10 @@ struct kith_session {
     uint8_t peer_fds;    /* descriptors that the peer takes with a message */
     bool starved;        /* said -EAGAIN: writable is due */
     int broken;          /* kith_session_break() */
+
+    uint64_t peer;                 /* the number of this connection, or of the next one; another one after each */
+    struct kith_counters counters; /* of this connection; what is now is not in it (kith_session_counters()) */
+    struct kith_list high_link;
 
     /* who */
     const char *peer_type;           /* its socket type, or NULL */
@@ -229,6 +241,13 @@ bool kith_session_taken(const struct kith_session *session);
 /* Hands queued octets to the kernel now instead of when the loop goes idle. */
 void kith_session_flush(struct kith_session *session);
 
+/* What has passed this connection so far, and what waits. */
+void kith_session_counters(const struct kith_session *session, struct kith_counters *ret_counters);
+/* The same of all that the host has and had. */
+void kith_session_host_counters(const struct kith_session_host *host, struct kith_counters *ret_counters);
+/* Ends the connection by the owner's will: the peer is told; calls up, gone() included. Errors: -ENOENT (there is none), -EOPNOTSUPP. */
+int kith_session_kick(struct kith_session *session, const char *reason);
+
 /* The answer to ops->credentials(), as a ZAP handler's (RFC 27): 200 lets the peer in; 300, 400 and 500 do not, and `why` (NULL with 200)
  * is for the event. A session that waits for no answer (any more) is left alone. */
 void kith_session_authenticate(struct kith_session *session, unsigned status, const char *why);
@@ -242,6 +261,11 @@ int kith_session_vouch(struct kith_session *session, const char *name, const voi
 /* Emits an event; `text` is made by printf and gets the peer's name in front. */
 void kith_session_tell(struct kith_session *session, enum kith_event_type type, int error, uint64_t count, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
+/* The same of what the counters have already, as it happened earlier. */
+void kith_session_tell_late(struct kith_session *session, enum kith_event_type type, int error, uint64_t count, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+/* SUBSCRIBED, UNSUBSCRIBED. */
+void kith_session_tell_topic(struct kith_session *session, enum kith_event_type type, const void *topic, size_t size);
 /* "pid 812 uid 1000 (/usr/bin/foo)", "127.0.0.1:4711" */
 void kith_session_describe(struct kith_session *session, char *text, size_t size);
 
@@ -270,6 +294,21 @@ void kith_session_share_claims(struct kith_session *session);
 int kith_session_set_routing_id(struct kith_session *session, const void *id, size_t size);
 /* passing.c: a property of the peer's READY that says what it can do beyond the protocol. False: it is another. */
 bool kith_session_take_feature(struct kith_session *session, const struct kith_zmtp_property *property);
+/* counters.c: the host is new; nothing is counted yet. */
+void kith_session_host_count(struct kith_session_host *host);
+/* counters.c: what an event says has happened. */
+void kith_counters_note(struct kith_counters *counters, enum kith_event_type type, uint64_t count);
+/* counters.c: a connection is over: what it counted is the host's, and the next one has another number. */
+void kith_session_settle_counters(struct kith_session *session);
+/* A message of so many octets was handed to the connection. */
+static inline void kith_session_count_sent(struct kith_session *session, uint64_t octets, size_t fds) {
+    session->counters.messages_out++;
+    session->counters.octets_out += octets;
+    session->counters.fds_out += fds;
+}
+/* counters.c: the queue has become longer, or shorter. */
+void kith_session_queue_grew(struct kith_session *session);
+void kith_session_queue_shrank(struct kith_session *session);
 /* event.c */
 void kith_session_host_tell(struct kith_session_host *host, enum kith_event_type type, const char *endpoint, int error, uint64_t count,
                             const char *format, ...) __attribute__((format(printf, 6, 7)));

@@ -101,10 +101,10 @@ static void socket_on_gone(struct kith_session *session, void *userdata) {
     kith_socket_linger(socket);
 }
 
-static void socket_on_refused(struct kith_session *session, void *userdata) {
+static void socket_on_refused(struct kith_session *session, int error, void *userdata) {
     _cleanup_(kith_socket_unrefp) kith_socket *socket = kith_socket_ref(userdata);
     if (socket->pattern->ops->refused)
-        socket->pattern->ops->refused(socket->pattern, session);
+        socket->pattern->ops->refused(socket->pattern, session, error);
 }
 
 static void socket_on_event(const struct kith_event *event, void *userdata) {
