@@ -7,6 +7,8 @@
 #ifndef KITH_ORIGIN_INTERNAL_H
 #define KITH_ORIGIN_INTERNAL_H
 
+#include <sys/socket.h>
+
 #include <kith/origin.h>
 
 struct kith_process;
@@ -47,6 +49,21 @@ struct kith_credentials {
 /* False for what AF_UNIX says of octets written before SO_PASSCRED was on: pid 0, uid and gid 65534. That is no identity. */
 bool kith_credentials_known(const struct kith_credentials *credentials);
 
+/* Of a TCP connection (origin/tcp-peer.h). */
+struct kith_tcp_connection {
+    struct sockaddr_storage own, peer;
+    unsigned interface; /* index of that by which the peer came; 0: unknown */
+    int ttl, tos;       /* of its first segment; -1: unknown */
+};
+struct kith_tcp_peer;
+/* Errors: -ENOMEM. */
+int kith_tcp_peer_new(const struct kith_tcp_connection *connection, struct kith_tcp_peer **ret_peer);
+struct kith_tcp_peer *kith_tcp_peer_unref(struct kith_tcp_peer *peer);
+void kith_tcp_peer_share(struct kith_tcp_peer *peer);
+/* Takes it; for an origin that nobody else has yet. */
+void kith_origin_set_tcp_peer(kith_origin *origin, struct kith_tcp_peer *peer);
+bool kith_origin_is_tcp(const kith_origin *origin);
+
 /* An origin from credentials (real ids, as SCM_CREDENTIALS carries them), with witness KERNEL_MESSAGE or KERNEL_CONNECT, and the process
  * they name (NULL: none known; a reference is taken). A pid of 0 and credentials that are not known leave their facts unknown. */
 int kith_origin_new_credentials(const struct kith_credentials *credentials, enum kith_witness witness, struct kith_process *process,
@@ -67,7 +84,8 @@ struct kith_claims *kith_claims_unref(struct kith_claims *claims);
 int kith_claims_add(struct kith_claims *claims, const char *name, const void *value, size_t size);
 void kith_origin_set_claims(kith_origin *origin, struct kith_claims *claims);
 
-/* kith_origin_text(), of what is known already: looks nothing up. */
+/* kith_origin_text() and kith_origin_number(), of what is known already: look nothing up. */
+enum kith_witness kith_origin_number_at_hand(kith_origin *origin, enum kith_fact fact, uint64_t *ret_number);
 enum kith_witness kith_origin_text_at_hand(kith_origin *origin, enum kith_fact fact, const char **ret_text);
 /* kith_origin_format(), the same: for what is said of every peer, be it only for a counter. */
 int kith_origin_format_at_hand(kith_origin *origin, char *text, size_t size);

@@ -20,6 +20,7 @@
 #include "origin/claims.h"
 #include "origin/namespace.h"
 #include "origin/process.h"
+#include "origin/tcp-peer.h"
 
 /* overflowuid(5): what AF_UNIX says, with pid 0, of octets written before somebody asked for credentials. */
 #define OVERFLOW_ID 65534
@@ -45,6 +46,7 @@ struct kith_origin {
     uint32_t ids[ID_COUNT];
     struct details *details;              /* NULL until there are any */
     struct kith_process *process;         /* may be NULL */
+    struct kith_tcp_peer *tcp_peer;       /* may be NULL; then there is no process */
     _Atomic(struct kith_claims *) claims; /* may be NULL */
 };
 
@@ -104,6 +106,7 @@ int kith_origin_new_credentials(const struct kith_credentials *credentials, enum
 void kith_origin_share(kith_origin *origin) {
     kith_refs_share(&origin->refs);
     kith_process_share(origin->process);
+    kith_tcp_peer_share(origin->tcp_peer);
     kith_claims_share(origin->claims);
 }
 
@@ -140,14 +143,23 @@ kith_origin *kith_origin_unref(kith_origin *origin) {
         return NULL;
     details_free(origin->details);
     kith_process_unref(origin->process);
+    kith_tcp_peer_unref(origin->tcp_peer);
     kith_claims_unref(origin->claims);
     free(origin);
     return NULL;
 }
 
+void kith_origin_set_tcp_peer(kith_origin *origin, struct kith_tcp_peer *peer) {
+    origin->tcp_peer = peer;
+}
+
+bool kith_origin_is_tcp(const kith_origin *origin) {
+    return origin && origin->tcp_peer;
+}
+
 /* What a fact of the process is worth. */
-static enum kith_witness process_witness(const kith_origin *origin) {
-    return kith_process_exact(origin->process) ? KITH_WITNESS_KERNEL_CONNECT : KITH_WITNESS_INFERRED;
+static enum kith_witness process_witness(const struct kith_process *process) {
+    return kith_process_exact(process) ? KITH_WITNESS_KERNEL_CONNECT : KITH_WITNESS_INFERRED;
 }
 
 static bool has_real_ids(const kith_origin *origin, const struct kith_credentials *ids) {
@@ -160,8 +172,6 @@ static bool process_fits(kith_origin *origin) {
     struct kith_credentials credentials;
     int r, fit;
 
-    if (!origin || !origin->process)
-        return false;
     if (kith_process_exact(origin->process))
         return true;
     fit = atomic_load_explicit(&origin->fit, memory_order_relaxed);
@@ -175,6 +185,13 @@ static bool process_fits(kith_origin *origin) {
     return fit == FITS;
 }
 
+/* The process whose facts are those of this sender, or NULL. One found by its socket needs no proof by ids. */
+static struct kith_process *process_of(kith_origin *origin) {
+    if (origin && origin->tcp_peer)
+        return kith_tcp_peer_process(origin->tcp_peer, false);
+    return origin && origin->process && process_fits(origin) ? origin->process : NULL;
+}
+
 /* Of what came with the message or was set by hand. */
 static enum kith_witness witness_here(const kith_origin *origin, enum kith_fact fact) {
     return origin ? (enum kith_witness)origin->witness[fact] : KITH_WITNESS_NONE;
@@ -185,28 +202,82 @@ static uint64_t number_here(const kith_origin *origin, enum kith_fact fact) {
     return fact < ID_COUNT ? origin->ids[fact] : origin->details->facts[fact - ID_COUNT].number;
 }
 
+/* What is known of the connection, or by it: the witness of a fact that is not here. */
+static enum kith_witness tcp_number(kith_origin *origin, enum kith_fact fact, bool at_hand, uint64_t *ret_number) {
+    if (fact == KITH_FACT_PID) {
+        struct kith_process *process = kith_tcp_peer_process(origin->tcp_peer, at_hand);
+
+        if (!process)
+            return KITH_WITNESS_NONE;
+        *ret_number = (uint64_t)kith_process_pid(process);
+        return KITH_WITNESS_INFERRED;
+    }
+    return kith_tcp_peer_number(origin->tcp_peer, fact, at_hand, ret_number) ? KITH_WITNESS_KERNEL_CONNECT : KITH_WITNESS_NONE;
+}
+
+/* START_TIME, PID_NAMESPACE and others that are looked up: of the process, when they are not here. */
+static enum kith_witness process_number(kith_origin *origin, enum kith_fact fact, uint64_t *ret_number) {
+    struct kith_process *process = process_of(origin);
+
+    return process && kith_process_number(process, fact, ret_number) ? process_witness(process) : KITH_WITNESS_NONE;
+}
+
+static enum kith_witness number_of(kith_origin *origin, enum kith_fact fact, bool at_hand, uint64_t *ret_number) {
+    enum kith_witness witness = witness_here(origin, fact);
+    uint64_t number = 0;
+
+    if (witness != KITH_WITNESS_NONE)
+        number = number_here(origin, fact);
+    else if (kith_process_has_number(fact))
+        witness = at_hand ? KITH_WITNESS_NONE : process_number(origin, fact, &number);
+    else if (origin && origin->tcp_peer)
+        witness = tcp_number(origin, fact, at_hand, &number);
+    if (ret_number && witness != KITH_WITNESS_NONE)
+        *ret_number = number;
+    return witness;
+}
+
+static bool is_number(enum kith_fact fact) {
+    return (unsigned)fact < KITH_FACT_COUNT_ && fact != KITH_FACT_GROUPS && !is_text(fact);
+}
+
+enum kith_witness kith_origin_number(kith_origin *origin, enum kith_fact fact, uint64_t *ret_number) {
+    return is_number(fact) ? number_of(origin, fact, false, ret_number) : KITH_WITNESS_NONE;
+}
+
+enum kith_witness kith_origin_number_at_hand(kith_origin *origin, enum kith_fact fact, uint64_t *ret_number) {
+    return is_number(fact) ? number_of(origin, fact, true, ret_number) : KITH_WITNESS_NONE;
+}
+
 enum kith_witness kith_origin_pid(kith_origin *origin, pid_t *ret_pid) {
-    enum kith_witness witness = witness_here(origin, KITH_FACT_PID);
+    uint64_t number;
+    enum kith_witness witness = number_of(origin, KITH_FACT_PID, false, &number);
 
     if (ret_pid && witness != KITH_WITNESS_NONE)
-        *ret_pid = (pid_t)origin->ids[KITH_FACT_PID];
+        *ret_pid = (pid_t)number;
     return witness;
 }
 
 enum kith_witness kith_origin_uid(kith_origin *origin, uid_t *ret_uid) {
-    enum kith_witness witness = witness_here(origin, KITH_FACT_UID);
+    uint64_t number;
+    enum kith_witness witness = number_of(origin, KITH_FACT_UID, false, &number);
 
     if (ret_uid && witness != KITH_WITNESS_NONE)
-        *ret_uid = origin->ids[KITH_FACT_UID];
+        *ret_uid = (uid_t)number;
     return witness;
 }
 
 enum kith_witness kith_origin_gid(kith_origin *origin, gid_t *ret_gid) {
-    enum kith_witness witness = witness_here(origin, KITH_FACT_GID);
+    uint64_t number;
+    enum kith_witness witness = number_of(origin, KITH_FACT_GID, false, &number);
 
     if (ret_gid && witness != KITH_WITNESS_NONE)
-        *ret_gid = origin->ids[KITH_FACT_GID];
+        *ret_gid = (gid_t)number;
     return witness;
+}
+
+enum kith_witness kith_origin_start_time(kith_origin *origin, uint64_t *ret_ticks) {
+    return number_of(origin, KITH_FACT_START_TIME, false, ret_ticks);
 }
 
 enum kith_witness kith_origin_groups(kith_origin *origin, const gid_t **ret_groups, size_t *ret_count) {
@@ -218,42 +289,17 @@ enum kith_witness kith_origin_groups(kith_origin *origin, const gid_t **ret_grou
         groups = origin->details->groups;
         count = origin->details->group_count;
     } else {
-        if (!process_fits(origin) || !kith_process_groups(origin->process, &groups, &count))
+        struct kith_process *process = process_of(origin);
+
+        if (!process || !kith_process_groups(process, &groups, &count))
             return KITH_WITNESS_NONE;
-        witness = process_witness(origin);
+        witness = process_witness(process);
     }
     if (ret_groups)
         *ret_groups = groups;
     if (ret_count)
         *ret_count = count;
     return witness;
-}
-
-/* START_TIME, PID_NAMESPACE and others that are looked up: of the process, when they are not here. */
-static enum kith_witness number_of(kith_origin *origin, enum kith_fact fact, uint64_t *ret_number) {
-    enum kith_witness witness = witness_here(origin, fact);
-    uint64_t number = 0;
-
-    if (witness != KITH_WITNESS_NONE) {
-        number = number_here(origin, fact);
-    } else if (kith_process_has_number(fact)) {
-        if (!process_fits(origin) || !kith_process_number(origin->process, fact, &number))
-            return KITH_WITNESS_NONE;
-        witness = process_witness(origin);
-    }
-    if (ret_number && witness != KITH_WITNESS_NONE)
-        *ret_number = number;
-    return witness;
-}
-
-enum kith_witness kith_origin_start_time(kith_origin *origin, uint64_t *ret_ticks) {
-    return number_of(origin, KITH_FACT_START_TIME, ret_ticks);
-}
-
-enum kith_witness kith_origin_number(kith_origin *origin, enum kith_fact fact, uint64_t *ret_number) {
-    if ((unsigned)fact >= KITH_FACT_COUNT_ || fact == KITH_FACT_GROUPS || is_text(fact))
-        return KITH_WITNESS_NONE;
-    return number_of(origin, fact, ret_number);
 }
 
 enum kith_witness kith_origin_text(kith_origin *origin, enum kith_fact fact, const char **ret_text) {
@@ -265,33 +311,55 @@ enum kith_witness kith_origin_text(kith_origin *origin, enum kith_fact fact, con
     witness = witness_here(origin, fact);
     if (witness != KITH_WITNESS_NONE) {
         text = origin->details->facts[fact - ID_COUNT].text;
-    } else {
-        if (!process_fits(origin) || !kith_process_text(origin->process, fact, &text))
+    } else if (fact == KITH_FACT_INTERFACE) {
+        if (!origin || !origin->tcp_peer || !kith_tcp_peer_interface(origin->tcp_peer, &text))
             return KITH_WITNESS_NONE;
-        witness = process_witness(origin);
+        witness = KITH_WITNESS_KERNEL_CONNECT;
+    } else {
+        struct kith_process *process = process_of(origin);
+
+        if (!process || !kith_process_text(process, fact, &text))
+            return KITH_WITNESS_NONE;
+        witness = process_witness(process);
     }
     if (ret_text)
         *ret_text = text;
     return witness;
 }
 
+/* The process, when it needs no lookup to be told of. */
+static struct kith_process *process_at_hand(kith_origin *origin) {
+    if (origin && origin->tcp_peer)
+        return kith_tcp_peer_process(origin->tcp_peer, true);
+    if (!origin || !origin->process)
+        return NULL;
+    return kith_process_exact(origin->process) || atomic_load(&origin->fit) == FITS ? origin->process : NULL;
+}
+
 enum kith_witness kith_origin_text_at_hand(kith_origin *origin, enum kith_fact fact, const char **ret_text) {
     bool here = is_text(fact) && witness_here(origin, fact) != KITH_WITNESS_NONE;
-    bool checked = origin && origin->process && (kith_process_exact(origin->process) || atomic_load(&origin->fit) != UNCHECKED);
+    struct kith_process *process = process_at_hand(origin);
 
-    return here || (checked && kith_process_asked(origin->process, fact)) ? kith_origin_text(origin, fact, ret_text) : KITH_WITNESS_NONE;
+    return here || (process && kith_process_asked(process, fact)) ? kith_origin_text(origin, fact, ret_text) : KITH_WITNESS_NONE;
 }
 
 bool kith_origin_alive(kith_origin *origin) {
-    return process_fits(origin) && kith_process_pidfd(origin->process) >= 0 && kith_process_alive(origin->process, true);
+    struct kith_process *process = process_of(origin);
+
+    return process && kith_process_pidfd(process) >= 0 && kith_process_alive(process, true);
 }
 
 bool kith_origin_execed(kith_origin *origin) {
-    return origin && origin->process && kith_process_execed(origin->process);
+    struct kith_process *process = process_at_hand(origin);
+
+    return process && kith_process_execed(process);
 }
 
+/* If even a successor of the sender has ended, then so has he: this needs no proof that it is the same. */
 bool kith_origin_ended(kith_origin *origin) {
-    return origin && origin->process && !kith_process_alive(origin->process, true);
+    struct kith_process *process = origin && !origin->tcp_peer ? origin->process : process_at_hand(origin);
+
+    return process && !kith_process_alive(process, true);
 }
 
 static bool is_witness(enum kith_witness witness) {

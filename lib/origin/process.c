@@ -477,6 +477,15 @@ int kith_process_renew(struct kith_process *process, struct kith_process **ret_p
     return r;
 }
 
+int kith_process_locate(struct kith_process *process, pid_t *ret_pid) {
+    LOCK(process);
+    int r = begin(process);
+
+    if (r >= 0)
+        *ret_pid = process->located;
+    return r;
+}
+
 int kith_process_credentials(struct kith_process *process, struct kith_credentials *ret_credentials) {
     LOCK(process);
     struct kith_credentials credentials = {.pid = process->pid};

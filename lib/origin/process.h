@@ -54,6 +54,9 @@ bool kith_process_groups(struct kith_process *process, const gid_t **ret_groups,
 bool kith_process_has_number(enum kith_fact fact);
 bool kith_process_number(struct kith_process *process, enum kith_fact fact, uint64_t *ret_number);
 
+/* Its number in /proc. Errors: -ESRCH (ended), others of the source. */
+int kith_process_locate(struct kith_process *process, pid_t *ret_pid);
+
 /* Pid and real ids, asked anew. Errors: -ESRCH (ended), -ENOENT (/proc is not there or hides it), others of the source. */
 int kith_process_credentials(struct kith_process *process, struct kith_credentials *ret_credentials);
 

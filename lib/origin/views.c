@@ -153,6 +153,15 @@ int kith_origin_to_json(kith_origin *origin, char *text, size_t size) {
     return kith_text_result(&json);
 }
 
+static struct value look_at_hand(kith_origin *origin, enum kith_fact fact) {
+    struct value value = {.witness = KITH_WITNESS_NONE};
+
+    value.witness = kith_origin_number_at_hand(origin, fact, &value.number);
+    if (value.witness == KITH_WITNESS_NONE)
+        value.witness = kith_origin_text_at_hand(origin, fact, &value.string);
+    return value;
+}
+
 static int format(kith_origin *origin, bool at_hand, char *text, size_t size) {
     static const enum kith_fact shown[] = {KITH_FACT_PID,  KITH_FACT_UID,    KITH_FACT_GID,     KITH_FACT_EXE,
                                            KITH_FACT_UNIT, KITH_FACT_THREAD, KITH_FACT_ADDRESS, KITH_FACT_INTERFACE,
@@ -160,12 +169,8 @@ static int format(kith_origin *origin, bool at_hand, char *text, size_t size) {
     struct kith_text line = kith_text_init(text, size);
 
     for (size_t i = 0; i < KITH_ARRAY_SIZE(shown); i++) {
-        struct value value = {.witness = KITH_WITNESS_NONE};
+        struct value value = at_hand ? look_at_hand(origin, shown[i]) : look(origin, shown[i]);
 
-        if (at_hand && kith_origin_number(origin, shown[i], NULL) == KITH_WITNESS_NONE)
-            value.witness = kith_origin_text_at_hand(origin, shown[i], &value.string);
-        else
-            value = look(origin, shown[i]);
         if (value.witness == KITH_WITNESS_NONE)
             continue;
         if (line.length > 0)
@@ -182,7 +187,10 @@ static int format(kith_origin *origin, bool at_hand, char *text, size_t size) {
 }
 
 int kith_origin_format(kith_origin *origin, char *text, size_t size) {
-    return format(origin, false, text, size);
+    /* Of a TCP peer the kernel tells whose it is; who holds its socket is searched for, which takes too long for a line about everybody. */
+    (void)kith_origin_uid(origin, NULL);
+    (void)kith_origin_text(origin, KITH_FACT_INTERFACE, NULL);
+    return format(origin, kith_origin_is_tcp(origin), text, size);
 }
 
 int kith_origin_format_at_hand(kith_origin *origin, char *text, size_t size) {

@@ -1,5 +1,6 @@
 /*
- * tcp://HOST:PORT. Of the peer the kernel knows an address, no process.
+ * tcp://HOST:PORT. Of the peer the kernel knows an address, and no process; when the other end is in this network namespace, whose socket
+ * it is.
  *
  * A host to connect to that is no number is a name, looked up anew with each try to connect; one to listen at is an interface, looked up
  * when it is bound.
@@ -14,6 +15,7 @@
 #include "base/error.h"
 #include "stream/endpoint.h"
 #include "stream/interface.h"
+#include "transport/tcp-facts.h"
 #include "transport/transport.h"
 
 _Static_assert(KITH_HOST_SIZE <= KITH_ENDPOINT_NAME_MAX + 1, "a host fits an endpoint");
@@ -67,11 +69,31 @@ static void tcp_tune(int fd) {
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
 }
 
+/* The address, and what can be looked up by it: see origin/tcp-peer.h. */
 static int tcp_peer(kith_conn *conn, struct kith_process **ret_process, kith_origin **ret_origin) {
-    int r = kith_endpoint_peer_address(conn, ret_origin, NULL);
-    if (r >= 0)
-        *ret_process = NULL;
-    return r;
+    struct kith_tcp_connection connection = {.ttl = -1, .tos = -1};
+    struct kith_address address;
+    socklen_t size = sizeof(connection.own);
+    struct kith_tcp_peer *peer;
+    kith_origin *origin;
+    int fd = kith_conn_fd(conn);
+
+    int r = kith_endpoint_peer_address(conn, &origin, &address);
+    if (r < 0)
+        return r;
+    connection.peer = address.storage;
+    if (getsockname(fd, (struct sockaddr *)&connection.own, &size) < 0)
+        connection.own.ss_family = AF_UNSPEC;
+    kith_tcp_facts(fd, &connection);
+    r = kith_tcp_peer_new(&connection, &peer);
+    if (r < 0) {
+        kith_origin_unref(origin);
+        return r;
+    }
+    kith_origin_set_tcp_peer(origin, peer);
+    *ret_origin = origin;
+    *ret_process = NULL;
+    return 0;
 }
 
 const struct kith_transport kith_transport_tcp = {

@@ -163,6 +163,14 @@ static void assert_origin(const struct transport_case *row, kith_origin *origin)
         assert_int_equal(pid, getpid());
         assert_int_equal(kith_origin_uid(origin, &uid), KITH_WITNESS_KERNEL_CONNECT);
         assert_int_equal(uid, getuid());
+    } else if (strncmp(row->endpoint, "tcp:", 4) == 0) {
+        /* Both ends are here: whose the other socket is, the kernel tells; that only we have it, was found out. */
+        assert_int_equal(kith_origin_uid(origin, &uid), KITH_WITNESS_KERNEL_CONNECT);
+        assert_int_equal(uid, getuid());
+        if (!testing_under_valgrind()) {
+            assert_int_equal(kith_origin_pid(origin, &pid), KITH_WITNESS_INFERRED);
+            assert_int_equal(pid, getpid());
+        }
     } else {
         assert_int_equal(kith_origin_pid(origin, NULL), KITH_WITNESS_NONE);
         assert_int_equal(kith_origin_uid(origin, NULL), KITH_WITNESS_NONE);

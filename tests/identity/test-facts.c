@@ -1,5 +1,5 @@
 /*
- * Which fact has which witness: what a peer claims stays a claim, what root states the kernel repeats, TCP knows an address, and the rest
+ * Which fact has which witness: what a peer claims stays a claim, what root states the kernel repeats, and the rest
  * is looked up once.
  */
 #include <errno.h>
@@ -108,29 +108,6 @@ static void test_others_cannot_state_what_they_are_not(void **state) {
     actor_end(support, &actor);
 }
 
-static void test_over_tcp_an_address_is_all_that_is_known(void **state) {
-    struct support *support = *state;
-    kith_socket *server = support_server(support, KITH_ROUTER, "tcp://127.0.0.1:0");
-    struct actor_role role = {.endpoint = kith_socket_last_endpoint(server), .uid = USER_A, .claims = lies};
-    struct child actor = actor_start(&role);
-    actor_step(support, &actor, ACTOR_CONNECT, 0);
-    actor_step(support, &actor, ACTOR_SEND, 0);
-    _cleanup_(kith_msg_freep) kith_msg *msg = heard_from_actor(support, server);
-    kith_origin *origin = kith_msg_origin(msg);
-    const char *address = NULL;
-    assert_int_equal(kith_origin_text(origin, KITH_FACT_ADDRESS, &address), KITH_WITNESS_KERNEL_CONNECT);
-    assert_int_equal(strncmp(address, "127.0.0.1:", 10), 0);
-    assert_int_equal(kith_origin_pid(origin, NULL), KITH_WITNESS_NONE);
-    assert_int_equal(kith_origin_uid(origin, NULL), KITH_WITNESS_NONE);
-    assert_int_equal(kith_origin_gid(origin, NULL), KITH_WITNESS_NONE);
-    assert_int_equal(kith_origin_groups(origin, NULL, NULL), KITH_WITNESS_NONE);
-    assert_int_equal(kith_origin_text(origin, KITH_FACT_EXE, NULL), KITH_WITNESS_NONE);
-    assert_int_equal(kith_origin_text(origin, KITH_FACT_CGROUP, NULL), KITH_WITNESS_NONE);
-    assert_false(kith_origin_alive(origin));
-    assert_true(claims(origin, "User-Id", "root"));
-    actor_end(support, &actor);
-}
-
 /* Where cgroup v2 is mounted, alone or beside v1; false when nowhere. */
 static bool find_cgroup2(char mount[static PATH_MAX]) {
     FILE *file = fopen("/proc/self/mounts", "re");
@@ -221,7 +198,6 @@ static const struct CMUnitTest tests[] = {
     IDENTITY_TEST(test_the_json_form_keeps_facts_and_claims_apart),
     IDENTITY_TEST(test_what_root_states_is_what_the_kernel_says),
     IDENTITY_TEST(test_others_cannot_state_what_they_are_not),
-    IDENTITY_TEST(test_over_tcp_an_address_is_all_that_is_known),
     IDENTITY_TEST(test_the_systemd_unit_is_read_from_the_cgroup),
     IDENTITY_TEST(test_looked_up_by_number_a_process_has_the_same_facts),
     IDENTITY_TEST(test_that_a_peer_came_is_told_without_looking_it_up),

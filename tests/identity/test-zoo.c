@@ -372,6 +372,75 @@ static void test_root_states_ids_that_nobody_has(void **state) {
     actor_end(support, &actor);
 }
 
+/* TCP -------------------------------------------------------------------------------------------------------------------- */
+
+/* No credentials come with octets over TCP. The kernel tells whose socket is at the other end, as that is on this host, and how the
+ * connection came; the process was found by its descriptor, and its gid is not told at all. */
+static json_t *expected_over_tcp(kith_origin *origin, uid_t uid, const struct raw_property *claims) {
+    json_t *expected = json_pack("{s:{}}", "witness");
+    const char *address = NULL;
+    assert_int_equal(kith_origin_text(origin, KITH_FACT_ADDRESS, &address), KITH_WITNESS_KERNEL_CONNECT);
+    assert_int_equal(strncmp(address, "127.0.0.1:", 10), 0);
+    expect_text(expected, "address", address, "kernel-connect");
+    expect_number(expected, "uid", uid, "kernel-connect");
+    expect_text(expected, "interface", "lo", "kernel-connect");
+    expect_number(expected, "ttl", 64, "kernel-connect");
+    expect_number(expected, "tos", 0, "kernel-connect");
+    for (; claims && claims->name; claims++) {
+        if (!json_object_get(expected, "claimed"))
+            json_object_set_new(expected, "claimed", json_object());
+        json_object_set_new(json_object_get(expected, "claimed"), claims->name, json_string(claims->value));
+    }
+    return expected;
+}
+
+static void test_a_local_peer_over_tcp(void **state) {
+    struct support *support = *state;
+    static const struct raw_property lies[] = {{"User-Id", "root"}, {NULL, NULL}};
+    kith_socket *server = support_server(support, KITH_ROUTER, "tcp://127.0.0.1:0");
+    struct actor_role role = {.endpoint = kith_socket_last_endpoint(server), .uid = USER_A, .gid = GROUP_A, .claims = lies};
+    struct child actor = actor_start(&role);
+    actor_step(support, &actor, ACTOR_CONNECT, 0);
+    _cleanup_(kith_msg_freep) kith_msg *msg = next_of(support, server, &actor);
+    struct body body = body_of(actor.pid);
+    json_t *expected = expected_over_tcp(kith_msg_origin(msg), USER_A, lies);
+    expect_number(expected, "pid", (uint64_t)actor.pid, "inferred");
+    expect_process(expected, &body, own_exe(), false, "inferred");
+    expect_groups(expected, NULL, 0, "inferred");
+    assert_origin(kith_msg_origin(msg), expected);
+    actor_end(support, &actor);
+}
+
+/* Both have the socket when it is first asked about, and which of them wrote is not told: neither is named. */
+static void test_a_tcp_connection_that_two_processes_have(void **state) {
+    struct support *support = *state;
+    struct raw raw;
+    kith_socket *server = support_server(support, KITH_ROUTER, "tcp://127.0.0.1:0");
+    assert_int_equal(raw_connect(support, kith_socket_last_endpoint(server), &raw), 0);
+    struct actor_role role = {.fd = raw.fd};
+    struct child actor = actor_start(&role);
+    assert_int_equal(raw_handshake(&raw, "DEALER", NULL), 0);
+    _cleanup_(kith_msg_freep) kith_msg *msg = next_of(support, server, &actor);
+    assert_origin(kith_msg_origin(msg), expected_over_tcp(kith_msg_origin(msg), 0, NULL));
+    actor_end(support, &actor);
+    raw_close(&raw);
+}
+
+/* Nobody looked while it lived: the kernel would say root of a socket that nobody has. */
+static void test_a_tcp_peer_that_has_gone(void **state) {
+    struct support *support = *state;
+    kith_socket *server = support_server(support, KITH_ROUTER, "tcp://127.0.0.1:0");
+    struct actor_role role = {.endpoint = kith_socket_last_endpoint(server), .uid = USER_A};
+    struct child actor = actor_start(&role);
+    actor_step(NULL, &actor, ACTOR_RUSH, 0);
+    actor_end(NULL, &actor);
+    _cleanup_(kith_msg_freep) kith_msg *msg = heard_from_actor(support, server);
+    json_t *expected = expected_over_tcp(kith_msg_origin(msg), USER_A, NULL);
+    json_object_del(expected, "uid");
+    json_object_del(json_object_get(expected, "witness"), "uid");
+    assert_origin(kith_msg_origin(msg), expected);
+}
+
 static const struct CMUnitTest tests[] = {
     IDENTITY_TEST(test_three_users),
     IDENTITY_TEST(test_a_setuid_program),
@@ -387,6 +456,9 @@ static const struct CMUnitTest tests[] = {
     IDENTITY_TEST(test_claims_are_told_as_claims),
     IDENTITY_TEST(test_root_states_the_credentials_of_another),
     IDENTITY_TEST(test_root_states_ids_that_nobody_has),
+    IDENTITY_TEST(test_a_local_peer_over_tcp),
+    IDENTITY_TEST(test_a_tcp_connection_that_two_processes_have),
+    IDENTITY_TEST(test_a_tcp_peer_that_has_gone),
 };
 
 int main(int argc, char **argv) {

@@ -1,0 +1,218 @@
+/* Who is at the other end of a TCP connection, by real sockets of this process and of children. Each test counts the open descriptors. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "origin/holder.h"
+#include "origin/inet-diag.h"
+#include "origin/tcp-peer.h"
+#include "origin/testing.h"
+
+struct link {
+    int listener, client, server; /* -1: none */
+    struct sockaddr_storage client_address, server_address;
+};
+
+static struct sockaddr_storage name_of(int fd) {
+    struct sockaddr_storage address = {0};
+    socklen_t size = sizeof(address);
+
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    return address;
+}
+
+static const struct sockaddr_in loopback_v4 = {.sin_family = AF_INET, .sin_addr.s_addr = 0x0100007f};
+static const struct sockaddr_in6 loopback_v6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+
+/* A listener at an address, whose port the kernel chooses, and a client that has connected to `to` at that port; not accepted yet. */
+static struct link connected(const void *at, int family, const void *to, int to_family) {
+    struct link link = {.server = -1};
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } target;
+
+    link.listener = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(link.listener, at, family == AF_INET ? sizeof(loopback_v4) : sizeof(loopback_v6)), 0);
+    assert_int_equal(listen(link.listener, 8), 0);
+    link.server_address = name_of(link.listener);
+    memcpy(&target, to, to_family == AF_INET ? sizeof(loopback_v4) : sizeof(loopback_v6));
+    target.v4.sin_port = ((struct sockaddr_in *)&link.server_address)->sin_port;
+    link.client = socket(to_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(link.client, &target.any, to_family == AF_INET ? sizeof(target.v4) : sizeof(target.v6)), 0);
+    link.client_address = name_of(link.client);
+    return link;
+}
+
+static void accept_client(struct link *link) {
+    socklen_t size = sizeof(link->client_address);
+
+    link->server = accept4(link->listener, (struct sockaddr *)&link->client_address, &size, SOCK_CLOEXEC);
+    assert_true(link->server >= 0);
+    link->server_address = name_of(link->server);
+}
+
+static void link_close(struct link *link) {
+    kith_close(link->listener);
+    kith_close(link->client);
+    kith_close(link->server);
+}
+
+static struct link make_link(void) {
+    struct link link = connected(&loopback_v4, AF_INET, &loopback_v4, AF_INET);
+
+    accept_client(&link);
+    return link;
+}
+
+static int find_client(const struct link *link, struct kith_inet_socket *ret_socket) {
+    return kith_inet_diag_find(&link->client_address, &link->server_address, ret_socket);
+}
+
+static void test_the_socket_at_the_other_end_is_found(void **state) {
+    static const struct sockaddr_in6 any_v6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_ANY_INIT};
+    struct link links[] = {
+        connected(&loopback_v4, AF_INET, &loopback_v4, AF_INET), connected(&loopback_v6, AF_INET6, &loopback_v6, AF_INET6),
+        connected(&any_v6, AF_INET6, &loopback_v4, AF_INET), /* the server sees it as ::ffff:127.0.0.1 */
+    };
+
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(links); i++) {
+        struct kith_inet_socket client, server;
+
+        accept_client(&links[i]);
+        assert_int_equal(find_client(&links[i], &client), 0);
+        assert_int_equal(kith_inet_diag_find(&links[i].server_address, &links[i].client_address, &server), 0);
+        assert_int_equal(client.uid, getuid());
+        assert_int_not_equal(client.inode, server.inode);
+        assert_true(client.cookie != server.cookie);
+        assert_int_equal(kith_holder_has(getpid(), client.inode), 1);
+        link_close(&links[i]);
+    }
+}
+
+/* sock_diag(7) answers with a listener at the address, or with a socket without an owner, which it says is root's. */
+static void test_nobody_else_is_found_instead(void **state) {
+    struct link link = connected(&loopback_v4, AF_INET, &loopback_v4, AF_INET), strangers;
+    struct kith_inet_socket socket;
+    struct sockaddr_storage listener = name_of(link.listener);
+
+    /* Nobody has accepted it yet. */
+    assert_int_equal(kith_inet_diag_find(&listener, &link.client_address, &socket), -EAGAIN);
+    accept_client(&link);
+    assert_int_equal(kith_inet_diag_find(&listener, &link.client_address, &socket), 0);
+    /* Connected to something else: the listener is no answer. */
+    strangers = make_link();
+    assert_int_equal(kith_inet_diag_find(&listener, &strangers.client_address, &socket), -ENOENT);
+    link_close(&strangers);
+    /* Closed with octets under way: the socket is there still, and nobody's. */
+    assert_int_equal(send(link.server, "x", 1, 0), 1);
+    link.client = kith_close(link.client);
+    int r = find_client(&link, &socket);
+    assert_true(r == -EAGAIN || r == -ENOENT);
+    link_close(&link);
+}
+
+static void test_addresses_of_other_families_are_refused(void **state) {
+    struct sockaddr_storage none = {.ss_family = AF_UNSPEC}, v4 = {.ss_family = AF_INET}, v6 = {.ss_family = AF_INET6};
+    struct kith_inet_socket socket;
+
+    ((struct sockaddr_in6 *)&v6)->sin6_addr = (struct in6_addr)IN6ADDR_LOOPBACK_INIT;
+    assert_int_equal(kith_inet_diag_find(&none, &v4, &socket), -EAFNOSUPPORT);
+    assert_int_equal(kith_inet_diag_find(&v4, &none, &socket), -EAFNOSUPPORT);
+    assert_int_equal(kith_inet_diag_find(&v4, &v6, &socket), -EAFNOSUPPORT);
+}
+
+static struct kith_tcp_peer *peer_new(const struct link *link) {
+    const struct kith_tcp_connection connection = {
+        .own = link->server_address, .peer = link->client_address, .interface = 1, .ttl = 64, .tos = 16};
+    struct kith_tcp_peer *peer;
+
+    assert_int_equal(kith_tcp_peer_new(&connection, &peer), 0);
+    return peer;
+}
+
+static void test_an_origin_tells_all_of_it(void **state) {
+    struct link link = make_link();
+    kith_origin *origin;
+    uint64_t number;
+    const char *text;
+
+    assert_int_equal(kith_origin_new(&origin), 0);
+    kith_origin_set_tcp_peer(origin, peer_new(&link));
+    assert_int_equal(kith_origin_number_at_hand(origin, KITH_FACT_UID, &number), KITH_WITNESS_NONE);
+    assert_int_equal(kith_origin_number_at_hand(origin, KITH_FACT_PID, &number), KITH_WITNESS_NONE);
+    assert_int_equal(kith_origin_number(origin, KITH_FACT_UID, &number), KITH_WITNESS_KERNEL_CONNECT);
+    assert_int_equal(number, getuid());
+    assert_int_equal(kith_origin_number_at_hand(origin, KITH_FACT_PID, &number), KITH_WITNESS_NONE);
+    assert_int_equal(kith_origin_number(origin, KITH_FACT_PID, &number), KITH_WITNESS_INFERRED);
+    assert_int_equal(number, getpid());
+    assert_int_equal(kith_origin_number_at_hand(origin, KITH_FACT_PID, &number), KITH_WITNESS_INFERRED);
+    assert_int_equal(kith_origin_text(origin, KITH_FACT_EXE, &text), KITH_WITNESS_INFERRED);
+    assert_int_equal(kith_origin_gid(origin, NULL), KITH_WITNESS_NONE); /* the kernel does not tell */
+    assert_int_equal(kith_origin_text(origin, KITH_FACT_INTERFACE, &text), KITH_WITNESS_KERNEL_CONNECT);
+    assert_string_equal(text, "lo");
+    assert_int_equal(kith_origin_number(origin, KITH_FACT_TTL, &number), KITH_WITNESS_KERNEL_CONNECT);
+    assert_int_equal(number, 64);
+    assert_true(kith_origin_alive(origin));
+    /* What is known stays. */
+    link_close(&link);
+    assert_int_equal(kith_origin_number(origin, KITH_FACT_UID, &number), KITH_WITNESS_KERNEL_CONNECT);
+    kith_origin_unref(origin);
+}
+
+static void test_of_a_socket_that_has_gone_nothing_is_known(void **state) {
+    struct link link = make_link();
+    struct kith_tcp_peer *peer = peer_new(&link);
+    uint64_t number;
+
+    link.client = kith_close(link.client);
+    assert_false(kith_tcp_peer_number(peer, KITH_FACT_UID, false, &number));
+    assert_null(kith_tcp_peer_process(peer, false));
+    kith_tcp_peer_unref(peer);
+    link_close(&link);
+}
+
+/* Which of them wrote is not known, so neither is told. */
+static void test_of_two_processes_with_the_socket_none_is_named(void **state) {
+    struct link link = make_link();
+    struct kith_tcp_peer *peer = peer_new(&link);
+    uint64_t number;
+    int gate[2];
+    char octet;
+
+    assert_int_equal(pipe(gate), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(gate[1]);
+        _exit(read(gate[0], &octet, 1) == 0 ? 0 : 1);
+    }
+    assert_null(kith_tcp_peer_process(peer, false));
+    assert_true(kith_tcp_peer_number(peer, KITH_FACT_UID, false, &number));
+    assert_int_equal(number, getuid());
+    close(gate[0]);
+    close(gate[1]);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    kith_tcp_peer_unref(peer);
+    /* Asked when one of them has gone, the other is found. */
+    peer = peer_new(&link);
+    assert_non_null(kith_tcp_peer_process(peer, false));
+    kith_tcp_peer_unref(peer);
+    link_close(&link);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        COUNTED(test_the_socket_at_the_other_end_is_found),       COUNTED(test_nobody_else_is_found_instead),
+        COUNTED(test_addresses_of_other_families_are_refused),    COUNTED(test_an_origin_tells_all_of_it),
+        COUNTED(test_of_a_socket_that_has_gone_nothing_is_known), COUNTED(test_of_two_processes_with_the_socket_none_is_named),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
