@@ -17,11 +17,6 @@
 /* "ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255", a scope of IFNAMSIZ, and some more. */
 #define HOST_MAX 80
 
-struct address {
-    uint8_t octets[16];
-    uint16_t port;
-};
-
 static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 
 static bool is_mapped(const uint8_t octets[16]) {
@@ -135,7 +130,7 @@ void kith_condition_address_put(const struct kith_condition_value *value, struct
 
 /* Facts ----------------------------------------------------------------------------------------------------------- */
 
-static bool parse_fact(const char *text, struct address *ret_address) {
+static bool parse_fact(const char *text, struct kith_address *ret_address) {
     const char *host, *port;
     size_t size;
     uint64_t number = 0;
@@ -152,11 +147,11 @@ static bool parse_fact(const char *text, struct address *ret_address) {
 }
 
 bool kith_condition_address_host(const char *text, char *host, size_t size) {
-    struct address address;
+    struct kith_address address;
     return parse_fact(text, &address) && inet_ntop(AF_INET6, address.octets, host, (socklen_t)size);
 }
 
-static bool range_has(const struct kith_address_range *range, const struct address *address) {
+static bool range_has(const struct kith_address_range *range, const struct kith_address *address) {
     unsigned whole = range->bits / 8, rest = range->bits % 8;
 
     if (address->port < range->port_low || address->port > range->port_high)
@@ -166,23 +161,33 @@ static bool range_has(const struct kith_address_range *range, const struct addre
     return rest == 0 || (range->prefix[whole] ^ address->octets[whole]) >> (8 - rest) == 0;
 }
 
+/* The fact as an address; NULL when it is none. */
+static const struct kith_address *address_of(const struct kith_condition_type *type, const struct kith_condition_ask *ask,
+                                             const char *text) {
+    size_t index = type->fact == KITH_FACT_DESTINATION;
+    if (!ask->scratch->addresses[index].parsed) {
+        ask->scratch->addresses[index].valid = parse_fact(text, &ask->scratch->addresses[index].address);
+        ask->scratch->addresses[index].parsed = true;
+    }
+    return ask->scratch->addresses[index].valid ? &ask->scratch->addresses[index].address : NULL;
+}
+
 enum kith_match kith_condition_address_match(const struct kith_condition_type *type, const struct kith_condition_values *values,
                                              const struct kith_condition_ask *ask) {
-    struct address address;
     const char *text = NULL;
 
     if (!kith_condition_believed(ask, type->name, kith_origin_text(ask->request->origin, type->fact, &text)))
         return KITH_MATCH_UNKNOWN;
-    bool valid = parse_fact(text, &address);
-    for (size_t i = 0; valid && i < values->count; i++)
-        if (range_has(&values->values[i].address, &address))
+    const struct kith_address *address = address_of(type, ask, text);
+    for (size_t i = 0; address && i < values->count; i++)
+        if (range_has(&values->values[i].address, address))
             return KITH_MATCH_YES;
     if (ask->why) {
         kith_text_puts(ask->why, type->name);
         kith_text_putc(ask->why, ' ');
         kith_text_put_printable(ask->why, text, strlen(text));
     }
-    if (valid)
+    if (address)
         return kith_condition_differs(type, values, ask);
     if (ask->why)
         kith_text_puts(ask->why, " is no address of IPv4 or IPv6");

@@ -6,7 +6,6 @@
  * Unlike other conditions all values must hold, since each is a limit of its own.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,6 +145,16 @@ unsigned kith_condition_rate_looks_at(const struct kith_condition_value *value) 
 
 /* Counting -------------------------------------------------------------------------------------------------------- */
 
+/* In decimal; rates are asked for every message, so without printf(3). */
+static void put_number(uint64_t number, struct kith_text *key) {
+    char digits[20];
+    size_t begin = sizeof(digits);
+    do
+        digits[--begin] = (char)('0' + number % 10);
+    while ((number /= 10) > 0);
+    kith_text_put(key, digits + begin, sizeof(digits) - begin);
+}
+
 /* The fact's value as text, one for each value. False (and why) when it is unknown or not believed. */
 static bool put_fact(const struct kith_rate *rate, const struct kith_condition_ask *ask, struct kith_text *key) {
     kith_origin *origin = ask->request->origin;
@@ -156,7 +165,7 @@ static bool put_fact(const struct kith_rate *rate, const struct kith_condition_a
 
     enum kith_witness witness = kith_origin_number(origin, per->fact, &number);
     if (witness != KITH_WITNESS_NONE) {
-        kith_text_printf(key, "%" PRIu64, number);
+        put_number(number, key);
         return kith_condition_believed(ask, per->name, witness);
     }
     witness = kith_origin_text(origin, per->fact, &text);

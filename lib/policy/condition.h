@@ -25,7 +25,7 @@ enum kith_match {
     KITH_MATCH_YES,
 };
 
-/* An address without its scope; IPv4 as ::ffff:a.b.c.d. */
+/* Addresses without scope; IPv4 as ::ffff:a.b.c.d. */
 struct kith_address_range {
     uint8_t prefix[16];
     uint8_t bits;
@@ -61,9 +61,23 @@ struct kith_condition_values {
     unsigned looks_at; /* set of enum kith_looked_at that holding them against a request may need */
 };
 
+struct kith_address {
+    uint8_t octets[16]; /* IPv4 as ::ffff:a.b.c.d */
+    uint16_t port;
+};
+
+/* What is worked out once for all rules that are asked: the facts as addresses, by condition. */
+struct kith_condition_scratch {
+    struct {
+        bool parsed, valid;
+        struct kith_address address;
+    } addresses[2]; /* ADDRESS, DESTINATION */
+};
+
 /* What a condition's values are held against, and how. */
 struct kith_condition_ask {
     const struct kith_policy_request *request;
+    struct kith_condition_scratch *scratch;
     kith_policy_state *state; /* NULL: rates have counted nothing */
     const char *rule;         /* the rule's name, by which rates count */
     enum kith_witness least;

@@ -41,15 +41,23 @@ static void explain(const struct kith_rule_test *test, const struct kith_conditi
     }
 }
 
-static struct kith_condition_ask ask_for(const kith_policy_rule *rule, const struct kith_policy_request *request,
-                                         kith_policy_state *state) {
-    return (struct kith_condition_ask){.request = request, .state = state, .rule = rule->name, .least = rule->least};
+/* One request on its way through the rules. */
+struct course {
+    const struct kith_policy_request *request;
+    kith_policy_state *state;
+    unsigned looked_at;
+    struct kith_condition_scratch scratch;
+};
+
+static struct kith_condition_ask ask_for(const kith_policy_rule *rule, struct course *course) {
+    return (struct kith_condition_ask){
+        .request = course->request, .scratch = &course->scratch, .state = course->state, .rule = rule->name, .least = rule->least};
 }
 
-/* looked_at is added to. why: NULL, or where the first reason against it goes. */
-static bool rule_applies(const kith_policy_rule *rule, const struct kith_policy_request *request, kith_policy_state *state,
-                         unsigned *looked_at, struct kith_text *why) {
-    struct kith_condition_ask ask = ask_for(rule, request, state);
+/* why: NULL, or where the first reason against it goes. */
+static bool rule_applies(const kith_policy_rule *rule, struct course *course, struct kith_text *why) {
+    const struct kith_policy_request *request = course->request;
+    struct kith_condition_ask ask = ask_for(rule, course);
 
     if (!(rule->verbs & (unsigned)request->verb)) {
         if (why) {
@@ -60,7 +68,7 @@ static bool rule_applies(const kith_policy_rule *rule, const struct kith_policy_
     }
     for (size_t i = 0; i < rule->test_count; i++) {
         const struct kith_rule_test *test = &rule->tests[i];
-        *looked_at |= test->values.looks_at;
+        course->looked_at |= test->values.looks_at;
         ask.any = rule->allow == test->negated;
         if (test_holds(test, &ask))
             continue;
@@ -72,11 +80,11 @@ static bool rule_applies(const kith_policy_rule *rule, const struct kith_policy_
 }
 
 /* The rule decides: its rates have one more. They are asked last, so they are the last test. */
-static void rule_take(const kith_policy_rule *rule, const struct kith_policy_request *request, kith_policy_state *state) {
+static void rule_take(const kith_policy_rule *rule, struct course *course) {
     const struct kith_rule_test *last = rule->test_count > 0 ? &rule->tests[rule->test_count - 1] : NULL;
 
     if (last && last->type == &kith_condition_types[KITH_CONDITION_RATE]) {
-        struct kith_condition_ask ask = ask_for(rule, request, state);
+        struct kith_condition_ask ask = ask_for(rule, course);
         kith_condition_rate_take(&last->values, &ask);
     }
 }
@@ -94,16 +102,19 @@ struct kith_verdict kith_policy_decide_request(const kith_policy *policy, const 
     if (!(policy->governed & (unsigned)request->verb))
         return verdict;
 
+    struct course course = {.request = request, .state = state};
     for (size_t i = 0; i < policy->count; i++) {
         const kith_policy_rule *rule = policy->rules[i];
-        if (!rule_applies(rule, request, state, &verdict.looked_at, NULL))
+        if (!rule_applies(rule, &course, NULL))
             continue;
-        rule_take(rule, request, state);
+        rule_take(rule, &course);
+        verdict.looked_at = course.looked_at;
         verdict.allow = rule->allow;
         verdict.rule = (int)i;
         verdict.rule_name = rule->name;
         return verdict;
     }
+    verdict.looked_at = course.looked_at;
     verdict.allow = policy->allow;
     verdict.rule_name = "default";
     return verdict;
@@ -119,11 +130,11 @@ int kith_policy_explain_request(const kith_policy *policy, size_t rule, const st
     if (!policy || rule >= policy->count || !request || (!text && size > 0))
         return -EINVAL;
     struct kith_text why = kith_text_init(text, size);
-    unsigned looked_at = 0;
+    struct course course = {.request = request, .state = state};
 
     if (verb_index(request->verb) == KITH_VERB_COUNT)
         kith_text_puts(&why, "does not cover several verbs at once");
-    else if (rule_applies(policy->rules[rule], request, state, &looked_at, &why))
+    else if (rule_applies(policy->rules[rule], &course, &why))
         kith_text_puts(&why, "applies");
     return kith_text_result(&why);
 }

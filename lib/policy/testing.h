@@ -1,8 +1,8 @@
 /*
  * policy/testing.h: rules and requests as strings and numbers, and a plain evaluator of them, for test-random.c.
  *
- * The evaluator shares no code with the library: ranges are read by sscanf(3), globs by recursion, subscriptions by trying topics, addresses
- * and times from tables written by hand, rates by counting.
+ * The evaluator shares no code with the library: ranges are read by sscanf(3), globs by recursion, subscriptions by trying topics,
+ * addresses and times from tables written by hand, rates by counting.
  */
 #ifndef KITH_POLICY_TESTING_H
 #define KITH_POLICY_TESTING_H
