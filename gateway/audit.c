@@ -36,6 +36,8 @@ static bool is_denial(enum kith_event_type type) {
     switch (type) {
     case KITH_EVENT_DENIED_CONNECT:
     case KITH_EVENT_DENIED_SEND:
+    case KITH_EVENT_DENIED_SUBSCRIBE:
+    case KITH_EVENT_DENIED_RECEIVE:
     case KITH_EVENT_DUPLICATE_ID:
     case KITH_EVENT_SPLIT_MESSAGE:
     case KITH_EVENT_FDS_REFUSED:

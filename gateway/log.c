@@ -150,6 +150,8 @@ static int event_priority(const struct kith_event *event) {
     switch (event->type) {
     case KITH_EVENT_DENIED_CONNECT:
     case KITH_EVENT_DENIED_SEND:
+    case KITH_EVENT_DENIED_SUBSCRIBE:
+    case KITH_EVENT_DENIED_RECEIVE:
     case KITH_EVENT_DUPLICATE_ID:
     case KITH_EVENT_SPLIT_MESSAGE:
     case KITH_EVENT_FDS_REFUSED:

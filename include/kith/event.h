@@ -7,6 +7,7 @@
 
 #include <kith/error.h>
 #include <kith/origin.h>
+#include <kith/policy.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -41,6 +42,8 @@ enum kith_event_type {
     /* `count` messages wait for the peer, which is as many as may (send-hwm, send-hwm-bytes); told from the loop, and again only when half
      * of them were gone meanwhile. */
     KITH_EVENT_HIGH_WATER,
+    KITH_EVENT_DENIED_SUBSCRIBE, /* policy denied a subscription, or took it back; `topic` says which */
+    KITH_EVENT_DENIED_RECEIVE,   /* policy kept `count` messages from the peer; told from the loop, whenever their number has doubled */
     KITH_EVENT_COUNT_,
 };
 
@@ -56,6 +59,8 @@ struct kith_event {
     uint64_t peer;
     const void *topic; /* of a subscription: any octets; the group of a RADIO; else NULL. Lent. */
     size_t topic_size;
+    enum kith_verb verb; /* what the policy denied; 0: it is about something else */
+    const char *rule;    /* name of the rule that did; NULL: the policy's default, or verb is 0. Lent. */
     /* One line for a person, never NULL: names peer, what and remedy. Of CONNECTED and DISCONNECTED it names the peer's program and unit
      * only when they have been looked up before: kith_origin_format() of `origin` does. */
     const char *text;

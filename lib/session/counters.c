@@ -35,6 +35,8 @@ void kith_counters_note(struct kith_counters *counters, enum kith_event_type typ
         break;
     case KITH_EVENT_DENIED_CONNECT:
     case KITH_EVENT_DENIED_SEND:
+    case KITH_EVENT_DENIED_SUBSCRIBE:
+    case KITH_EVENT_DENIED_RECEIVE:
         counters->denied += count;
         break;
     case KITH_EVENT_FDS_LOST:

@@ -1,4 +1,5 @@
 /* session/event.c: events with the peer's name in front of what happened. */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,6 +31,8 @@ static const char *const event_names[KITH_EVENT_COUNT_] = {
     [KITH_EVENT_SUBSCRIBED] = "subscribed",
     [KITH_EVENT_UNSUBSCRIBED] = "unsubscribed",
     [KITH_EVENT_HIGH_WATER] = "high-water",
+    [KITH_EVENT_DENIED_SUBSCRIBE] = "denied-subscribe",
+    [KITH_EVENT_DENIED_RECEIVE] = "denied-receive",
 };
 
 const char *kith_event_name(enum kith_event_type type) {
@@ -102,10 +105,10 @@ void kith_session_tell_late(struct kith_session *session, enum kith_event_type t
     va_end(args);
 }
 
-static void tell_topic(struct kith_session *session, struct kith_event *event, const char *format, ...)
+static void tell_event(struct kith_session *session, struct kith_event *event, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-static void tell_topic(struct kith_session *session, struct kith_event *event, const char *format, ...) {
+static void tell_event(struct kith_session *session, struct kith_event *event, const char *format, ...) {
     va_list args;
     va_start(args, format);
     tell(session, event, format, args);
@@ -122,7 +125,42 @@ void kith_session_tell_topic(struct kith_session *session, enum kith_event_type 
     struct kith_text text = kith_text_init(name, sizeof(name));
     kith_text_put_printable(&text, topic, size);
     struct kith_event event = {.type = type, .count = 1, .topic = size > 0 ? topic : "", .topic_size = size};
-    tell_topic(session, &event, "%s \"%s\"", type == KITH_EVENT_SUBSCRIBED ? "subscribed to" : "takes back", name);
+    tell_event(session, &event, "%s \"%s\"", type == KITH_EVENT_SUBSCRIBED ? "subscribed to" : "takes back", name);
+}
+
+static enum kith_event_type denied_type(enum kith_verb verb) {
+    switch (verb) {
+    case KITH_VERB_SEND:
+        return KITH_EVENT_DENIED_SEND;
+    case KITH_VERB_SUBSCRIBE:
+        return KITH_EVENT_DENIED_SUBSCRIBE;
+    case KITH_VERB_RECEIVE:
+        return KITH_EVENT_DENIED_RECEIVE;
+    default: /* of us to them, or of them to us */
+        return KITH_EVENT_DENIED_CONNECT;
+    }
+}
+
+void kith_session_tell_rule(struct kith_session *session, enum kith_verb verb, const struct kith_verdict *verdict, uint64_t count,
+                            const void *topic, size_t size) {
+    struct kith_event event = {.type = denied_type(verb),
+                               .error = -EACCES,
+                               .count = count,
+                               .topic = topic,
+                               .topic_size = size,
+                               .verb = verb,
+                               .rule = verdict->rule >= 0 ? verdict->rule_name : NULL};
+    kith_counters_note(&session->counters, event.type, count);
+    if (!session->host->tells)
+        return;
+    char name[TOPIC_TEXT_MAX] = "";
+    struct kith_text text = kith_text_init(name, sizeof(name));
+    kith_text_put_printable(&text, topic, size);
+    bool rule = verdict->rule >= 0;
+    kith_policy *policy = session->host->policy ? kith_policy_ref(session->host->policy) : NULL; /* the name is its */
+    tell_event(session, &event, "policy: %s%s%s%s denied by %s%s%s", kith_verb_name(verb), topic ? " \"" : "", name, topic ? "\"" : "",
+               rule ? "rule \"" : "", verdict->rule_name, rule ? "\"" : "");
+    kith_policy_unref(policy);
 }
 
 void kith_session_host_tell(struct kith_session_host *host, enum kith_event_type type, const char *endpoint, int error, uint64_t count,

@@ -9,16 +9,15 @@ void kith_session_heard(struct kith_session *session) {
 }
 
 /* Does the policy let this origin do this? Emits the event if not. */
-static bool session_judge(struct kith_session *session, enum kith_verb verb, enum kith_event_type denied) {
+static bool session_judge(struct kith_session *session, enum kith_verb verb) {
     struct kith_verdict verdict = kith_policy_decide(session->host->policy, verb, session->origin);
     if (!verdict.allow)
-        kith_session_tell(session, denied, -EACCES, 1, "policy: %s denied by %s%s%s", kith_verb_name(verb),
-                          verdict.rule < 0 ? "" : "rule \"", verdict.rule_name, verdict.rule < 0 ? "" : "\"");
+        kith_session_tell_rule(session, verb, &verdict, 1, NULL, 0);
     return verdict.allow;
 }
 
 bool kith_session_judge_connect(struct kith_session *session) {
-    return !session->host->policy || session_judge(session, KITH_VERB_CONNECT, KITH_EVENT_DENIED_CONNECT);
+    return !session->host->policy || session_judge(session, KITH_VERB_CONNECT);
 }
 
 /* Asked again only when the origin or the policy has changed, or to have a denial told. */
@@ -28,7 +27,7 @@ bool kith_session_judge_send(struct kith_session *session) {
     if (session->judged_origin == session->origin && session->judged_generation == session->host->policy_generation &&
         session->judged_allow)
         return true;
-    session->judged_allow = session_judge(session, KITH_VERB_SEND, KITH_EVENT_DENIED_SEND);
+    session->judged_allow = session_judge(session, KITH_VERB_SEND);
     if (session->state == KITH_SESSION_CLOSED)
         return false;
     session->judged_origin = session->origin;
