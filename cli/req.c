@@ -187,7 +187,10 @@ static void event(kith_socket *socket, const struct kith_event *event, void *use
             ask(req);
         break;
     case KITH_EVENT_REFUSED:
-        finish(req, CLI_REFUSED, "%s (the server's log names the rule)", event->text);
+        if (event->error == -ECONNRESET)
+            finish(req, CLI_ERROR, "who had the request died before it replied: %s", event->text);
+        else
+            finish(req, CLI_REFUSED, "%s (the server's log names the rule)", event->text);
         break;
     case KITH_EVENT_HANDSHAKE_FAILED:
         finish(req, CLI_ERROR, "%s", event->text);

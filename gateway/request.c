@@ -91,16 +91,6 @@ struct gateway_request *gateway_requests_next(struct gateway_requests *requests,
     return kith_list_first(&requests->waiting, struct gateway_request, link);
 }
 
-void gateway_requests_doubt(struct gateway_requests *requests, const void *worker) {
-    kith_list_foreach (&requests->in_flight, link) {
-        struct gateway_request *request = kith_list_entry(link, struct gateway_request, link);
-        if (request->worker == worker && !request->doubtful) {
-            request->doubtful = true;
-            requests->doubtful_count++;
-        }
-    }
-}
-
 /* Takes the request out of the list it is in, with what it counts there. */
 static void leave(struct gateway_requests *requests, struct gateway_request *request) {
     kith_list_unlink(&request->link);
@@ -113,12 +103,52 @@ static void leave(struct gateway_requests *requests, struct gateway_request *req
     }
 }
 
-void gateway_requests_sent(struct gateway_requests *requests, struct gateway_request *request, void *worker) {
+void gateway_requests_sent(struct gateway_requests *requests, struct gateway_request *request, void *worker, uint64_t peer) {
     leave(requests, request);
     request->body = NULL; /* the worker's socket took it */
     request->worker = worker;
+    request->peer = peer;
     requests->in_flight_count++;
     kith_list_push_back(&requests->in_flight, &request->link);
+}
+
+static bool is_of(const struct gateway_request *request, const void *worker, uint64_t peer) {
+    return request->worker == worker && request->peer == peer;
+}
+
+static size_t doubt(struct gateway_requests *requests, const void *worker) {
+    size_t count = 0;
+    kith_list_foreach (&requests->in_flight, link) {
+        struct gateway_request *request = kith_list_entry(link, struct gateway_request, link);
+        if (!is_of(request, worker, 0))
+            continue;
+        requests->doubtful_count += !request->doubtful;
+        request->doubtful = true;
+        count++;
+    }
+    return count;
+}
+
+/* Messages leave in order, so those that had not left are the last ones. Some of them may be requests of which it was not known that they
+ * were for this peer: then more are thought to have stayed than did, and nobody is told of a loss that was none. */
+size_t gateway_requests_gone(struct gateway_requests *requests, const void *worker, uint64_t peer, uint64_t unsent,
+                             void (*lost)(struct gateway_request *request, void *userdata), void *userdata) {
+    uint64_t count = 0, stayed;
+    kith_list_foreach (&requests->in_flight, link)
+        count += is_of(kith_list_entry(link, struct gateway_request, link), worker, peer);
+    stayed = unsent < count ? count - unsent : 0;
+    kith_list_foreach_safe (&requests->in_flight, link) {
+        struct gateway_request *request = kith_list_entry(link, struct gateway_request, link);
+        if (peer == 0 || !is_of(request, worker, peer))
+            continue;
+        if (stayed == 0) {
+            request->peer = 0;
+            continue;
+        }
+        stayed--;
+        lost(request, userdata);
+    }
+    return doubt(requests, worker);
 }
 
 struct gateway_request *gateway_requests_find(const struct gateway_requests *requests, const uint8_t *id, size_t size) {

@@ -31,6 +31,7 @@ struct gateway_request {
     size_t size;        /* what both cost at arrival: gateway_request_cost() */
     uint64_t since;     /* arrival, CLOCK_MONOTONIC nanoseconds */
     void *worker;       /* what it was handed to; NULL while waiting */
+    uint64_t peer;      /* of that, the connection it went to (kith_socket_last_peer()); 0: not known */
     bool doubtful;      /* it may have been lost with a worker */
 };
 
@@ -71,9 +72,12 @@ bool gateway_requests_low(const struct gateway_requests *requests);
  * keep the worker that comes next from working. */
 struct gateway_request *gateway_requests_next(struct gateway_requests *requests, size_t workers);
 /* A worker has it now: moves it from waiting to in flight. */
-void gateway_requests_sent(struct gateway_requests *requests, struct gateway_request *request, void *worker);
-/* One of the workers behind `worker` has gone: any request that was handed to them may be lost. */
-void gateway_requests_doubt(struct gateway_requests *requests, const void *worker);
+void gateway_requests_sent(struct gateway_requests *requests, struct gateway_request *request, void *worker, uint64_t peer);
+/* The connection `peer` of those behind `worker` has gone, and `unsent` messages that were for it go to others. Calls `lost` for each
+ * request that it had for sure, which may free it. To whom those go that had not left is not known: they, and others of which that was
+ * not known, are in doubt. Returns how many are. */
+size_t gateway_requests_gone(struct gateway_requests *requests, const void *worker, uint64_t peer, uint64_t unsent,
+                             void (*lost)(struct gateway_request *request, void *userdata), void *userdata);
 /* The request in flight with this id, or NULL. */
 struct gateway_request *gateway_requests_find(const struct gateway_requests *requests, const uint8_t *id, size_t size);
 /* The one that arrived first of all, waiting or in flight; NULL: none. */

@@ -215,7 +215,7 @@ static int send_to_next(struct gateway_service *service, struct gateway_request 
         r = send_to(lane, request);
         if (r >= 0) {
             lane->in_flight++;
-            gateway_requests_sent(&service->requests, request, lane);
+            gateway_requests_sent(&service->requests, request, lane, kith_socket_last_peer(lane->socket));
         }
     }
     service->turn += r >= 0;
@@ -333,19 +333,32 @@ static void settled(kith_timer *timer, void *userdata) {
     notify_changed(service);
 }
 
+/* Its client is told, as far as it understands that: what waits for the reply waits no longer. */
+static void fail_request(struct gateway_request *request, void *userdata) {
+    struct gateway_service *service = userdata;
+    size_t size;
+    const void *id = kith_msg_frame(request->envelope, 0, &size);
+    (void)kith_socket_fail_request(service->front, id, size, "the worker died");
+    service->dropped_count++;
+    end_request(service, request);
+}
+
 static void worker_gone(struct lane *lane, const struct kith_event *event) {
     struct gateway_service *service = lane->service;
+    size_t before = lane->in_flight;
     kith_timer_arm(service->settle, 0, 0);
     gateway_log_limited(service->log, LOG_NOTICE, (uint64_t)KITH_EVENT_DISCONNECTED << 32, "%s: a worker has gone: %s", service->who,
                         event->text);
-    /* What it had not read yet goes to another worker by itself (the DEALER takes it back). What it had read is lost; which those are is
-     * known when their time is up. */
-    gateway_requests_doubt(&service->requests, lane);
-    if (lane->in_flight > 0)
+    /* What had not left goes to another worker by itself (the DEALER takes it back). What it had is lost. */
+    size_t doubtful = gateway_requests_gone(&service->requests, lane, event->peer, event->count, fail_request, service);
+    if (before > lane->in_flight)
+        gateway_log_limited(service->log, LOG_WARNING, (uint64_t)LINE_LOST << 32,
+                            "%s: %zu request(s) were lost with it: their clients are told", service->who, before - lane->in_flight);
+    if (doubtful > 0)
         gateway_log_limited(
             service->log, LOG_WARNING, (uint64_t)LINE_LOST << 32,
             "%s: some of %zu request(s) in flight may have been lost with it; those without reply are given up after %llu ms", service->who,
-            lane->in_flight, (unsigned long long)service->request_timeout_ms);
+            doubtful, (unsigned long long)service->request_timeout_ms);
 }
 
 static void lane_event(kith_socket *socket, const struct kith_event *event, void *userdata) {

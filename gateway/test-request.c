@@ -85,8 +85,28 @@ static struct gateway_request *send_next(struct gateway_requests *requests, void
     struct gateway_request *request = gateway_requests_next(requests, 1);
     assert_non_null(request);
     kith_msg_free(request->body);
-    gateway_requests_sent(requests, request, worker);
+    gateway_requests_sent(requests, request, worker, 0);
     return request;
+}
+
+static struct gateway_request *send_to(struct gateway_requests *requests, void *worker, uint64_t peer) {
+    struct gateway_request *request = send_next(requests, worker);
+    request->peer = peer;
+    return request;
+}
+
+/* Of a connection that has gone: requests that were lost, in their order. */
+static struct gateway_request *lost[8];
+static size_t lost_count;
+
+static void note_lost(struct gateway_request *request, void *userdata) {
+    lost[lost_count++] = request;
+    gateway_request_free(userdata, request);
+}
+
+static size_t gone(struct gateway_requests *requests, const void *worker, uint64_t peer, uint64_t unsent) {
+    lost_count = 0;
+    return gateway_requests_gone(requests, worker, peer, unsent, note_lost, requests);
 }
 
 static void test_requests_go_in_the_order_of_arrival(void **state) {
@@ -208,17 +228,18 @@ static void test_what_may_be_lost_makes_way_for_others(void **state) {
     struct gateway_requests requests;
     gateway_requests_init(&requests, &limits);
     _cleanup_(gateway_requests_deinitp) struct gateway_requests *owner = &requests;
-    int gone, there;
+    int here, there;
     add(owner, "first", 1);
     add(owner, "second", 2);
     add(owner, "third", 3);
-    struct gateway_request *first = send_next(owner, &gone);
+    struct gateway_request *first = send_next(owner, &here);
     send_next(owner, &there);
     assert_null(gateway_requests_next(owner, 1));
     assert_null(gateway_requests_next(owner, 0));
     assert_non_null(gateway_requests_next(owner, 2));
-    gateway_requests_doubt(owner, &gone);
-    gateway_requests_doubt(owner, &gone);
+    assert_int_equal(gone(owner, &here, 7, 0), 1);
+    assert_int_equal(gone(owner, &here, 7, 0), 1);
+    assert_int_equal(lost_count, 0);
     assert_frame(gateway_requests_next(owner, 1)->body, 0, "third");
     assert_ptr_equal(gateway_requests_find(owner, first->id, sizeof(first->id)), first);
     gateway_request_free(owner, first);
@@ -226,6 +247,32 @@ static void test_what_may_be_lost_makes_way_for_others(void **state) {
     send_next(owner, &there);
     assert_int_equal(owner->doubtful_count, 0);
     assert_int_equal(owner->in_flight_count, 2);
+}
+
+static void test_what_a_worker_had_is_lost_with_it(void **state) {
+    (void)state;
+    struct gateway_requests requests;
+    gateway_requests_init(&requests, &(struct gateway_request_limits){.waiting = 100, .waiting_octets = 100000, .in_flight = 100});
+    _cleanup_(gateway_requests_deinitp) struct gateway_requests *owner = &requests;
+    int lane, other;
+    struct gateway_request *sent[6];
+    for (unsigned i = 0; i < 6; i++)
+        add(owner, "x", i);
+    for (unsigned i = 0; i < 6; i++) /* 1 2 1 2 1, and one of another lane's 1 */
+        sent[i] = send_to(owner, i < 5 ? &lane : &other, i < 5 ? 1 + i % 2 : 1);
+    assert_int_equal(gone(owner, &lane, 1, 1), 1); /* the last of its three had not left */
+    assert_int_equal(lost_count, 2);
+    assert_ptr_equal(lost[0], sent[0]);
+    assert_ptr_equal(lost[1], sent[2]);
+    assert_true(sent[4]->doubtful);
+    assert_false(sent[1]->doubtful);
+    assert_int_equal(owner->in_flight_count, 4);
+    assert_int_equal(gone(owner, &lane, 2, 9), 3); /* its two, and the one of which it is not known */
+    assert_int_equal(lost_count, 0);
+    assert_int_equal(gone(owner, &lane, 0, 0), 3);
+    assert_int_equal(lost_count, 0);
+    assert_int_equal(gone(owner, &other, 1, 0), 0);
+    assert_int_equal(lost_count, 1);
 }
 
 int main(void) {
@@ -239,6 +286,7 @@ int main(void) {
         cmocka_unit_test(test_the_table_is_full_by_count_or_octets_and_low_at_half),
         cmocka_unit_test(test_frames_without_octets_fill_the_table_too),
         cmocka_unit_test(test_what_may_be_lost_makes_way_for_others),
+        cmocka_unit_test(test_what_a_worker_had_is_lost_with_it),
         cmocka_unit_test(test_the_oldest_is_found_in_either_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
