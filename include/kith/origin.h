@@ -59,7 +59,7 @@ enum kith_fact {
     KITH_FACT_START_TIME, /* clock ticks since boot, proc_pid_stat(5) field 22 */
     KITH_FACT_ADDRESS,    /* "127.0.0.1:4711", "[::1]:4711": of the sender */
     KITH_FACT_CID,        /* vsock(7): the context id of its machine: 2 for the host, 1 for this one, a guest's own */
-    /* of a datagram: */
+    /* of a datagram; INTERFACE, TTL and TOS also of an accepted TCP connection, as its first segment had them: */
     KITH_FACT_DESTINATION,    /* "239.1.1.1:5555": where it was sent to */
     KITH_FACT_INTERFACE,      /* "eth0": where it came in */
     KITH_FACT_TTL,            /* hops it had left, 0 to 255 */
@@ -79,6 +79,10 @@ enum kith_fact {
 };
 
 /*
+ * Of a TCP peer whose socket is in our network namespace the uid, of who made that socket, is the kernel's word (kernel-connect). Which
+ * process has it is looked for in /proc, among those of that user: pid, exe and what else is looked up of it are inferred, and unknown when
+ * several have it or a look at 16384 descriptors did not do; the gid is unknown. Both are asked for when somebody asks.
+ *
  * exe is the path in the mounts of that process, and every user may have mounts of his own (unshare(1) -rm). It is told when it cannot
  * mislead: the process has our mounts, or the path names its very file here too, or it names nothing that is to be seen here and only root
  * could make those mounts. Else it is unknown. It says which program, not whose: whoever may execute or trace a program of his can
@@ -160,8 +164,9 @@ KITH_PUBLIC int kith_origin_of_credentials(pid_t pid, uid_t uid, gid_t gid, int 
  * first. Facts may hold any octets (a path does): each that is not UTF-8 becomes U+FFFD, so compare the fact, not its JSON form. Returns
  * the length as snprintf(3) does: the text is whole when it is < size. Looks up everything that can be known. */
 KITH_PUBLIC int kith_origin_to_json(kith_origin *origin, char *text, size_t size);
-/* One line for a person: "pid 812 uid 1000 gid 1000 exe /usr/bin/foo unit foo.service", "address [::1]:4711 interface eth0", "unknown".
- * Control characters and what is not UTF-8 become \xHH. As snprintf(3). */
+/* One line for a person, without the process of a TCP peer unless somebody asked for it before: "pid 812 uid 1000 gid 1000 exe /usr/bin/foo
+ * unit foo.service", "address [::1]:4711 interface eth0", "unknown". Control characters and what is not UTF-8 become \xHH. As snprintf(3).
+ */
 KITH_PUBLIC int kith_origin_format(kith_origin *origin, char *text, size_t size);
 
 #ifdef __cplusplus

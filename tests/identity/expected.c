@@ -68,6 +68,11 @@ void expect_true(json_t *origin, const char *name) {
     assert_int_equal(json_object_set_new(origin, name, json_true()), 0);
 }
 
+void forget(json_t *origin, const char *name) {
+    assert_int_equal(json_object_del(origin, name), 0);
+    assert_int_equal(json_object_del(json_object_get(origin, "witness"), name), 0);
+}
+
 json_t *expected_ids(pid_t pid, uid_t uid, gid_t gid) {
     json_t *origin = json_pack("{s:{}}", "witness");
     assert_non_null(origin);

@@ -23,6 +23,8 @@ const char *strongest(void);
 void expect_number(json_t *origin, const char *name, uint64_t value, const char *witness);
 void expect_text(json_t *origin, const char *name, const char *value, const char *witness);
 void expect_true(json_t *origin, const char *name);
+/* It is unknown after all. */
+void forget(json_t *origin, const char *name);
 
 /* Pid, uid and gid of this very message; a pid of 0 is unknown. */
 json_t *expected_ids(pid_t pid, uid_t uid, gid_t gid);
@@ -35,6 +37,7 @@ bool we_may_forge(void);
 /* Fails unless the JSON form of the origin is exactly this, which is taken. */
 void assert_origin_at(kith_origin *origin, json_t *expected, const char *file, int line);
 void assert_text_at(const char *json, json_t *expected, const char *file, int line);
+#define assert_text(json, expected) assert_text_at((json), (expected), __FILE__, __LINE__)
 #define assert_origin(origin, expected) assert_origin_at((origin), (expected), __FILE__, __LINE__)
 
 #endif
