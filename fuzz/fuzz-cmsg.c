@@ -25,6 +25,8 @@ static void walk(const uint8_t *control, size_t size, size_t *ret_fds, bool *ret
     *ret_fds = 0;
     while ((r = kith_cmsg_next(&iter, &cmsg)) > 0) {
         char text[64];
+        const char *name;
+        int64_t value;
 
         must(iter.offset > offset && iter.offset <= size); /* or it might never end */
         offset = iter.offset;
@@ -32,6 +34,8 @@ static void walk(const uint8_t *control, size_t size, size_t *ret_fds, bool *ret
         must((cmsg.kind == KITH_CMSG_UNKNOWN) == !cmsg.entry);
         for (size_t i = 0; cmsg.kind == KITH_CMSG_FDS && i < cmsg.value.fds.count; i++)
             *ret_fds += kith_cmsg_fd(&cmsg, i) >= 0;
+        for (size_t i = 0; kith_cmsg_number(&cmsg, i, &name, &value) == 1; i++)
+            must(cmsg.kind == KITH_CMSG_NUMBERS && i < 16);
         must(kith_cmsg_format(&cmsg, text, sizeof(text)) > 0 && strlen(text) < sizeof(text));
     }
     must(kith_cmsg_next(&iter, &cmsg) == 0);

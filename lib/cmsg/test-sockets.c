@@ -330,7 +330,7 @@ static void test_only_what_the_table_says_may_be_sent(void **state) {
         uint8_t control[CMSG_SPACE(64)], zeros[64] = {0};
         struct kith_cmsg_builder builder = kith_cmsg_builder_init(control, sizeof(control));
 
-        if (type->sendable)
+        if (type->level != SOL_SOCKET || type->send_since) /* AF_UNIX looks at no other level */
             continue;
         assert_int_equal(kith_cmsg_put(&builder, type->level, type->type, zeros, sizeof(zeros)), 0);
         assert_int_equal(send_octet(channel, &builder), -EINVAL);

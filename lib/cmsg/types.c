@@ -3,9 +3,9 @@
 #include "cmsg/internal.h"
 
 static const struct kith_cmsg_level *const levels[] = {
-    &kith_cmsg_level_ip,
-    &kith_cmsg_level_socket,
-    &kith_cmsg_level_ipv6,
+    &kith_cmsg_level_ip,  &kith_cmsg_level_socket, &kith_cmsg_level_tcp,   &kith_cmsg_level_udp,    &kith_cmsg_level_ipv6,
+    &kith_cmsg_level_can, &kith_cmsg_level_j1939,  &kith_cmsg_level_sctp,  &kith_cmsg_level_packet, &kith_cmsg_level_netlink,
+    &kith_cmsg_level_alg, &kith_cmsg_level_tls,    &kith_cmsg_level_vsock,
 };
 
 const struct kith_cmsg_row *kith_cmsg_row_find(int level, int type) {

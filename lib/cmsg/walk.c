@@ -56,7 +56,7 @@ int kith_cmsg_next(struct kith_cmsg_iter *iter, struct kith_cmsg *ret_cmsg) {
     if (row) {
         cmsg.kind = row->type.kind;
         cmsg.entry = &row->type;
-        r = cmsg.size < row->min_size ? -EBADMSG : row->decode(&cmsg);
+        r = cmsg.size < row->min_size ? -EBADMSG : row->decode ? row->decode(&cmsg) : 0;
         if (r < 0) {
             iter->offset = iter->size;
             return r;
@@ -84,7 +84,12 @@ int kith_cmsg_format(const struct kith_cmsg *cmsg, char *text, size_t size) {
 
     if (row) {
         kith_text_puts(&line, row->type.name);
-        row->format(cmsg, &line);
+        if (row->format)
+            row->format(cmsg, &line);
+        else if (row->type.kind == KITH_CMSG_NUMBERS)
+            kith_cmsg_format_numbers(cmsg, row, &line);
+        else
+            kith_cmsg_format_octets(cmsg, &line);
         return kith_text_result(&line);
     }
 
