@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "bench/measure.h"
 #include "bench/trust/first.h"
+#include "bench/trust/lookup.h"
 #include "bench/trust/pair.h"
 
 #define WAYS_MAX 4
@@ -93,6 +94,18 @@ static int run_first(const char *folder, bool quick) {
     return r;
 }
 
+static int run_lookups(bool quick) {
+    struct lookup_figures figures;
+    int r = 0;
+    for (unsigned i = 0; r >= 0 && i < (quick ? 1 : 20); i++) {
+        r = lookup_measure(&figures);
+        if (r >= 0)
+            printf("lookup\texeced\t%.6g\nlookup\ttcp-user\t%.6g\nlookup\ttcp-process\t%.6g\n", figures.execed, figures.tcp_user,
+                   figures.tcp_process);
+    }
+    return r;
+}
+
 static int run(const char *folder, unsigned repetitions, const struct measure_names *wanted, bool quick) {
     int r = 0;
     for (unsigned n = 0; r >= 0 && n < repetitions; n++) {
@@ -101,6 +114,8 @@ static int run(const char *folder, unsigned repetitions, const struct measure_na
                 r = run_section(&sections[i], folder, quick);
         if (r >= 0 && measure_wanted(wanted, "first"))
             r = run_first(folder, quick);
+        if (r >= 0 && measure_wanted(wanted, "lookup"))
+            r = run_lookups(quick);
     }
     return r;
 }

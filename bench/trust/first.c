@@ -51,27 +51,35 @@ static int ask(kith_origin *origin, double *ret_us) {
     return witness < KITH_WITNESS_KERNEL_CONNECT ? -ENODATA : 0;
 }
 
-static int look(kith_socket *socket, double *ret_us, double *ret_again_us) {
+struct first {
+    double *us, *again_us;
+};
+
+static int ask_twice(kith_origin *origin, void *userdata) {
+    const struct first *first = userdata;
+    int r = ask(origin, first->us);
+    return r < 0 ? r : ask(origin, first->again_us);
+}
+
+static int look_at_message(kith_socket *socket, int (*look)(kith_origin *origin, void *userdata), void *userdata) {
     kith_msg *msg;
     int r = kith_socket_recv(socket, &msg, WAIT_MS);
     if (r < 0)
         return r;
-    r = ask(kith_msg_origin(msg), ret_us);
-    if (r >= 0)
-        r = ask(kith_msg_origin(msg), ret_again_us);
+    r = look(kith_msg_origin(msg), userdata);
     int sent = kith_socket_send(socket, msg, WAIT_MS);
     if (sent < 0)
         kith_msg_free(msg);
     return r < 0 ? r : sent;
 }
 
-static int with_child(kith_socket *socket, double *ret_us, double *ret_again_us) {
+static int with_child(kith_socket *socket, int (*look)(kith_origin *origin, void *userdata), void *userdata) {
     const char *const argv[] = {"bench-trust", "--one", kith_socket_last_endpoint(socket), NULL};
     pid_t child;
     int r = -posix_spawn(&child, "/proc/self/exe", NULL, NULL, (char *const *)(uintptr_t)argv, environ);
     if (r < 0)
         return r;
-    r = look(socket, ret_us, ret_again_us);
+    r = look_at_message(socket, look, userdata);
     if (r < 0)
         measure_kill(child);
     else
@@ -79,21 +87,27 @@ static int with_child(kith_socket *socket, double *ret_us, double *ret_again_us)
     return r;
 }
 
-int first_measure(const char *folder, double *ret_us, double *ret_again_us) {
+int first_meet(const char *endpoint, int (*look)(kith_origin *origin, void *userdata), void *userdata) {
     kith_loop *loop = NULL;
     kith_socket *socket = NULL;
-    char endpoint[128];
-    snprintf(endpoint, sizeof(endpoint), "ipc://%s/first", folder);
     int r = kith_loop_new(&loop);
     if (r >= 0)
         r = kith_socket_new(loop, KITH_REP, &socket);
     if (r >= 0)
         r = kith_socket_bind(socket, endpoint, NULL);
     if (r >= 0)
-        r = with_child(socket, ret_us, ret_again_us);
-    if (r < 0)
-        fprintf(stderr, "bench-trust: the first message of a process: %s\n", kith_error_name(r));
+        r = with_child(socket, look, userdata);
     kith_socket_free(socket);
     kith_loop_free(loop);
+    return r;
+}
+
+int first_measure(const char *folder, double *ret_us, double *ret_again_us) {
+    struct first first = {.us = ret_us, .again_us = ret_again_us};
+    char endpoint[128];
+    snprintf(endpoint, sizeof(endpoint), "ipc://%s/first", folder);
+    int r = first_meet(endpoint, ask_twice, &first);
+    if (r < 0)
+        fprintf(stderr, "bench-trust: the first message of a process: %s\n", kith_error_name(r));
     return r;
 }

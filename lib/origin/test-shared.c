@@ -4,7 +4,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <netinet/in.h>
 #include <pthread.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -35,6 +37,8 @@ static void *ask_all(void *userdata) {
         if (kith_origin_claim(origin, 0, &name, &value, &size) == 1)
             assert_string_equal(name, "User-Id");
         (void)kith_origin_alive(origin);
+        (void)kith_origin_ended(origin);
+        assert_false(kith_origin_execed(origin));
     }
     kith_origin_unref(origin);
     kith_origin_unref(userdata);
@@ -104,10 +108,61 @@ static void test_process_ends_and_claims_come_while_others_ask(void **state) {
     assert_int_equal(testing_fd_count(), fds);
 }
 
+static void *ask_tcp(void *userdata) {
+    kith_origin *origin = userdata;
+    const char *text;
+    uid_t uid;
+    pid_t pid;
+
+    assert_int_equal(kith_origin_uid(origin, &uid), KITH_WITNESS_KERNEL_CONNECT);
+    assert_int_equal(uid, getuid());
+    if (kith_origin_pid(origin, &pid) != KITH_WITNESS_NONE) /* not under valgrind, which has no pidfd_open(2) */
+        assert_int_equal(pid, getpid());
+    assert_int_equal(kith_origin_text(origin, KITH_FACT_INTERFACE, &text), KITH_WITNESS_KERNEL_CONNECT);
+    assert_string_equal(text, "lo");
+    (void)kith_origin_text(origin, KITH_FACT_EXE, &text);
+    (void)kith_origin_execed(origin);
+    kith_origin_unref(origin);
+    return NULL;
+}
+
+/* The other end is a socket of this process. */
+static void test_a_tcp_peer_is_found_once_whoever_asks(void **state) {
+    struct sockaddr_in loopback = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct kith_tcp_connection connection = {.interface = 1, .ttl = 64, .tos = 0};
+    socklen_t size = sizeof(loopback), own = sizeof(connection.own), peer = sizeof(connection.peer);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(bind(listener, (struct sockaddr *)&loopback, size), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&loopback, &size), 0);
+    assert_int_equal(connect(client, (struct sockaddr *)&loopback, size), 0);
+    int server = accept4(listener, (struct sockaddr *)&connection.peer, &peer, SOCK_CLOEXEC);
+    assert_int_equal(getsockname(server, (struct sockaddr *)&connection.own, &own), 0);
+    for (unsigned round = 0; round < ROUNDS / 10; round++) {
+        struct kith_tcp_peer *found;
+        kith_origin *origin;
+        pthread_t threads[THREADS];
+
+        assert_int_equal(kith_tcp_peer_new(&connection, &found), 0);
+        assert_int_equal(kith_origin_new(&origin), 0);
+        kith_origin_set_tcp_peer(origin, found);
+        kith_origin_share(origin);
+        for (unsigned i = 0; i < THREADS; i++)
+            assert_int_equal(pthread_create(&threads[i], NULL, ask_tcp, kith_origin_ref(origin)), 0);
+        kith_origin_unref(origin);
+        end(threads);
+    }
+    close(server);
+    close(client);
+    close(listener);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_fact_is_looked_up_once_whoever_asks),
         cmocka_unit_test(test_process_ends_and_claims_come_while_others_ask),
+        cmocka_unit_test(test_a_tcp_peer_is_found_once_whoever_asks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
