@@ -58,9 +58,13 @@ static const struct pair_way plain = {.name = "origin"};
 static const struct pair_way anonymous = {.name = "anonymous", .options = {{"identity", "0"}}, .anonymous = true};
 static const struct pair_way ruled = {.name = "rules", .policy = hundred_rules};
 
+static const struct pair_way shared = {.name = "shared", .options = {{"shm", "1"}}};
+
 static const struct section sections[] = {
     {"origin", pair_stream, 64, 2000000, 2000, {&anonymous, &plain}},
     {"policy", pair_stream, 64, 2000000, 2000, {&plain, &ruled}},
+    {"memory", pair_stream, 64, 2000000, 2000, {&plain, &shared}},
+    {"memory-trip", pair_round_trip, 64, 100000, 1000, {&plain, &shared}},
 };
 
 static int run_way(const struct section *section, const struct pair_way *way, const char *folder, bool quick) {

@@ -108,10 +108,12 @@ static int check(struct end *end, kith_msg *msg) {
     return end->way->take ? end->way->take(msg) : 0;
 }
 
-/* One end a processor, where there are two. */
+/* One end a processor, where there are two. A child has its parent's processor: what is allowed is what was at first. */
 static void pin(bool second) {
-    cpu_set_t allowed;
-    if (sched_getaffinity(0, sizeof(allowed), &allowed) == 0 && CPU_COUNT(&allowed) > 1)
+    static cpu_set_t allowed;
+    if (CPU_COUNT(&allowed) == 0)
+        (void)sched_getaffinity(0, sizeof(allowed), &allowed);
+    if (CPU_COUNT(&allowed) > 1)
         (void)measure_pin(&allowed, second);
 }
 

@@ -51,6 +51,7 @@ void kith_host_settle(kith_loop *loop) {
 
     if (host->timer_fd < 0)
         return;
+    kith_pollers_sleep(loop);
     kith_watches_apply(&loop->watches);
     settle_timer(host, kith_timers_next(&loop->timers));
     if (kith_loop_needs_step(loop, 0))

@@ -30,6 +30,31 @@ static inline void kith_defer_cancel(struct kith_defer *defer) {
     kith_list_unlink(&defer->link);
 }
 
+/* Memory that another process writes, looked at by the loop itself (poller.h). Embedded in its owner. */
+struct kith_poller;
+
+struct kith_poller_ops {
+    /* Is there something to do? Cheap: it is asked again and again. */
+    bool (*look)(const struct kith_poller *poller);
+    /* Nothing looks from here on: has whoever writes wake the loop. True: there is something to do after all, it stays active. */
+    bool (*sleep)(struct kith_poller *poller);
+    /* One turn, bounded. Returns how many callbacks of the user it ran; may free the poller. */
+    unsigned (*work)(struct kith_poller *poller);
+};
+
+struct kith_poller {
+    struct kith_list link; /* of the loop, while it is active */
+    struct kith_defer defer;
+    const struct kith_poller_ops *ops;
+    uint64_t spin_ns; /* how long the loop may look for something before it waits */
+};
+
+void kith_poller_init(struct kith_poller *poller, const struct kith_poller_ops *ops);
+/* Makes it active, and its work due; nothing when it is active already. */
+void kith_loop_poll(kith_loop *loop, struct kith_poller *poller);
+/* Neither active nor due. Its loop may be gone. */
+void kith_poller_stop(struct kith_poller *poller);
+
 /* An object that nobody but the loop holds any more: it frees itself when it is done, or when the loop is freed first. Unlinking `link`
  * ends that. */
 struct kith_tenant {

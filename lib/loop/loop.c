@@ -83,6 +83,7 @@ int kith_loop_new_with(const struct kith_loop_options *options, kith_loop **ret_
     kith_list_init(&loop->tenants);
     kith_list_init(&loop->deferred);
     kith_list_init(&loop->deferring);
+    kith_pollers_init(&loop->pollers);
     kith_signals_init(&loop->signals);
     kith_host_init(&loop->host);
     kith_fork_guard_init(&loop->fork_guard);
@@ -179,6 +180,7 @@ kith_loop *kith_loop_free(kith_loop *loop) {
     kith_host_deinit(&loop->host);
     kith_watches_deinit(&loop->watches);
     kith_timers_deinit(&loop->timers);
+    kith_pollers_deinit(&loop->pollers);
     kith_list_splice(&loop->deferred, &loop->deferring);
     while ((defer = kith_list_first(&loop->deferred, struct kith_defer, link)))
         kith_defer_cancel(defer);
@@ -284,9 +286,19 @@ static uint64_t end_of_wait(const kith_loop *loop, uint64_t until) {
     return next < until ? next : until;
 }
 
-/* One wait and what it brought. */
-static int wait_and_handle(kith_loop *loop, int64_t timeout) {
-    int r = loop->watches.backend->wait(loop->watches.state, timeout);
+static void flush(kith_loop *loop) {
+    if (loop->watches.backend->flush)
+        loop->watches.backend->flush(loop->watches.state);
+}
+
+/* One wait and what it brought. While pollers have something, the kernel is asked only now and then. */
+static int wait_and_handle(kith_loop *loop, uint64_t until) {
+    bool found = kith_pollers_look(loop, until);
+    int r = 0;
+    if (!found || kith_pollers_ask_kernel(loop))
+        r = loop->watches.backend->wait(loop->watches.state, found ? 0 : time_to_wait(until));
+    else
+        flush(loop);
     loop->now = kith_time_now();
     if (r < 0)
         return r;
@@ -299,7 +311,8 @@ int kith_loop_pass(kith_loop *loop, uint64_t until, uint64_t *ret_wake_at) {
     unsigned count = run_deferred(loop);
     kith_watches_apply(&loop->watches);
     *ret_wake_at = count > 0 ? 0 : end_of_wait(loop, until);
-    int r = wait_and_handle(loop, time_to_wait(*ret_wake_at));
+    int r = wait_and_handle(loop, *ret_wake_at);
+    kith_pollers_sleep(loop);
     return r < 0 && count > 0 ? (int)count : r < 0 ? r : r + (int)count;
 }
 
@@ -310,7 +323,7 @@ static int step(kith_loop *loop, uint64_t until) {
     do {
         kith_watches_apply(&loop->watches);
         bool waits = count == 0 && !atomic_load(&loop->stop);
-        int r = wait_and_handle(loop, waits ? time_to_wait(end_of_wait(loop, until)) : 0);
+        int r = wait_and_handle(loop, waits ? end_of_wait(loop, until) : 0);
         if (r < 0)
             return count > 0 ? count : r;
         count += r;
@@ -326,11 +339,6 @@ static int enter(kith_loop *loop) {
         return -EBUSY;
     loop->running = true;
     return 0;
-}
-
-static void flush(kith_loop *loop) {
-    if (loop->watches.backend->flush)
-        loop->watches.backend->flush(loop->watches.state);
 }
 
 /* What was sent and closed in the last callbacks must not wait for the next step. */

@@ -8,6 +8,7 @@
 #include "loop/backend.h"
 #include "loop/fork.h"
 #include "loop/internal.h"
+#include "loop/poller.h"
 #include "loop/thread.h"
 #include "loop/timer.h"
 
@@ -32,6 +33,7 @@ struct kith_loop {
     struct kith_timers timers;
     struct kith_list tenants;
     struct kith_list deferred, deferring; /* waiting for a round, and the round under way */
+    struct kith_pollers pollers;
     struct kith_fork_guard fork_guard;
     struct kith_signals signals;
     struct kith_host host;

@@ -25,7 +25,7 @@ static void session_want_pidfd(struct kith_session *session, bool want) {
 
 /* The same process runs another program since it was looked at: what is known and was decided of it is of the one before. Asked now and
  * then (exec-check), as it costs two system calls; no more than a comparison for a process of which nothing was looked up. */
-static bool session_execed(const struct kith_session *session, struct kith_watch *watch) {
+bool kith_session_execed(const struct kith_session *session, struct kith_watch *watch) {
     int64_t max_age_ms = session->profile->numbers[KITH_OPTION_EXEC_CHECK];
     return max_age_ms >= 0 && kith_watch_execed(watch, session->heard_at, (uint64_t)max_age_ms * KITH_NS_PER_MS);
 }
@@ -42,7 +42,7 @@ static bool session_wrote_itself(struct kith_session *session, const struct kith
 static int session_find_writer(struct kith_session *session, struct kith_sender *sender, struct kith_watch **ret_watch) {
     int r = 0;
     if (sender->pidfd < 0 && session_wrote_itself(session, sender)) {
-        if (session_execed(session, session->peer_watch))
+        if (kith_session_execed(session, session->peer_watch))
             r = kith_watch_renew(&session->host->watches, &session->peer_watch);
         if (r >= 0)
             *ret_watch = kith_watch_ref(session->peer_watch);
@@ -140,7 +140,7 @@ int kith_session_identify(struct kith_session *session, struct kith_sender *send
     struct kith_watch *watch = NULL;
     int r = 0;
     if (session_same_writer(session, sender)) {
-        if (!session->writer_watch || !session_execed(session, session->writer_watch))
+        if (!session->writer_watch || !kith_session_execed(session, session->writer_watch))
             return 0;
         r = session_renew_writer(session, &watch);
     } else if (!sender->known) {
@@ -149,6 +149,18 @@ int kith_session_identify(struct kith_session *session, struct kith_sender *send
         r = session_find_writer(session, sender, &watch);
     }
     return session_identify_as(session, sender, watch, r);
+}
+
+int kith_session_identify_rings(struct kith_session *session) {
+    if (session->profile->numbers[KITH_OPTION_IDENTITY] == 0 || !session->writer.known)
+        return 0;
+    struct kith_credentials credentials = {.pid = session->writer.pid, .uid = session->writer.uid, .gid = session->writer.gid};
+    struct kith_watch *watch = session->writer_watch;
+    kith_origin *origin;
+    int r = kith_origin_new_credentials(&credentials, KITH_WITNESS_KERNEL_CONNECT, watch ? kith_watch_process(watch) : NULL, &origin);
+    if (r >= 0)
+        session_set_origin(session, origin, watch ? kith_watch_ref(watch) : NULL, session->writer);
+    return r;
 }
 
 int kith_session_identify_peer(struct kith_session *session) {

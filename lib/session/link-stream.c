@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "session/dial.h"
+#include "session/rings.h"
 
 /* Octets in a connection's write queue beyond which messages wait in the session, where they are counted and can be handed to another peer:
  * some socket buffers' worth, so that the kernel never waits for us. */
@@ -28,8 +29,8 @@ uint64_t kith_link_stream_connect_ms(const struct kith_session *session) {
 static struct kith_conn_options conn_options(const struct kith_session *session, struct kith_net_options *net) {
     const int64_t *numbers = session->profile->numbers;
     return (struct kith_conn_options){
-        .receive_fds = kith_passing_room(session),
         .identity = session->place->endpoint.transport->identity && numbers[KITH_OPTION_IDENTITY] != 0,
+        .receive_fds = kith_passing_room(session) + kith_rings_receive_fds(session),
         /* With conflate as much waits in the session, where it can still be replaced, as possible. */
         .high_mark = numbers[KITH_OPTION_CONFLATE] != 0 ? 1 : CONN_HIGH_MARK,
         .connect_ms = kith_link_stream_connect_ms(session),

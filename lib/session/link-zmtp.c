@@ -5,12 +5,13 @@
  * In: a batch goes through the engine event by event, except for messages of one short frame, which need none. Upcalls may close the
  * session: after each, the connection is looked at again.
  * Out: small frames are copied behind one another, header and body at once, straight into the write queue; large ones go by reference. What
- * the engine has to say goes between messages, never inside one.
+ * the engine has to say goes between messages, never inside one. With rings (rings.h) the octets go the same way, but into shared memory.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "session/link-stream.h"
+#include "session/rings.h"
 
 KITH_DEFINE_CLEANUP(struct kith_fds *, kith_fds_unref)
 
@@ -22,38 +23,55 @@ KITH_DEFINE_CLEANUP(struct kith_fds *, kith_fds_unref)
 
 /* Out ------------------------------------------------------------------------------------------------------------------ */
 
+static int out_place(struct kith_session *session, size_t size, uint8_t **ret_place) {
+    return kith_rings_on(session) ? kith_rings_place(session, size, ret_place) : kith_conn_write_place(session->conn, size, ret_place);
+}
+
+static void out_written(struct kith_session *session, size_t size) {
+    if (kith_rings_on(session))
+        kith_rings_written(session, size);
+    else
+        kith_conn_written(session->conn, size);
+}
+
+static int out_slice(struct kith_session *session, struct kith_slice slice) {
+    return kith_rings_on(session) ? kith_rings_slice(session, slice) : kith_conn_write_slice(session->conn, slice);
+}
+
 static void zmtp_speak(struct kith_session *session) {
     size_t size = kith_zmtp_output_size(session->engine);
     uint8_t *place;
     if (size == 0 || session->sending_frame > 0 || session->sending_header || session->sending_fds)
         return; /* never inside a message: it goes out when that is written */
-    if (kith_conn_write_place(session->conn, size, &place) < 0)
+    if (out_place(session, size, &place) < 0)
         return;
     kith_zmtp_output_take(session->engine, place);
-    kith_conn_written(session->conn, size);
+    out_written(session, size);
 }
 
 static int write_copy(struct kith_session *session, const struct kith_frame *frame, bool more) {
     uint8_t *place;
     size_t size = kith_zmtp_wire_size(session->engine, frame->slice.size);
-    int r = kith_conn_write_place(session->conn, size, &place);
+    int r = out_place(session, size, &place);
     if (r < 0)
         return r;
     kith_zmtp_write(session->engine, kith_frame_data(frame), frame->slice.size, more, place);
-    kith_conn_written(session->conn, size);
+    out_written(session, size);
     return 0;
 }
 
 static int write_by_reference(struct kith_session *session, const struct kith_frame *frame, bool more) {
     if (!session->sending_header) {
-        uint8_t header[KITH_ZMTP_HEADER_MAX];
+        uint8_t header[KITH_ZMTP_HEADER_MAX], *place;
         size_t size = kith_zmtp_frame_header(frame->slice.size, more, header);
-        int r = kith_conn_write(session->conn, header, size);
+        int r = out_place(session, size, &place);
         if (r < 0)
             return r;
+        memcpy(place, header, size);
+        out_written(session, size);
         session->sending_header = true;
     }
-    int r = kith_conn_write_slice(session->conn, frame->slice);
+    int r = out_slice(session, frame->slice);
     if (r >= 0)
         session->sending_header = false;
     return r;
@@ -109,11 +127,11 @@ static int zmtp_command(struct kith_session *session, enum kith_session_command 
     };
     uint8_t *place;
     size_t wire_size = kith_zmtp_word_wire_size(session->engine, words[command], size);
-    int r = kith_conn_write_place(session->conn, wire_size, &place);
+    int r = out_place(session, wire_size, &place);
     if (r < 0)
         return r;
     kith_zmtp_word_write(session->engine, words[command], octets, size, place);
-    kith_conn_written(session->conn, wire_size);
+    out_written(session, wire_size);
     return 0;
 }
 
@@ -126,7 +144,7 @@ static int zmtp_ping(struct kith_session *session, unsigned ttl_ms) {
 }
 
 static bool zmtp_spoken(const struct kith_session *session) {
-    return kith_zmtp_output_size(session->engine) == 0;
+    return kith_zmtp_output_size(session->engine) == 0 && (!kith_rings_on(session) || kith_rings_spoken(session));
 }
 
 /* In: handshake --------------------------------------------------------------------------------------------------------- */
@@ -144,6 +162,7 @@ static int zmtp_begin(struct kith_session *session) {
     if (kith_session_passes(session))
         options.features = kith_profile_features(session->profile, &options.feature_count);
     kith_session_security(session, &options);
+    kith_rings_offer(session, &options);
     int r = kith_zmtp_new(&options, &session->engine);
     if (r >= 0)
         zmtp_speak(session);
@@ -167,7 +186,7 @@ static void greeted(struct kith_session *session) {
 static int keep_claim(struct kith_session *session, const struct kith_zmtp_property *property) {
     if (kith_session_take_feature(session, property))
         return 0;
-    if (strcasecmp(property->name, "Socket-Type") == 0)
+    if (strcasecmp(property->name, "Socket-Type") == 0 || strcasecmp(property->name, KITH_FEATURE_MEMORY) == 0)
         return 0;
     if (strncasecmp(property->name, "zap:", 4) == 0)
         return 0; /* of such names it is not the peer who speaks */
@@ -200,7 +219,8 @@ static void ready(struct kith_session *session, const struct kith_zmtp_event *ev
     }
     session->peer_type = event->ready.socket_type;
     session->peer_is_libzmq = kith_zmtp_peer_is_libzmq(session->engine);
-    kith_session_reached_ready(session);
+    if (!kith_rings_begin(session))
+        kith_session_reached_ready(session);
 }
 
 /* In: traffic ------------------------------------------------------------------------------------------------------------ */
@@ -233,6 +253,14 @@ static int begin_message(struct kith_session *session) {
         return 0;
     }
     return new_message(session, &fds);
+}
+
+/* Nothing but MEMORY is said before it is known where octets go. */
+static bool is_too_early(struct kith_session *session) {
+    if (session->state != KITH_SESSION_HANDSHAKE)
+        return false;
+    kith_session_fail(session, -EPROTO, "a message came before the word about shared memory");
+    return true;
 }
 
 /* Octets as limits count them. */
@@ -301,7 +329,11 @@ static void take_event(struct kith_session *session, const struct kith_slice *sl
         ready(session, event);
         break;
     case KITH_ZMTP_FRAME:
-        frame(session, slice, event);
+        if (!is_too_early(session))
+            frame(session, slice, event);
+        break;
+    case KITH_ZMTP_MEMORY:
+        kith_rings_told(session, event->memory.offered);
         break;
     case KITH_ZMTP_SUBSCRIBE:
         kith_session_commanded(session, KITH_COMMAND_SUBSCRIBE, event->subscription.topic, event->subscription.size);
@@ -360,12 +392,17 @@ static void hold(struct kith_session *session, const uint8_t *data, size_t size)
 static size_t feed_messages(struct kith_session *session, kith_conn *conn, const uint8_t *data, size_t size) {
     const uint8_t *body;
     size_t offset = 0, body_size, took;
-    while (!session->incoming && !session->skipping && kith_link_stream_alive(session, conn) &&
+    while (session->state == KITH_SESSION_READY && !session->incoming && !session->skipping && kith_link_stream_alive(session, conn) &&
            (took = kith_zmtp_take_message(session->engine, data + offset, size - offset, &body, &body_size)) > 0) {
         offset += took;
         message(session, body, body_size);
     }
     return offset;
+}
+
+/* Did the octets of the socket end with the last event, and bells begin? */
+static bool has_switched(const struct kith_session *session, const struct kith_zmtp_event *event) {
+    return event->type == KITH_ZMTP_MEMORY && kith_rings_on(session);
 }
 
 static void feed(struct kith_session *session, kith_conn *conn, const struct kith_slice *slice) {
@@ -379,7 +416,12 @@ static void feed(struct kith_session *session, kith_conn *conn, const struct kit
             return;
         /* Without octets too: what waits in the engine is told, when what held it up is decided. */
         offset += kith_zmtp_receive(session->engine, data ? data + offset : NULL, slice->size - offset, &event);
+        bool before = kith_rings_on(session);
         take_event(session, slice, &event);
+        if (!before && kith_link_stream_alive(session, conn) && has_switched(session, &event)) {
+            kith_rings_rung(session, data + offset, slice->size - offset);
+            return;
+        }
     } while (event.type != KITH_ZMTP_NONE && kith_link_stream_alive(session, conn));
     if (!kith_link_stream_alive(session, conn))
         return;
@@ -396,11 +438,18 @@ static uint64_t body_left(const struct kith_session *session) {
 }
 
 /* A large body goes straight into its message. From one on the next headers are read sparingly, until what they head is not large. */
-static size_t zmtp_place(kith_conn *conn, uint8_t **ret_place, void *userdata) {
-    (void)conn;
-    const struct kith_session *session = userdata;
+size_t kith_link_zmtp_place(const struct kith_session *session, uint8_t **ret_place) {
     uint64_t left = body_left(session);
     return left > 0 ? kith_msg_room(session->incoming, left, ret_place) : 0;
+}
+
+static size_t zmtp_place(kith_conn *conn, uint8_t **ret_place, void *userdata) {
+    (void)conn;
+    return kith_link_zmtp_place(userdata, ret_place);
+}
+
+void kith_link_zmtp_feed(struct kith_session *session, const struct kith_slice *slice) {
+    feed(session, session->conn, slice);
 }
 
 void kith_link_zmtp_go_on(struct kith_session *session) {
@@ -431,19 +480,59 @@ static void zmtp_on_data(kith_conn *conn, struct kith_batch *batch, void *userda
     struct kith_session *session = kith_session_ref(userdata);
     struct kith_writer before = session->writer;
     bool identified = session->origin != NULL;
+    if (kith_rings_on(session)) {
+        kith_passing_arrived(session, batch);
+        if (kith_rings_on(session))
+            kith_rings_rung(session, batch->slice.data, batch->slice.size);
+        kith_session_unref(session);
+        return;
+    }
+    (void)kith_rings_take_fd(session, batch);
     bool alive = kith_link_stream_heard(session, conn, batch);
     if (alive && identified && !kith_writer_equal(&before, &session->writer))
         check_split(session, &before);
     if (alive && kith_link_stream_alive(session, conn))
         feed(session, conn, &batch->slice);
-    if (batch->slice.buffer && kith_link_stream_alive(session, conn))
+    if (batch->slice.buffer && kith_link_stream_alive(session, conn) && !kith_rings_on(session))
         kith_conn_set_placing(conn, body_left(session) >= PLACED_BODY);
     kith_session_unref(session);
 }
 
 /* ------------------------------------------------------------------------------------------------------------------------- */
 
+static void zmtp_flush(struct kith_session *session) {
+    if (kith_rings_on(session))
+        kith_rings_flush(session);
+    else
+        kith_link_stream_flush(session);
+}
+
+static void zmtp_set_reading(struct kith_session *session, bool reading) {
+    if (kith_rings_on(session))
+        kith_rings_set_reading(session, reading); /* bells come always */
+    else
+        kith_link_stream_set_reading(session, reading);
+}
+
+static bool zmtp_taken(const struct kith_session *session) {
+    return kith_rings_on(session) ? kith_rings_taken(session) : kith_link_stream_taken(session);
+}
+
+static void zmtp_end(struct kith_session *session) {
+    zmtp_flush(session);
+    kith_link_stream_end(session);
+}
+
+static void zmtp_on_closed(kith_conn *conn, int error, void *userdata) {
+    struct kith_session *session = userdata;
+    if (kith_rings_on(session))
+        kith_rings_closed(session, error);
+    else
+        kith_link_stream_on_closed(conn, error, session);
+}
+
 static void zmtp_drop(struct kith_session *session) {
+    session->rings = kith_rings_free(session->rings);
     kith_link_stream_drop(session);
     session->engine = kith_zmtp_free(session->engine);
     kith_slice_unref(&session->held);
@@ -460,7 +549,7 @@ const struct kith_conn_ops kith_link_zmtp_conn_ops = {
     .place = zmtp_place,
     .connected = kith_link_stream_on_connected,
     .writable = kith_link_stream_on_writable,
-    .closed = kith_link_stream_on_closed,
+    .closed = zmtp_on_closed,
 };
 
 const struct kith_link kith_link_zmtp = {
@@ -475,11 +564,11 @@ const struct kith_link kith_link_zmtp = {
     .speak = zmtp_speak,
     .refuse = zmtp_refuse,
     .ping = zmtp_ping,
-    .flush = kith_link_stream_flush,
-    .set_reading = kith_link_stream_set_reading,
+    .flush = zmtp_flush,
+    .set_reading = zmtp_set_reading,
     .spoken = zmtp_spoken,
-    .taken = kith_link_stream_taken,
-    .end = kith_link_stream_end,
+    .taken = zmtp_taken,
+    .end = zmtp_end,
     .close = kith_link_stream_close,
     .drop = zmtp_drop,
 };

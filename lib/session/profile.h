@@ -22,6 +22,7 @@
 /* What kith says of itself in READY beside the protocol's own properties; kith-zmtp(7), Descriptors. */
 #define KITH_PROFILE_FEATURES_MAX 1
 #define KITH_FEATURE_DESCRIPTORS "Kith-Descriptors"
+#define KITH_FEATURE_MEMORY "Kith-Memory"
 
 struct kith_octets {
     uint8_t *data; /* owned, with a zero octet behind it; NULL: none were set */

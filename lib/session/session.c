@@ -31,6 +31,7 @@ void kith_session_host_deinit(struct kith_session_host *host) {
     host->policy = kith_policy_unref(host->policy);
     host->profile = kith_profile_unref(host->profile);
     kith_map_deinit(&host->watches.by_pid);
+    host->scratch = kith_buffer_unref(host->scratch);
     host->loop = NULL;
 }
 

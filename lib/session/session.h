@@ -105,6 +105,8 @@ struct kith_session_host {
     struct kith_counters past; /* of connections that are no more */
     struct kith_list high;     /* sessions of which HIGH_WATER is to be told, by high_link */
     struct kith_defer tell_high;
+    size_t ring_count;         /* of peers: with rings (rings.h), or about to have some */
+    kith_buffer *scratch;      /* what comes out of rings, while it is looked at; NULL at first */
 };
 
 void kith_session_host_init(struct kith_session_host *host, kith_loop *loop, const struct kith_session_ops *ops, void *userdata,
@@ -152,6 +154,7 @@ struct kith_session {
     kith_conn *conn;                 /* of the links over streams */
     struct kith_dial *dial;          /* of these: connecting to a name, or NULL */
     struct kith_zmtp *engine;        /* of the link zmtp */
+    struct kith_rings *rings;        /* of the link zmtp: octets go through shared memory, or will; or NULL */
     struct kith_pipe *pipe;          /* of the link inproc */
     struct kith_udp *udp;            /* of the link udp */
     struct kith_kernel_link *kernel; /* of the link kernel */
@@ -289,6 +292,10 @@ void kith_link_zmtp_go_on(struct kith_session *session);
 /* identify.c: sets origin (and writer) for this batch. Errors: -ENOMEM. */
 int kith_session_identify(struct kith_session *session, struct kith_sender *sender);
 int kith_session_identify_peer(struct kith_session *session);
+/* identify.c: does the process of this watch run another program than the one that was looked at? Asked now and then (exec-check). */
+bool kith_session_execed(const struct kith_session *session, struct kith_watch *watch);
+/* identify.c: who wrote last is from here on whose octets come through rings, by the connection. Errors: -ENOMEM. */
+int kith_session_identify_rings(struct kith_session *session);
 void kith_session_forget(struct kith_session *session);
 /* The peer claims this of itself. When all is said the origins that are known have it. Errors: -ENOMEM. */
 int kith_session_claim(struct kith_session *session, const char *name, const void *value, size_t size);

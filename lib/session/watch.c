@@ -15,6 +15,7 @@ struct kith_watch {
     struct kith_process *process;
     kith_io *io;
     uint64_t asked_at; /* kith_watch_execed() */
+    struct kith_list mourners;
     bool alive;
     bool execed;
 };
@@ -34,6 +35,11 @@ static void watch_end(struct kith_watch *watch) {
     kith_process_set_dead(watch->process);
     watch->io = kith_io_free(watch->io);
     watch_detach(watch);
+    struct kith_mourner *mourner;
+    while ((mourner = kith_list_first(&watch->mourners, struct kith_mourner, link))) {
+        kith_list_unlink(&mourner->link);
+        mourner->mourn(mourner);
+    }
 }
 
 static void watch_on_exit(kith_io *io, int fd, unsigned events, void *userdata) {
@@ -78,6 +84,7 @@ static int watch_new(struct kith_watch_table *table, struct kith_process *proces
         return -ENOMEM;
     watch->refs = 1;
     watch->pid = kith_process_pid(process);
+    kith_list_init(&watch->mourners);
     watch->process = kith_process_ref(process);
     watch->alive = alive;
     if (alive && kith_process_pidfd(process) >= 0) {
@@ -164,4 +171,17 @@ int kith_watch_renew(struct kith_watch_table *table, struct kith_watch **watch) 
     *watch = renewed;
     kith_watch_unref(old);
     return 0;
+}
+
+void kith_mourner_init(struct kith_mourner *mourner) {
+    kith_list_init(&mourner->link);
+}
+
+void kith_watch_mourn(struct kith_watch *watch, struct kith_mourner *mourner, void (*mourn)(struct kith_mourner *mourner)) {
+    mourner->mourn = mourn;
+    kith_list_push_back(&watch->mourners, &mourner->link);
+}
+
+void kith_mourner_leave(struct kith_mourner *mourner) {
+    kith_list_unlink(&mourner->link);
 }

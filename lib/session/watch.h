@@ -20,6 +20,7 @@
 #ifndef KITH_SESSION_WATCH_H
 #define KITH_SESSION_WATCH_H
 
+#include "base/list.h"
 #include "base/map.h"
 #include "kith/loop.h"
 #include "origin/internal.h"
@@ -46,5 +47,17 @@ bool kith_watch_execed(struct kith_watch *watch, uint64_t now_ns, uint64_t max_a
 /* After an exec: the watch of the same process of which nothing has been looked up since, the table's or a new one. The reference is
  * exchanged when 0 is returned. Errors: -ESRCH (it has ended), -ENOMEM. */
 int kith_watch_renew(struct kith_watch_table *table, struct kith_watch **watch);
+
+/* Somebody who is told, once, when the process of a watch has ended. Embedded in his own structure; he holds the watch meanwhile. */
+struct kith_mourner {
+    struct kith_list link;
+    /* Must not call up, nor end a watch. */
+    void (*mourn)(struct kith_mourner *mourner);
+};
+
+void kith_mourner_init(struct kith_mourner *mourner);
+/* Not for one that has ended: then nothing comes. */
+void kith_watch_mourn(struct kith_watch *watch, struct kith_mourner *mourner, void (*mourn)(struct kith_mourner *mourner));
+void kith_mourner_leave(struct kith_mourner *mourner);
 
 #endif

@@ -143,6 +143,14 @@ static const struct kith_option_info options[] = {
      "descriptors accepted with a message (ipc, from kith peers); 0: none"},
     {KITH_OPTION_MAX_FDS_HELD, NUMBER, CONNECTION, "max-fds-held", "descriptors", 1, INT32_MAX, KITH_MSG_FDS_MAX, "",
      "descriptors in messages of one peer that wait to be taken; then it is not read from"},
+    {KITH_OPTION_SHM, FLAG, CONNECTION, "shm", "flag", 0, 1, 0, "",
+     "octets go through memory shared with a peer that wants that too, or over the socket where it cannot be had (ipc)"},
+    {KITH_OPTION_SHM_SIZE, NUMBER, CONNECTION, "shm-size", "octets", INT64_C(64) * 1024, 64 * MIB, MIB, "",
+     "of that memory, each way; raised to a power of two, and no more than the peer allows"},
+    {KITH_OPTION_SHM_SPIN, NUMBER, CONNECTION, "shm-spin", "us", 0, 1000, 20, "",
+     "how long shared memory is looked at for more before the loop waits; 0: not at all, as on a single processor"},
+    {KITH_OPTION_SHM_PEERS, NUMBER, CONNECTION, "shm-peers", "connections", 1, 65536, 64, "",
+     "with so many peers memory is shared at a time; others are served over the socket"},
 };
 
 _Static_assert(KITH_ARRAY_SIZE(options) == KITH_OPTION_COUNT_, "every option has its row");

@@ -270,6 +270,7 @@ static void test_on_the_wire_a_message_is_one_frame(void **state) {
         bool over = false;
         size_t size = 0;
         serve(scene, cases[i].ours);
+        node_option(&scene->server, KITH_OPTION_SHM, 0); /* which would be a property */
         int fd = raw_connect(&scene->server);
         raw_handshake(fd, 1, cases[i].theirs, NULL);
         /* Not a property beside the type: Identity is for REQ, DEALER and ROUTER. */

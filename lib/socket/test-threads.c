@@ -56,18 +56,30 @@ static int teardown(void **state) {
     return 0;
 }
 
-static kith_socket *bound(struct fixture *fixture, enum kith_socket_type type) {
+static kith_socket *make_socket(struct fixture *fixture, enum kith_socket_type type) {
     kith_socket *socket = NULL;
 
     assert_int_equal(kith_socket_new(fixture->loop, type, &socket), 0);
+    if (getenv("TESTING_SHM")) /* once more with octets in shared memory */
+        assert_int_equal(kith_socket_set_number(socket, KITH_OPTION_SHM, 1, NULL), 0);
+    return socket;
+}
+
+/* How well messages are known. */
+static enum kith_witness witness(void) {
+    return getenv("TESTING_SHM") ? KITH_WITNESS_KERNEL_CONNECT : KITH_WITNESS_KERNEL_MESSAGE;
+}
+
+static kith_socket *bound(struct fixture *fixture, enum kith_socket_type type) {
+    kith_socket *socket = make_socket(fixture, type);
+
     assert_int_equal(kith_socket_bind(socket, fixture->endpoint, NULL), 0);
     return socket;
 }
 
 static kith_socket *connected(struct fixture *fixture, enum kith_socket_type type) {
-    kith_socket *socket = NULL;
+    kith_socket *socket = make_socket(fixture, type);
 
-    assert_int_equal(kith_socket_new(fixture->loop, type, &socket), 0);
     assert_int_equal(kith_socket_connect(socket, fixture->endpoint, NULL), 0);
     return socket;
 }
@@ -192,7 +204,7 @@ static void *recv_all(void *userdata) {
         pid_t pid = 0;
         const char *exe;
         uint32_t number = number_of(msg);
-        assert_int_equal(kith_origin_pid(kith_msg_origin(msg), &pid), KITH_WITNESS_KERNEL_MESSAGE);
+        assert_int_equal(kith_origin_pid(kith_msg_origin(msg), &pid), witness());
         assert_int_equal(pid, getpid());
         (void)kith_origin_text(kith_msg_origin(msg), KITH_FACT_EXE, &exe);
         kith_msg_free(msg);
@@ -303,7 +315,7 @@ static void *read_and_free(void *userdata) {
         gid_t gid;
         assert_int_equal(number_of(msgs[i]), i);
         (void)kith_origin_groups(kith_msg_origin(msgs[i]), NULL, NULL);
-        assert_int_equal(kith_origin_gid(kith_msg_origin(msgs[i]), &gid), KITH_WITNESS_KERNEL_MESSAGE);
+        assert_int_equal(kith_origin_gid(kith_msg_origin(msgs[i]), &gid), witness());
         kith_msg_free(msgs[i]);
     }
     return NULL;

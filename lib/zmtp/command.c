@@ -16,6 +16,8 @@
 #define TTL_UNIT_MS 100
 /* Deployed receivers keep the TTL as 16 bits of milliseconds (libzmq up to 4.3.4): more overflows there. */
 #define TTL_MAX 655
+/* Of MEMORY, kith's own command: one octet, 1 when memory for rings comes with it, or has come and is mapped (session/rings.h). */
+#define MEMORY_SIZE 1
 
 size_t kith_zmtp_printable(char *text, size_t room, const uint8_t *octets, size_t size) {
     if (size > room - 1)
@@ -233,7 +235,8 @@ static bool is_known(const struct kith_zmtp_command *command) {
     for (size_t i = 0; i < KITH_ARRAY_SIZE(topic_commands); i++)
         if (kith_zmtp_command_is(command, topic_commands[i].name))
             return true;
-    return kith_zmtp_command_is(command, "PING") || kith_zmtp_command_is(command, "PONG") || kith_zmtp_command_is(command, "TAKEN");
+    return kith_zmtp_command_is(command, "PING") || kith_zmtp_command_is(command, "PONG") || kith_zmtp_command_is(command, "TAKEN") ||
+           kith_zmtp_command_is(command, "MEMORY");
 }
 
 void kith_zmtp_command_receive(struct kith_zmtp *engine, uint8_t *body, size_t size, struct kith_zmtp_event *event) {
@@ -244,6 +247,9 @@ void kith_zmtp_command_receive(struct kith_zmtp *engine, uint8_t *body, size_t s
         return;
     } else if (kith_zmtp_command_is(&command, "PING") && command.size >= TTL_SIZE) {
         receive_ping(engine, &command, event);
+    } else if (kith_zmtp_command_is(&command, "MEMORY") && command.size == MEMORY_SIZE) {
+        event->type = KITH_ZMTP_MEMORY;
+        event->memory.offered = command.data[0] == 1;
     } else if (kith_zmtp_command_is(&command, "PONG") && command.size <= KITH_ZMTP_CONTEXT_MAX) {
         event->type = KITH_ZMTP_PONG;
         event->pong.context = command.data;

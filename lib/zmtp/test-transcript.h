@@ -211,6 +211,9 @@ static inline void say_event(struct subject *subject, const struct kith_zmtp_eve
     case KITH_ZMTP_TAKEN:
         say(subject, "TAKEN %llu", (unsigned long long)event->taken.octets);
         break;
+    case KITH_ZMTP_MEMORY:
+        say(subject, "MEMORY %d", event->memory.offered);
+        break;
     case KITH_ZMTP_COMMAND:
         say(subject, "COMMAND \"%s\"%s", event->command.name, event->command.malformed ? " malformed" : "");
         break;

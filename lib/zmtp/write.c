@@ -84,6 +84,7 @@ static const struct {
                             "FDS",
                             NULL},
     [KITH_ZMTP_WORD_MEMFD] = {"\x05MEMFD", NULL},
+    [KITH_ZMTP_WORD_MEMORY] = {"\x06MEMORY", NULL},
 };
 
 static struct kith_zmtp_body word_body(const struct kith_zmtp *engine, enum kith_zmtp_word word, const void *octets, size_t size) {

@@ -97,6 +97,7 @@ enum kith_zmtp_event_type {
     KITH_ZMTP_FDS,     /* FDS command: descriptors of the message that follows: event.fds; between messages */
     KITH_ZMTP_MEMFD,   /* MEMFD command: a message frame that lies in a descriptor: event.memfd; where a frame would be */
     KITH_ZMTP_TAKEN,   /* TAKEN command: of what MEMFD commands of ours announced, so much was taken: event.taken */
+    KITH_ZMTP_MEMORY,  /* MEMORY command: event.memory; only between peers that have both said so in READY (zmtp/command.c) */
     KITH_ZMTP_COMMAND, /* a command in traffic that is unknown or malformed, ignored: event.command, for counters */
     KITH_ZMTP_FAILED,  /* the peer broke the protocol: event.failed; the engine is dead */
 };
@@ -157,6 +158,9 @@ struct kith_zmtp_event {
         struct {
             uint64_t octets;
         } taken;
+        struct {
+            bool offered; /* it was passed with this; or, as an answer: it is mapped */
+        } memory;
         struct {
             const char *name; /* printable; "" when it has none */
             bool malformed;   /* its name or, of a known command, its data did not fit */
@@ -233,8 +237,9 @@ enum kith_zmtp_word {
     KITH_ZMTP_WORD_CANCEL,    /* the same with 00 */
     KITH_ZMTP_WORD_JOIN,      /* a group (RFC 48): at most 255 octets */
     KITH_ZMTP_WORD_LEAVE,
-    KITH_ZMTP_WORD_FDS,   /* KITH_ZMTP_FDS_SIZE octets: kith_zmtp_fds_body(). To peers that announced Kith-Descriptors */
-    KITH_ZMTP_WORD_MEMFD, /* KITH_ZMTP_MEMFD_SIZE octets: kith_zmtp_memfd_body(). To peers that announced Kith-Memfd */
+    KITH_ZMTP_WORD_FDS,    /* KITH_ZMTP_FDS_SIZE octets: kith_zmtp_fds_body(). To peers that announced Kith-Descriptors */
+    KITH_ZMTP_WORD_MEMFD,  /* KITH_ZMTP_MEMFD_SIZE octets: kith_zmtp_memfd_body(). To peers that announced Kith-Memfd */
+    KITH_ZMTP_WORD_MEMORY, /* one octet: 1 it is there, 0 it is not; to a peer that has said in READY that it knows this */
 };
 
 /* kith-zmtp(7), Descriptors: FDS has the number of descriptors; MEMFD flags (01: more frames follow) and the frame's octets, big endian. */
