@@ -149,7 +149,7 @@ static int add_values(const struct source *source, const struct use *use, cfg_t 
 static int add_set(const struct source *source, const struct use *use, const struct kith_config_value *value) {
     struct kith_config_maker *maker = source->maker;
     size_t index = find_set(maker, value->text + 1, use->below);
-    const struct kith_config_set *set = &maker->sets[index];
+    const struct kith_config_set *set;
     size_t count = 0;
     int r = 0;
 
@@ -159,6 +159,7 @@ static int add_set(const struct source *source, const struct use *use, const str
     if (use->depth == DEPTH_MAX)
         return source_fail(source, -EINVAL, value->line, "set \"%.64s\" is more than %d sets deep: write its values here", value->text + 1,
                            DEPTH_MAX);
+    set = &maker->sets[index];
     const struct source inside = {.maker = maker, .name = set->source_name};
     const struct use next = {.rule = use->rule, .option = use->option, .below = index, .depth = use->depth + 1};
     for (const cfg_opt_t *row = kith_config_set_options; r == 0 && row->name; row++) {

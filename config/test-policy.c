@@ -174,6 +174,7 @@ static void test_errors_say_where_what_and_how_to_mend_it(void **state) {
         {"rule a { allow = send\n witness = claimed }", "x.policy:2: \"claimed\" is no witness to rely on: write inferred"},
         {"rule a { allow = send witness = unknown }", "is no witness to rely on"},
         {"rule a { allow = send witness = {inferred} }", "x.policy:1: unexpected token '{'"},
+        {"rule a { deny = send\n rate = \"1/s\" }", "x.policy:2: a rule that denies has no rate"},
         {"rule a { allow = {} }", "x.policy:1: allow of this section is an empty list"},
         {"rule a { allow = send uid = {} }", "uid of this section is an empty list"},
         {"rule a { allow = send color = red }", "x.policy:1: no such option 'color': here there are allow, deny, uid, not_uid, "},

@@ -99,8 +99,8 @@ enum kith_condition {
  * for each value of the fact behind "per" (uid, gid, pid, exe, unit, cgroup, label, container, session, address, cid, key, user_id,
  * module), or else for the rule as a whole. "burst" is how much may come at once, without it what one period allows. A rule with a rate
  * applies while there is some left, and takes from it only when it decides; so what is too much goes on to the next rules, and in the end
- * to the default. All rates of a rule must hold. Of bytes a message takes what it has even when less is left: the rest is owed and paid
- * first, so that large messages pass and the mean holds.
+ * to the default. All rates of a rule must hold; a rule that denies has none. Of bytes a message takes what it has even when less is left:
+ * the rest is owed and paid first, so that large messages pass and the mean holds.
  */
 
 /* "uid", "pid", ... */
@@ -134,8 +134,8 @@ KITH_PUBLIC kith_policy *kith_policy_unref(kith_policy *policy);
 KITH_PUBLIC int kith_policy_add_rule(kith_policy *policy, const char *name, bool allow, unsigned verbs, kith_policy_rule **ret_rule,
                                      struct kith_error *ret_error);
 
-/* Adds one accepted value to a condition of the rule. Errors: -EINVAL (value malformed; the error says how), -E2BIG (more than 1024
- * values), -ENOMEM. */
+/* Adds one accepted value to a condition of the rule. Errors: -EINVAL (value malformed, or a rate for a rule that denies; the error says
+ * how), -E2BIG (more than 1024 values), -ENOMEM. */
 KITH_PUBLIC int kith_policy_rule_add(kith_policy_rule *rule, enum kith_condition condition, const char *value,
                                      struct kith_error *ret_error);
 /* The same for the negated condition, which holds when the thing is known, by a witness as the rule asks, and is none of its values. A rule

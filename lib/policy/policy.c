@@ -190,6 +190,9 @@ static int rule_add(kith_policy_rule *rule, enum kith_condition condition, bool 
 }
 
 int kith_policy_rule_add(kith_policy_rule *rule, enum kith_condition condition, const char *value, struct kith_error *ret_error) {
+    if (condition == KITH_CONDITION_RATE && rule && !rule->allow)
+        return kith_error_set(ret_error, -EINVAL,
+                              "a rule that denies has no rate, it would deny what is within it: give the rate to a rule that allows");
     return rule_add(rule, condition, false, value, ret_error);
 }
 

@@ -213,7 +213,8 @@ static void test_an_unknown_fact_is_said_to_be_unknown(void **state) {
         _cleanup_(kith_policy_unrefp) kith_policy *policy = new_policy();
         bool negatable = condition != KITH_CONDITION_RATE;
         add_value(add_rule(policy, "allow", true, KITH_VERB_ALL), condition, any_value(condition));
-        add_value(add_rule(policy, "deny", false, KITH_VERB_ALL), condition, any_value(condition));
+        if (negatable)
+            add_value(add_rule(policy, "deny", false, KITH_VERB_ALL), condition, any_value(condition));
         for (size_t j = 0; negatable && j < 2; j++) {
             kith_policy_rule *rule = add_rule(policy, j ? "deny not" : "allow not", !j, KITH_VERB_ALL);
             assert_int_equal(kith_policy_rule_add_not(rule, condition, any_value(condition), NULL), 0);
@@ -378,6 +379,7 @@ static void test_malformed_values_are_refused_with_a_remedy(void **state) {
         assert_int_equal(r, refused[i].condition == KITH_CONDITION_RATE ? 0 : -EINVAL);
     }
     assert_int_equal(kith_policy_rule_add_not(rule, KITH_CONDITION_RATE, "1/s", NULL), -EINVAL);
+    assert_int_equal(kith_policy_rule_add(add_rule(policy, "deny", false, KITH_VERB_ALL), KITH_CONDITION_RATE, "1/s", NULL), -EINVAL);
     /* Nothing of them is left: the rule still has no condition. */
     assert_true(kith_policy_decide(policy, KITH_VERB_SEND, NULL).allow);
 }

@@ -58,7 +58,7 @@ static struct rule random_rule(void) {
     };
     for (unsigned n = pick(TESTS + 1); n > 0; n--) {
         struct test test = {.condition = pick(KITH_CONDITION_COUNT_), .negated = pick(4) == 0};
-        if ((test.condition == KITH_CONDITION_RATE && test.negated) || has_test(&rule, test.condition, test.negated))
+        if ((test.condition == KITH_CONDITION_RATE && (test.negated || !rule.allow)) || has_test(&rule, test.condition, test.negated))
             continue;
         for (unsigned v = 1 + pick(VALUES); v > 0; v--) {
             unsigned value = pick(pools[conditions[test.condition].kind].count);

@@ -284,7 +284,7 @@ static void test_a_verdict_says_how_far_it_had_to_look(void **state) {
     _cleanup_(kith_policy_unrefp) kith_policy *policy = policy_of(true, false, KITH_CONDITION_UID, "7");
     _cleanup_(kith_origin_unrefp) kith_origin *origin = NULL;
     struct kith_policy_request request = {.verb = KITH_VERB_SEND, .topic = "a", .topic_size = 1};
-    kith_policy_rule *rule = add_rule(policy, "topic", false, KITH_VERB_SEND);
+    kith_policy_rule *rule = add_rule(policy, "topic", true, KITH_VERB_SEND);
     assert_int_equal(kith_policy_rule_add(rule, KITH_CONDITION_EXE, "/bin/x", NULL), 0);
     assert_int_equal(kith_policy_rule_add(rule, KITH_CONDITION_TOPIC, "a", NULL), 0);
     assert_int_equal(kith_policy_rule_add(rule, KITH_CONDITION_RATE, "10 bytes/s", NULL), 0);
