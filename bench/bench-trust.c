@@ -8,13 +8,13 @@
  * Output, one line a way and repetition: SECTION <tab> WAY <tab> VALUE. tools/bench-trust makes the table of it.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/error.h"
 #include "bench/measure.h"
 #include "bench/trust/first.h"
 #include "bench/trust/lookup.h"
@@ -54,17 +54,42 @@ static int hundred_rules(kith_policy **ret_policy) {
     return r;
 }
 
+/* A message with a descriptor, of the same pipe each: duplicating one is the least that a program could do. */
+static int make_with_fd(size_t size, kith_msg **ret_msg) {
+    char octets[64] = {0};
+    kith_msg *msg;
+    int r = kith_msg_new(&msg);
+    if (r < 0)
+        return r;
+    r = size > sizeof(octets) ? -EMSGSIZE : kith_msg_add(msg, octets, size);
+    int fd = r < 0 ? r : fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+    if (fd >= 0 && (r = kith_msg_add_fd(msg, fd)) < 0)
+        close(fd);
+    r = fd < 0 && r >= 0 ? -errno : r;
+    if (r < 0)
+        kith_msg_free(msg);
+    else
+        *ret_msg = msg;
+    return r;
+}
+
+static int take_fd(kith_msg *msg) {
+    int fd = kith_msg_take_fd(msg, 0);
+    return fd < 0 ? fd : close(fd) < 0 ? -errno : 0;
+}
+
 static const struct pair_way plain = {.name = "origin"};
 static const struct pair_way anonymous = {.name = "anonymous", .options = {{"identity", "0"}}, .anonymous = true};
 static const struct pair_way ruled = {.name = "rules", .policy = hundred_rules};
 
 static const struct pair_way shared = {.name = "shared", .options = {{"shm", "1"}}};
+static const struct pair_way with_fd = {
+    .name = "descriptor", .receiver_options = {{"max-fds", "1"}}, .make = make_with_fd, .take = take_fd};
 
 static const struct section sections[] = {
-    {"origin", pair_stream, 64, 2000000, 2000, {&anonymous, &plain}},
-    {"policy", pair_stream, 64, 2000000, 2000, {&plain, &ruled}},
-    {"memory", pair_stream, 64, 2000000, 2000, {&plain, &shared}},
-    {"memory-trip", pair_round_trip, 64, 100000, 1000, {&plain, &shared}},
+    {"origin", pair_stream, 64, 2000000, 2000, {&anonymous, &plain}}, {"policy", pair_stream, 64, 2000000, 2000, {&plain, &ruled}},
+    {"memory", pair_stream, 64, 2000000, 2000, {&plain, &shared}},    {"memory-trip", pair_round_trip, 64, 100000, 1000, {&plain, &shared}},
+    {"descriptors", pair_stream, 64, 100000, 200, {&with_fd}},
 };
 
 static int run_way(const struct section *section, const struct pair_way *way, const char *folder, bool quick) {

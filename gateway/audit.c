@@ -19,7 +19,11 @@
 #include "gateway/limit.h"
 #include "gateway/log.h"
 #include "gateway/origin-json.h"
+#include "gateway/printable.h"
 #include "view/jsontext.h"
+
+/* Octets of a topic that are told. */
+#define TOPIC_MAX 255
 
 struct gateway_audit {
     struct gateway_log *log;
@@ -41,6 +45,7 @@ static bool is_denial(enum kith_event_type type) {
     case KITH_EVENT_DUPLICATE_ID:
     case KITH_EVENT_SPLIT_MESSAGE:
     case KITH_EVENT_FDS_REFUSED:
+    case KITH_EVENT_FDS_LOST:
     case KITH_EVENT_PEER_REFUSED:
     case KITH_EVENT_SUBSCRIPTIONS_REFUSED:
     case KITH_EVENT_AUTHENTICATION_FAILED:
@@ -140,12 +145,35 @@ static int put_origin(json_t *json, kith_origin *origin) {
     return r < 0 ? r : json_object_set_new(json, "origin", json_loads(text, 0, NULL));
 }
 
+/* Octets of whoever subscribes: made visible, as in the log. */
+static int put_topic(json_t *json, const struct kith_event *event) {
+    char topic[4 * TOPIC_MAX + 1];
+    struct kith_text text = kith_text_init(topic, sizeof(topic));
+    if (!event->topic)
+        return 0;
+    gateway_put_printable(&text, event->topic, event->topic_size, TOPIC_MAX, 0);
+    return json_object_set_new(json, "topic", view_json_text(topic));
+}
+
+/* What the policy denied, and by which rule; of its default there is none. */
+static int put_decision(json_t *json, const struct kith_event *event) {
+    int r = event->verb ? put_text(json, "verb", kith_verb_name(event->verb)) : 0;
+    if (r >= 0)
+        r = put_text(json, "rule", event->rule);
+    if (r >= 0)
+        r = put_topic(json, event);
+    if (r >= 0 && event->peer > 0)
+        r = json_object_set_new(json, "peer", json_integer((json_int_t)event->peer));
+    return r;
+}
+
 static json_t *event_json(const char *who, const struct kith_event *event) {
     char time[32];
     json_auto_t *json = json_object();
     format_time(time);
     int failed = !json || put_text(json, "time", time) < 0 || put_text(json, "where", who) < 0 ||
-                 put_text(json, "event", kith_event_name(event->type)) < 0 || put_text(json, "endpoint", event->endpoint) < 0;
+                 put_text(json, "event", kith_event_name(event->type)) < 0 || put_decision(json, event) < 0 ||
+                 put_text(json, "endpoint", event->endpoint) < 0;
     if (!failed && event->count > 0)
         failed = json_object_set_new(json, "count", json_integer((json_int_t)event->count)) < 0;
     if (!failed && event->error < 0)
@@ -216,6 +244,12 @@ static bool send_to_journal(const char *who, const struct kith_event *event, int
     put_field(&fields, "PRIORITY=%d", priority < 0 ? LOG_DEBUG : priority);
     put_field(&fields, "SYSLOG_IDENTIFIER=kith");
     put_field(&fields, "KITH_EVENT=%s", kith_event_name(event->type));
+    if (event->verb)
+        put_field(&fields, "KITH_VERB=%s", kith_verb_name(event->verb));
+    if (event->rule)
+        put_field(&fields, "KITH_RULE=%s", event->rule);
+    if (event->peer > 0)
+        put_field(&fields, "KITH_PEER=%llu", (unsigned long long)event->peer);
     if (who)
         put_field(&fields, "KITH_WHERE=%s", who);
     if (event->endpoint)

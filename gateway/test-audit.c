@@ -117,6 +117,11 @@ static struct kith_event denied(struct fixture *fixture) {
                                .origin = fixture->origin,
                                .error = -EACCES,
                                .count = 1,
+                               .peer = 7,
+                               .topic = "news\xff",
+                               .topic_size = 5,
+                               .verb = KITH_VERB_SEND,
+                               .rule = "a \"b\"",
                                .text = "uid 1000: policy: send denied by rule \"a \\\"b\\\"\"\n"};
 }
 
@@ -135,6 +140,10 @@ static void test_a_denial_is_one_line_of_json_with_the_origin(void **state) {
     assert_int_equal(count_lines(text), 1);
     json_t *json = line_of(text, 0), *origin = json_object_get(json, "origin");
     assert_string_equal(text_of(json, "event"), "denied-send");
+    assert_string_equal(text_of(json, "verb"), "send");
+    assert_string_equal(text_of(json, "rule"), "a \"b\"");
+    assert_int_equal(json_integer_value(json_object_get(json, "peer")), 7);
+    assert_string_equal(text_of(json, "topic"), "news\\xff");
     assert_string_equal(text_of(json, "where"), "service echo");
     assert_string_equal(text_of(json, "endpoint"), "ipc:///run/x.sock");
     assert_string_equal(text_of(json, "error"), "EACCES");

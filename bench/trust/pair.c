@@ -1,6 +1,7 @@
 /* See pair.h. */
 #include "bench/trust/pair.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
@@ -195,11 +196,25 @@ static void prepare(struct end *end, const struct pair_way *way, const char *fol
     pin(false);
 }
 
+/* Descriptors of this process. */
+static size_t open_fds(void) {
+    DIR *folder = opendir("/proc/self/fd");
+    size_t count = 0;
+    while (folder && readdir(folder))
+        count++;
+    if (folder)
+        closedir(folder);
+    return count;
+}
+
 int pair_stream(const struct pair_way *way, const char *folder, size_t size, unsigned long count, double *ret_rate) {
     struct end end;
+    size_t fds = open_fds();
     prepare(&end, way, folder, size, count);
     int r = measure_stream(&end, ret_rate);
     close_end(&end);
+    if (r >= 0 && open_fds() != fds)
+        return complain(&end, "descriptors stayed behind", -EMFILE);
     return r;
 }
 

@@ -105,8 +105,8 @@ struct kith_session_host {
     struct kith_counters past; /* of connections that are no more */
     struct kith_list high;     /* sessions of which HIGH_WATER is to be told, by high_link */
     struct kith_defer tell_high;
-    size_t ring_count;         /* of peers: with rings (rings.h), or about to have some */
-    kith_buffer *scratch;      /* what comes out of rings, while it is looked at; NULL at first */
+    size_t ring_count;    /* of peers: with rings (rings.h), or about to have some */
+    kith_buffer *scratch; /* what comes out of rings, while it is looked at; NULL at first */
 };
 
 void kith_session_host_init(struct kith_session_host *host, kith_loop *loop, const struct kith_session_ops *ops, void *userdata,

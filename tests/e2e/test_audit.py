@@ -30,6 +30,7 @@ def test_a_denial_is_a_line_with_the_kernels_word(test):
     serve.err.wait(f'service echo: .*uid {NOBODY}')
     line, = lines(test.folder / 'audit')
     assert (line['event'], line['where'], line['error'], line['count']) == ('denied-connect', 'service echo', 'EACCES', 1), line
+    assert line['verb'] == 'connect' and 'rule' not in line and line['peer'] > 0, line
     assert line['origin']['uid'] == NOBODY and line['origin']['witness']['uid'] == 'kernel-message', line
     assert line['endpoint'] == test.ipc() and 'connect denied' in line['text'], line
     assert (test.folder / 'audit').stat().st_mode & 0o027 == 0

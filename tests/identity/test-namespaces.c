@@ -55,11 +55,8 @@ static void test_root_of_his_own_user_namespace_cannot_forge(void **state) {
     if (!may_unshare(CLONE_NEWUSER, USER_A))
         skip();
     kith_socket *server = support_server(support, KITH_ROUTER, support_ipc(support));
-    struct actor_role role = {.endpoint = kith_socket_last_endpoint(server),
-                              .uid = USER_A,
-                              .gid = GROUP_A,
-                              .user_namespace = true,
-                              .forged_pid = getpid()};
+    struct actor_role role = {
+        .endpoint = kith_socket_last_endpoint(server), .uid = USER_A, .gid = GROUP_A, .user_namespace = true, .forged_pid = getpid()};
     struct child actor = actor_start(&role);
     actor_step(support, &actor, ACTOR_CONNECT, 0);
     actor_step(support, &actor, ACTOR_FORGE, ACTOR_FORBIDDEN);
