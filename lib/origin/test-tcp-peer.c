@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/testing-inet-diag.h"
 #include "origin/holder.h"
 #include "origin/inet-diag.h"
 #include "origin/tcp-peer.h"
@@ -77,6 +78,8 @@ static int find_client(const struct link *link, struct kith_inet_socket *ret_soc
 }
 
 static void test_the_socket_at_the_other_end_is_found(void **state) {
+    if (!testing_inet_diag())
+        skip();
     static const struct sockaddr_in6 any_v6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_ANY_INIT};
     struct link links[] = {
         connected(&loopback_v4, AF_INET, &loopback_v4, AF_INET), connected(&loopback_v6, AF_INET6, &loopback_v6, AF_INET6),
@@ -99,6 +102,8 @@ static void test_the_socket_at_the_other_end_is_found(void **state) {
 
 /* sock_diag(7) answers with a listener at the address, or with a socket without an owner, which it says is root's. */
 static void test_nobody_else_is_found_instead(void **state) {
+    if (!testing_inet_diag())
+        skip();
     struct link link = connected(&loopback_v4, AF_INET, &loopback_v4, AF_INET), strangers;
     struct kith_inet_socket socket;
     struct sockaddr_storage listener = name_of(link.listener);
@@ -139,6 +144,8 @@ static struct kith_tcp_peer *peer_new(const struct link *link) {
 }
 
 static void test_an_origin_tells_all_of_it(void **state) {
+    if (!testing_inet_diag())
+        skip();
     struct link link = make_link();
     kith_origin *origin;
     uint64_t number;
@@ -181,6 +188,8 @@ static void test_of_a_socket_that_has_gone_nothing_is_known(void **state) {
 
 /* Which of them wrote is not known, so neither is told. */
 static void test_of_two_processes_with_the_socket_none_is_named(void **state) {
+    if (!testing_inet_diag())
+        skip();
     struct link link = make_link();
     struct kith_tcp_peer *peer = peer_new(&link);
     uint64_t number;

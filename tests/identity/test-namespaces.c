@@ -211,6 +211,13 @@ static void test_ids_without_a_mapping_are_unknown(void **state) {
     forget(expected, "exe");
     forget(expected, "pid_namespace");
     forget(expected, "user_namespace");
+    if (strcmp(strongest(), "inferred") == 0) {
+        /* Found by its number alone, a process has to have the ids of the message, and these are unknown. */
+        json_decref(expected);
+        expected = expected_ids(actor.pid, USER_A, GROUP_A);
+        forget(expected, "uid");
+        forget(expected, "gid");
+    }
     assert_text(json, expected);
     actor_end(support, &actor);
 }

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/testing-inet-diag.h"
 #include "identity/expected.h"
 
 static kith_socket *server_new(struct support *support) {
@@ -395,6 +396,8 @@ static json_t *expected_over_tcp(kith_origin *origin, uid_t uid, const struct ra
 }
 
 static void test_a_local_peer_over_tcp(void **state) {
+    if (!testing_inet_diag())
+        skip();
     struct support *support = *state;
     static const struct raw_property lies[] = {{"User-Id", "root"}, {NULL, NULL}};
     kith_socket *server = support_server(support, KITH_ROUTER, "tcp://127.0.0.1:0");
@@ -413,6 +416,8 @@ static void test_a_local_peer_over_tcp(void **state) {
 
 /* Both have the socket when it is first asked about, and which of them wrote is not told: neither is named. */
 static void test_a_tcp_connection_that_two_processes_have(void **state) {
+    if (!testing_inet_diag())
+        skip();
     struct support *support = *state;
     struct raw raw;
     kith_socket *server = support_server(support, KITH_ROUTER, "tcp://127.0.0.1:0");
