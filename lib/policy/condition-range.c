@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/error.h"
 #include "policy/condition.h"
 
@@ -44,15 +45,30 @@ static enum kith_match match_number(const struct kith_condition_type *type, cons
                                     const struct kith_condition_ask *ask, uint64_t number) {
     if (ranges_have(values, number))
         return KITH_MATCH_YES;
-    if (ask->why)
-        kith_text_printf(ask->why, "%s %" PRIu64, type->name, number);
+    if (!ask->why)
+        return KITH_MATCH_NO;
+    kith_text_printf(ask->why, "%s %" PRIu64, type->name, number);
     return kith_condition_differs(type, values, ask);
+}
+
+_Static_assert(KITH_CONDITION_UID == 0 && KITH_CONDITION_PID == 1, "the numbers of the scratch are those of the first rows");
+
+static enum kith_witness number_of(const struct kith_condition_type *type, const struct kith_condition_ask *ask, uint64_t *ret_number) {
+    size_t index = (size_t)(type - kith_condition_types);
+    if (index >= KITH_ARRAY_SIZE(ask->scratch->numbers))
+        return kith_origin_number(ask->request->origin, type->fact, ret_number);
+    if (!ask->scratch->numbers[index].asked) {
+        ask->scratch->numbers[index].witness = kith_origin_number(ask->request->origin, type->fact, &ask->scratch->numbers[index].number);
+        ask->scratch->numbers[index].asked = true;
+    }
+    *ret_number = ask->scratch->numbers[index].number;
+    return ask->scratch->numbers[index].witness;
 }
 
 enum kith_match kith_condition_range_match_fact(const struct kith_condition_type *type, const struct kith_condition_values *values,
                                                 const struct kith_condition_ask *ask) {
     uint64_t number = 0;
-    if (!kith_condition_believed(ask, type->name, kith_origin_number(ask->request->origin, type->fact, &number)))
+    if (!kith_condition_believed(ask, type->name, number_of(type, ask, &number)))
         return KITH_MATCH_UNKNOWN;
     return match_number(type, values, ask, number);
 }

@@ -66,8 +66,13 @@ struct kith_address {
     uint16_t port;
 };
 
-/* What is worked out once for all rules that are asked: the facts as addresses, by condition. */
+/* What is worked out once for all rules that are asked: the first numbers, which many rules are about, and the facts as addresses. */
 struct kith_condition_scratch {
+    struct {
+        bool asked;
+        enum kith_witness witness;
+        uint64_t number;
+    } numbers[2]; /* UID, PID */
     struct {
         bool parsed, valid;
         struct kith_address address;

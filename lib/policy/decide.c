@@ -43,50 +43,48 @@ static void explain(const struct kith_rule_test *test, const struct kith_conditi
 
 /* One request on its way through the rules. */
 struct course {
-    const struct kith_policy_request *request;
-    kith_policy_state *state;
-    unsigned looked_at;
+    struct kith_condition_ask ask; /* of the rule that is asked */
     struct kith_condition_scratch scratch;
+    unsigned looked_at;
 };
 
-static struct kith_condition_ask ask_for(const kith_policy_rule *rule, struct course *course) {
-    return (struct kith_condition_ask){
-        .request = course->request, .scratch = &course->scratch, .state = course->state, .rule = rule->name, .least = rule->least};
+static void course_init(struct course *course, const struct kith_policy_request *request, kith_policy_state *state) {
+    *course = (struct course){.ask = {.request = request, .state = state}};
+    course->ask.scratch = &course->scratch;
 }
 
 /* why: NULL, or where the first reason against it goes. */
 static bool rule_applies(const kith_policy_rule *rule, struct course *course, struct kith_text *why) {
-    const struct kith_policy_request *request = course->request;
-    struct kith_condition_ask ask = ask_for(rule, course);
+    enum kith_verb verb = course->ask.request->verb;
 
-    if (!(rule->verbs & (unsigned)request->verb)) {
+    if (!(rule->verbs & (unsigned)verb)) {
         if (why) {
             kith_text_puts(why, "does not cover ");
-            kith_text_puts(why, kith_verb_name(request->verb));
+            kith_text_puts(why, kith_verb_name(verb));
         }
         return false;
     }
+    course->ask.rule = rule->name;
+    course->ask.least = rule->least;
     for (size_t i = 0; i < rule->test_count; i++) {
         const struct kith_rule_test *test = &rule->tests[i];
         course->looked_at |= test->values.looks_at;
-        ask.any = rule->allow == test->negated;
-        if (test_holds(test, &ask))
+        course->ask.any = rule->allow == test->negated;
+        if (test_holds(test, &course->ask))
             continue;
         if (why)
-            explain(test, &ask, why);
+            explain(test, &course->ask, why);
         return false;
     }
     return true;
 }
 
-/* The rule decides: its rates have one more. They are asked last, so they are the last test. */
-static void rule_take(const kith_policy_rule *rule, struct course *course) {
+/* The rule that was asked last decides: its rates have one more. They are asked last, so they are the last test. */
+static void rule_take(const kith_policy_rule *rule, const struct course *course) {
     const struct kith_rule_test *last = rule->test_count > 0 ? &rule->tests[rule->test_count - 1] : NULL;
 
-    if (last && last->type == &kith_condition_types[KITH_CONDITION_RATE]) {
-        struct kith_condition_ask ask = ask_for(rule, course);
-        kith_condition_rate_take(&last->values, &ask);
-    }
+    if (last && last->type == &kith_condition_types[KITH_CONDITION_RATE])
+        kith_condition_rate_take(&last->values, &course->ask);
 }
 
 struct kith_verdict kith_policy_decide_request(const kith_policy *policy, const struct kith_policy_request *request,
@@ -102,7 +100,8 @@ struct kith_verdict kith_policy_decide_request(const kith_policy *policy, const 
     if (!(policy->governed & (unsigned)request->verb))
         return verdict;
 
-    struct course course = {.request = request, .state = state};
+    struct course course;
+    course_init(&course, request, state);
     for (size_t i = 0; i < policy->count; i++) {
         const kith_policy_rule *rule = policy->rules[i];
         if (!rule_applies(rule, &course, NULL))
@@ -130,8 +129,9 @@ int kith_policy_explain_request(const kith_policy *policy, size_t rule, const st
     if (!policy || rule >= policy->count || !request || (!text && size > 0))
         return -EINVAL;
     struct kith_text why = kith_text_init(text, size);
-    struct course course = {.request = request, .state = state};
+    struct course course;
 
+    course_init(&course, request, state);
     if (verb_index(request->verb) == KITH_VERB_COUNT)
         kith_text_puts(&why, "does not cover several verbs at once");
     else if (rule_applies(policy->rules[rule], &course, &why))
