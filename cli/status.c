@@ -13,6 +13,7 @@
 #include <kith/loop.h>
 
 #include "base/fd.h"
+#include "cli/control.h"
 #include "cli/json.h"
 #include "cli/options.h"
 #include "cli/output.h"
@@ -26,9 +27,11 @@
 #define SO_PEERPIDFD 77
 #endif
 
-enum { KEY_JSON };
+enum { KEY_CONTROL, KEY_GATEWAY, KEY_JSON };
 
 static const struct cli_option options[] = {
+    {KEY_CONTROL, "control", 0, "ENDPOINT", "ask the gateway that has this control socket"},
+    {KEY_GATEWAY, "gateway", 'g', NULL, "the same, where it has one by default (control.sock in /run/kith or $XDG_RUNTIME_DIR/kith)"},
     {KEY_JSON, "json", 0, NULL, "print one JSON object"},
     {0},
 };
@@ -48,8 +51,17 @@ struct status {
     int64_t somaxconn, uring_disabled;
 };
 
+struct chosen {
+    const char *control;
+    bool gateway, json;
+};
+
 static int take_option(void *state, int key, const char *value) {
-    *(bool *)state = true;
+    struct chosen *chosen = state;
+    if (key == KEY_CONTROL)
+        chosen->control = value;
+    else
+        *(key == KEY_GATEWAY ? &chosen->gateway : &chosen->json) = true;
     return 0;
 }
 
@@ -156,23 +168,31 @@ static int print_json(const struct status *status) {
     return r == -ENOMEM ? CLI_ERROR : CLI_OK;
 }
 
+/* endpoint: NULL: where there is one by default. */
+static int ask_gateway(const char *endpoint, bool json) {
+    char text[CLI_CONTROL_ENDPOINT_MAX];
+    struct kith_error error = KITH_ERROR_NONE;
+    endpoint = cli_control_endpoint(endpoint, text, &error);
+    return endpoint ? cli_status_gateway(endpoint, json) : cli_fail(&error);
+}
+
 static int run(const struct cli_verb *verb, int argc, char **argv) {
-    bool json = false;
+    struct chosen chosen = {.json = false};
     char **words;
-    int count, result = cli_options_parse(verb, argc, argv, take_option, &json, &words, &count);
+    int count, result = cli_options_parse(verb, argc, argv, take_option, &chosen, &words, &count);
     if (result != CLI_GO_ON)
         return result;
-    if (count > 1)
-        return cli_usage(verb, "%s: one gateway at a time", words[1]);
-    if (count == 1)
-        return cli_status_gateway(words[0], json);
+    if (count + (chosen.control != NULL) + chosen.gateway > 1)
+        return cli_usage(verb, "one gateway at a time");
+    if (count == 1 || chosen.control || chosen.gateway)
+        return ask_gateway(count == 1 ? words[0] : chosen.control, chosen.json);
     _cleanup_(kith_loop_freep) kith_loop *loop = NULL;
     struct kith_error error = KITH_ERROR_NONE;
     struct status status = {0};
     if (kith_loop_new_with(NULL, &loop, &error) < 0)
         return cli_fail(&error);
     ask(loop, &status);
-    if (json)
+    if (chosen.json)
         return print_json(&status);
     print_table(&status);
     return CLI_OK;
@@ -181,9 +201,10 @@ static int run(const struct cli_verb *verb, int argc, char **argv) {
 const struct cli_verb cli_status = {
     .name = "status",
     .summary = "show what kith works with here: its loop, what the kernel tells, limits; or what a gateway counts",
-    .usage = "[ENDPOINT] [--json]",
+    .usage = "[ENDPOINT | --control ENDPOINT | --gateway] [--json]",
     .details =
-        "With the endpoint of a gateway's status service: what it counts: services, proxies, routes with their spools, sources and "
+        "With the endpoint of a gateway's status service or control socket: what it counts: services, proxies, routes with their spools, "
+        "sources and "
         "targets.\n"
         "Else shows which way of waiting a loop has on this machine and why not the best, what the kernel tells of peers, and the limits\n"
         "that matter to a server. KITH_LOOP=epoll or KITH_LOOP=uring chooses the way.",

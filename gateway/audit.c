@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define SD_JOURNAL_SUPPRESS_LOCATION
@@ -16,14 +15,10 @@
 #include "base/fd.h"
 #include "base/time.h"
 #include "gateway/cleanup.h"
+#include "gateway/event-json.h"
 #include "gateway/limit.h"
 #include "gateway/log.h"
 #include "gateway/origin-json.h"
-#include "gateway/printable.h"
-#include "view/jsontext.h"
-
-/* Octets of a topic that are told. */
-#define TOPIC_MAX 255
 
 struct gateway_audit {
     struct gateway_log *log;
@@ -120,69 +115,6 @@ static void write_json(struct gateway_audit *audit, const json_t *json) {
     write_line(audit, line, size + 2);
 }
 
-/* Lines ---------------------------------------------------------------------------------------------------------------- */
-
-/* RFC 3339, UTC. */
-static void format_time(char text[static 32]) {
-    struct timespec now;
-    struct tm tm;
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &tm);
-    size_t length = strftime(text, 32, "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(text + length, 32 - length, ".%06ldZ", now.tv_nsec / 1000);
-}
-
-/* Like view_json_text(), and what is not there is left out. */
-static int put_text(json_t *json, const char *key, const char *text) {
-    return text && *text ? json_object_set_new(json, key, view_json_text(text)) : 0;
-}
-
-static int put_origin(json_t *json, kith_origin *origin) {
-    _cleanup_(freep) char *text = NULL;
-    if (!origin)
-        return 0;
-    int r = gateway_origin_json(origin, &text);
-    return r < 0 ? r : json_object_set_new(json, "origin", json_loads(text, 0, NULL));
-}
-
-/* Octets of whoever subscribes: made visible, as in the log. */
-static int put_topic(json_t *json, const struct kith_event *event) {
-    char topic[4 * TOPIC_MAX + 1];
-    struct kith_text text = kith_text_init(topic, sizeof(topic));
-    if (!event->topic)
-        return 0;
-    gateway_put_printable(&text, event->topic, event->topic_size, TOPIC_MAX, 0);
-    return json_object_set_new(json, "topic", view_json_text(topic));
-}
-
-/* What the policy denied, and by which rule; of its default there is none. */
-static int put_decision(json_t *json, const struct kith_event *event) {
-    int r = event->verb ? put_text(json, "verb", kith_verb_name(event->verb)) : 0;
-    if (r >= 0)
-        r = put_text(json, "rule", event->rule);
-    if (r >= 0)
-        r = put_topic(json, event);
-    if (r >= 0 && event->peer > 0)
-        r = json_object_set_new(json, "peer", json_integer((json_int_t)event->peer));
-    return r;
-}
-
-static json_t *event_json(const char *who, const struct kith_event *event) {
-    char time[32];
-    json_auto_t *json = json_object();
-    format_time(time);
-    int failed = !json || put_text(json, "time", time) < 0 || put_text(json, "where", who) < 0 ||
-                 put_text(json, "event", kith_event_name(event->type)) < 0 || put_decision(json, event) < 0 ||
-                 put_text(json, "endpoint", event->endpoint) < 0;
-    if (!failed && event->count > 0)
-        failed = json_object_set_new(json, "count", json_integer((json_int_t)event->count)) < 0;
-    if (!failed && event->error < 0)
-        failed = put_text(json, "error", strerrorname_np(-event->error)) < 0;
-    if (!failed)
-        failed = put_text(json, "text", event->text) < 0 || put_origin(json, event->origin) < 0;
-    return failed ? NULL : json_incref(json);
-}
-
 /* The journal ---------------------------------------------------------------------------------------------------------- */
 
 #define FIELDS_MAX 24
@@ -277,7 +209,7 @@ static void tell_suppressed(size_t index, void *userdata) {
     const struct gateway_limit_entry *entry = &audit->limit.entries[index];
     uid_t uid = (uid_t)entry->key;
     char time[32];
-    format_time(time);
+    gateway_format_time(time);
     json_auto_t *json = json_pack("{s:s, s:s, s:s, s:I}", "time", time, "event", "suppressed", "of",
                                   kith_event_name((enum kith_event_type)(entry->key >> 32)), "count", (json_int_t)entry->held);
     if (json && uid != (uid_t)-1)
@@ -302,7 +234,7 @@ bool gateway_audit_event(struct gateway_audit *audit, const char *who, const str
         return false;
     }
     if (audit->fd >= 0) {
-        json_auto_t *json = event_json(who, event);
+        json_auto_t *json = gateway_event_json(who, event);
         write_json(audit, json);
     }
     return audit->options.journal && send_to_journal(who, event, priority);

@@ -12,7 +12,7 @@
 static const char people[] = "    # Accounts of people. Those of services (daemon, nobody, ...) are refused: no rule names them.\n"
                              "    rule \"people\" { allow = {\"connect\", \"send\"}  uid = {\"1000-60000\"} }\n";
 
-/* Our uid, further rules, directory, directory. */
+/* Our uid, further rules, directory, directory, directory. */
 #define FORMAT                                                                                                                             \
     "# kith serve's default configuration: kith.conf(5) explains it.\n"                                                                    \
     "\n"                                                                                                                                   \
@@ -20,6 +20,9 @@ static const char people[] = "    # Accounts of people. Those of services (daemo
     "    rule \"root and this user\" { allow = {\"connect\", \"send\"}  uid = {\"0\", \"%u\"} }\n"                                         \
     "%s"                                                                                                                                   \
     "}\n"                                                                                                                                  \
+    "\n"                                                                                                                                   \
+    "# kith peers, kith monitor and kith kick ask here: root and this user may.\n"                                                         \
+    "control = {\"ipc://%s/control.sock\"}\n"                                                                                              \
     "\n"                                                                                                                                   \
     "# Answers with the request itself.\n"                                                                                                 \
     "service \"echo\" {\n"                                                                                                                 \
@@ -60,8 +63,18 @@ int gateway_config_default(char **ret_text, struct kith_error *ret_error) {
         return r;
     uid_t uid = geteuid();
     char *text;
-    if (asprintf(&text, FORMAT, uid, uid == 0 ? people : "", directory, directory) < 0)
+    if (asprintf(&text, FORMAT, uid, uid == 0 ? people : "", directory, directory, directory) < 0)
         return kith_error_set(ret_error, -ENOMEM, "out of memory");
     *ret_text = text;
     return 0;
+}
+
+int gateway_config_default_control(char *endpoint, size_t size, struct kith_error *ret_error) {
+    char directory[256];
+    int r = find_directory(directory, sizeof(directory), ret_error);
+    if (r < 0)
+        return r;
+    return snprintf(endpoint, size, "ipc://%s/control.sock", directory) < (int)size
+               ? 0
+               : kith_error_set(ret_error, -ENAMETOOLONG, "the runtime directory's name is too long");
 }

@@ -53,6 +53,9 @@ static const cfg_opt_t gateway_options[] = {
     KITH_CONFIG_VALUE("drain"),
     KITH_CONFIG_VALUE("audit"),
     KITH_CONFIG_VALUE("audit_file"),
+    KITH_CONFIG_VALUES("control"),
+    KITH_CONFIG_VALUE("control_policy"),
+    KITH_CONFIG_VALUE("control_mode"),
     KITH_CONFIG_POLICY_SECTION("policy"),
     KITH_CONFIG_SECTION("service", service_options),
     KITH_CONFIG_SECTION("proxy", forward_options),
@@ -95,6 +98,8 @@ struct gateway_config *gateway_config_free(struct gateway_config *config) {
         gateway_route_config_deinit(&config->routes[i]);
     free(config->routes);
     free(config->audit_file);
+    gateway_strings_free(config->control.listen);
+    kith_policy_unref(config->control.policy);
     free(config);
     return NULL;
 }
@@ -296,6 +301,20 @@ static int read_forwards(struct gateway_reader *reader, struct gateway_config *c
     return 0;
 }
 
+/* Whoever may use it may end connections and sees who talks to whom. */
+static int read_control(struct gateway_reader *reader, struct gateway_control_config *control) {
+    int r = gateway_reader_endpoints(reader, reader->cfg, "control", true, &control->listen);
+    if (r >= 0)
+        r = gateway_reader_policy(reader, reader->cfg, "control_policy", &control->policy);
+    control->mode = control->policy ? 0666 : 0;
+    if (r >= 0)
+        r = gateway_reader_mode(reader, reader->cfg, "control_mode", &control->mode);
+    if (r < 0 || control->policy || !control->listen)
+        return r;
+    r = check_worker_endpoints(reader, reader->cfg, "control", "clients", "control_policy");
+    return r < 0 ? r : default_worker_policy(reader, &control->policy);
+}
+
 static int read_services(struct gateway_reader *reader, struct gateway_config *config) {
     unsigned count = cfg_size(reader->cfg, "service");
     if (count + cfg_size(reader->cfg, "proxy") + cfg_size(reader->cfg, "route") == 0)
@@ -350,7 +369,11 @@ static int check_unique(struct gateway_reader *reader) {
     static const char *const of_services[] = {"listen", "workers", "workers_with_origin"}, *const of_proxies[] = {"frontend", "backend"},
                              *const of_routes[] = {"from_bind"};
     struct seen seen = {.count = 0};
-    int r = check_sections(reader, &seen, "service", of_services, KITH_ARRAY_SIZE(of_services));
+    int r = 0;
+    for (size_t i = 0; r >= 0 && i < kith_config_count(reader->cfg, "control"); i++)
+        r = check_value(reader, &seen, kith_config_get(reader->cfg, "control", i));
+    if (r >= 0)
+        r = check_sections(reader, &seen, "service", of_services, KITH_ARRAY_SIZE(of_services));
     if (r >= 0)
         r = check_sections(reader, &seen, "proxy", of_proxies, KITH_ARRAY_SIZE(of_proxies));
     return r < 0 ? r : check_sections(reader, &seen, "route", of_routes, KITH_ARRAY_SIZE(of_routes));
@@ -376,6 +399,8 @@ static int read_all(struct gateway_reader *reader, struct gateway_config **ret_c
         r = check_unique(reader);
     if (r >= 0)
         r = read_policies(reader);
+    if (r >= 0)
+        r = read_control(reader, &config->control);
     if (r >= 0)
         r = read_services(reader, config);
     if (r >= 0)
@@ -415,6 +440,10 @@ bool gateway_service_config_same_sockets(const struct gateway_service_config *a,
     return a->answer == b->answer && a->mode == b->mode && a->workers_mode == b->workers_mode &&
            gateway_same_options(a->options, a->option_count, b->options, b->option_count) && gateway_same_strings(a->listen, b->listen) &&
            gateway_same_strings(a->workers, b->workers) && gateway_same_strings(a->workers_with_origin, b->workers_with_origin);
+}
+
+bool gateway_control_config_same_socket(const struct gateway_control_config *a, const struct gateway_control_config *b) {
+    return a->mode == b->mode && gateway_same_strings(a->listen, b->listen);
 }
 
 static bool same_side(const struct gateway_side_config *a, const struct gateway_side_config *b) {

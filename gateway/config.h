@@ -113,7 +113,15 @@ struct gateway_route_config {
     size_t target_count;
 };
 
+/* The control socket: control.h. */
+struct gateway_control_config {
+    char **listen;       /* NULL: there is none */
+    kith_policy *policy; /* never NULL when it listens: without one in the text, root and our own uid */
+    unsigned mode;
+};
+
 struct gateway_config {
+    struct gateway_control_config control;
     struct gateway_service_config *services;
     size_t service_count;
     struct gateway_forward_config *forwards;
@@ -135,6 +143,7 @@ struct gateway_config *gateway_config_free(struct gateway_config *config);
 
 /* Do both open the same sockets with the same options? (Policies, limits and times may differ.) */
 bool gateway_service_config_same_sockets(const struct gateway_service_config *a, const struct gateway_service_config *b);
+bool gateway_control_config_same_socket(const struct gateway_control_config *a, const struct gateway_control_config *b);
 bool gateway_forward_config_same_sockets(const struct gateway_forward_config *a, const struct gateway_forward_config *b);
 /* Are both the same but for their policies? */
 bool gateway_route_config_same(const struct gateway_route_config *a, const struct gateway_route_config *b);
@@ -142,6 +151,8 @@ bool gateway_route_config_same(const struct gateway_route_config *a, const struc
 /* The text that is used without a file, for this user: services "echo" and "who" in $RUNTIME_DIRECTORY (systemd.exec(5)), /run/kith (root)
  * or $XDG_RUNTIME_DIR/kith. To free(). Errors: -ENOMEM, -ENOENT (no such directory is known), with text. */
 int gateway_config_default(char **ret_text, struct kith_error *ret_error);
+/* Where that one has its control socket, and where kith peers and its like look for one. Errors: the same. */
+int gateway_config_default_control(char *endpoint, size_t size, struct kith_error *ret_error);
 
 KITH_DEFINE_CLEANUP(struct gateway_config *, gateway_config_free)
 

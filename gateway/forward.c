@@ -31,6 +31,7 @@ enum kith_socket_type gateway_forward_type(enum gateway_forward_pattern pattern,
 
 static void on_event(kith_socket *socket, const struct kith_event *event, void *userdata) {
     struct gateway_forward *forward = userdata;
+    gateway_log_told(forward->log, socket, event);
     gateway_log_event(forward->log, forward->who, event);
 }
 
@@ -94,6 +95,17 @@ struct gateway_forward *gateway_forward_free(struct gateway_forward *forward) {
 
 const char *gateway_forward_name(const struct gateway_forward *forward) {
     return forward->config->name;
+}
+
+int gateway_forward_visit(struct gateway_forward *forward, gateway_visit_fn fn, void *userdata) {
+    static const char *const sides[] = {[GATEWAY_SIDE_FRONTEND] = "frontend", [GATEWAY_SIDE_BACKEND] = "backend"};
+    char where[GATEWAY_WHERE_MAX];
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < GATEWAY_SIDE_COUNT; i++) {
+        snprintf(where, sizeof(where), "proxy/%s/%s", forward->config->name, sides[i]);
+        r = fn(where, forward->sockets[i], userdata);
+    }
+    return r;
 }
 
 /* As with services: a policy comes and changes at once, and does not go before a restart. */

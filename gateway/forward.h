@@ -12,6 +12,7 @@
 
 #include "gateway/config.h"
 #include "gateway/log.h"
+#include "gateway/visit.h"
 
 struct gateway_forward;
 
@@ -22,6 +23,7 @@ int gateway_forward_new(kith_loop *loop, struct gateway_log *log, const struct g
 enum kith_socket_type gateway_forward_type(enum gateway_forward_pattern pattern, enum gateway_side side);
 /* Closes at once. NULL is allowed. Always NULL. */
 struct gateway_forward *gateway_forward_free(struct gateway_forward *forward);
+int gateway_forward_visit(struct gateway_forward *forward, gateway_visit_fn fn, void *userdata);
 const char *gateway_forward_name(const struct gateway_forward *forward);
 /* Takes over policies. False when the rest differs, or a policy is gone: that needs a restart. */
 bool gateway_forward_reload(struct gateway_forward *forward, const struct gateway_forward_config *config);

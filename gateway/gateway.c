@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "gateway/announce.h"
 #include "gateway/cleanup.h"
+#include "gateway/control.h"
 #include "gateway/forward.h"
 #include "gateway/route.h"
 #include "gateway/service.h"
@@ -25,7 +26,8 @@ struct gateway {
     kith_loop *loop;
     struct gateway_log *log;
     struct gateway_audit *audit;
-    struct gateway_config *config; /* what it runs with: services point into it */
+    struct gateway_control *control; /* NULL: there is none */
+    struct gateway_config *config;   /* what it runs with: services point into it */
     const char *path;
     int announcement; /* of our sockets; -1: none */
     struct gateway_service **services;
@@ -190,7 +192,6 @@ static void apply_routes(struct gateway *gateway, const struct gateway_config *c
             gateway_log(gateway->log, LOG_WARNING, "route %s is new: it needs a restart", config->routes[i].name);
 }
 
-/* Takes over what may change; says what needs a restart. */
 static struct gateway_audit_options audit_options(const struct gateway *gateway, const struct gateway_config *config) {
     return (struct gateway_audit_options){
         .level = config->audit, .path = config->audit_file, .journal = gateway_log_is_journal(gateway->log)};
@@ -211,6 +212,13 @@ static void apply_audit(struct gateway *gateway, const struct gateway_config *co
         gateway_log(gateway->log, LOG_ERR, "%s (the audit goes on as before)", error.text);
 }
 
+static void apply_control(struct gateway *gateway, const struct gateway_control_config *config) {
+    bool same = gateway->control ? gateway_control_reload(gateway->control, config) : !config->listen;
+    if (!same)
+        gateway_log(gateway->log, LOG_WARNING, "control: its endpoints or mode have changed: that needs a restart");
+}
+
+/* Takes over what may change; says what needs a restart. */
 static void apply(struct gateway *gateway, const struct gateway_config *config) {
     for (size_t i = 0; i < gateway->service_count; i++) {
         const char *name = gateway_service_name(gateway->services[i]);
@@ -228,6 +236,7 @@ static void apply(struct gateway *gateway, const struct gateway_config *config) 
     apply_forwards(gateway, config);
     apply_routes(gateway, config);
     apply_audit(gateway, config);
+    apply_control(gateway, &config->control);
     gateway->config->drain_ms = config->drain_ms;
 }
 
@@ -264,6 +273,33 @@ static int make_status(void *userdata, char **ret_json) {
                                          .routes = gateway->routes,
                                          .route_count = gateway->route_count};
     return gateway_status_json(&parts, ret_json);
+}
+
+static int visit_sockets(void *userdata, gateway_visit_fn fn, void *fn_userdata) {
+    struct gateway *gateway = userdata;
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < gateway->service_count; i++)
+        r = gateway_service_visit(gateway->services[i], fn, fn_userdata);
+    for (size_t i = 0; r == 0 && i < gateway->forward_count; i++)
+        r = gateway_forward_visit(gateway->forwards[i], fn, fn_userdata);
+    for (size_t i = 0; r == 0 && i < gateway->route_count; i++)
+        r = gateway_route_visit(gateway->routes[i], fn, fn_userdata);
+    return r;
+}
+
+static void tell_control(kith_socket *socket, const struct kith_event *event, void *userdata) {
+    gateway_control_tell(userdata, socket, event);
+}
+
+/* Last of all: what it is asked about is there. */
+static int open_control(struct gateway *gateway, struct kith_error *ret_error) {
+    const struct gateway_control_host host = {.status = make_status, .visit = visit_sockets, .userdata = gateway};
+    if (!gateway->config->control.listen)
+        return 0;
+    int r = gateway_control_new(gateway->loop, gateway->log, &gateway->config->control, &host, &gateway->control, ret_error);
+    if (r >= 0)
+        gateway_log_set_told(gateway->log, tell_control, gateway->control);
+    return r;
 }
 
 static int open_services(struct gateway *gateway, struct kith_error *ret_error) {
@@ -353,6 +389,8 @@ int gateway_new(kith_loop *loop, struct gateway_log *log, struct gateway_config 
         r = open_forwards(gateway, ret_error);
     if (r >= 0)
         r = open_routes(gateway, ret_error);
+    if (r >= 0)
+        r = open_control(gateway, ret_error);
     if (r < 0) {
         gateway->config = NULL; /* stays the caller's */
         return r;
@@ -386,6 +424,8 @@ int gateway_run(struct gateway *gateway) {
 struct gateway *gateway_free(struct gateway *gateway) {
     if (!gateway)
         return NULL;
+    gateway_log_set_told(gateway->log, NULL, NULL);
+    gateway_control_free(gateway->control);
     for (size_t i = 0; i < gateway->service_count; i++)
         gateway_service_free(gateway->services[i]);
     free(gateway->services);

@@ -27,7 +27,9 @@ struct gateway_log {
     bool priorities;
     const char *ident;
     struct gateway_audit *audit; /* or NULL */
-    kith_timer *timer;           /* armed while the limits hold something back */
+    void (*told)(kith_socket *socket, const struct kith_event *event, void *userdata);
+    void *told_userdata;
+    kith_timer *timer; /* armed while the limits hold something back */
     struct gateway_limit limit;
     struct example examples[GATEWAY_LIMIT_ENTRIES]; /* by the limit's index */
 };
@@ -139,6 +141,17 @@ bool gateway_log_is_journal(const struct gateway_log *log) {
 
 void gateway_log_set_audit(struct gateway_log *log, struct gateway_audit *audit) {
     log->audit = audit;
+}
+
+void gateway_log_set_told(struct gateway_log *log, void (*fn)(kith_socket *socket, const struct kith_event *event, void *userdata),
+                          void *userdata) {
+    log->told = fn;
+    log->told_userdata = userdata;
+}
+
+void gateway_log_told(struct gateway_log *log, kith_socket *socket, const struct kith_event *event) {
+    if (log->told)
+        log->told(socket, event, log->told_userdata);
 }
 
 bool gateway_log_wants(const struct gateway_log *log, int priority) {

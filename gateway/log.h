@@ -41,6 +41,12 @@ bool gateway_log_is_journal(const struct gateway_log *log);
 /* From now on events go to this audit (audit.h; borrowed) too. NULL: to none. */
 void gateway_log_set_audit(struct gateway_log *log, struct gateway_audit *audit);
 
+/* From now on gateway_log_told() calls this. NULL: nobody is told. */
+void gateway_log_set_told(struct gateway_log *log, void (*fn)(kith_socket *socket, const struct kith_event *event, void *userdata),
+                          void *userdata);
+/* Every event of every socket but the control socket's comes by here, whether it is worth a line or not. */
+void gateway_log_told(struct gateway_log *log, kith_socket *socket, const struct kith_event *event);
+
 /* Is a line of this priority written at all? To spare the making of it. */
 bool gateway_log_wants(const struct gateway_log *log, int priority);
 

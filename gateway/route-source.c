@@ -174,6 +174,7 @@ static bool take(struct route_source *source, const kith_msg *msg) {
 
 static void on_event(kith_socket *socket, const struct kith_event *event, void *userdata) {
     struct route_source *source = userdata;
+    gateway_log_told(source->options.log, socket, event);
     gateway_log_event(source->options.log, source->options.who, event);
 }
 
@@ -193,6 +194,10 @@ static void on_message(kith_socket *socket, kith_msg *msg, void *userdata) {
 }
 
 static const struct kith_socket_handler open_handler = {.message = on_message, .event = on_event};
+
+kith_socket *route_source_socket(const struct route_source *source) {
+    return source->socket;
+}
 
 void route_source_resume(struct route_source *source) {
     if (!source->held || !take(source, source->held))

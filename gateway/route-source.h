@@ -26,6 +26,8 @@ struct route_source_options {
     struct route_queue *queue;
 };
 
+/* Its socket, which stays its own. */
+kith_socket *route_source_socket(const struct route_source *source);
 /* What the options point to must outlive it. Errors: those of kith_socket_bind() and kith_socket_connect(), with text. */
 int route_source_new(const struct route_source_options *options, struct route_source **ret_source, struct kith_error *ret_error);
 /* NULL is allowed. Always NULL. */

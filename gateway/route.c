@@ -199,6 +199,16 @@ void gateway_route_stop(struct gateway_route *route, uint64_t deadline_ms, void 
         route_target_stop(route->targets[i], deadline_ms);
 }
 
+int gateway_route_visit(struct gateway_route *route, gateway_visit_fn fn, void *userdata) {
+    char where[GATEWAY_WHERE_MAX];
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < route->source_count; i++) {
+        snprintf(where, sizeof(where), "route/%s/%zu", route->config->name, i);
+        r = fn(where, route_source_socket(route->sources[i]), userdata);
+    }
+    return r;
+}
+
 bool gateway_route_busy(const struct gateway_route *route) {
     for (size_t i = 0; i < route->target_count; i++)
         if (!route_target_ended(route->targets[i]))

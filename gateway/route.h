@@ -13,6 +13,7 @@
 #include "gateway/log.h"
 #include "gateway/route-source.h"
 #include "gateway/route-target.h"
+#include "gateway/visit.h"
 
 struct gateway_route;
 
@@ -21,6 +22,8 @@ int gateway_route_new(kith_loop *loop, struct gateway_log *log, const struct gat
                       struct kith_error *ret_error);
 /* Closes at once; what was appended to the spool is made durable, and what is lost is logged. NULL is allowed. Always NULL. */
 struct gateway_route *gateway_route_free(struct gateway_route *route);
+/* Of its sources; targets are not peers who speak. */
+int gateway_route_visit(struct gateway_route *route, gateway_visit_fn fn, void *userdata);
 const char *gateway_route_name(const struct gateway_route *route);
 
 /* Takes over the policy. False when the rest differs, or the policy is gone: that needs a restart. */

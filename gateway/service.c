@@ -364,6 +364,7 @@ static void worker_gone(struct lane *lane, const struct kith_event *event) {
 static void lane_event(kith_socket *socket, const struct kith_event *event, void *userdata) {
     struct lane *lane = userdata;
     struct gateway_service *service = lane->service;
+    gateway_log_told(service->log, socket, event);
     switch (event->type) {
     case KITH_EVENT_CONNECTED:
         gateway_log_limited(service->log, LOG_NOTICE, (uint64_t)event->type << 32, "%s: worker connected: %s", service->who, event->text);
@@ -381,6 +382,7 @@ static void lane_event(kith_socket *socket, const struct kith_event *event, void
 
 static void front_event(kith_socket *socket, const struct kith_event *event, void *userdata) {
     struct gateway_service *service = userdata;
+    gateway_log_told(service->log, socket, event);
     gateway_log_event(service->log, service->who, event);
 }
 
@@ -490,6 +492,19 @@ struct gateway_service *gateway_service_free(struct gateway_service *service) {
 
 const char *gateway_service_name(const struct gateway_service *service) {
     return service->config->name;
+}
+
+int gateway_service_visit(struct gateway_service *service, gateway_visit_fn fn, void *userdata) {
+    static const char *const parts[] = {"/workers", "/workers_with_origin"};
+    char where[GATEWAY_WHERE_MAX];
+    snprintf(where, sizeof(where), "service/%s", service->config->name);
+    int r = fn(where, service->front, userdata);
+    for (size_t i = 0; r == 0 && i < KITH_ARRAY_SIZE(service->lanes); i++) {
+        snprintf(where, sizeof(where), "service/%s%s", service->config->name, parts[i]);
+        if (service->lanes[i].socket)
+            r = fn(where, service->lanes[i].socket, userdata);
+    }
+    return r;
 }
 
 void gateway_service_set_changed(struct gateway_service *service, void (*fn)(void *userdata), void *userdata) {

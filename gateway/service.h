@@ -17,6 +17,7 @@
 
 #include "gateway/config.h"
 #include "gateway/log.h"
+#include "gateway/visit.h"
 
 struct gateway_service;
 
@@ -28,6 +29,8 @@ int gateway_service_new(kith_loop *loop, struct gateway_log *log, const struct g
 struct gateway_service *gateway_service_free(struct gateway_service *service);
 
 const char *gateway_service_name(const struct gateway_service *service);
+
+int gateway_service_visit(struct gateway_service *service, gateway_visit_fn fn, void *userdata);
 
 /* Called after each change that gateway_service_busy() or the counts below may show. */
 void gateway_service_set_changed(struct gateway_service *service, void (*fn)(void *userdata), void *userdata);

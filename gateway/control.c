@@ -1,0 +1,367 @@
+/*
+ * gateway/control.c: see control.h.
+ *
+ * Nothing is kept of a request but the routing ids of those who monitor, which go with their connections. An event is put together once for
+ * all of them, and only when there are any.
+ */
+#include "gateway/control.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "base/error.h"
+#include "base/list.h"
+#include "base/time.h"
+#include "gateway/cleanup.h"
+#include "gateway/endpoints.h"
+#include "gateway/envelope.h"
+#include "gateway/event-json.h"
+
+#define WHO "control"
+/* Of a request: an op, a name, a reason. */
+#define REQUEST_MAX ((int64_t)64 * 1024)
+/* Lines that wait for one who monitors: some seconds of a busy gateway. */
+#define LINES_MAX 1000
+#define LINES_OCTETS_MAX ((int64_t)4 << 20)
+#define REASON_MAX 256
+
+struct monitor {
+    struct kith_list link;
+    kith_msg *envelope;
+    uint64_t lost; /* lines, that it has not been told of */
+};
+
+struct gateway_control {
+    const struct gateway_control_config *config;
+    struct gateway_control_host host;
+    struct gateway_log *log;
+    kith_loop *loop;
+    kith_socket *socket;
+    struct kith_list monitors;
+    uint64_t second; /* begin of the running one */
+    unsigned lines;  /* events told in it */
+};
+
+/* Answers ------------------------------------------------------------------------------------------------------------- */
+
+static void monitor_free(struct monitor *monitor) {
+    kith_list_unlink(&monitor->link);
+    kith_msg_free(monitor->envelope);
+    free(monitor);
+}
+
+/* Errors: those of kith_socket_send(). */
+static int send_text(struct gateway_control *control, const kith_msg *envelope, const char *text) {
+    _cleanup_(kith_msg_freep) kith_msg *msg = NULL;
+    int r = gateway_envelope_copy(envelope, kith_msg_count(envelope), &msg);
+    if (r >= 0)
+        r = kith_msg_add(msg, text, strlen(text));
+    if (r >= 0)
+        r = kith_socket_send(control->socket, msg, 0);
+    if (r >= 0)
+        KITH_STEAL(msg);
+    return r;
+}
+
+static int send_json(struct gateway_control *control, const kith_msg *envelope, const json_t *json) {
+    _cleanup_(freep) char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    return text ? send_text(control, envelope, text) : -ENOMEM;
+}
+
+static int answer_error(struct gateway_control *control, const kith_msg *envelope, int error, const char *text) {
+    json_auto_t *json = json_pack("{s:s, s:s}", "error", strerrorname_np(-error), "text", text);
+    return send_json(control, envelope, json);
+}
+
+static int answer_status(struct gateway_control *control, const kith_msg *envelope, const json_t *request) {
+    _cleanup_(freep) char *json = NULL;
+    int r = control->host.status(control->host.userdata, &json);
+    return r < 0 ? answer_error(control, envelope, r, "out of memory") : send_text(control, envelope, json);
+}
+
+/* Peers --------------------------------------------------------------------------------------------------------------- */
+
+struct listing {
+    struct gateway_control *control;
+    json_t *peers;
+    const char *where; /* of the socket that is being visited */
+    size_t omitted;
+};
+
+static int list_peer(kith_socket *socket, const struct kith_peer_info *info, void *userdata) {
+    struct listing *listing = userdata;
+    if (json_array_size(listing->peers) >= GATEWAY_CONTROL_LIST) {
+        listing->omitted++;
+        return 0;
+    }
+    return json_array_append_new(listing->peers, gateway_peer_json(listing->where, info, kith_loop_now(listing->control->loop))) < 0
+               ? -ENOMEM
+               : 0;
+}
+
+static int list_socket(const char *where, kith_socket *socket, void *userdata) {
+    struct listing *listing = userdata;
+    listing->where = where;
+    return kith_socket_peers(socket, list_peer, listing);
+}
+
+static int answer_peers(struct gateway_control *control, const kith_msg *envelope, const json_t *request) {
+    json_auto_t *peers = json_array();
+    struct listing listing = {.control = control, .peers = peers};
+    int r = peers ? control->host.visit(control->host.userdata, list_socket, &listing) : -ENOMEM;
+    if (r < 0)
+        return answer_error(control, envelope, r, kith_error_name(r));
+    json_auto_t *json = json_pack("{s:O, s:I}", "peers", peers, "omitted", (json_int_t)listing.omitted);
+    return send_json(control, envelope, json);
+}
+
+struct kicking {
+    const char *where;
+    uint64_t peer;
+    const char *reason;
+};
+
+/* 1: it was here, and is gone. */
+static int kick_there(const char *where, kith_socket *socket, void *userdata) {
+    const struct kicking *kicking = userdata;
+    if (strcmp(where, kicking->where) != 0)
+        return 0;
+    int r = kith_socket_kick(socket, kicking->peer, kicking->reason);
+    return r < 0 ? r : 1;
+}
+
+/* "service/echo#12" -> where it is, and its number. */
+static bool parse_peer(const char *name, char where[static GATEWAY_WHERE_MAX], uint64_t *ret_peer) {
+    const char *mark = strrchr(name, '#');
+    char *end;
+    if (!mark || mark[1] < '1' || mark[1] > '9' || (size_t)(mark - name) >= GATEWAY_WHERE_MAX)
+        return false;
+    memcpy(where, name, (size_t)(mark - name));
+    where[mark - name] = '\0';
+    errno = 0;
+    *ret_peer = strtoull(mark + 1, &end, 10);
+    return *end == '\0' && errno == 0;
+}
+
+static int answer_kick(struct gateway_control *control, const kith_msg *envelope, const json_t *request) {
+    const char *name = json_string_value(json_object_get(request, "peer")), *reason = json_string_value(json_object_get(request, "reason"));
+    char where[GATEWAY_WHERE_MAX], text[REASON_MAX];
+    struct kicking kicking = {.where = where, .reason = reason};
+    if (!name || !parse_peer(name, where, &kicking.peer))
+        return answer_error(control, envelope, -EINVAL,
+                            "\"peer\" names no peer: write one as kith peers lists it, such as service/echo#12");
+    if (reason && strlen(reason) >= REASON_MAX)
+        return answer_error(control, envelope, -E2BIG, "the reason is longer than 255 octets");
+    int r = control->host.visit(control->host.userdata, kick_there, &kicking);
+    if (r <= 0) {
+        snprintf(text, sizeof(text), "%.100s: %s", name, r == 0 || r == -ENOENT ? "no such peer is there (any more)" : kith_error_name(r));
+        return answer_error(control, envelope, r == 0 ? -ENOENT : r, text);
+    }
+    gateway_log(control->log, LOG_NOTICE, WHO ": %s was kicked%s%s", name, reason ? ": " : "", reason ? reason : "");
+    json_auto_t *json = json_pack("{s:s}", "kicked", name);
+    return send_json(control, envelope, json);
+}
+
+/* Monitors ------------------------------------------------------------------------------------------------------------ */
+
+static int answer_monitor(struct gateway_control *control, const kith_msg *envelope, const json_t *request) {
+    int r = send_text(control, envelope, "{\"monitoring\":true}");
+    if (r < 0)
+        return r;
+    struct monitor *monitor = calloc(1, sizeof(*monitor));
+    if (!monitor)
+        return -ENOMEM;
+    kith_list_init(&monitor->link);
+    r = gateway_envelope_copy(envelope, kith_msg_count(envelope), &monitor->envelope);
+    if (r < 0) {
+        free(monitor);
+        return r;
+    }
+    kith_list_push_back(&control->monitors, &monitor->link);
+    return 0;
+}
+
+static bool is_from(const struct monitor *monitor, const void *id, size_t size) {
+    size_t own_size;
+    const void *own = kith_msg_frame(monitor->envelope, 0, &own_size);
+    return own_size == size && memcmp(own, id, size) == 0;
+}
+
+static void forget(struct gateway_control *control, const void *id, size_t size) {
+    kith_list_foreach_safe (&control->monitors, node) {
+        struct monitor *monitor = kith_list_entry(node, struct monitor, link);
+        if (is_from(monitor, id, size))
+            monitor_free(monitor);
+    }
+}
+
+/* What it has lost is said first. */
+static void tell_monitor(struct gateway_control *control, struct monitor *monitor, const char *line) {
+    int r = 0;
+    if (monitor->lost > 0) {
+        char text[64];
+        snprintf(text, sizeof(text), "{\"event\":\"lost\",\"count\":%llu}", (unsigned long long)monitor->lost);
+        r = send_text(control, monitor->envelope, text);
+        if (r >= 0)
+            monitor->lost = 0;
+    }
+    if (r >= 0)
+        r = line ? send_text(control, monitor->envelope, line) : -EAGAIN;
+    if (r == -EHOSTUNREACH)
+        monitor_free(monitor);
+    else if (r < 0)
+        monitor->lost++;
+}
+
+static bool within_rate(struct gateway_control *control) {
+    uint64_t now = kith_loop_now(control->loop);
+    if (now - control->second >= KITH_NS_PER_S) {
+        control->second = now;
+        control->lines = 0;
+    }
+    return control->lines++ < GATEWAY_CONTROL_RATE;
+}
+
+struct naming {
+    const kith_socket *socket;
+    char where[GATEWAY_WHERE_MAX];
+};
+
+static int name_socket(const char *where, kith_socket *socket, void *userdata) {
+    struct naming *naming = userdata;
+    if (socket != naming->socket)
+        return 0;
+    snprintf(naming->where, sizeof(naming->where), "%s", where);
+    return 1;
+}
+
+void gateway_control_tell(struct gateway_control *control, kith_socket *socket, const struct kith_event *event) {
+    struct naming naming = {.socket = socket, .where = ""};
+    _cleanup_(freep) char *line = NULL;
+    if (kith_list_empty(&control->monitors))
+        return;
+    if (within_rate(control) && control->host.visit(control->host.userdata, name_socket, &naming) > 0) {
+        json_auto_t *json = gateway_event_json(naming.where, event);
+        line = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    }
+    kith_list_foreach_safe (&control->monitors, node)
+        tell_monitor(control, kith_list_entry(node, struct monitor, link), line);
+}
+
+/* Requests ------------------------------------------------------------------------------------------------------------ */
+
+static const struct {
+    const char *op;
+    int (*answer)(struct gateway_control *control, const kith_msg *envelope, const json_t *request);
+} ops[] = {{"status", answer_status}, {"peers", answer_peers}, {"kick", answer_kick}, {"monitor", answer_monitor}};
+
+/* The object, or one made of the bare word. NULL: it is neither. */
+static json_t *parse_request(const kith_msg *body) {
+    size_t size;
+    const uint8_t *text = kith_msg_frame(body, kith_msg_count(body) - 1, &size);
+    json_auto_t *json = json_loadb((const char *)text, size, JSON_REJECT_DUPLICATES, NULL);
+    if (json_is_object(json))
+        return json_incref(json);
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(ops); i++)
+        if (size == strlen(ops[i].op) && memcmp(text, ops[i].op, size) == 0)
+            return json_pack("{s:s}", "op", ops[i].op);
+    return NULL;
+}
+
+static int answer(struct gateway_control *control, const kith_msg *envelope, const kith_msg *msg) {
+    json_auto_t *request = kith_msg_count(msg) == kith_msg_count(envelope) + 1 ? parse_request(msg) : NULL;
+    const char *op = json_string_value(json_object_get(request, "op"));
+    for (size_t i = 0; op && i < KITH_ARRAY_SIZE(ops); i++)
+        if (strcmp(ops[i].op, op) == 0)
+            return ops[i].answer(control, envelope, request);
+    return answer_error(control, envelope, -EINVAL,
+                        "a request is one frame, a JSON object whose \"op\" is \"status\", \"peers\", \"kick\" or \"monitor\"");
+}
+
+static void on_message(kith_socket *socket, kith_msg *received, void *userdata) {
+    struct gateway_control *control = userdata;
+    _cleanup_(kith_msg_freep) kith_msg *msg = received, *envelope = NULL;
+    size_t frames = gateway_envelope_frames(msg);
+    if (frames == 0 || gateway_envelope_copy(msg, frames, &envelope) < 0)
+        return;
+    int r = answer(control, envelope, msg);
+    if (r < 0)
+        gateway_log_limited(control->log, LOG_WARNING, (uint64_t)(KITH_EVENT_COUNT_ + 1) << 32 | (uint32_t)-r,
+                            WHO ": a request was not answered: %s", gateway_unsent_reason(r));
+}
+
+static int forget_peer(kith_socket *socket, const struct kith_peer_info *info, void *userdata) {
+    const struct kith_event *event = ((void **)userdata)[1];
+    if (info->peer == event->peer && info->routing_id_size > 0)
+        forget(((void **)userdata)[0], info->routing_id, info->routing_id_size);
+    return 0;
+}
+
+static void on_event(kith_socket *socket, const struct kith_event *event, void *userdata) {
+    struct gateway_control *control = userdata;
+    void *both[] = {control, (void *)(uintptr_t)event};
+    if (event->type == KITH_EVENT_DISCONNECTED && !kith_list_empty(&control->monitors))
+        (void)kith_socket_peers(socket, forget_peer, both);
+    gateway_log_event(control->log, WHO, event);
+}
+
+/* Life ---------------------------------------------------------------------------------------------------------------- */
+
+static int set_options(kith_socket *socket, struct kith_error *ret_error) {
+    static const struct {
+        enum kith_option option;
+        int64_t value;
+    } rows[] = {
+        {KITH_OPTION_ROUTER_MANDATORY, 1}, {KITH_OPTION_MAX_MESSAGE, REQUEST_MAX},         {KITH_OPTION_MAX_PEERS, GATEWAY_CONTROL_PEERS},
+        {KITH_OPTION_SEND_HWM, LINES_MAX}, {KITH_OPTION_SEND_HWM_BYTES, LINES_OCTETS_MAX},
+    };
+    int r = 0;
+    for (size_t i = 0; r >= 0 && i < KITH_ARRAY_SIZE(rows); i++)
+        r = kith_socket_set_number(socket, rows[i].option, rows[i].value, ret_error);
+    return r;
+}
+
+int gateway_control_new(kith_loop *loop, struct gateway_log *log, const struct gateway_control_config *config,
+                        const struct gateway_control_host *host, struct gateway_control **ret_control, struct kith_error *ret_error) {
+    static const struct kith_socket_handler handler = {.message = on_message, .event = on_event};
+    _cleanup_(gateway_control_freep) struct gateway_control *control = calloc(1, sizeof(*control));
+    if (!control)
+        return kith_error_set(ret_error, -ENOMEM, WHO ": out of memory");
+    *control = (struct gateway_control){.config = config, .host = *host, .log = log, .loop = loop};
+    kith_list_init(&control->monitors);
+    int r = kith_socket_new(loop, KITH_ROUTER, &control->socket);
+    if (r < 0)
+        return kith_error_set(ret_error, r, WHO ": cannot make a socket: %s", kith_error_name(r));
+    kith_socket_set_handler(control->socket, &handler, control);
+    kith_socket_set_policy(control->socket, config->policy);
+    gateway_endpoints_make_directories(config->listen, config->mode);
+    r = gateway_endpoints_set_options(control->socket, NULL, 0, config->mode, ret_error);
+    if (r >= 0)
+        r = set_options(control->socket, ret_error);
+    if (r >= 0)
+        r = gateway_endpoints_bind(control->socket, config->listen, ret_error);
+    if (r < 0)
+        return r;
+    *ret_control = KITH_STEAL(control);
+    return 0;
+}
+
+struct gateway_control *gateway_control_free(struct gateway_control *control) {
+    if (!control)
+        return NULL;
+    while (!kith_list_empty(&control->monitors))
+        monitor_free(kith_list_first(&control->monitors, struct monitor, link));
+    kith_socket_free(control->socket);
+    free(control);
+    return NULL;
+}
+
+bool gateway_control_reload(struct gateway_control *control, const struct gateway_control_config *config) {
+    if (config->policy)
+        kith_socket_set_policy(control->socket, config->policy);
+    return config->policy && gateway_control_config_same_socket(control->config, config);
+}
