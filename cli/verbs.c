@@ -6,10 +6,10 @@
 #include "base/cleanup.h"
 
 const struct cli_verb *const cli_verbs[] = {
-    &cli_req,    &cli_rep,      &cli_push,   &cli_pull,   &cli_pub,   &cli_sub,     &cli_xpub,    &cli_xsub,       &cli_pair,
-    &cli_dealer, &cli_router,   &cli_client, &cli_server, &cli_radio, &cli_dish,    &cli_scatter, &cli_gather,     &cli_channel,
-    &cli_stream, &cli_serve,    &cli_who,    &cli_status, &cli_peers, &cli_monitor, &cli_kick,    &cli_options,    &cli_policy,
-    &cli_keygen, &cli_wiretest, &cli_bench,  &cli_flow,   &cli_map,   &cli_socket,  &cli_help,    &cli_completion,
+    &cli_req,    &cli_rep,      &cli_push,   &cli_pull,   &cli_pub,   &cli_sub,     &cli_xpub,    &cli_xsub,    &cli_pair,
+    &cli_dealer, &cli_router,   &cli_client, &cli_server, &cli_radio, &cli_dish,    &cli_scatter, &cli_gather,  &cli_channel,
+    &cli_stream, &cli_serve,    &cli_who,    &cli_status, &cli_peers, &cli_monitor, &cli_kick,    &cli_options, &cli_policy,
+    &cli_keygen, &cli_wiretest, &cli_bench,  &cli_flow,   &cli_map,   &cli_socket,  &cli_cmsg,    &cli_help,    &cli_completion,
 };
 const size_t cli_verb_count = KITH_ARRAY_SIZE(cli_verbs);
 

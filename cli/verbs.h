@@ -38,7 +38,7 @@ struct cli_verb {
 extern const struct cli_verb cli_push, cli_pull, cli_pub, cli_sub, cli_xpub, cli_xsub, cli_pair, cli_dealer, cli_router, cli_client,
     cli_server, cli_radio, cli_dish, cli_scatter, cli_gather, cli_channel, cli_stream;
 extern const struct cli_verb cli_rep, cli_req, cli_serve, cli_who, cli_status, cli_peers, cli_monitor, cli_kick, cli_options, cli_policy,
-    cli_keygen, cli_wiretest, cli_bench, cli_flow, cli_map, cli_socket, cli_help, cli_completion;
+    cli_keygen, cli_wiretest, cli_bench, cli_flow, cli_map, cli_socket, cli_cmsg, cli_help, cli_completion;
 
 /* All verbs, in the order in which help lists them. */
 extern const struct cli_verb *const cli_verbs[];
