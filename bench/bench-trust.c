@@ -82,14 +82,91 @@ static const struct pair_way plain = {.name = "origin"};
 static const struct pair_way anonymous = {.name = "anonymous", .options = {{"identity", "0"}}, .anonymous = true};
 static const struct pair_way ruled = {.name = "rules", .policy = hundred_rules};
 
+/* Frames of one buffer, filled once: what passing it costs, not what filling it does. */
+static int make_of(int (*new_buffer)(size_t size, kith_buffer **ret_buffer), size_t size, kith_msg **ret_msg) {
+    static kith_buffer *buffer;
+    kith_msg *msg;
+    if (!buffer) {
+        int r = new_buffer(size, &buffer);
+        if (r < 0)
+            return r;
+        memset(kith_buffer_data(buffer), 1, size);
+    }
+    const uint8_t *octets = kith_buffer_data(buffer);
+    int r = kith_msg_new(&msg);
+    if (r >= 0)
+        r = kith_msg_add_slice(msg, (struct kith_slice){.buffer = buffer, .data = octets, .size = size});
+    if (r >= 0)
+        *ret_msg = msg;
+    return r;
+}
+
+static int make_memfd(size_t size, kith_msg **ret_msg) {
+    return make_of(kith_buffer_new_memfd, size, ret_msg);
+}
+
+static int make_heap(size_t size, kith_msg **ret_msg) {
+    return make_of(kith_buffer_new, size, ret_msg);
+}
+
+/* A new one each time, filled by who sends it. */
+static int make_filled(int (*new_buffer)(size_t size, kith_buffer **ret_buffer), size_t size, kith_msg **ret_msg) {
+    kith_buffer *buffer;
+    kith_msg *msg;
+    int r = new_buffer(size, &buffer);
+    if (r < 0)
+        return r;
+    memset(kith_buffer_data(buffer), 1, size);
+    r = kith_msg_new(&msg);
+    if (r >= 0)
+        r = kith_msg_add_slice(msg, (struct kith_slice){.buffer = buffer, .data = kith_buffer_data(buffer), .size = size});
+    kith_buffer_unref(buffer);
+    if (r >= 0)
+        *ret_msg = msg;
+    return r;
+}
+
+static int make_memfd_filled(size_t size, kith_msg **ret_msg) {
+    return make_filled(kith_buffer_new_memfd, size, ret_msg);
+}
+
+static int make_heap_filled(size_t size, kith_msg **ret_msg) {
+    return make_filled(kith_buffer_new, size, ret_msg);
+}
+
+/* Every cache line of it. */
+static int read_all(kith_msg *msg) {
+    size_t size, sum = 0;
+    const uint8_t *octets = kith_msg_frame(msg, 0, &size);
+    for (size_t i = 0; i < size; i += 64)
+        sum += octets[i];
+    return sum == (size + 63) / 64 ? 0 : -EBADMSG;
+}
+
+#define LARGE ((size_t)16 * 1024 * 1024)
+#define ROOM                                                                                                                               \
+    {"recv-hwm-bytes", "67108864"}, {                                                                                                      \
+        "max-message", "67108864"                                                                                                          \
+    }
+
+static const struct pair_way by_memfd = {.name = "memfd", .options = {ROOM}, .make = make_memfd};
+static const struct pair_way by_socket = {.name = "socket", .options = {ROOM, {"memfd-from", "0"}}, .make = make_heap};
+static const struct pair_way filled_memfd = {.name = "memfd", .options = {ROOM}, .make = make_memfd_filled, .take = read_all};
+static const struct pair_way filled_socket = {
+    .name = "socket", .options = {ROOM, {"memfd-from", "0"}}, .make = make_heap_filled, .take = read_all};
+
 static const struct pair_way shared = {.name = "shared", .options = {{"shm", "1"}}};
 static const struct pair_way with_fd = {
     .name = "descriptor", .receiver_options = {{"max-fds", "1"}}, .make = make_with_fd, .take = take_fd};
 
 static const struct section sections[] = {
-    {"origin", pair_stream, 64, 2000000, 2000, {&anonymous, &plain}}, {"policy", pair_stream, 64, 2000000, 2000, {&plain, &ruled}},
-    {"memory", pair_stream, 64, 2000000, 2000, {&plain, &shared}},    {"memory-trip", pair_round_trip, 64, 100000, 1000, {&plain, &shared}},
+    {"origin", pair_stream, 64, 2000000, 2000, {&anonymous, &plain}},
+    {"policy", pair_stream, 64, 2000000, 2000, {&plain, &ruled}},
+    {"memory", pair_stream, 64, 2000000, 2000, {&plain, &shared}},
+    {"memory-trip", pair_round_trip, 64, 100000, 1000, {&plain, &shared}},
     {"descriptors", pair_stream, 64, 100000, 200, {&with_fd}},
+    {"large", pair_stream, LARGE, 300, 3, {&by_memfd, &by_socket}},
+    {"filled", pair_stream, LARGE, 100, 3, {&filled_memfd, &filled_socket}},
 };
 
 static int run_way(const struct section *section, const struct pair_way *way, const char *folder, bool quick) {

@@ -88,6 +88,7 @@ enum kith_option {
     KITH_OPTION_KERNEL_RING,
     KITH_OPTION_MAX_FDS,
     KITH_OPTION_MAX_FDS_HELD,
+    KITH_OPTION_MEMFD_FROM,
     /* shared memory */
     KITH_OPTION_SHM,
     KITH_OPTION_SHM_SIZE,

@@ -31,6 +31,9 @@ _Static_assert(KITH_FRAME_COST >= sizeof(struct kith_frame), "a frame costs no m
 
 #define KITH_MSG_INLINE_FRAMES 4
 
+/* A copy into a memfd costs as much as a message through a socket does both ends together: it pays from the second peer on. */
+#define KITH_MSG_MANY 2
+
 struct kith_msg {
     struct kith_list link;     /* in a queue of its pattern or session */
     struct kith_frame *frames; /* inline_frames, or heap */
@@ -44,6 +47,7 @@ struct kith_msg {
     uint64_t sequence, time;      /* by its source; 0: not known */
     bool again;
     uint32_t routing_id; /* 0: none */
+    uint8_t published;   /* to how many peers, up to KITH_MSG_MANY */
     uint8_t command;     /* what the queue or pipe that it is in makes of it; 0: it is a message */
     bool charged;        /* the account has it on its books, with `charge` octets and `fd_charge` descriptors */
     uint8_t fd_charge;
@@ -92,6 +96,11 @@ int kith_msg_move_front(kith_msg *to, kith_msg *from);
 /* Moves the descriptors of `from` behind those of `to`. Errors: -E2BIG (more than a message may have), -EMFILE, -ENFILE, -ENOMEM (nothing
  * is moved). */
 int kith_msg_move_fds(kith_msg *to, kith_msg *from);
+
+/* The sealed memfd that frame `index` is as a whole, owned by its buffer. Of a message for several peers the octets are moved into one when
+ * they do not lie in one already: what the application looked at is at another place then. Errors: -ENOTSUP (it is none), those of memfd.h.
+ */
+int kith_msg_frame_memfd(const kith_msg *msg, size_t index);
 
 /* Puts the message on its account's books (which it takes a reference of), and off them. Both may be called twice. */
 void kith_msg_charge(kith_msg *msg, struct kith_account *account);

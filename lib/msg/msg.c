@@ -5,6 +5,7 @@
 
 #include "msg/internal.h"
 #include "origin/internal.h"
+#include "pool/memfd.h"
 #include "pool/spare.h"
 
 KITH_DEFINE_CLEANUP(kith_msg *, kith_msg_free)
@@ -27,6 +28,7 @@ int kith_msg_new(kith_msg **ret_msg) {
     msg->sequence = msg->time = 0;
     msg->again = false;
     msg->routing_id = 0;
+    msg->published = 0;
     msg->command = 0;
     msg->charged = false;
     msg->charge = 0;
@@ -239,6 +241,7 @@ int kith_msg_copy(const kith_msg *msg, kith_msg **ret_copy) {
     if (r < 0)
         return r;
     copy->routing_id = msg->routing_id;
+    copy->published = msg->published;
     copy->fds = msg->fds ? kith_fds_ref(msg->fds) : NULL;
     *ret_copy = KITH_STEAL(copy);
     return 0;
@@ -396,6 +399,26 @@ int kith_msg_share(kith_msg *msg) {
     if (msg->account)
         kith_account_share(msg->account);
     return 0;
+}
+
+static bool is_whole(const struct kith_slice *slice) {
+    return slice->buffer && slice->data == kith_buffer_data(slice->buffer) && slice->size == kith_buffer_size(slice->buffer);
+}
+
+int kith_msg_frame_memfd(const kith_msg *msg, size_t index) {
+    struct kith_slice *slice = &kith_msg_at(msg, index)->slice;
+    int fd = is_whole(slice) ? kith_buffer_seal(slice->buffer) : -ENOTSUP;
+    if (fd != -ENOTSUP || msg->published < KITH_MSG_MANY)
+        return fd;
+    kith_buffer *buffer;
+    int r = kith_buffer_new_memfd_copy(kith_frame_data(kith_msg_at(msg, index)), slice->size, &buffer);
+    if (r < 0)
+        return r;
+    kith_buffer_share(buffer); /* the message may be one that several threads use in turn */
+    const struct kith_slice moved = {.buffer = buffer, .data = kith_buffer_data(buffer), .size = slice->size};
+    kith_slice_unref(slice);
+    *slice = moved;
+    return kith_buffer_seal(buffer);
 }
 
 size_t kith_msg_queue_free(struct kith_list *queue) {

@@ -37,7 +37,7 @@ void kith_fanout_tell_rest(const struct kith_fanout_peer *peer) {
                                (unsigned long long)count, count == 1 ? "" : "s", drop_reason(peer->error));
 }
 
-void kith_fanout_publish(struct kith_fanout *fanout, struct kith_fanout_peer *peer, const kith_msg *msg) {
+void kith_fanout_publish(struct kith_fanout *fanout, struct kith_fanout_peer *peer, kith_msg *msg) {
     int r = kith_session_publish(peer->session, msg);
     if (r >= 0 || r == -EPIPE) /* its end is on its way */
         return;

@@ -30,7 +30,7 @@ void kith_fanout_leave(struct kith_fanout_peer *peer);
 void kith_fanout_tell_rest(const struct kith_fanout_peer *peer);
 
 /* Sends to one peer. */
-void kith_fanout_publish(struct kith_fanout *fanout, struct kith_fanout_peer *peer, const kith_msg *msg);
+void kith_fanout_publish(struct kith_fanout *fanout, struct kith_fanout_peer *peer, kith_msg *msg);
 /* Tells what is due. Calls up: any peer may have gone when it returns. */
 void kith_fanout_tell(struct kith_fanout *fanout);
 /* Somebody has room again. Calls up. */

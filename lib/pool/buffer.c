@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "pool/internal.h"
+#include "pool/memfd.h"
 #include "pool/spare.h"
 
 int kith_buffer_new_inline(size_t size, struct kith_pool *pool, kith_buffer **ret_buffer) {
@@ -76,5 +77,7 @@ void kith_buffer_share(kith_buffer *buffer) {
 }
 
 bool kith_buffer_portable(const kith_buffer *buffer) {
-    return (kith_refs_is_shared(&buffer->refs) || !kith_refs_others(&buffer->refs)) && !buffer->pool && buffer->data == buffer->octets;
+    if (!kith_refs_is_shared(&buffer->refs) && kith_refs_others(&buffer->refs))
+        return false;
+    return (!buffer->pool && buffer->data == buffer->octets) || kith_buffer_is_memfd(buffer);
 }

@@ -45,8 +45,8 @@ bool kith_buffer_may_be_shared(const kith_buffer *buffer);
 /* True while somebody else holds a reference too: its octets must not be changed. */
 bool kith_buffer_shared(const kith_buffer *buffer);
 
-/* May a reference go to another thread? Nobody else holds one, or the buffer is shared; and its memory is the heap's: no slab, and nothing
- * adopted. */
+/* May a reference go to another thread? Nobody else holds one, or the buffer is shared; and its memory is the heap's or a memfd: no slab,
+ * and nothing adopted. */
 bool kith_buffer_portable(const kith_buffer *buffer);
 
 /* Octets that may be written behind `end`, which lies in the buffer: none when somebody else holds it, or when it is a slab or adopted. */

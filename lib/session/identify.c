@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/fd.h"
 #include "base/time.h"
@@ -231,4 +232,30 @@ void kith_session_forget(struct kith_session *session) {
     session->writer = (struct kith_writer){.known = false};
     session->judged_origin = NULL;
     session->pass_pidfd = false;
+}
+
+/* READY ------------------------------------------------------------------------------------------------------------------ */
+
+static int keep_property(struct kith_session *session, const struct kith_zmtp_property *property) {
+    if (kith_session_take_feature(session, property))
+        return 0;
+    if (strcasecmp(property->name, "Socket-Type") == 0 || strcasecmp(property->name, KITH_FEATURE_MEMORY) == 0)
+        return 0;
+    if (strncasecmp(property->name, "zap:", 4) == 0)
+        return 0; /* of such names it is not the peer who speaks */
+    /* Most clients send an empty Identity: that claims nothing. */
+    if (property->size == 0 && strcasecmp(property->name, "Identity") == 0)
+        return 0;
+    return kith_session_claim(session, property->name, property->value, property->size);
+}
+
+int kith_session_keep_properties(struct kith_session *session, const struct kith_zmtp_event *event) {
+    struct kith_zmtp_property property;
+    for (size_t i = 0; i < event->ready.property_count && kith_zmtp_peer_property(session->engine, i, &property); i++) {
+        int r = keep_property(session, &property);
+        if (r < 0)
+            return r;
+    }
+    kith_session_share_claims(session);
+    return kith_session_set_routing_id(session, event->ready.routing_id, event->ready.routing_id_size);
 }

@@ -13,6 +13,7 @@
 #include "session/link-stream.h"
 #include "session/rings.h"
 
+KITH_DEFINE_CLEANUP(kith_buffer *, kith_buffer_unref)
 KITH_DEFINE_CLEANUP(struct kith_fds *, kith_fds_unref)
 
 /* Up to here a copy is cheaper than another element of the vector (measured with the write queue's chunks: a cache line or two against an
@@ -38,11 +39,21 @@ static int out_slice(struct kith_session *session, struct kith_slice slice) {
     return kith_rings_on(session) ? kith_rings_slice(session, slice) : kith_conn_write_slice(session->conn, slice);
 }
 
+/* Not inside a message: it goes out when that is written. But who takes frames in descriptors understands words between frames, and two
+ * that send each other such messages wait for each other's. */
+static bool may_speak(const struct kith_session *session) {
+    if (session->sending_header)
+        return false;
+    return (session->peer_memfd && !kith_rings_on(session)) || (session->sending_frame == 0 && !session->sending_fds);
+}
+
 static void zmtp_speak(struct kith_session *session) {
-    size_t size = kith_zmtp_output_size(session->engine);
     uint8_t *place;
-    if (size == 0 || session->sending_frame > 0 || session->sending_header || session->sending_fds)
-        return; /* never inside a message: it goes out when that is written */
+    if (session->memfd_taken > 0 && kith_zmtp_tell_taken(session->engine, session->memfd_taken) >= 0)
+        session->memfd_taken = 0;
+    size_t size = kith_zmtp_output_size(session->engine);
+    if (size == 0 || !may_speak(session))
+        return;
     if (out_place(session, size, &place) < 0)
         return;
     kith_zmtp_output_take(session->engine, place);
@@ -81,34 +92,30 @@ static bool zmtp_carries_fds(const struct kith_session *session, size_t count) {
     return count <= session->peer_fds;
 }
 
-/* What announces the message's descriptors; these go with it. */
-static int write_fds(struct kith_session *session, struct kith_fds *fds) {
-    uint8_t *place, body[KITH_ZMTP_FDS_SIZE];
-    size_t count = kith_fds_count_there(fds);
-    if (count == 0)
-        return 0; /* they were all taken out */
-    size_t size = kith_zmtp_word_wire_size(session->engine, KITH_ZMTP_WORD_FDS, sizeof(body));
-    int r = kith_conn_write_place_fds(session->conn, size, fds, &place);
-    if (r < 0)
-        return r;
-    kith_zmtp_fds_body((unsigned)count, body);
-    kith_zmtp_word_write(session->engine, KITH_ZMTP_WORD_FDS, body, sizeof(body), place);
-    kith_conn_written(session->conn, size);
-    session->sending_fds = true;
-    return 0;
+static bool goes_as_memfd(const struct kith_session *session, size_t size) {
+    return session->peer_memfd && !kith_rings_on(session) && size >= (size_t)session->profile->numbers[KITH_OPTION_MEMFD_FROM];
+}
+
+static int write_frame(struct kith_session *session, const kith_msg *msg, size_t index) {
+    const struct kith_frame *frame = kith_msg_at(msg, index);
+    bool more = index + 1 < msg->count;
+    if (goes_as_memfd(session, frame->slice.size) && !session->sending_header) {
+        int r = kith_passing_write_memfd(session, msg, index);
+        if (r <= 0)
+            return r;
+    }
+    bool copy = frame->slice.size <= FRAME_COPY_MAX || kith_zmtp_seals(session->engine);
+    return copy ? write_copy(session, frame, more) : write_by_reference(session, frame, more);
 }
 
 static int zmtp_write(struct kith_session *session, const kith_msg *msg) {
-    int r = msg->fds && !session->sending_fds ? write_fds(session, msg->fds) : 0;
+    if (msg->count == 1 && !msg->fds && kith_msg_at(msg, 0)->slice.size <= FRAME_COPY_MAX) /* whole or not at all */
+        return write_copy(session, kith_msg_at(msg, 0), false);
+    int r = msg->fds && !session->sending_fds ? kith_passing_write_fds(session, msg->fds) : 0;
     if (r < 0)
         return r;
-    if (msg->count == 1 && !session->sending_fds && kith_msg_at(msg, 0)->slice.size <= FRAME_COPY_MAX) /* whole or not at all */
-        return write_copy(session, kith_msg_at(msg, 0), false);
     while (session->sending_frame < msg->count) {
-        const struct kith_frame *frame = kith_msg_at(msg, session->sending_frame);
-        bool more = session->sending_frame + 1 < msg->count;
-        bool copy = frame->slice.size <= FRAME_COPY_MAX || kith_zmtp_seals(session->engine);
-        r = copy ? write_copy(session, frame, more) : write_by_reference(session, frame, more);
+        r = write_frame(session, msg, session->sending_frame);
         if (r < 0)
             return r;
         session->sending_frame++;
@@ -183,34 +190,9 @@ static void greeted(struct kith_session *session) {
     kith_session_dismiss(session);
 }
 
-static int keep_claim(struct kith_session *session, const struct kith_zmtp_property *property) {
-    if (kith_session_take_feature(session, property))
-        return 0;
-    if (strcasecmp(property->name, "Socket-Type") == 0 || strcasecmp(property->name, KITH_FEATURE_MEMORY) == 0)
-        return 0;
-    if (strncasecmp(property->name, "zap:", 4) == 0)
-        return 0; /* of such names it is not the peer who speaks */
-    /* Most clients send an empty Identity: that claims nothing. */
-    if (property->size == 0 && strcasecmp(property->name, "Identity") == 0)
-        return 0;
-    return kith_session_claim(session, property->name, property->value, property->size);
-}
-
-/* READY said who the peer claims to be: kept apart from what is known of it. */
-static int keep_claims(struct kith_session *session, const struct kith_zmtp_event *event) {
-    struct kith_zmtp_property property;
-    for (size_t i = 0; i < event->ready.property_count && kith_zmtp_peer_property(session->engine, i, &property); i++) {
-        int r = keep_claim(session, &property);
-        if (r < 0)
-            return r;
-    }
-    kith_session_share_claims(session);
-    return kith_session_set_routing_id(session, event->ready.routing_id, event->ready.routing_id_size);
-}
-
 static void ready(struct kith_session *session, const struct kith_zmtp_event *event) {
     const uint8_t *server_key = session->profile->octets[KITH_OPTION_CURVE_SERVER_KEY].data;
-    int r = keep_claims(session, event);
+    int r = kith_session_keep_properties(session, event);
     if (r >= 0 && kith_zmtp_seals(session->engine) && !session->key)
         r = kith_session_set_key(session, server_key); /* a client: it was the server that had to prove its key */
     if (r < 0) {
@@ -303,6 +285,36 @@ static void frame(struct kith_session *session, const struct kith_slice *slice, 
     taken(session, r, whole);
 }
 
+/* The unfinished message is dropped, up to its last frame. */
+static void skip(struct kith_session *session, bool more) {
+    session->incoming = kith_msg_free(session->incoming);
+    session->incoming_cost = 0;
+    session->skipping = more;
+}
+
+static int add_buffer(struct kith_session *session, kith_buffer *buffer, size_t size) {
+    return kith_msg_add_slice(session->incoming, (struct kith_slice){.buffer = buffer, .data = kith_buffer_data(buffer), .size = size});
+}
+
+/* A frame that lies in a descriptor. */
+static void memfd(struct kith_session *session, const struct kith_zmtp_event *event) {
+    int r = 0;
+    if (!session->incoming && !session->skipping)
+        r = begin_message(session);
+    if (session->state == KITH_SESSION_CLOSED)
+        return;
+    _cleanup_(kith_buffer_unrefp) kith_buffer *buffer = kith_passing_take_memfd(session, event->memfd.size);
+    if (session->state != KITH_SESSION_READY)
+        return;
+    if (!buffer || session->skipping) {
+        skip(session, event->memfd.more);
+        return;
+    }
+    session->incoming_cost += event->memfd.size + KITH_FRAME_COST;
+    if (!is_too_large(session, session->incoming_cost))
+        taken(session, r < 0 ? r : add_buffer(session, buffer, (size_t)event->memfd.size), !event->memfd.more);
+}
+
 /* A message of one short frame. */
 static void message(struct kith_session *session, const uint8_t *data, size_t size) {
     int r = begin_message(session);
@@ -365,10 +377,14 @@ static void take_event(struct kith_session *session, const struct kith_slice *sl
         kith_session_flush(session);
         kith_session_fail(session, event->failed.error, event->failed.reason);
         break;
+    case KITH_ZMTP_MEMFD:
+        memfd(session, event);
+        break;
+    case KITH_ZMTP_TAKEN:
+        kith_passing_taken(session, event->taken.octets);
+        break;
     case KITH_ZMTP_NONE:
     case KITH_ZMTP_COMMAND:
-    case KITH_ZMTP_MEMFD:
-    case KITH_ZMTP_TAKEN:
         break;
     }
 }
@@ -482,6 +498,8 @@ static void zmtp_on_data(kith_conn *conn, struct kith_batch *batch, void *userda
     bool identified = session->origin != NULL;
     if (kith_rings_on(session)) {
         kith_passing_arrived(session, batch);
+        if (session->passing)
+            kith_passing_settle(session); /* with bells none belong to anything */
         if (kith_rings_on(session))
             kith_rings_rung(session, batch->slice.data, batch->slice.size);
         kith_session_unref(session);

@@ -2,19 +2,26 @@
 #include "session/passing.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
 #include "base/fd.h"
+#include "pool/memfd.h"
 #include "session/session.h"
 
 size_t kith_passing_max(const struct kith_session *session) {
     return kith_session_passes(session) ? (size_t)session->profile->numbers[KITH_OPTION_MAX_FDS] : 0;
 }
 
+static bool takes_memfd(const struct kith_session *session) {
+    return kith_session_passes(session) && session->profile->numbers[KITH_OPTION_MEMFD_FROM] > 0;
+}
+
 size_t kith_passing_room(const struct kith_session *session) {
-    return kith_passing_max(session);
+    size_t max = kith_passing_max(session);
+    return max > 0 ? max : takes_memfd(session);
 }
 
 /* What is no number of descriptors announces none. */
@@ -30,11 +37,15 @@ static uint8_t read_max(const struct kith_zmtp_property *property) {
 }
 
 bool kith_session_take_feature(struct kith_session *session, const struct kith_zmtp_property *property) {
-    if (strcasecmp(property->name, KITH_FEATURE_DESCRIPTORS) != 0)
-        return false;
-    if (kith_session_passes(session))
-        session->peer_fds = read_max(property);
-    return true;
+    if (strcasecmp(property->name, KITH_FEATURE_DESCRIPTORS) == 0) {
+        session->peer_fds = kith_session_passes(session) ? read_max(property) : 0;
+        return true;
+    }
+    if (strcasecmp(property->name, KITH_FEATURE_MEMFD) == 0) {
+        session->peer_memfd = takes_memfd(session) && property->size == 1 && property->value[0] == '1';
+        return true;
+    }
+    return false;
 }
 
 static struct kith_passing *passing_of(struct kith_session *session) {
@@ -99,6 +110,30 @@ static void fail_by_count(struct kith_session *session, const char *command, uns
     kith_session_fail(session, -EPROTO, why);
 }
 
+/* A command whose descriptors go with its first octet. */
+static int write_word(struct kith_session *session, enum kith_zmtp_word word, const uint8_t *body, size_t body_size, struct kith_fds *fds) {
+    uint8_t *place;
+    size_t size = kith_zmtp_word_wire_size(session->engine, word, body_size);
+    int r = kith_conn_write_place_fds(session->conn, size, fds, &place);
+    if (r < 0)
+        return r;
+    kith_zmtp_word_write(session->engine, word, body, body_size, place);
+    kith_conn_written(session->conn, size);
+    return 0;
+}
+
+int kith_passing_write_fds(struct kith_session *session, struct kith_fds *fds) {
+    uint8_t body[KITH_ZMTP_FDS_SIZE];
+    size_t count = kith_fds_count_there(fds);
+    if (count == 0)
+        return 0; /* they were all taken out */
+    kith_zmtp_fds_body((unsigned)count, body);
+    int r = write_word(session, KITH_ZMTP_WORD_FDS, body, sizeof(body), fds);
+    if (r >= 0)
+        session->sending_fds = true;
+    return r;
+}
+
 static void tell_lost(struct kith_session *session, unsigned announced, unsigned came) {
     size_t max = kith_passing_max(session);
     if (announced > max)
@@ -140,6 +175,82 @@ bool kith_passing_begin(struct kith_session *session, struct kith_fds **ret_fds)
     *ret_fds = KITH_STEAL(passing->next);
     return !lost;
 }
+
+/* Frames in descriptors ----------------------------------------------------------------------------------------------------- */
+
+static kith_buffer *open_memfd(struct kith_session *session, int fd, uint64_t size) {
+    kith_buffer *buffer;
+    const char *what;
+    char why[128];
+    int r = kith_buffer_new_received(fd, size, &buffer, &what);
+    if (r >= 0)
+        return buffer;
+    (void)snprintf(why, sizeof(why), "a frame of %llu octets came in a descriptor that cannot be taken: %s", (unsigned long long)size,
+                   what);
+    kith_session_fail(session, r, why);
+    return NULL;
+}
+
+kith_buffer *kith_passing_take_memfd(struct kith_session *session, uint64_t size) {
+    struct kith_arrival arrival;
+    kith_buffer *buffer = NULL;
+    bool came = pop(session, &arrival), lost = came && arrival.cut;
+    unsigned got = arrival.fds ? arrival.fds->count : 0;
+    session->memfd_taken += size;
+    if (!takes_memfd(session))
+        kith_session_fail(session, -EPROTO, "a frame came in a descriptor, and this socket announced that it takes none (memfd-from)");
+    else if (lost)
+        kith_session_tell(
+            session, KITH_EVENT_FDS_LOST, -EMFILE, 1,
+            "a message was dropped: a frame of %llu octets in a descriptor could not be received; raise RLIMIT_NOFILE, or close "
+            "some",
+            (unsigned long long)size);
+    else if (got != 1)
+        fail_by_count(session, "MEMFD", 1, got);
+    else
+        buffer = open_memfd(session, KITH_STEAL_FD(arrival.fds->fd[0]), size);
+    kith_fds_unref(arrival.fds);
+    return buffer;
+}
+
+void kith_passing_taken(struct kith_session *session, uint64_t octets) {
+    session->memfd_sent -= octets < session->memfd_sent ? octets : session->memfd_sent;
+    kith_session_on_room(session);
+}
+
+/* While draining nothing of the peer's is heard any more, and there is no more to come than waits. */
+static bool must_wait(const struct kith_session *session, uint64_t size) {
+    uint64_t limit = (uint64_t)session->profile->numbers[KITH_OPTION_SEND_HWM_BYTES];
+    return session->state == KITH_SESSION_READY && session->memfd_sent > 0 && (size > limit || session->memfd_sent > limit - size);
+}
+
+/* A list of this one, which stays the buffer's. Without one the frame goes through the socket. */
+static struct kith_fds *fds_of(int fd) {
+    struct kith_fds *fds = NULL;
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (copy >= 0 && kith_fds_add(&fds, copy) < 0)
+        kith_close(copy);
+    return fds;
+}
+
+int kith_passing_write_memfd(struct kith_session *session, const kith_msg *msg, size_t index) {
+    uint64_t size = kith_msg_at(msg, index)->slice.size;
+    uint8_t body[KITH_ZMTP_MEMFD_SIZE];
+    if (must_wait(session, size))
+        return -EAGAIN;
+    int fd = kith_msg_frame_memfd(msg, index);
+    struct kith_fds *fds = fd < 0 ? NULL : fds_of(fd);
+    if (!fds)
+        return 1;
+    kith_zmtp_memfd_body(size, index + 1 < msg->count, body);
+    int r = write_word(session, KITH_ZMTP_WORD_MEMFD, body, sizeof(body), fds);
+    kith_fds_unref(fds);
+    if (r >= 0)
+        session->memfd_sent += size;
+    return r;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------------- */
 
 void kith_passing_settle(struct kith_session *session) {
     struct kith_arrival arrival;

@@ -9,12 +9,17 @@
  * comes with the first octet of its command at the latest, so no more than two wait at any time: one whose command ends in this batch, and
  * one whose command has begun in it. One that the kernel has cut off (RLIMIT_NOFILE, more than we make room for) costs its message and
  * nothing else, as the others keep their order. An arrival that no command asked for by the end of the batch is closed and told.
+ *
+ * A frame in a descriptor takes a few octets of the socket, whose buffers therefore hold nobody up. So the receiver says how much it has
+ * taken (TAKEN), and beyond send-hwm-bytes that were not, the sender waits.
  */
 #ifndef KITH_SESSION_PASSING_H
 #define KITH_SESSION_PASSING_H
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include <kith/msg.h>
 
 #include "base/fds.h"
 
@@ -46,6 +51,14 @@ size_t kith_passing_max(const struct kith_session *session);
 void kith_passing_arrived(struct kith_session *session, struct kith_batch *batch);
 /* FDS came: the next message has these descriptors, or is dropped. Calls up. */
 void kith_passing_announced(struct kith_session *session, unsigned count);
+/* MEMFD came: the frame in its descriptor, as a buffer. NULL: its message is to be dropped, or the session has failed. Calls up. */
+kith_buffer *kith_passing_take_memfd(struct kith_session *session, uint64_t size);
+/* TAKEN came. Calls up. */
+void kith_passing_taken(struct kith_session *session, uint64_t octets);
+/* Announces the descriptors of the message that is being written; they go with that. Errors: as kith_conn_write(). */
+int kith_passing_write_fds(struct kith_session *session, struct kith_fds *fds);
+/* Writes a frame as a descriptor. 1: it is to go through the socket. Errors: as kith_conn_write(). */
+int kith_passing_write_memfd(struct kith_session *session, const kith_msg *msg, size_t index);
 /* A message begins: gives it its descriptors, in *ret_fds. False: they were lost, and it is to be dropped. */
 bool kith_passing_begin(struct kith_session *session, struct kith_fds **ret_fds);
 /* The batch has been read: what is left belongs to nothing, unless a command has begun. Calls up. */

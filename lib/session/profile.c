@@ -102,6 +102,8 @@ const struct kith_zmtp_property *kith_profile_features(struct kith_profile *prof
         profile->features[count++] = (struct kith_zmtp_property){
             .name = KITH_FEATURE_DESCRIPTORS, .value = (const uint8_t *)profile->max_fds, .size = strlen(profile->max_fds)};
     }
+    if (profile->numbers[KITH_OPTION_MEMFD_FROM] > 0)
+        profile->features[count++] = (struct kith_zmtp_property){.name = KITH_FEATURE_MEMFD, .value = (const uint8_t *)"1", .size = 1};
     *ret_count = count;
     return profile->features;
 }

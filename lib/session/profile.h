@@ -20,9 +20,10 @@
 #define KITH_PROFILE_METADATA_MAX 32
 
 /* What kith says of itself in READY beside the protocol's own properties; kith-zmtp(7), Descriptors. */
-#define KITH_PROFILE_FEATURES_MAX 1
+#define KITH_PROFILE_FEATURES_MAX 2
 #define KITH_FEATURE_DESCRIPTORS "Kith-Descriptors"
 #define KITH_FEATURE_MEMORY "Kith-Memory"
+#define KITH_FEATURE_MEMFD "Kith-Memfd"
 
 struct kith_octets {
     uint8_t *data; /* owned, with a zero octet behind it; NULL: none were set */

@@ -128,12 +128,13 @@ static int session_give_copy(struct kith_session *session, const kith_msg *msg) 
     return r;
 }
 
-int kith_session_publish(struct kith_session *session, const kith_msg *msg) {
+int kith_session_publish(struct kith_session *session, kith_msg *msg) {
     int r = session_check_room(session);
     if (r >= 0)
         r = session_check_fds(session, msg);
     if (r < 0)
         return r;
+    msg->published += msg->published < KITH_MSG_MANY;
     if (session->link->take)
         return session_give_copy(session, msg);
     r = session_write_now(session, msg);

@@ -72,6 +72,8 @@ static void session_drop_connection(struct kith_session *session) {
     session->sending_frame = 0;
     session->sending_fds = session->sending_header = false;
     session->peer_fds = 0;
+    session->peer_memfd = false;
+    session->memfd_sent = session->memfd_taken = 0;
     session->broken = 0;
     session->starved = false;
     session->pinged_at = 0;

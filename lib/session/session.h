@@ -173,6 +173,7 @@ struct kith_session {
     bool judged_allow;   /* see judged_origin */
     bool sending_fds;    /* the descriptors of the first message in queue are written */
     bool sending_header; /* the header of sending_frame is written too */
+    bool peer_memfd;     /* the peer takes frames in descriptors */
     uint8_t peer_fds;    /* descriptors that the peer takes with a message */
     bool starved;        /* said -EAGAIN: writable is due */
     int broken;          /* kith_session_break() */
@@ -198,6 +199,7 @@ struct kith_session {
 
     /* in */
     struct kith_account *account; /* of this connection */
+    uint64_t memfd_taken;         /* octets of frames in descriptors that we have taken and not said so */
     struct kith_passing *passing; /* NULL: no descriptors have come */
     struct kith_slice held;       /* what came behind the credentials, while the owner decides */
     kith_msg *incoming;           /* frames of an unfinished message */
@@ -211,6 +213,7 @@ struct kith_session {
     /* out */
     struct kith_list queue; /* messages and commands waiting for room in the connection */
     size_t queued, queued_octets;
+    uint64_t memfd_sent;  /* octets of frames in descriptors that the peer has not said it took */
     size_t sending_frame; /* of the first message in queue: frames before this one are written */
 };
 
@@ -234,7 +237,7 @@ void kith_session_drain(struct kith_session *session, int64_t deadline_ms);
  * takes none, or not so many), -ENOMEM. */
 int kith_session_send(struct kith_session *session, kith_msg *msg);
 /* The same for one of many peers: the message stays the caller's, a copy (which shares large frames) is made only when it has to wait. */
-int kith_session_publish(struct kith_session *session, const kith_msg *msg);
+int kith_session_publish(struct kith_session *session, kith_msg *msg);
 /* Says a command, in its place among the messages; what has to wait is queued whatever the limits say, for it is our own socket that asks.
  * Errors: -EPIPE, -ENOMEM, -ENOTSUP (the link has no such thing). */
 int kith_session_command(struct kith_session *session, enum kith_session_command command, const void *octets, size_t size);
@@ -302,6 +305,8 @@ int kith_session_claim(struct kith_session *session, const char *name, const voi
 void kith_session_share_claims(struct kith_session *session);
 /* At most 255 octets. Errors: -ENOMEM. */
 int kith_session_set_routing_id(struct kith_session *session, const void *id, size_t size);
+/* identify.c: READY says who the peer claims to be, kept apart from what is known of it, and what it can do. Errors: -ENOMEM. */
+int kith_session_keep_properties(struct kith_session *session, const struct kith_zmtp_event *event);
 /* passing.c: a property of the peer's READY that says what it can do beyond the protocol. False: it is another. */
 bool kith_session_take_feature(struct kith_session *session, const struct kith_zmtp_property *property);
 /* counters.c: the host is new; nothing is counted yet. */

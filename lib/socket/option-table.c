@@ -143,6 +143,9 @@ static const struct kith_option_info options[] = {
      "descriptors accepted with a message (ipc, from kith peers); 0: none"},
     {KITH_OPTION_MAX_FDS_HELD, NUMBER, CONNECTION, "max-fds-held", "descriptors", 1, INT32_MAX, KITH_MSG_FDS_MAX, "",
      "descriptors in messages of one peer that wait to be taken; then it is not read from"},
+    {KITH_OPTION_MEMFD_FROM, NUMBER, CONNECTION, "memfd-from", "octets", 0, OCTETS_MAX, MIB, "",
+     "frames of so many octets that lie in memory to be shared (kith_buffer_new_memfd), or go to several subscribers, pass as that memory "
+     "instead of through the socket (ipc, between kith peers); 0: none, nor are any accepted"},
     {KITH_OPTION_SHM, FLAG, CONNECTION, "shm", "flag", 0, 1, 0, "",
      "octets go through memory shared with a peer that wants that too, or over the socket where it cannot be had (ipc)"},
     {KITH_OPTION_SHM_SIZE, NUMBER, CONNECTION, "shm-size", "octets", INT64_C(64) * 1024, 64 * MIB, MIB, "",
