@@ -94,6 +94,7 @@ enum kith_option {
     KITH_OPTION_SHM_SIZE,
     KITH_OPTION_SHM_SPIN,
     KITH_OPTION_SHM_PEERS,
+    KITH_OPTION_SERVICE_NAME, /* octets */
     KITH_OPTION_COUNT_,
 };
 

@@ -39,7 +39,7 @@ void kith_fanout_tell_rest(const struct kith_fanout_peer *peer) {
 
 void kith_fanout_publish(struct kith_fanout *fanout, struct kith_fanout_peer *peer, kith_msg *msg) {
     int r = kith_session_publish(peer->session, msg);
-    if (r >= 0 || r == -EPIPE) /* its end is on its way */
+    if (r >= 0 || r == -EPIPE || r == -EACCES) /* its end is on its way; or it may not have it, which is counted already */
         return;
     peer->error = r;
     peer->dropped++;

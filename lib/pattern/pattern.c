@@ -217,9 +217,10 @@ int kith_pattern_check_room(struct kith_session *session) {
     return -EAGAIN;
 }
 
-/* Gives it to the first peer with room and puts that peer last. -EOPNOTSUPP: no peer takes its descriptors. */
+/* Gives it to the first peer with room and puts that peer last. -EOPNOTSUPP, -EACCES: no peer takes its descriptors, or may have it. */
 static int pattern_offer(struct kith_pattern *pattern, kith_msg *msg, struct kith_session **ret_session) {
     size_t unable = 0;
+    bool denied = false;
     for (size_t i = 0; i < pattern->peer_count; i++) {
         struct kith_session *session = kith_list_first(&pattern->peers, struct kith_session, pattern_link);
         kith_list_unlink(&session->pattern_link);
@@ -227,14 +228,17 @@ static int pattern_offer(struct kith_pattern *pattern, kith_msg *msg, struct kit
         int r = kith_session_send(session, msg);
         if (r == -ENOMEM) /* no peer's fault, and none would tell when it is over */
             return r;
-        unable += r == -EOPNOTSUPP;
+        unable += r == -EOPNOTSUPP || r == -EACCES;
+        denied |= r == -EACCES;
         if (r < 0)
             continue;
         pattern->last = session;
         *ret_session = session;
         return 0;
     }
-    return unable > 0 && unable == pattern->peer_count ? -EOPNOTSUPP : -EAGAIN;
+    if (unable == 0 || unable < pattern->peer_count)
+        return -EAGAIN;
+    return denied ? -EACCES : -EOPNOTSUPP;
 }
 
 static int pattern_keep(struct kith_pattern *pattern, kith_msg *msg) {
@@ -280,25 +284,27 @@ void kith_pattern_reclaim(struct kith_pattern *pattern, struct kith_session *ses
     kith_list_splice(&pattern->pending, &session->queue);
 }
 
-/* They waited for peers, and those that came do not take their descriptors. */
-static void pattern_tell_unsendable(struct kith_pattern *pattern, size_t count) {
+/* They waited for peers, and those that came do not take their descriptors, or may not have them. */
+static void pattern_tell_unsendable(struct kith_pattern *pattern, size_t count, int error) {
     struct kith_session *session = kith_list_first(&pattern->peers, struct kith_session, pattern_link);
     if (pattern->ops->unsendable)
-        pattern->ops->unsendable(pattern);
-    kith_session_tell(session, KITH_EVENT_DROPPED, -EOPNOTSUPP, count,
-                      "%zu message%s that waited dropped: of their descriptors no peer takes as many (max-fds there)", count,
-                      count == 1 ? "" : "s");
+        pattern->ops->unsendable(pattern, error);
+    kith_session_tell(session, KITH_EVENT_DROPPED, error, count, "%zu message%s that waited dropped: %s", count, count == 1 ? "" : "s",
+                      error == -EACCES ? "the policy lets no peer have them (receive)"
+                                       : "of their descriptors no peer takes as many (max-fds there)");
 }
 
 void kith_pattern_pump(struct kith_pattern *pattern, void (*sent)(struct kith_pattern *pattern, struct kith_session *session)) {
     size_t unsendable = 0;
+    int error = 0;
     while (pattern->pending_count > 0) {
         kith_msg *msg = kith_list_first(&pattern->pending, kith_msg, link);
         size_t cost = kith_msg_cost(msg);
         struct kith_session *session;
         kith_list_unlink(&msg->link);
         int r = pattern_offer(pattern, msg, &session);
-        if (r < 0 && r != -EOPNOTSUPP) {
+        bool waits = r == -EACCES && !pattern->ops->unsendable; /* for a peer that may have it: denied ones are as good as none */
+        if (r < 0 && r != -EOPNOTSUPP && (r != -EACCES || waits)) {
             kith_list_push_front(&pattern->pending, &msg->link);
             break;
         }
@@ -307,12 +313,13 @@ void kith_pattern_pump(struct kith_pattern *pattern, void (*sent)(struct kith_pa
         if (r < 0) {
             kith_msg_free(msg);
             unsendable++;
+            error = r;
         } else if (sent) {
             sent(pattern, session);
         }
     }
     if (unsendable > 0)
-        pattern_tell_unsendable(pattern, unsendable);
+        pattern_tell_unsendable(pattern, unsendable, error);
 }
 
 void kith_pattern_balance_detach(struct kith_pattern *pattern, struct kith_session *session) {

@@ -39,8 +39,9 @@ struct kith_pattern_ops {
     void (*pump)(struct kith_pattern *pattern);
     /* The peer refused a message of ours (or all of us: then detach follows), error as in kith_session_ops. NULL: nobody minds. */
     void (*refused)(struct kith_pattern *pattern, struct kith_session *session, int error);
-    /* A message that waited was dropped: no peer takes its descriptors. NULL: nobody minds. */
-    void (*unsendable)(struct kith_pattern *pattern);
+    /* A message that waited was dropped: -EOPNOTSUPP: no peer takes its descriptors; -EACCES: none may have it. NULL: nobody minds, and
+     * what none may have waits on. */
+    void (*unsendable)(struct kith_pattern *pattern, int error);
     /* A peer is being connected to, which is known by a number from now on: gives session->number. NULL: -ENOTSUP. */
     void (*expect)(struct kith_pattern *pattern, struct kith_session *session);
     /* A message came: queue it with kith_pattern_received(), or free it. */
@@ -48,6 +49,8 @@ struct kith_pattern_ops {
     /* The peer subscribed, cancelled, joined or left. NULL: it is ignored. */
     void (*command)(struct kith_pattern *pattern, struct kith_session *session, enum kith_session_command command, const void *octets,
                     size_t size);
+    /* The policy is another one: takes back what the peer has subscribed to or joined and may not any more. NULL: nothing to do. */
+    void (*review)(struct kith_pattern *pattern, struct kith_session *session);
     /* The application does. NULL: -ENOTSUP. Errors as kith_socket_subscribe(). */
     int (*ask)(struct kith_pattern *pattern, enum kith_session_command command, const void *octets, size_t size);
     /* May the application take a message now? Errors: -EPROTO (not its turn), or what became of

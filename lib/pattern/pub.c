@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pattern/denials.h"
 #include "pattern/fanout.h"
 #include "pattern/subscription.h"
 
@@ -115,12 +116,14 @@ struct pub_notices {
     struct kith_session *session;
     struct kith_list list;    /* messages for the application */
     struct kith_list changes; /* the same for events: a frame that says which, and the topic */
+    struct kith_denials denials;
 };
 
 static void pub_notices_init(struct pub_notices *notices, struct kith_pattern *pattern, struct kith_session *session) {
     *notices = (struct pub_notices){.pub = (struct pub *)pattern, .session = session};
     kith_list_init(&notices->list);
     kith_list_init(&notices->changes);
+    kith_denials_init(&notices->denials, session);
 }
 
 /* Without memory the application is not told; the subscription itself stands. */
@@ -131,6 +134,17 @@ static void pub_note(struct pub_notices *notices, const void *octets, size_t siz
     if (lost) /* nobody pays for it: a subscription that was shown did */
         msg->account = kith_account_unref(msg->account);
     kith_list_push_back(&notices->list, &msg->link);
+}
+
+static void pub_note_cancel(struct pub_notices *notices, const void *topic, size_t size) {
+    uint8_t *octets = malloc(1 + size);
+    if (!octets)
+        return;
+    octets[0] = KITH_SUBSCRIPTION_CANCEL;
+    if (size > 0)
+        memcpy(octets + 1, topic, size);
+    pub_note(notices, octets, 1 + size, false);
+    free(octets);
 }
 
 /* Gives them to the application. Calls up. */
@@ -201,6 +215,7 @@ static void pub_detach(struct kith_pattern *pattern, struct kith_session *sessio
     free(peer);
     kith_fanout_tell_rest(&fanout);
     pub_tell_refused(session, refused);
+    kith_denials_tell(&notices.denials);
     pub_show(&notices);
 }
 
@@ -264,12 +279,16 @@ static void pub_command(struct kith_pattern *pattern, struct kith_session *sessi
         free(octets);
     }
     pub_refuse(session);
+    kith_denials_tell(&notices.denials);
     pub_tell_changes(&notices);
     pub_show(&notices);
 }
 
+/* In a message, which no link has looked at for what it says. */
 static int pub_apply(const struct kith_subscription_frame *frame, void *userdata) {
     struct pub_notices *notices = userdata;
+    if (frame->command == KITH_COMMAND_SUBSCRIBE && kith_denials_ask(&notices->denials, frame->topic, frame->size, true) <= 0)
+        return 0;
     if (pub_take(notices, frame->command, frame->topic, frame->size))
         pub_note(notices, frame->topic - 1, 1 + frame->size, false);
     return 0;
@@ -280,6 +299,7 @@ static void pub_receive(struct kith_pattern *pattern, struct kith_session *sessi
     pub_notices_init(&notices, pattern, session);
     if (kith_subscription_extract(msg, pub_option(notices.pub, KITH_OPTION_ONLY_FIRST_SUBSCRIBE), pub_apply, &notices) > 0)
         pub_refuse(session);
+    kith_denials_tell(&notices.denials);
     pub_tell_changes(&notices);
     pub_show(&notices);
     if (msg->count == 0)
@@ -314,6 +334,51 @@ static int pub_ask(struct kith_pattern *pattern, enum kith_session_command comma
     if (r >= 0 && r != KITH_TOPIC_COUNTED)
         kith_session_tell_topic(session, command == KITH_COMMAND_SUBSCRIBE ? KITH_EVENT_SUBSCRIBED : KITH_EVENT_UNSUBSCRIBED, topic, size);
     return r < 0 ? r : 0;
+}
+
+/* What the peer has subscribed to and may not any more is taken back: from what is matched, or with xpub-manual from what it has asked
+ * for, which the application is shown. */
+static void pub_take_back(struct pub_notices *notices, const void *topic, size_t size) {
+    struct pub *pub = notices->pub;
+    struct pub_peer *peer = notices->session->pattern_data;
+    bool manual = pub_option(pub, KITH_OPTION_XPUB_MANUAL);
+    int r;
+    do
+        r = pub_change(pub, manual ? &pub->wishes : &pub->topics, manual ? &peer->wisher : &peer->subscriber, true, KITH_COMMAND_CANCEL,
+                       topic, size);
+    while (r == KITH_TOPIC_COUNTED);
+    if (r >= 0 && !manual)
+        pub_note_change(notices, false, topic, size);
+    if (r >= 0 && pub_is_news(pub, false, r))
+        pub_note_cancel(notices, topic, size);
+}
+
+static int pub_review_topics(struct pub_notices *notices) {
+    const struct pub_peer *peer = notices->session->pattern_data;
+    const struct kith_subscriber *who = pub_option(notices->pub, KITH_OPTION_XPUB_MANUAL) ? &peer->wisher : &peer->subscriber;
+    int r = 0;
+    for (uint32_t i = 0; i < who->count && r >= 0; i++) {
+        size_t size = 0;
+        uint8_t *octets = kith_subscription_octets(KITH_SUBSCRIPTION_CANCEL, who->subscriptions[i].topic, &size);
+        r = octets ? kith_denials_ask(&notices->denials, octets + 1, size - 1, true) : -ENOMEM;
+        free(octets);
+    }
+    return r;
+}
+
+static void pub_review(struct kith_pattern *pattern, struct kith_session *session) {
+    struct pub_notices notices;
+    pub_notices_init(&notices, pattern, session);
+    int r = pub_review_topics(&notices);
+    kith_list_foreach (&notices.denials.list, node) {
+        const struct kith_frame *topic = kith_msg_at(kith_list_entry(node, kith_msg, link), 1);
+        pub_take_back(&notices, kith_frame_data(topic), topic->slice.size);
+    }
+    if (r < 0) /* whoever cannot be looked at has to ask anew */
+        kith_session_break(session, r);
+    kith_denials_tell(&notices.denials);
+    pub_tell_changes(&notices);
+    pub_show(&notices);
 }
 
 static struct pub_peer *peer_of(struct kith_list *matched) {
@@ -383,6 +448,7 @@ const struct kith_pattern_ops kith_pattern_pub = {
     .pump = pub_pump,
     .receive = pub_receive,
     .command = pub_command,
+    .review = pub_review,
     .send = pub_send,
     .audience = pub_audience,
     .flush = kith_fanout_flush,
@@ -400,6 +466,7 @@ const struct kith_pattern_ops kith_pattern_xpub = {
     .pump = pub_pump,
     .receive = pub_receive,
     .command = pub_command,
+    .review = pub_review,
     .ask = pub_ask,
     .taken = pub_taken,
     .send = pub_send,

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pattern/denials.h"
 #include "pattern/fanout.h"
 
 struct group {
@@ -181,6 +182,22 @@ static void radio_command(struct kith_pattern *pattern, struct kith_session *ses
     kith_session_tell_topic(session, KITH_EVENT_UNSUBSCRIBED, octets, size);
 }
 
+static void radio_review(struct kith_pattern *pattern, struct kith_session *session) {
+    struct kith_denials denials;
+    struct listener *listener = session->pattern_data;
+    int r = 0;
+    kith_denials_init(&denials, session);
+    kith_map_foreach_safe (&listener->memberships, node) {
+        if (r >= 0)
+            r = kith_denials_ask(&denials, node->key, node->key_size, false);
+        if (r == 0)
+            radio_leave((struct radio *)pattern, KITH_CONTAINER_OF(node, struct membership, node));
+    }
+    if (r < 0) /* whoever cannot be looked at has to ask anew */
+        kith_session_break(session, r);
+    kith_denials_tell(&denials);
+}
+
 static size_t radio_audience(struct kith_pattern *pattern, const void *name, size_t size) {
     const struct radio *radio = (struct radio *)pattern;
     const struct group *group = group_find(&radio->groups, name, size);
@@ -232,6 +249,7 @@ const struct kith_pattern_ops kith_pattern_radio = {
     .pump = radio_pump,
     .receive = kith_pattern_receives_nothing,
     .command = radio_command,
+    .review = radio_review,
     .send = radio_send,
     .audience = radio_audience,
     .flush = kith_fanout_flush,

@@ -66,7 +66,14 @@ static void rep_taken(struct kith_pattern *pattern, kith_msg *msg) {
     kith_msg_drop(msg, frames);
 }
 
-/* Errors: -EAGAIN, -EHOSTUNREACH, -ENOMEM: the message is as it was. */
+/* The policy keeps the reply from who asked: he is told, as he waits. */
+static void rep_refuse(struct kith_session *session) {
+    if (session->link->refuse)
+        session->link->refuse(session, KITH_DENIED "receive");
+    kith_session_speak(session);
+}
+
+/* Errors: -EAGAIN, -EHOSTUNREACH, -EACCES, -ENOMEM: the message is as it was. */
 static int rep_pass(struct rep *rep, kith_msg *msg) {
     struct kith_session *session = rep->account->owner;
     if (!session || session->state != KITH_SESSION_READY)
@@ -80,6 +87,8 @@ static int rep_pass(struct rep *rep, kith_msg *msg) {
     r = kith_session_send(session, msg);
     if (r < 0) {
         (void)kith_msg_move(rep->envelope, msg, frames);
+        if (r == -EACCES)
+            rep_refuse(session);
         return r == -EPIPE ? -EHOSTUNREACH : r;
     }
     rep->base.last = session;
@@ -106,7 +115,7 @@ static int rep_send(struct kith_pattern *pattern, kith_msg *msg) {
         return 0;
     }
     /* Sent, or nobody waits for it any more: the next request may be taken. */
-    if (r == 0 || r == -EHOSTUNREACH || rep->lost)
+    if (r == 0 || r == -EHOSTUNREACH || r == -EACCES || rep->lost)
         rep_done(rep);
     return r;
 }

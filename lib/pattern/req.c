@@ -85,10 +85,10 @@ static void req_refused(struct kith_pattern *pattern, struct kith_session *sessi
     }
 }
 
-static void req_unsendable(struct kith_pattern *pattern) {
+static void req_unsendable(struct kith_pattern *pattern, int error) {
     struct req *req = (struct req *)pattern;
     if (req->state == REQ_PENDING)
-        req_fail(req, -EOPNOTSUPP);
+        req_fail(req, error);
 }
 
 /* Frames in front of the reply's body, or 0: it is not the reply. */

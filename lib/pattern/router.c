@@ -70,7 +70,7 @@ static int router_send(struct kith_pattern *pattern, kith_msg *msg) {
     const struct kith_frame *id = kith_msg_at(msg, 0);
     struct kith_session *session = kith_by_id_find(&router->by_id, kith_frame_data(id), id->slice.size);
     int r = session ? kith_by_id_pass(pattern, session, msg) : -EHOSTUNREACH;
-    if (r == 0 || r == -ENOMEM || r == -EOPNOTSUPP || mandatory)
+    if (r == 0 || r == -ENOMEM || r == -EOPNOTSUPP || r == -EACCES || mandatory)
         return r;
     if (r == -EAGAIN)
         kith_pattern_drop(session, msg, "the peer's queue is full (send-hwm)");

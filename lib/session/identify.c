@@ -77,7 +77,7 @@ static void session_set_origin(struct kith_session *session, kith_origin *origin
     session_name_connector(session, origin, writer.pid);
     kith_origin_unref(session->origin);
     session->origin = origin;
-    session->judged_origin = NULL;
+    kith_judge_forget(session);
     kith_watch_unref(session->writer_watch);
     session->writer_watch = watch;
     session->writer = writer;
@@ -132,6 +132,19 @@ static int session_identify_as(struct kith_session *session, const struct kith_s
     return 0;
 }
 
+/* The same process runs another program: an origin of what it is now. */
+static int session_renew(struct kith_session *session) {
+    const struct kith_sender sender = {
+        .known = true, .pid = session->writer.pid, .uid = session->writer.uid, .gid = session->writer.gid, .pidfd = -1};
+    const kith_origin *before = session->origin;
+    struct kith_watch *watch = NULL;
+    int r = session_renew_writer(session, &watch);
+    r = session_identify_as(session, &sender, watch, r);
+    if (r >= 0)
+        kith_judge_renew(session, before);
+    return r;
+}
+
 int kith_session_identify(struct kith_session *session, struct kith_sender *sender) {
     if (!session->place->endpoint.transport->identity || session->profile->numbers[KITH_OPTION_IDENTITY] == 0) {
         if (!session->origin && session->peer_origin)
@@ -141,9 +154,8 @@ int kith_session_identify(struct kith_session *session, struct kith_sender *send
     struct kith_watch *watch = NULL;
     int r = 0;
     if (session_same_writer(session, sender)) {
-        if (!session->writer_watch || !kith_session_execed(session, session->writer_watch))
-            return 0;
-        r = session_renew_writer(session, &watch);
+        bool execed = session->writer_watch && kith_session_execed(session, session->writer_watch);
+        return execed ? session_renew(session) : 0;
     } else if (!sender->known) {
         return session_identify_nobody(session);
     } else if (sender->pid > 0) {
@@ -157,11 +169,22 @@ int kith_session_identify_rings(struct kith_session *session) {
         return 0;
     struct kith_credentials credentials = {.pid = session->writer.pid, .uid = session->writer.uid, .gid = session->writer.gid};
     struct kith_watch *watch = session->writer_watch;
+    const kith_origin *before = session->origin;
     kith_origin *origin;
     int r = kith_origin_new_credentials(&credentials, KITH_WITNESS_KERNEL_CONNECT, watch ? kith_watch_process(watch) : NULL, &origin);
     if (r >= 0)
         session_set_origin(session, origin, watch ? kith_watch_ref(watch) : NULL, session->writer);
+    if (r >= 0)
+        kith_judge_renew(session, before);
     return r;
+}
+
+bool kith_session_look_again(struct kith_session *session) {
+    int64_t max_age_ms = session->profile->numbers[KITH_OPTION_EXEC_CHECK];
+    uint64_t now = kith_loop_now(session->host->loop);
+    if (!session->writer_watch || max_age_ms < 0 || !kith_watch_execed(session->writer_watch, now, (uint64_t)max_age_ms * KITH_NS_PER_MS))
+        return false;
+    return session_renew(session) >= 0;
 }
 
 int kith_session_identify_peer(struct kith_session *session) {
@@ -230,7 +253,6 @@ void kith_session_forget(struct kith_session *session) {
     free(session->user);
     session->user = NULL;
     session->writer = (struct kith_writer){.known = false};
-    session->judged_origin = NULL;
     session->pass_pidfd = false;
 }
 

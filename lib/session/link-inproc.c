@@ -123,7 +123,7 @@ static int inproc_begin(struct kith_session *session) {
         return 0;
     if (allow)
         return say_hello(session);
-    inproc_refuse(session, "access denied by policy: connect");
+    inproc_refuse(session, kith_session_peer_denial(session));
     kith_session_dismiss(session);
     return 0;
 }
@@ -171,10 +171,11 @@ static void refused(struct kith_session *session, const kith_msg *msg) {
 
 /* Takes the message. */
 static void receive(struct kith_session *session, kith_msg *msg) {
-    if (!kith_session_judge_send(session)) {
+    const struct kith_frame *first = kith_msg_at(msg, 0);
+    if (!kith_session_judge_send(session, kith_frame_data(first), first->slice.size, msg->size, msg->fds)) {
         kith_msg_free(msg);
         if (session->state == KITH_SESSION_READY)
-            inproc_refuse(session, "access denied by policy: send");
+            inproc_refuse(session, KITH_DENIED "send");
         return;
     }
     if (kith_msg_cost(msg) > (uint64_t)session->profile->numbers[KITH_OPTION_MAX_MESSAGE]) {

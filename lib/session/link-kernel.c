@@ -157,7 +157,7 @@ static int make_message(const struct kith_session *session, const struct kith_me
 static void kernel_receive(struct kith_session *session, const struct kith_message_header *header, const void *data) {
     kith_msg *msg;
     session->kernel->delivered++;
-    if (!kith_session_judge_send(session))
+    if (!kith_session_judge_send(session, data, header->size, header->size, NULL))
         return;
     if (session->host->kernel_use == KITH_KERNEL_ANSWERS && header->request == 0) {
         kith_session_tell(session, KITH_EVENT_DROPPED, -EPROTO, 1,
@@ -212,7 +212,7 @@ static void deliver_answer(struct kith_session *session, const void *data, size_
     struct kith_kernel_link *link = session->kernel;
     kith_msg *msg = KITH_STEAL(link->envelope);
     link->asked = 0;
-    if (session->state != KITH_SESSION_READY || !msg || !kith_session_judge_send(session)) {
+    if (session->state != KITH_SESSION_READY || !msg || !kith_session_judge_send(session, data, size, size, NULL)) {
         kith_msg_free(msg);
         return;
     }

@@ -48,7 +48,7 @@ static bool raw_spoken(const struct kith_session *session) {
 }
 
 static void raw_receive(struct kith_session *session, const struct kith_slice *slice) {
-    if (!kith_session_judge_send(session))
+    if (!kith_session_judge_send(session, slice->data, slice->size, slice->size, NULL))
         return;
     _cleanup_(kith_msg_freep) kith_msg *msg = NULL;
     int r = kith_msg_new(&msg);

@@ -216,12 +216,15 @@ static void udp_on_failed(kith_datagram *datagram, int error, unsigned lost, voi
 static void udp_set_origin(struct kith_session *session, kith_origin *origin) {
     kith_origin_unref(session->origin);
     session->origin = origin;
-    session->judged_origin = NULL;
+    kith_judge_forget(session);
 }
 
 /* May it come? Tells the event if not. Afterwards the session may be closed. */
-static bool udp_judge(struct kith_session *session) {
-    return kith_session_judge_connect(session) && session->state == KITH_SESSION_READY && kith_session_judge_send(session);
+static bool udp_judge(struct kith_session *session, const struct kith_packet *packet) {
+    size_t group = packet->size > 0 && packet->data[0] < packet->size ? packet->data[0] : 0;
+    size_t size = packet->size > 0 ? packet->size - 1 : 0;
+    return kith_session_judge_connect(session) && session->state == KITH_SESSION_READY &&
+           kith_session_judge_send(session, packet->data + (size > 0), group, size, NULL);
 }
 
 static int udp_make_message(const struct kith_packet *packet, struct kith_session *session, kith_msg **ret_msg) {
@@ -244,7 +247,7 @@ static void udp_receive(struct kith_session *session, const struct kith_packet *
     int r = kith_packet_origin(packet, &origin);
     if (r >= 0) {
         udp_set_origin(session, origin);
-        if (!udp_judge(session))
+        if (!udp_judge(session, packet))
             return;
     }
     bool fits = packet->size > 0 && packet->data[0] < packet->size && !packet->truncated &&

@@ -185,8 +185,7 @@ static void greeted(struct kith_session *session) {
             kith_session_fail(session, -ENOMEM, "out of memory in the handshake");
         return;
     }
-    /* The rule's name stays here: whoever is refused learns that it is, not how to get round it. */
-    (void)kith_zmtp_refuse(session->engine, "access denied by policy: connect");
+    (void)kith_zmtp_refuse(session->engine, kith_session_peer_denial(session));
     kith_session_dismiss(session);
 }
 
@@ -207,22 +206,19 @@ static void ready(struct kith_session *session, const struct kith_zmtp_event *ev
 
 /* In: traffic ------------------------------------------------------------------------------------------------------------ */
 
-/* One message was denied: the peer is told, where it understands that; the rest of the message is skipped. */
-static void deny(struct kith_session *session) {
-    session->skipping = true;
-    (void)kith_zmtp_tell_error(session->engine, "access denied by policy: send");
+/* The message was denied: the peer is told, where it understands that; the rest of it is skipped, and nothing is kept. */
+static void deny(struct kith_session *session, bool whole) {
+    session->incoming = kith_msg_free(session->incoming);
+    session->incoming_cost = 0;
+    session->skipping = !whole;
+    (void)kith_zmtp_tell_error(session->engine, KITH_DENIED "send");
 }
 
 static int new_message(struct kith_session *session, struct kith_fds **fds) {
-    if (!kith_session_judge_send(session)) {
-        if (session->state != KITH_SESSION_CLOSED)
-            deny(session);
-        return 0;
-    }
     int r = kith_msg_new(&session->incoming);
     if (r < 0)
         return r;
-    session->incoming->origin = kith_origin_ref(session->origin); /* the one that was judged */
+    session->incoming->origin = kith_origin_ref(session->origin); /* the one that was judged, or will be */
     session->incoming->fds = KITH_STEAL(*fds);
     return 0;
 }
@@ -234,7 +230,23 @@ static int begin_message(struct kith_session *session) {
         session->skipping = true;
         return 0;
     }
-    return new_message(session, &fds);
+    if (kith_session_judge_begin(session))
+        return new_message(session, &fds);
+    if (session->state != KITH_SESSION_CLOSED)
+        deny(session, false);
+    return 0;
+}
+
+/* The same of one that is there as a whole, in one frame. */
+static int begin_short_message(struct kith_session *session, const uint8_t *data, size_t size) {
+    _cleanup_(kith_fds_unrefp) struct kith_fds *fds = NULL;
+    if (session->passing && !kith_passing_begin(session, &fds))
+        return 0;
+    if (kith_session_judge_send(session, data, size, size, fds))
+        return new_message(session, &fds);
+    if (session->state != KITH_SESSION_CLOSED)
+        deny(session, true);
+    return 0;
 }
 
 /* Nothing but MEMORY is said before it is known where octets go. */
@@ -251,6 +263,13 @@ static bool is_too_large(struct kith_session *session, uint64_t cost) {
         return false;
     kith_session_fail(session, -EMSGSIZE, "a message exceeds max-message; raise the option if it is legitimate");
     return true;
+}
+
+/* A piece of the message is in it: what may be decided now? */
+static bool judge_piece(struct kith_session *session, const struct kith_zmtp_event *event, bool whole) {
+    if (event->frame.last && session->incoming->count == 1 && !kith_session_judge_first_frame(session, session->incoming))
+        return false;
+    return !whole || kith_session_judge_whole(session, session->incoming);
 }
 
 /* r: of taking the octets in. */
@@ -282,6 +301,11 @@ static void frame(struct kith_session *session, const struct kith_slice *slice, 
     if (r >= 0)
         r = kith_msg_receive(session->incoming, event->frame.gathered ? &engines : slice, event->frame.data, event->frame.size,
                              event->frame.frame_size, event->frame.offset);
+    if (r >= 0 && !judge_piece(session, event, whole)) {
+        if (session->state != KITH_SESSION_CLOSED)
+            deny(session, whole);
+        return;
+    }
     taken(session, r, whole);
 }
 
@@ -317,13 +341,9 @@ static void memfd(struct kith_session *session, const struct kith_zmtp_event *ev
 
 /* A message of one short frame. */
 static void message(struct kith_session *session, const uint8_t *data, size_t size) {
-    int r = begin_message(session);
-    if (session->state == KITH_SESSION_CLOSED)
+    int r = begin_short_message(session, data, size);
+    if (r >= 0 && !session->incoming) /* denied; or the session is closed */
         return;
-    if (session->skipping) {
-        session->skipping = false;
-        return;
-    }
     if (is_too_large(session, size + KITH_FRAME_COST))
         return;
     taken(session, r < 0 ? r : kith_msg_add(session->incoming, data, size), true);

@@ -90,15 +90,14 @@ extern const struct kith_link kith_link_kernel;
 
 /* CONNECTING -> HANDSHAKE. Calls up. */
 void kith_session_connected(struct kith_session *session);
-/* HANDSHAKE -> READY. Calls up. */
+/* HANDSHAKE -> READY, or refused by policy. Calls up. */
 void kith_session_reached_ready(struct kith_session *session);
 /* There is room for octets again: sends on. Calls up. */
 void kith_session_on_room(struct kith_session *session);
 /* Octets came from the peer. */
 void kith_session_heard(struct kith_session *session);
-/* The next message's origin is session->origin: may it be sent? Tells the event if not. Afterwards the session may be closed. */
-bool kith_session_judge_send(struct kith_session *session);
-/* May whoever is session->origin connect? The same. */
+/* The handshake begins: may whoever is session->origin be a peer? Tells the event if not. Afterwards the session may be closed. What cannot
+ * be known yet is asked when the session is ready. */
 bool kith_session_judge_connect(struct kith_session *session);
 /* A whole message (taken), with origin. Calls up. */
 void kith_session_deliver(struct kith_session *session, kith_msg *msg);

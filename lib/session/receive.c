@@ -1,4 +1,4 @@
-/* session/receive.c: what a link received, on its way to the owner: may it be sent, who pays for it, is it time to stop reading? */
+/* session/receive.c: what a link received, on its way to the owner: who pays for it, is it time to stop reading? */
 #include <errno.h>
 #include <string.h>
 
@@ -6,33 +6,6 @@
 
 void kith_session_heard(struct kith_session *session) {
     session->heard_at = kith_loop_now(session->host->loop);
-}
-
-/* Does the policy let this origin do this? Emits the event if not. */
-static bool session_judge(struct kith_session *session, enum kith_verb verb) {
-    struct kith_verdict verdict = kith_policy_decide(session->host->policy, verb, session->origin);
-    if (!verdict.allow)
-        kith_session_tell_rule(session, verb, &verdict, 1, NULL, 0);
-    return verdict.allow;
-}
-
-bool kith_session_judge_connect(struct kith_session *session) {
-    return !session->host->policy || session_judge(session, KITH_VERB_CONNECT);
-}
-
-/* Asked again only when the origin or the policy has changed, or to have a denial told. */
-bool kith_session_judge_send(struct kith_session *session) {
-    if (!session->host->policy)
-        return true;
-    if (session->judged_origin == session->origin && session->judged_generation == session->host->policy_generation &&
-        session->judged_allow)
-        return true;
-    session->judged_allow = session_judge(session, KITH_VERB_SEND);
-    if (session->state == KITH_SESSION_CLOSED)
-        return false;
-    session->judged_origin = session->origin;
-    session->judged_generation = session->host->policy_generation;
-    return session->judged_allow;
 }
 
 void kith_session_deliver(struct kith_session *session, kith_msg *msg) {
@@ -53,8 +26,22 @@ void kith_session_pass_over(struct kith_session *session, kith_msg *msg) {
         session->link->passed_over(session);
 }
 
+/* May the peer have that? It is told if not, where it understands that. */
+static bool session_may_ask(struct kith_session *session, enum kith_session_command command, const void *octets, size_t size) {
+    const struct kith_matter topic = {
+        .topic = size > 0 ? octets : "", .topic_size = size, .topic_is_prefix = command == KITH_COMMAND_SUBSCRIBE};
+    if (command != KITH_COMMAND_SUBSCRIBE && command != KITH_COMMAND_JOIN)
+        return true;
+    if (kith_session_judge(session, KITH_VERB_SUBSCRIBE, &topic))
+        return true;
+    if (session->state == KITH_SESSION_READY && session->link->refuse)
+        session->link->refuse(session, KITH_DENIED "subscribe");
+    return false;
+}
+
 void kith_session_commanded(struct kith_session *session, enum kith_session_command command, const void *octets, size_t size) {
-    if (session->state == KITH_SESSION_READY && session->host->ops->command)
+    if (session->state == KITH_SESSION_READY && session->host->ops->command && session_may_ask(session, command, octets, size) &&
+        session->state == KITH_SESSION_READY)
         session->host->ops->command(session, command, octets, size, session->host->userdata);
 }
 

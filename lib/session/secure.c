@@ -52,10 +52,19 @@ void kith_session_security(const struct kith_session *session, struct kith_zmtp_
         options->ask = profile->octets[KITH_OPTION_ZAP_DOMAIN].data != NULL;
 }
 
+bool kith_session_proves(const struct kith_session *session) {
+    struct kith_zmtp_options options = {0};
+    if (session->link != &kith_link_zmtp)
+        return false;
+    kith_session_security(session, &options);
+    return options.security != KITH_ZMTP_SECURITY_NULL || options.ask;
+}
+
 /* A fact of the connection: of the origins that there are, and of those to come (*place, text is taken). */
 static int set_proved(struct kith_session *session, enum kith_fact fact, char *text, char **place) {
     free(*place);
     *place = text;
+    kith_judge_forget(session);
     int r = 0;
     if (session->peer_origin)
         r = kith_origin_set_text(session->peer_origin, fact, text, KITH_WITNESS_KEY);
@@ -117,11 +126,25 @@ static void session_turn_away(struct kith_session *session, unsigned status, con
         kith_session_dismiss(session);
 }
 
+/* It has proved who it is, and the handler let it in: does the policy? */
+static bool session_judge_proved(struct kith_session *session) {
+    kith_session_ref(session);
+    bool allow = kith_session_judge_proved(session);
+    if (!allow && session->state == KITH_SESSION_HANDSHAKE) {
+        (void)kith_zmtp_refuse(session->engine, kith_session_peer_denial(session));
+        kith_session_dismiss(session);
+    }
+    kith_session_unref(session);
+    return allow;
+}
+
 void kith_session_authenticate(struct kith_session *session, unsigned status, const char *why) {
     const bool waiting = session->waiting;
     if (session->state != KITH_SESSION_HANDSHAKE || (!waiting && !session->asking))
         return;
     session->asking = session->waiting = false;
+    if (status == 200 && !session_judge_proved(session))
+        return;
     if (kith_zmtp_authenticate(session->engine, status) < 0) {
         kith_session_fail(session, -ENOMEM, "out of memory in the handshake");
         return;

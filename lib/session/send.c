@@ -99,10 +99,18 @@ static int session_give_now(struct kith_session *session, kith_msg *msg) {
     return r == -EAGAIN ? 0 : r;
 }
 
-int kith_session_send(struct kith_session *session, kith_msg *msg) {
+/* May it be sent to this peer, and now? What the policy denies is counted. */
+static int session_check(struct kith_session *session, const kith_msg *msg) {
     int r = session_check_room(session);
     if (r >= 0)
         r = session_check_fds(session, msg);
+    if (r >= 0 && session->host->policy && !kith_session_judge_receive(session, msg))
+        r = -EACCES;
+    return r;
+}
+
+int kith_session_send(struct kith_session *session, kith_msg *msg) {
+    int r = session_check(session, msg);
     if (r < 0)
         return r;
     kith_msg_refund(msg);
@@ -129,9 +137,7 @@ static int session_give_copy(struct kith_session *session, const kith_msg *msg) 
 }
 
 int kith_session_publish(struct kith_session *session, kith_msg *msg) {
-    int r = session_check_room(session);
-    if (r >= 0)
-        r = session_check_fds(session, msg);
+    int r = session_check(session, msg);
     if (r < 0)
         return r;
     msg->published += msg->published < KITH_MSG_MANY;

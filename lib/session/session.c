@@ -20,6 +20,7 @@ void kith_session_host_init(struct kith_session_host *host, kith_loop *loop, con
     host->watches.loop = loop;
     kith_list_init(&host->peers);
     kith_session_host_count(host);
+    kith_judge_host_init(host);
 }
 
 void kith_session_host_deinit(struct kith_session_host *host) {
@@ -28,18 +29,12 @@ void kith_session_host_deinit(struct kith_session_host *host) {
     while (!kith_list_empty(&host->peers))
         kith_session_close(kith_list_first(&host->peers, struct kith_session, host_link));
     kith_defer_cancel(&host->tell_high);
+    kith_judge_host_deinit(host);
     host->policy = kith_policy_unref(host->policy);
     host->profile = kith_profile_unref(host->profile);
     kith_map_deinit(&host->watches.by_pid);
     host->scratch = kith_buffer_unref(host->scratch);
     host->loop = NULL;
-}
-
-void kith_session_host_set_policy(struct kith_session_host *host, kith_policy *policy) {
-    kith_policy *old = host->policy;
-    host->policy = policy ? kith_policy_ref(policy) : NULL;
-    host->policy_generation++;
-    kith_policy_unref(old);
 }
 
 struct kith_session *kith_session_ref(struct kith_session *session) {
@@ -68,6 +63,7 @@ static void session_drop_connection(struct kith_session *session) {
     session_drop_account(session);
     session->link->drop(session);
     kith_session_forget(session);
+    kith_judge_drop(session);
     kith_session_settle_counters(session);
     session->sending_frame = 0;
     session->sending_fds = session->sending_header = false;
@@ -137,6 +133,7 @@ int kith_session_new(struct kith_session_host *host, struct kith_place *place, b
     kith_list_init(&session->pattern_link);
     kith_list_init(&session->queue);
     kith_list_init(&session->high_link);
+    kith_judge_init(&session->judge);
     session->peer = ++host->last_peer;
     int r = kith_timer_new(host->loop, kith_session_on_timer, session, &session->timer);
     if (r < 0)
@@ -224,18 +221,28 @@ static const char *session_why_unwanted(int error) {
                              : "refused: out of memory";
 }
 
+/* The owner does not know of it. */
+static void session_turn_away(struct kith_session *session, const char *why) {
+    if (session->state != KITH_SESSION_READY)
+        return;
+    if (session->link->refuse)
+        session->link->refuse(session, why);
+    kith_session_dismiss(session);
+}
+
 void kith_session_reached_ready(struct kith_session *session) {
     session->state = KITH_SESSION_READY;
     session->tries = 0;
     kith_session_schedule_heartbeat(session);
     /* Our READY may still be in the engine, when greeting and READY of the peer came at once: it goes before any message that waited. */
     kith_session_speak(session);
-    int r = session->host->ops->ready(session, session->host->userdata);
-    if (r < 0 && session->state == KITH_SESSION_READY) {
-        if (session->link->refuse)
-            session->link->refuse(session, session_why_unwanted(r));
-        kith_session_dismiss(session);
+    if (!kith_session_judge_proved(session)) {
+        session_turn_away(session, kith_session_peer_denial(session));
+        return;
     }
+    int r = session->host->ops->ready(session, session->host->userdata);
+    if (r < 0)
+        session_turn_away(session, session_why_unwanted(r));
 }
 
 void kith_session_speak(struct kith_session *session) {
@@ -277,7 +284,8 @@ static void session_retry(struct kith_session *session, int error, const char *t
 static void session_tell_gone(struct kith_session *session, enum kith_session_state state, int error, const char *text) {
     if (state == KITH_SESSION_HANDSHAKE)
         kith_session_tell(session, KITH_EVENT_HANDSHAKE_FAILED, error, 0, "%s", text);
-    if (state == KITH_SESSION_READY && !session->link->one_way)
+    kith_session_tell_denied_rest(session);
+    if (state == KITH_SESSION_READY && !session->link->one_way && session->state != KITH_SESSION_CLOSED)
         kith_session_tell(session, KITH_EVENT_DISCONNECTED, error, session_queued_messages(session), "%s", text);
     if (state == KITH_SESSION_READY && session->state != KITH_SESSION_CLOSED)
         session->host->ops->gone(session, session->host->userdata);
@@ -368,6 +376,20 @@ static bool session_say_why(struct kith_session *session, const char *why) {
     return true;
 }
 
+void kith_session_expel(struct kith_session *session, int error, const char *why, const char *text) {
+    kith_session_ref(session);
+    bool told = session->state == KITH_SESSION_READY && session_say_why(session, why);
+    if (!told) {
+        kith_session_fail(session, error, text);
+    } else {
+        session->state = KITH_SESSION_DRAINING; /* nothing more is sent to it by who is told below */
+        session_tell_gone(session, KITH_SESSION_READY, error, text);
+        if (session->state == KITH_SESSION_DRAINING)
+            kith_session_dismiss(session);
+    }
+    kith_session_unref(session);
+}
+
 int kith_session_kick(struct kith_session *session, const char *reason) {
     char text[512];
     if (session->link->one_way)
@@ -375,16 +397,6 @@ int kith_session_kick(struct kith_session *session, const char *reason) {
     if (session->state != KITH_SESSION_HANDSHAKE && session->state != KITH_SESSION_READY)
         return -ENOENT;
     (void)snprintf(text, sizeof(text), "kicked%s%s", reason ? ": " : "", reason ? reason : "");
-    kith_session_ref(session);
-    bool told = session->state == KITH_SESSION_READY && session_say_why(session, text);
-    if (!told) {
-        kith_session_fail(session, -ECONNABORTED, text);
-    } else {
-        session->state = KITH_SESSION_DRAINING; /* nothing more is sent to it by who is told below */
-        session_tell_gone(session, KITH_SESSION_READY, -ECONNABORTED, text);
-        if (session->state == KITH_SESSION_DRAINING)
-            kith_session_dismiss(session);
-    }
-    kith_session_unref(session);
+    kith_session_expel(session, -ECONNABORTED, text, text);
     return 0;
 }

@@ -11,8 +11,7 @@
  * - Identity: each receive has one writer. A message whose octets come from two writers has no sender: the connection is closed, by name
  * (KITH_EVENT_SPLIT_MESSAGE). So is a handshake: otherwise whoever may not connect could have the end of its greeting written by somebody
  * who may (its filler takes any octets, such as what a set-user-id program prints).
- * - Policy: verb connect is asked when the peer's greeting is whole, before anything but our greeting was answered; verb send at the first
- * octet of each message, once for an origin as long as neither it nor the policy changes. Nothing of a denied message is kept.
+ * - Policy: judge.h says when it is asked for what. Nothing of a denied message is kept.
  */
 #ifndef KITH_SESSION_SESSION_H
 #define KITH_SESSION_SESSION_H
@@ -29,6 +28,7 @@
 #include "inproc/pipe.h"
 #include "loop/internal.h"
 #include "msg/internal.h"
+#include "session/judge.h"
 #include "session/link.h"
 #include "session/passing.h"
 #include "session/place.h"
@@ -61,6 +61,8 @@ struct kith_session_ops {
     void (*message)(struct kith_session *session, kith_msg *msg, void *userdata);
     /* A subscription or a group, taken or given back. */
     void (*command)(struct kith_session *session, enum kith_session_command command, const void *octets, size_t size, void *userdata);
+    /* The policy is another one, and the peer stays: what it has subscribed to may be denied now. NULL: nothing to do. */
+    void (*review)(struct kith_session *session, void *userdata);
     /* The handshake waits for kith_session_authenticate(), called from here or later. NULL: whoever shows credentials is refused. */
     void (*credentials)(struct kith_session *session, const struct kith_credentials_shown *shown, void *userdata);
     /* There is room in the queue after kith_session_send() had said -EAGAIN. */
@@ -95,7 +97,8 @@ struct kith_session_host {
     enum kith_kernel_use kernel_use;
     struct kith_profile *profile; /* for sessions made from now on */
     kith_policy *policy;          /* referenced, or NULL */
-    uint64_t policy_generation;   /* counts changes of policy, so that sessions ask again */
+    uint64_t policy_generation;   /* counts changes of policy, so that sessions ask again; 0: there never was one */
+    struct kith_judge_host judge;
     struct kith_watch_table watches;
     bool tells;                /* somebody listens to events: without that none is put together */
     struct kith_list peers;    /* sessions, by host_link */
@@ -113,7 +116,11 @@ void kith_session_host_init(struct kith_session_host *host, kith_loop *loop, con
                             const char *socket_type, struct kith_profile *profile);
 /* Closes all sessions. */
 void kith_session_host_deinit(struct kith_session_host *host);
+/* judge.c: from now on that policy is asked. Calls nobody up; kith_session_host_review() is for those who are peers already. */
 void kith_session_host_set_policy(struct kith_session_host *host, kith_policy *policy);
+/* judge.c: ends the connections of peers that the policy does not let in any more, and has the owner look at what the others have asked
+ * for (ops->review). Calls up: the host must be held. */
+void kith_session_host_review(struct kith_session_host *host);
 
 enum kith_session_state {
     KITH_SESSION_IDLE,
@@ -170,7 +177,6 @@ struct kith_session {
     bool asking;         /* inside of ops->credentials() */
     bool waiting;        /* for kith_session_authenticate(): nothing is read meanwhile */
     bool skipping;       /* the unfinished message was denied: its frames are dropped */
-    bool judged_allow;   /* see judged_origin */
     bool sending_fds;    /* the descriptors of the first message in queue are written */
     bool sending_header; /* the header of sending_frame is written too */
     bool peer_memfd;     /* the peer takes frames in descriptors */
@@ -188,6 +194,7 @@ struct kith_session {
     struct kith_watch *writer_watch; /* who wrote last */
     kith_origin *peer_origin;        /* who made the connection */
     kith_origin *origin;             /* of `writer`: who wrote last */
+    struct kith_judge judge;         /* what the policy says of it */
     struct kith_writer writer;
     struct kith_claims *claims;
     char *key;               /* the peer's public key in Z85, which it has proved; NULL: none */
@@ -204,10 +211,8 @@ struct kith_session {
     struct kith_slice held;       /* what came behind the credentials, while the owner decides */
     kith_msg *incoming;           /* frames of an unfinished message */
     uint64_t incoming_cost;       /* what it announced so far, frames that have not arrived included */
-    kith_origin *judged_origin;   /* not referenced: compared only, valid while origin == judged_origin */
-    uint64_t judged_generation;
-    uint64_t heard_at;  /* ns: the last octets */
-    uint64_t pinged_at; /* ns: our last PING, 0: answered or none */
+    uint64_t heard_at;            /* ns: the last octets */
+    uint64_t pinged_at;           /* ns: our last PING, 0: answered or none */
     uint64_t peer_ttl_ms;
 
     /* out */
@@ -233,8 +238,8 @@ void kith_session_close(struct kith_session *session);
  * nothing queued and ends at once. */
 void kith_session_drain(struct kith_session *session, int64_t deadline_ms);
 
-/* Queues a message: 0 takes it. Errors: -EAGAIN (full: `writable` comes), -EPIPE (not ready), -EOPNOTSUPP (it has descriptors, and the peer
- * takes none, or not so many), -ENOMEM. */
+/* Queues a message: 0 takes it. Errors: -EAGAIN (full: `writable` comes), -EPIPE (not ready), -EACCES (policy: receive), -EOPNOTSUPP (it
+ * has descriptors, and the peer takes none, or not so many), -ENOMEM. */
 int kith_session_send(struct kith_session *session, kith_msg *msg);
 /* The same for one of many peers: the message stays the caller's, a copy (which shares large frames) is made only when it has to wait. */
 int kith_session_publish(struct kith_session *session, kith_msg *msg);
@@ -253,6 +258,8 @@ void kith_session_counters(const struct kith_session *session, struct kith_count
 void kith_session_host_counters(const struct kith_session_host *host, struct kith_counters *ret_counters);
 /* Ends the connection by the owner's will: the peer is told; calls up, gone() included. Errors: -ENOENT (there is none), -EOPNOTSUPP. */
 int kith_session_kick(struct kith_session *session, const char *reason);
+/* The same for another reason: `why` is for the peer, `text` for the event. In HANDSHAKE or READY. */
+void kith_session_expel(struct kith_session *session, int error, const char *why, const char *text);
 
 /* The answer to ops->credentials(), as a ZAP handler's (RFC 27): 200 lets the peer in; 300, 400 and 500 do not, and `why` (NULL with 200)
  * is for the event. A session that waits for no answer (any more) is left alone. */
@@ -292,6 +299,8 @@ void kith_session_shown(struct kith_session *session, const struct kith_zmtp_eve
 int kith_session_set_key(struct kith_session *session, const uint8_t *public_key);
 /* link-zmtp.c: the engine goes on with what was held. Calls up. */
 void kith_link_zmtp_go_on(struct kith_session *session);
+/* secure.c: will the peer have proved a key or a name when the handshake is done, if it is let in? */
+bool kith_session_proves(const struct kith_session *session);
 /* identify.c: sets origin (and writer) for this batch. Errors: -ENOMEM. */
 int kith_session_identify(struct kith_session *session, struct kith_sender *sender);
 int kith_session_identify_peer(struct kith_session *session);
@@ -299,6 +308,8 @@ int kith_session_identify_peer(struct kith_session *session);
 bool kith_session_execed(const struct kith_session *session, struct kith_watch *watch);
 /* identify.c: who wrote last is from here on whose octets come through rings, by the connection. Errors: -ENOMEM. */
 int kith_session_identify_rings(struct kith_session *session);
+/* identify.c: does who wrote last run another program by now? Then it has another origin. Asks no more often than exec-check says. */
+bool kith_session_look_again(struct kith_session *session);
 void kith_session_forget(struct kith_session *session);
 /* The peer claims this of itself. When all is said the origins that are known have it. Errors: -ENOMEM. */
 int kith_session_claim(struct kith_session *session, const char *name, const void *value, size_t size);

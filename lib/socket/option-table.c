@@ -154,6 +154,8 @@ static const struct kith_option_info options[] = {
      "how long shared memory is looked at for more before the loop waits; 0: not at all, as on a single processor"},
     {KITH_OPTION_SHM_PEERS, NUMBER, CONNECTION, "shm-peers", "connections", 1, 65536, 64, "",
      "with so many peers memory is shared at a time; others are served over the socket"},
+    {KITH_OPTION_SERVICE_NAME, TEXT, CONNECTION, "service-name", "octets", 0, 255, 0, "",
+     "what rules of a policy know this socket by (kith-policy(5): service); peers are not told"},
 };
 
 _Static_assert(KITH_ARRAY_SIZE(options) == KITH_OPTION_COUNT_, "every option has its row");

@@ -74,6 +74,12 @@ static void socket_on_command(struct kith_session *session, enum kith_session_co
     kith_pattern_command(socket->pattern, session, command, octets, size);
 }
 
+static void socket_on_review(struct kith_session *session, void *userdata) {
+    _cleanup_(kith_socket_unrefp) kith_socket *socket = kith_socket_ref(userdata);
+    if (socket->pattern->ops->review)
+        socket->pattern->ops->review(socket->pattern, session);
+}
+
 static void socket_on_emptied(void *userdata) {
     kith_socket *socket = userdata;
     if (socket->lingering && !socket->closed && !kith_timer_inert(socket->tether))
@@ -120,6 +126,7 @@ static const struct kith_session_ops socket_session_ops = {
     .ready = socket_on_ready,
     .message = socket_on_message,
     .command = socket_on_command,
+    .review = socket_on_review,
     .credentials = kith_socket_on_credentials,
     .emptied = socket_on_emptied,
     .writable = socket_on_writable,
@@ -179,6 +186,19 @@ static unsigned socket_on_defer(struct kith_defer *defer) {
     return 1;
 }
 
+/* From the loop: those who are denied now are told of, and others may be sent what waited. */
+static unsigned socket_review(struct kith_defer *defer) {
+    _cleanup_(kith_socket_unrefp) kith_socket *socket = kith_socket_ref(KITH_CONTAINER_OF(defer, kith_socket, review));
+    kith_session_host_review(&socket->sessions);
+    if (socket->closed)
+        return 1;
+    if (socket->pattern->ops->pump)
+        socket->pattern->ops->pump(socket->pattern);
+    socket_tell_writable(socket);
+    kith_socket_linger(socket);
+    return 1;
+}
+
 /* Life ------------------------------------------------------------------------------------------------------------------------ */
 
 static void socket_on_tether(kith_timer *timer, void *userdata) {
@@ -200,6 +220,7 @@ int kith_socket_new(kith_loop *loop, enum kith_socket_type type, kith_socket **r
     kith_list_init(&socket->tenant.link);
     kith_defer_init(&socket->deliver, socket_on_defer);
     kith_defer_init(&socket->reap, kith_socket_reap);
+    kith_defer_init(&socket->review, socket_review);
     struct kith_profile *profile;
     int r = kith_timer_new(loop, socket_on_tether, NULL, &socket->tether);
     if (r < 0)
@@ -260,6 +281,7 @@ kith_socket *kith_socket_free(kith_socket *socket) {
     socket->sessions.tells = false;
     kith_defer_cancel(&socket->deliver);
     kith_defer_cancel(&socket->reap);
+    kith_defer_cancel(&socket->review);
     kith_list_unlink(&socket->tenant.link);
     kith_socket_free_acceptors(socket);
     while (!kith_list_empty(&socket->sessions.peers)) {
@@ -508,6 +530,8 @@ bool kith_socket_taken(const kith_socket *socket) {
 void kith_socket_set_policy(kith_socket *socket, kith_policy *policy) {
     KITH_SOCKET_HOLD(socket);
     kith_session_host_set_policy(&socket->sessions, policy);
+    if (!kith_list_empty(&socket->sessions.peers) && kith_socket_check(socket) >= 0)
+        kith_loop_defer(socket->loop, &socket->review);
 }
 
 void kith_socket_set_handler(kith_socket *socket, const struct kith_socket_handler *handler, void *userdata) {

@@ -29,6 +29,7 @@ struct kith_socket {
     struct kith_socket_handler handler;
     void *handler_userdata;
     struct kith_defer deliver; /* received messages that wait for the handler */
+    struct kith_defer review;  /* peers, by a policy that is new */
     bool delivering;
     bool starved; /* a send said -EAGAIN: `writable` is due */
     /* kith_socket_close(): the application has let go of it. */

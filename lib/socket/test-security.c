@@ -323,8 +323,95 @@ static void test_curve_without_a_secret_key_is_refused_with_the_remedy(void **st
     assert_non_null(strstr(error.text, "curve-server-key: needs curve-secret-key too"));
 }
 
+/* Policies on what was proved ------------------------------------------------------------------------------------------------- */
+
+static void key_condition(char text[static 64], const uint8_t *key) {
+    strcpy(text, "key=");
+    assert_int_equal(kith_z85_encode(key, 32, text + 4, 60), 0);
+}
+
+static void test_a_policy_lets_keys_in(void **state) {
+    struct scene *scene = *state;
+    char condition[64];
+    for (int right = 0; right < 2; right++) {
+        curve(scene, KITH_REP, KITH_REQ);
+        key_condition(condition, right ? keys.client_public : keys.server_public);
+        node_policy(&scene->server, true, KITH_VERB_CONNECT, condition);
+        meet(scene);
+        if (right) {
+            send_words(&scene->client, "ask");
+            expect_words(&scene->server, "ask");
+        } else {
+            until(&scene->world, scene->client.events[KITH_EVENT_REFUSED] == 1);
+            assert_non_null(strstr(scene->client.texts[KITH_EVENT_REFUSED], "access denied by policy: connect"));
+            assert_int_equal(scene->server.events[KITH_EVENT_DENIED_CONNECT], 1);
+            assert_int_equal(scene->server.events[KITH_EVENT_CONNECTED], 0);
+        }
+        node_deinit(&scene->client);
+        node_deinit(&scene->server);
+    }
+}
+
+static void test_a_client_has_a_policy_on_its_servers_key(void **state) {
+    struct scene *scene = *state;
+    char condition[64];
+    for (int right = 0; right < 2; right++) {
+        curve(scene, KITH_REP, KITH_REQ);
+        key_condition(condition, right ? keys.server_public : keys.client_public);
+        node_policy(&scene->client, true, KITH_VERB_SERVE, condition);
+        meet(scene);
+        if (right) {
+            send_words(&scene->client, "ask");
+            expect_words(&scene->server, "ask");
+        } else {
+            until(&scene->world, scene->client.events[KITH_EVENT_DENIED_CONNECT] == 1);
+            assert_int_equal(scene->client.verb, KITH_VERB_SERVE);
+            assert_int_equal(scene->client.events[KITH_EVENT_CONNECTED], 0);
+            until(&scene->world, scene->server.events[KITH_EVENT_REFUSED] == 1 || scene->server.events[KITH_EVENT_DISCONNECTED] == 1);
+        }
+        node_deinit(&scene->client);
+        node_deinit(&scene->server);
+    }
+}
+
+static void test_a_policy_lets_names_in(void **state) {
+    struct scene *scene = *state;
+    for (int right = 0; right < 2; right++) {
+        plain(scene, "bob", "s1c3t");
+        set(&scene->server, "plain-username", "bob");
+        set(&scene->server, "plain-password", "s1c3t");
+        node_policy(&scene->server, true, KITH_VERB_CONNECT | KITH_VERB_SEND, right ? "user_id=b*" : "user_id=alice");
+        meet(scene);
+        if (right) {
+            send_words(&scene->client, "ask");
+            expect_words(&scene->server, "ask");
+        } else {
+            until(&scene->world, scene->client.events[KITH_EVENT_REFUSED] == 1);
+            assert_int_equal(scene->server.events[KITH_EVENT_DENIED_CONNECT], 1);
+        }
+        node_deinit(&scene->client);
+        node_deinit(&scene->server);
+    }
+}
+
+/* Without a mechanism nothing is proved: then the answer is the one at the greeting. */
+static void test_a_policy_on_keys_lets_nobody_in_without_one(void **state) {
+    struct scene *scene = *state;
+    char condition[64];
+    begin(scene, KITH_REP, KITH_REQ);
+    key_condition(condition, keys.client_public);
+    node_policy(&scene->server, true, KITH_VERB_CONNECT, condition);
+    meet(scene);
+    until(&scene->world, scene->client.events[KITH_EVENT_REFUSED] == 1);
+    assert_int_equal(scene->server.events[KITH_EVENT_DENIED_CONNECT], 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        STREAM_ROWS(test_a_policy_lets_keys_in),
+        STREAM_ROWS(test_a_client_has_a_policy_on_its_servers_key),
+        STREAM_ROWS(test_a_policy_lets_names_in),
+        ROWS(test_a_policy_on_keys_lets_nobody_in_without_one),
         STREAM_ROWS(test_name_and_password_open_the_door),
         STREAM_ROWS(test_another_password_does_not),
         STREAM_ROWS(test_another_name_does_not),

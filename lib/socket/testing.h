@@ -21,6 +21,8 @@ struct node {
     uint64_t counts[KITH_EVENT_COUNT_]; /* sums of event->count */
     int errors[KITH_EVENT_COUNT_];      /* of the last event of each kind */
     char texts[KITH_EVENT_COUNT_][512];
+    enum kith_verb verb; /* of the last denial, and its rule */
+    char rule[128];
     int error; /* what `failed` said */
     void (*on_message)(struct node *node, kith_msg *msg);
     void (*on_other)(struct node *node);
@@ -58,6 +60,10 @@ static inline void node_event(kith_socket *socket, const struct kith_event *even
     node->counts[event->type] += event->count;
     node->errors[event->type] = event->error;
     snprintf(node->texts[event->type], sizeof(node->texts[0]), "%s", event->text);
+    if (event->verb != 0)
+        node->verb = event->verb;
+    if (event->verb != 0)
+        snprintf(node->rule, sizeof(node->rule), "%s", event->rule ? event->rule : "");
     if (node->on_other)
         node->on_other(node);
 }
@@ -178,6 +184,38 @@ static inline kith_policy *policy_denying(pid_t pid, unsigned verbs) {
 
 static inline void node_deny(struct node *node, pid_t pid, unsigned verbs) {
     kith_policy *policy = policy_denying(pid, verbs);
+    kith_socket_set_policy(node->socket, policy);
+    kith_policy_unref(policy);
+}
+
+/* Appends a rule; conditions as "topic=a.*;size=0-10". */
+static inline void policy_rule(kith_policy *policy, const char *name, bool allow, unsigned verbs, const char *conditions) {
+    kith_policy_rule *rule;
+    struct kith_error error = KITH_ERROR_NONE;
+    char text[512], *rest = text;
+    snprintf(text, sizeof(text), "%s", conditions);
+    assert_int_equal(kith_policy_add_rule(policy, name, allow, verbs, &rule, &error), 0);
+    for (char *word; (word = strsep(&rest, ";"));) {
+        char *value = strchr(word, '=');
+        enum kith_condition condition;
+        if (!value)
+            continue;
+        *value++ = '\0';
+        assert_int_equal(kith_condition_parse(word, &condition), 0);
+        if (kith_policy_rule_add(rule, condition, value, &error) < 0)
+            fail_msg("%s", error.text);
+    }
+}
+
+/* One rule, which allows or denies, and everything else the other way round. */
+static inline void node_policy(struct node *node, bool allow, unsigned verbs, const char *conditions) {
+    kith_policy *policy;
+    assert_int_equal(kith_policy_new(&policy), 0);
+    policy_rule(policy, "the-rule", allow, verbs, conditions);
+    if (allow) /* the other verbs */
+        policy_rule(policy, "rest", true, KITH_VERB_ALL & ~verbs, "");
+    else
+        policy_rule(policy, "rest", true, KITH_VERB_ALL, "");
     kith_socket_set_policy(node->socket, policy);
     kith_policy_unref(policy);
 }

@@ -237,7 +237,7 @@ int kith_zmtp_accept(struct kith_zmtp *engine) {
 }
 
 int kith_zmtp_refuse(struct kith_zmtp *engine, const char *reason) {
-    if (engine->state != KITH_ZMTP_STATE_DECISION)
+    if (engine->state != KITH_ZMTP_STATE_DECISION && engine->state != KITH_ZMTP_STATE_CREDENTIALS)
         return -EINVAL;
     int r = kith_zmtp_command_queue_error(engine, reason);
     if (r < 0)

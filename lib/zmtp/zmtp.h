@@ -184,8 +184,8 @@ size_t kith_zmtp_receive(struct kith_zmtp *engine, uint8_t *data, size_t size, s
  * yet. */
 size_t kith_zmtp_take_message(const struct kith_zmtp *engine, const uint8_t *data, size_t size, const uint8_t **ret_body, size_t *ret_size);
 
-/* Decision after GREETED: go on with the handshake, or end with ERROR(reason) (reason is cut at 255 octets). Errors: -EINVAL (not asked;
- * a CURVE server's key that is none), -ENOMEM. */
+/* Decision after GREETED: go on with the handshake, or end with ERROR(reason) (reason is cut at 255 octets); the latter after CREDENTIALS
+ * too. Errors: -EINVAL (not asked; a CURVE server's key that is none), -ENOMEM. */
 int kith_zmtp_accept(struct kith_zmtp *engine);
 int kith_zmtp_refuse(struct kith_zmtp *engine, const char *reason);
 

@@ -109,7 +109,8 @@ static void test_each_condition_decides_on_a_real_peer(void **state) {
 
 static void test_a_policy_set_later_holds_for_the_next_message_of_old_peers(void **state) {
     struct support *support = *state;
-    static const struct rule everybody = {true, ALL, 0, NULL}, not_him = {true, ALL, KITH_CONDITION_UID, TEXT(USER_B)};
+    static const struct rule everybody = {true, ALL, 0, NULL};
+    static const struct rule not_him[] = {{true, CONNECT, 0, NULL}, {true, SEND, KITH_CONDITION_UID, TEXT(USER_B)}};
     kith_socket *server = support_server(support, KITH_ROUTER, support_ipc(support));
     struct actor_role role = {.endpoint = kith_socket_last_endpoint(server), .uid = USER_A};
     struct child actor = actor_start(&role);
@@ -118,7 +119,7 @@ static void test_a_policy_set_later_holds_for_the_next_message_of_old_peers(void
         set_policy(server, &everybody, 1);
         actor_step(support, &actor, ACTOR_SEND, 0);
         kith_msg_free(heard_from_actor(support, server));
-        set_policy(server, &not_him, 1);
+        set_policy(server, not_him, KITH_ARRAY_SIZE(not_him));
         actor_step(support, &actor, ACTOR_SEND, 0);
         support_event(support, server, KITH_EVENT_DENIED_SEND);
         expect_silence(server);
