@@ -103,6 +103,25 @@ static void set_credentials(json_t *object, const struct kith_cmsg *cmsg) {
     set(object, "gid", json_integer(cmsg->value.credentials.gid));
 }
 
+/* What a datagram's way and the error queue bring. */
+static void set_internet(json_t *object, const struct kith_cmsg *cmsg) {
+    if (cmsg->kind == KITH_CMSG_PACKET) {
+        set_packet(object, cmsg);
+    } else if (cmsg->kind == KITH_CMSG_HOPS) {
+        set(object, "hops", json_integer(cmsg->value.hops));
+    } else if (cmsg->kind == KITH_CMSG_TRAFFIC) {
+        set(object, "traffic", json_integer(cmsg->value.traffic));
+    } else if (cmsg->kind == KITH_CMSG_ADDRESS) {
+        set_address(object, "address", &cmsg->value.address);
+        set(object, "port", json_integer(cmsg->value.address.port));
+    } else if (cmsg->kind == KITH_CMSG_PATH_MTU) {
+        set_address(object, "destination", &cmsg->value.path_mtu.destination);
+        set(object, "mtu", json_integer(cmsg->value.path_mtu.mtu));
+    } else {
+        set_error(object, cmsg);
+    }
+}
+
 static void set_values(json_t *object, const struct kith_cmsg *cmsg) {
     switch (cmsg->kind) {
     case KITH_CMSG_FDS:
@@ -120,28 +139,8 @@ static void set_values(json_t *object, const struct kith_cmsg *cmsg) {
     case KITH_CMSG_DROPS:
         set(object, "drops", json_integer(cmsg->value.drops));
         break;
-    case KITH_CMSG_PACKET:
-        set_packet(object, cmsg);
-        break;
-    case KITH_CMSG_HOPS:
-        set(object, "hops", json_integer(cmsg->value.hops));
-        break;
-    case KITH_CMSG_TRAFFIC:
-        set(object, "traffic", json_integer(cmsg->value.traffic));
-        break;
     case KITH_CMSG_NUMBERS:
         set_numbers(object, cmsg);
-        break;
-    case KITH_CMSG_ADDRESS:
-        set_address(object, "address", &cmsg->value.address);
-        set(object, "port", json_integer(cmsg->value.address.port));
-        break;
-    case KITH_CMSG_PATH_MTU:
-        set_address(object, "destination", &cmsg->value.path_mtu.destination);
-        set(object, "mtu", json_integer(cmsg->value.path_mtu.mtu));
-        break;
-    case KITH_CMSG_ERROR:
-        set_error(object, cmsg);
         break;
     case KITH_CMSG_PIDFD: /* "text" says whether there was one; its number means nothing to a reader */
         break;
@@ -149,6 +148,9 @@ static void set_values(json_t *object, const struct kith_cmsg *cmsg) {
     case KITH_CMSG_OCTETS:
     case KITH_CMSG_SECURITY:
         set_octets(object, cmsg);
+        break;
+    default:
+        set_internet(object, cmsg);
         break;
     }
 }
