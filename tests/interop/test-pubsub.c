@@ -466,6 +466,30 @@ static void test_thousands_of_subscriptions_reach_a_publisher_that_comes_later(v
     }
 }
 
+/* No mark is needed then: the first message that is published is the first that comes. */
+static void test_nothing_is_lost_after_waiting_for_subscribers_of_libzmq(void **state) {
+    struct interop *interop = *state;
+    for (int where = 0; where < WHERE_COUNT; where++) {
+        struct side pub = side_new(interop, true, KITH_PUB), sub = side_new(interop, false, KITH_SUB),
+                    other = side_new(interop, false, KITH_SUB);
+        change(interop, &sub, "top", true);
+        change(interop, &other, "", true);
+        sides_join(interop, &pub, &sub, (enum where)where);
+        assert_int_equal(kith_socket_wait_subscribed(pub.kith, "topic", 5, 1, 10000), 1);
+        assert_int_equal(kith_socket_wait_subscribed(pub.kith, "tap", 3, 1, 1), -EAGAIN);
+        send_text(interop, &pub, "topic 1");
+        expect_text(interop, &sub, "topic 1");
+        assert_int_equal(zmq_connect(other.zmq, kith_socket_last_endpoint(pub.kith)), 0);
+        assert_int_equal(kith_socket_wait_subscribed(pub.kith, "topic", 5, 2, 10000), 2);
+        send_text(interop, &pub, "topic 2");
+        expect_text(interop, &sub, "topic 2");
+        expect_text(interop, &other, "topic 2");
+        side_close(interop, &pub);
+        side_close(interop, &sub);
+        side_close(interop, &other);
+    }
+}
+
 /* A kith forwarder between libzmq's ends. */
 static void test_a_forwarder_between_libzmq_ends(void **state) {
     struct interop *interop = *state;
@@ -511,6 +535,7 @@ int main(void) {
         PUBSUB_TEST(test_without_dropping_nothing_is_lost),
         PUBSUB_TEST(test_drops_are_told),
         PUBSUB_TEST(test_thousands_of_subscriptions_reach_a_publisher_that_comes_later),
+        PUBSUB_TEST(test_nothing_is_lost_after_waiting_for_subscribers_of_libzmq),
         PUBSUB_TEST(test_a_forwarder_between_libzmq_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
