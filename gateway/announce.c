@@ -45,6 +45,7 @@ int gateway_announce_new(const struct gateway_config *config, int *ret_fd) {
         kith_close(copy);
         return r;
     }
+    put(file, "bind", config->control.listen, "ROUTER", "control", "socket");
     for (size_t i = 0; i < config->service_count; i++)
         put_service(file, &config->services[i]);
     for (size_t i = 0; i < config->forward_count; i++)

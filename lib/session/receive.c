@@ -16,7 +16,8 @@ void kith_session_deliver(struct kith_session *session, kith_msg *msg) {
     msg->account = kith_account_ref(session->account);
     session->counters.messages_in++;
     session->counters.octets_in += msg->size;
-    session->counters.fds_in += kith_msg_fd_count(msg);
+    if (msg->fds)
+        session->counters.fds_in += kith_msg_fd_count(msg);
     session->host->ops->message(session, msg, session->host->userdata);
 }
 

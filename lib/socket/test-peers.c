@@ -405,6 +405,46 @@ static void test_a_peer_in_its_handshake_is_kicked(void **state) {
     close(fd);
 }
 
+static void test_a_peer_of_any_protocol_is_kicked(void **state) {
+    struct scene *scene = *state;
+    uint8_t octets[256];
+    serve_recorded(scene, KITH_STREAM);
+    int fd = raw_connect(&scene->server);
+    until(&scene->world, kith_socket_peer_count(scene->server.socket) == 1);
+    struct listed listed = list(&scene->server);
+    assert_null(listed.info[0].mechanism);
+    assert_int_equal(kith_socket_kick(scene->server.socket, listed.info[0].peer, "no"), 0);
+    assert_int_equal(scene->server.errors[KITH_EVENT_DISCONNECTED], -ECONNABORTED);
+    assert_int_equal(raw_until_end(&scene->world, fd, octets, sizeof(octets)), 0);
+    close(fd);
+}
+
+static void test_what_has_no_connection_is_not_kicked(void **state) {
+    struct scene *scene = *state;
+    serve(scene, KITH_DISH);
+    struct listed listed = list(&scene->server);
+    for (size_t i = 0; i < listed.count; i++)
+        assert_int_equal(kith_socket_kick(scene->server.socket, listed.info[i].peer, NULL), -EOPNOTSUPP);
+    node_init(&scene->world, &scene->client, KITH_RADIO, &quiet_handler);
+    node_connect(&scene->client, &scene->server);
+    assert_int_equal(kith_socket_wait_subscribed(scene->client.socket, "any", 3, 1, 10000), 1); /* it gets everything */
+    assert_int_equal(kith_socket_kick(scene->client.socket, list(&scene->client).info[0].peer, NULL), -EOPNOTSUPP);
+}
+
+/* Without the loop there is nothing to say, and nothing to be hurt by. */
+static void test_a_socket_without_its_loop_says_so(void **state) {
+    struct scene *scene = *state;
+    struct listed listed = {.count = 0};
+    serve(scene, KITH_PUB);
+    join(scene, &scene->client, KITH_SUB);
+    uint64_t peer = list(&scene->server).info[0].peer;
+    scene->world.loop = kith_loop_free(scene->world.loop);
+    assert_int_equal(kith_socket_peers(scene->server.socket, list_one, &listed), -ESHUTDOWN);
+    assert_int_equal(kith_socket_kick(scene->server.socket, peer, NULL), -ESHUTDOWN);
+    assert_int_equal(kith_socket_wait_subscribed(scene->server.socket, "", 0, 1, 0), -ESHUTDOWN);
+    assert_int_equal(counters_of(&scene->server).messages_out, 0);
+}
+
 /* Subscriptions ------------------------------------------------------------------------------------------------------------- */
 
 static void test_subscriptions_are_told_when_they_are_live(void **state) {
@@ -531,6 +571,9 @@ int main(void) {
         PEER_ROWS(test_a_peer_is_kicked_and_told_why),
         PEER_ROWS(test_messages_of_a_kicked_peer_go_to_another),
         PEER_ROW(test_a_peer_in_its_handshake_is_kicked, "ipc"),
+        PEER_ROW(test_a_peer_of_any_protocol_is_kicked, "ipc"),
+        PEER_ROW(test_what_has_no_connection_is_not_kicked, "udp://127.0.0.1:0"),
+        PEER_ROWS(test_a_socket_without_its_loop_says_so),
         PEER_ROWS(test_subscriptions_are_told_when_they_are_live),
         PEER_ROWS(test_a_manual_subscription_is_told_when_the_application_makes_it),
         PEER_ROWS(test_groups_are_told_too),

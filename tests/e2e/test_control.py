@@ -2,6 +2,7 @@
 """kith peers, monitor, kick and status: a gateway's control socket."""
 import json
 import os
+import signal
 
 import zmq
 
@@ -93,6 +94,33 @@ def test_a_peer_is_kicked_and_told_why(test):
     assert client.wait() == 4
     again = control(test, 'kick', found[0]['peer'])
     assert again.returncode == 1 and 'no such peer' in again.error, again
+
+
+def test_a_request_of_a_worker_that_is_kicked_fails(test):
+    serve = test.serve(config(test))
+    worker = test.peer('rep', test.ipc('back'))
+    serve.err.wait('worker connected')
+    client = test.kith('req', test.ipc('front'), 'wait', '--timeout', '0')
+    worker.out.wait('wait')
+    peer, = named(test, 'service/work/workers')
+    assert control(test, 'kick', peer['peer']).returncode == 0
+    assert client.wait() == 1
+    client.err.wait('who had the request died before it replied.*no reply will come')
+
+
+def test_a_policy_that_is_read_again_is_that_of_the_control_socket_too(test):
+    need_root()
+    text = config(test, 'control_policy = "ops"\npolicy "ops" { rule "ops" { allow = {"*"}  uid = {"%d"} } }\n')
+    serve = test.serve(text % OTHER)
+    assert control(test, 'peers', uid=OTHER).returncode == 0
+    test.write('kith.conf', text % NOBODY)
+    serve.send(signal.SIGHUP)
+    serve.err.wait('read again')
+    assert control(test, 'peers', uid=NOBODY).returncode == 0
+    assert control(test, 'peers', uid=OTHER).returncode == 4
+    test.write('kith.conf', (text % NOBODY).replace(test.ipc('c'), test.ipc('d')))
+    serve.send(signal.SIGHUP)
+    serve.err.wait('control: .*needs a restart')
 
 
 def test_what_is_no_peer_is_said_so(test):
