@@ -232,7 +232,7 @@ static int begin_message(struct kith_session *session) {
     }
     if (kith_session_judge_begin(session))
         return new_message(session, &fds);
-    if (session->state != KITH_SESSION_CLOSED)
+    if (session->state == KITH_SESSION_READY)
         deny(session, false);
     return 0;
 }
@@ -244,7 +244,7 @@ static int begin_short_message(struct kith_session *session, const uint8_t *data
         return 0;
     if (kith_session_judge_send(session, data, size, size, fds))
         return new_message(session, &fds);
-    if (session->state != KITH_SESSION_CLOSED)
+    if (session->state == KITH_SESSION_READY)
         deny(session, true);
     return 0;
 }
@@ -265,18 +265,21 @@ static bool is_too_large(struct kith_session *session, uint64_t cost) {
     return true;
 }
 
-/* A piece of the message is in it: what may be decided now? */
-static bool judge_piece(struct kith_session *session, const struct kith_zmtp_event *event, bool whole) {
-    if (event->frame.last && session->incoming->count == 1 && !kith_session_judge_first_frame(session, session->incoming))
+/* So much of the message is there: what may be decided now? */
+static bool judge_piece(struct kith_session *session, bool last, bool more) {
+    if (last && session->incoming->count == 1 && !kith_session_judge_first_frame(session, session->incoming))
         return false;
-    return !whole || kith_session_judge_whole(session, session->incoming);
+    return !last || more || kith_session_judge_whole(session, session->incoming);
 }
 
-/* r: of taking the octets in. */
-static void taken(struct kith_session *session, int r, bool whole) {
+/* r: of taking octets in; the frame's last, more frames to come. */
+static void taken(struct kith_session *session, int r, bool last, bool more) {
     if (r < 0) {
         kith_session_fail(session, r, "out of memory while receiving a message");
-    } else if (whole) {
+    } else if (!judge_piece(session, last, more)) {
+        if (session->state == KITH_SESSION_READY)
+            deny(session, !more);
+    } else if (last && !more) {
         session->incoming_cost = 0;
         kith_session_deliver(session, KITH_STEAL(session->incoming));
     }
@@ -286,7 +289,7 @@ static void frame(struct kith_session *session, const struct kith_slice *slice, 
     int r = 0;
     if (!session->incoming && !session->skipping)
         r = begin_message(session);
-    if (session->state == KITH_SESSION_CLOSED)
+    if (session->state != KITH_SESSION_READY)
         return;
     bool whole = event->frame.last && !event->frame.more;
     if (session->skipping) {
@@ -301,12 +304,7 @@ static void frame(struct kith_session *session, const struct kith_slice *slice, 
     if (r >= 0)
         r = kith_msg_receive(session->incoming, event->frame.gathered ? &engines : slice, event->frame.data, event->frame.size,
                              event->frame.frame_size, event->frame.offset);
-    if (r >= 0 && !judge_piece(session, event, whole)) {
-        if (session->state != KITH_SESSION_CLOSED)
-            deny(session, whole);
-        return;
-    }
-    taken(session, r, whole);
+    taken(session, r, event->frame.last, event->frame.more);
 }
 
 /* The unfinished message is dropped, up to its last frame. */
@@ -336,7 +334,7 @@ static void memfd(struct kith_session *session, const struct kith_zmtp_event *ev
     }
     session->incoming_cost += event->memfd.size + KITH_FRAME_COST;
     if (!is_too_large(session, session->incoming_cost))
-        taken(session, r < 0 ? r : add_buffer(session, buffer, (size_t)event->memfd.size), !event->memfd.more);
+        taken(session, r < 0 ? r : add_buffer(session, buffer, (size_t)event->memfd.size), true, event->memfd.more);
 }
 
 /* A message of one short frame. */
@@ -346,7 +344,9 @@ static void message(struct kith_session *session, const uint8_t *data, size_t si
         return;
     if (is_too_large(session, size + KITH_FRAME_COST))
         return;
-    taken(session, r < 0 ? r : kith_msg_add(session->incoming, data, size), true);
+    r = r < 0 ? r : kith_msg_add(session->incoming, data, size);
+    session->judge.decided = true;
+    taken(session, r, true, false);
 }
 
 static void take_event(struct kith_session *session, const struct kith_slice *slice, const struct kith_zmtp_event *event) {

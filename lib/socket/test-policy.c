@@ -128,6 +128,32 @@ static void test_sizes_decide_on_whole_messages(void **state) {
     assert_int_equal(node_session(&scene->server)->account->octets, 0);
 }
 
+static void test_memory_that_is_passed_is_decided_on(void **state) {
+    struct scene *scene = *state;
+    serve(scene, KITH_PULL);
+    node_option(&scene->server, KITH_OPTION_MAX_FDS, 4);
+    node_policy(&scene->server, false, KITH_VERB_SEND, "size=5M-2G");
+    node_init(&scene->world, &scene->client, KITH_PUSH, &quiet_handler);
+    node_option(&scene->client, KITH_OPTION_MEMFD_FROM, 65536);
+    node_connect(&scene->client, &scene->server);
+    until(&scene->world, kith_socket_peer_count(scene->client.socket) == 1);
+    static const size_t sizes[][2] = {{6000000, 0}, {5, 6000000}, {6000000, 5}, {100000, 100000}, {1, 0}};
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(kith_socket_send(scene->client.socket, message_of(sizes[i][0], sizes[i][1]), 10000), 0);
+    for (size_t i = 3; i < 5; i++) {
+        kith_msg *msg;
+        assert_int_equal(kith_socket_recv(scene->server.socket, &msg, 10000), 0);
+        assert_int_equal(msg->size, sizes[i][0] + sizes[i][1]);
+        kith_msg_free(msg);
+    }
+    expect_nothing(&scene->world, &scene->server);
+    assert_int_equal(scene->server.events[KITH_EVENT_DENIED_SEND], 3);
+    node_policy(&scene->server, false, KITH_VERB_SEND, "");
+    assert_int_equal(kith_socket_send(scene->client.socket, message_of(1000000, 0), 10000), 0);
+    expect_nothing(&scene->world, &scene->server);
+    assert_int_equal(scene->server.events[KITH_EVENT_DENIED_SEND], 4);
+}
+
 static void send_fd(struct scene *scene, const char *word, int fd) {
     kith_msg *msg = words(word);
     if (fd >= 0)
@@ -455,6 +481,7 @@ int main(void) {
         ROWS(test_a_server_is_not_asked_about_when_serve_is_allowed),
         ROWS(test_topics_decide_on_messages),
         ROWS(test_sizes_decide_on_whole_messages),
+        ROW(test_memory_that_is_passed_is_decided_on, "ipc"),
         ROW(test_descriptors_decide_on_messages, "ipc"),
         ROW(test_descriptors_decide_on_messages, "inproc"),
         ROW(test_a_rate_holds_from_end_to_end, "ipc"),
