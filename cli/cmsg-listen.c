@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,6 +36,26 @@ struct listening {
     int timeout;  /* milliseconds, -1: none */
     bool json;
 };
+
+/* SIGINT and SIGTERM are let in while poll() waits and at no other time, so none is missed and the path is removed. */
+static volatile sig_atomic_t ended;
+static sigset_t outside;
+
+static void note_end(int number) {
+    ended = 1;
+}
+
+static void catch_signals(void) {
+    struct sigaction action = {.sa_handler = note_end};
+    sigset_t both;
+
+    sigemptyset(&both);
+    sigaddset(&both, SIGINT);
+    sigaddset(&both, SIGTERM);
+    sigprocmask(SIG_BLOCK, &both, &outside);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
 
 static int take_option(void *state, int key, const char *value) {
     struct listening *me = state;
@@ -114,12 +135,13 @@ static int serve(struct listening *me, int fd, short events) {
 }
 
 static int step(struct listening *me) {
+    struct timespec timeout = {.tv_sec = me->timeout / 1000, .tv_nsec = me->timeout % 1000 * 1000000L};
     bool accepts = me->endpoint.type == SOCK_STREAM;
     int r;
 
     /* No room for one more: the listener is not looked at. */
     me->fds[0].events = me->used <= LIMIT ? POLLIN : 0;
-    r = poll(me->fds, me->used, me->timeout);
+    r = ppoll(me->fds, me->used, me->timeout < 0 ? NULL : &timeout, &outside);
     if (r < 0)
         return errno == EINTR ? 0 : -errno;
     if (r == 0)
@@ -148,9 +170,10 @@ static int run(const struct cli_verb *verb, int argc, char **argv) {
     status = cmsg_endpoint_parse(words[0], &me.endpoint);
     if (status != CLI_OK)
         return status;
+    catch_signals();
     r = open_listener(&me);
     bool bound = r == 0;
-    while (r == 0 && me.left > 0)
+    while (r == 0 && me.left > 0 && !ended)
         r = step(&me);
     while (me.used > 0)
         drop(&me, me.used - 1);

@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import re
+import signal
 import socket
 import struct
 import subprocess
@@ -319,6 +320,13 @@ def test_wrong_words_are_named(test):
     for arguments in ((), ('nothing',), ('list', 'x'), ('show',), ('listen',), ('send',), ('send', udp, 'a', 'b')):
         assert test.run('cmsg', *arguments).returncode == 2, arguments
     assert test.run('cmsg', 'listen', 'udp://192.0.2.1:1').returncode == 1
+
+
+def test_a_signal_ends_it_and_leaves_no_path(test):
+    for number in (signal.SIGINT, signal.SIGTERM):
+        program = listen(test, f'unix://{test.path("s")}')
+        assert os.path.exists(test.path('s')) and program.stop(number) == 0
+        assert not os.path.exists(test.path('s'))
 
 
 def test_nothing_for_so_long_ends_it(test):
