@@ -272,5 +272,9 @@ int main(void) {
         cmocka_unit_test(test_every_row_went_through_the_kernel_or_is_excused), /* last: it looks at what the others did */
     };
 
+    if (geteuid() != 0) {
+        print_message("a network namespace and raw sockets need root\n");
+        return TESTING_SKIPPED;
+    }
     return cmocka_run_group_tests(tests, enter_namespace, NULL);
 }

@@ -24,6 +24,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/testing.h"
 #include "cmsg/compat.h"
 #include "cmsg/internal.h"
 
