@@ -19,6 +19,7 @@
 #include "cli/json.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/passed.h"
 #include "cli/socket-options.h"
 #include "gateway/cleanup.h"
 
@@ -27,6 +28,7 @@ struct req {
     const char *endpoint;
     int64_t count, timeout;
     bool json, raw, wait;
+    struct cli_passed passed;
     struct cli_socket_options socket_options;
 
     kith_loop *loop;
@@ -40,7 +42,7 @@ struct req {
     char lost[KITH_ERROR_TEXT_MAX]; /* why the connection ended, when it has */
 };
 
-enum { KEY_COUNT, KEY_TIMEOUT, KEY_WAIT, KEY_JSON, KEY_RAW, KEY_OPTION };
+enum { KEY_COUNT, KEY_TIMEOUT, KEY_WAIT, KEY_JSON, KEY_RAW, KEY_FD, KEY_MAX_FDS, KEY_OPTION };
 
 static const struct cli_option options[] = {
     {KEY_COUNT, "count", 'n', "N", "ask N times, one after another (1)"},
@@ -48,6 +50,8 @@ static const struct cli_option options[] = {
     {KEY_WAIT, "wait", 'w', NULL, "wait for a server that does not listen yet"},
     {KEY_JSON, "json", 0, NULL, "print a JSON object a reply"},
     {KEY_RAW, "raw", 'r', NULL, "print the reply's octets and nothing else"},
+    {KEY_FD, "fd", 0, "FILE|N", "send a descriptor with the request: of a file opened for reading, or number N of our own (ipc)"},
+    {KEY_MAX_FDS, "max-fds", 0, "N", "accept so many descriptors with a reply, and say what came (ipc)"},
     {KEY_OPTION, "option", 'o', "NAME=VALUE", "set a socket option: see kith(1)"},
     {0},
 };
@@ -68,6 +72,10 @@ static int take_option(void *state, int key, const char *value) {
     case KEY_RAW:
         req->raw = true;
         return 0;
+    case KEY_FD:
+        return cli_passed_add(&req->passed, value);
+    case KEY_MAX_FDS:
+        return cli_socket_options_set(&req->socket_options, kith_option_find("max-fds"), value);
     default:
         return cli_socket_options_add(&req->socket_options, value);
     }
@@ -109,7 +117,10 @@ static int make_request(struct req *req, char **frames, struct kith_error *error
         r = add_input(req->request);
     for (; r >= 0 && *frames; frames++)
         r = strcmp(*frames, "-") == 0 ? add_input(req->request) : kith_msg_add(req->request, *frames, strlen(*frames));
-    return r < 0 ? kith_error_set(error, r, "standard input: %s", kith_error_name(r)) : 0;
+    if (r < 0)
+        return kith_error_set(error, r, "standard input: %s", kith_error_name(r));
+    r = cli_passed_attach(&req->passed, req->request);
+    return r < 0 ? kith_error_set(error, r, "--fd: %s", kith_error_name(r)) : 0;
 }
 
 static void ask(struct req *req) {
@@ -122,6 +133,8 @@ static void ask(struct req *req) {
     }
     if (r >= 0)
         req->sent = kith_time_now();
+    else if (r == -EOPNOTSUPP)
+        finish(req, CLI_ERROR, "cannot send: the server takes no descriptors, or not so many (option max-fds there)");
     else if (r != -EAGAIN) /* `writable` will come */
         finish(req, CLI_ERROR, "cannot send: %s", kith_error_name(r));
 }
@@ -133,13 +146,18 @@ static int print_json(struct req *req, const kith_msg *msg, uint64_t took) {
     int r = line ? cli_json_add_origin(line, kith_msg_origin(msg)) : -ENOMEM;
     if (r >= 0)
         r = cli_json_add_frames(line, msg, 0);
+    if (r >= 0)
+        r = cli_passed_add_json(line, msg);
     if (r >= 0 && json_object_set_new(line, "round_trip_us", json_real((double)took / 1000)) < 0)
         r = -ENOMEM;
     return r < 0 ? r : cli_json_print(line);
 }
 
 static int print_reply(struct req *req, const kith_msg *msg, uint64_t took) {
-    return req->json ? print_json(req, msg, took) : cli_frames_print(msg, cli_frames_form(req->raw));
+    if (req->json)
+        return print_json(req, msg, took);
+    int r = cli_frames_print(msg, cli_frames_form(req->raw));
+    return r < 0 || req->raw ? r : cli_passed_print(msg);
 }
 
 static void message(kith_socket *socket, kith_msg *msg, void *userdata) {
@@ -255,6 +273,7 @@ static void req_deinit(struct req *req) {
     kith_socket_free(req->socket);
     kith_timer_free(req->timer);
     kith_msg_free(req->request);
+    cli_passed_deinit(&req->passed);
     kith_loop_free(req->loop);
 }
 

@@ -88,6 +88,8 @@ static int begin_message(const struct cli_source *source, kith_msg **ret_msg) {
         r = kith_msg_add(msg, source->options.topic, strlen(source->options.topic));
     if (r >= 0 && source->options.group)
         r = kith_msg_set_group(msg, source->options.group);
+    if (r >= 0)
+        r = cli_passed_attach(source->options.passed, msg);
     if (r < 0)
         return r;
     *ret_msg = KITH_STEAL(msg);

@@ -21,6 +21,7 @@
 #include "cli/json.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/passed.h"
 #include "cli/socket-options.h"
 #include "gateway/cleanup.h"
 
@@ -42,6 +43,7 @@ struct talk {
     const struct cli_talk_type *type;
     /* As asked for. */
     struct words binds, connects, topics, groups, files;
+    struct cli_passed passed;
     char **frames;
     int64_t count, rate, timeout, wait;
     bool json, raw, quiet, verbose;
@@ -59,7 +61,8 @@ struct talk {
     uint64_t began;     /* the first message, for the rate */
     size_t subscribers; /* pub: subscriptions that came */
     bool sending_over;
-    int status; /* -1: not decided */
+    bool dropped; /* a message that was taken for sending: no peer takes its descriptors */
+    int status;   /* -1: not decided */
     /* What went wrong while the last messages were sent; 0: nothing. */
     int late_status;
     char late[KITH_ERROR_TEXT_MAX];
@@ -73,6 +76,7 @@ enum {
     KEY_TOPIC,
     KEY_GROUP,
     KEY_FILE,
+    KEY_FD,
     KEY_WAIT,
     KEY_TIMEOUT,
     KEY_JSON,
@@ -91,6 +95,8 @@ const struct cli_option cli_talk_options[] = {
     {KEY_TOPIC, "topic", 't', "TOPIC", "sub, xsub: subscribe to it (sub: to everything); others: put it in front as a frame"},
     {KEY_GROUP, "group", 'g', "GROUP", "dish: join it; radio: send to it"},
     {KEY_FILE, "file", 'f', "FILE", "send the file's contents as a message"},
+    {KEY_FD, "fd", 0, "FILE|N", "send a descriptor with each message: of a file opened for reading, or number N of our own (ipc)"},
+    {KITH_OPTION_MAX_FDS, "max-fds", 0, "N", "accept so many descriptors with a message, and say what came (ipc)"},
     {KEY_WAIT, "wait", 'w', "N", "wait for N peers (pub: subscriptions) before the first message (pub, radio: 1; others: 0)"},
     {KEY_TIMEOUT, "timeout", 0, "MS", "give up when nothing was sent or received for MS milliseconds (0: never)"},
     {KEY_JSON, "json", 0, NULL, "print a JSON object a message; read such from standard input"},
@@ -155,6 +161,8 @@ static int take_option(void *state, int key, const char *value) {
         return add_word(&talk->groups, "group", value);
     case KEY_FILE:
         return add_word(&talk->files, "file", value);
+    case KEY_FD:
+        return cli_passed_add(&talk->passed, value);
     case KEY_COUNT:
         return cli_number("--count", value, 1, INT64_MAX, &talk->count);
     case KEY_RATE:
@@ -265,6 +273,8 @@ static int send_one(struct talk *talk) {
         cli_error("a message was not sent: no peer has that routing id");
         return 1;
     }
+    if (r == -EOPNOTSUPP)
+        finish(talk, CLI_ERROR, "cannot send: the peer takes no descriptors, or not so many (option max-fds there)");
     finish(talk, CLI_ERROR, "cannot send: %s", r == -EINVAL ? "the message does not fit this type of socket" : kith_error_name(r));
     return r;
 }
@@ -311,13 +321,18 @@ static int print_json(const kith_msg *msg) {
         r = cli_json_add_address(line, msg);
     if (r >= 0)
         r = cli_json_add_frames(line, msg, 0);
+    if (r >= 0)
+        r = cli_passed_add_json(line, msg);
     return r < 0 ? r : cli_json_print(line);
 }
 
 static int print(const struct talk *talk, const kith_msg *msg) {
     if (talk->quiet)
         return 0;
-    return talk->json ? print_json(msg) : cli_frames_print(msg, cli_frames_form(talk->raw));
+    if (talk->json)
+        return print_json(msg);
+    int r = cli_frames_print(msg, cli_frames_form(talk->raw));
+    return r < 0 || talk->raw ? r : cli_passed_print(msg);
 }
 
 /* pub: a subscription, or one given back. */
@@ -364,6 +379,10 @@ static void on_event(kith_socket *socket, const struct kith_event *event, void *
         finish(talk, CLI_ERROR, "%s: %s", event->endpoint, event->text);
     else if (event->type == KITH_EVENT_CONNECTED)
         send_more(talk);
+    if (event->type == KITH_EVENT_DROPPED && event->error == -EOPNOTSUPP && !listens) {
+        talk->dropped = true;
+        finish(talk, CLI_ERROR, "%s: %s", event->endpoint, event->text);
+    }
 }
 
 static void on_timeout(kith_timer *timer, void *userdata) {
@@ -408,6 +427,7 @@ static int open_source(struct talk *talk, struct kith_error *error) {
         .frames = talk->frames,
         .files = talk->files.words,
         .json = talk->json,
+        .passed = &talk->passed,
         .topic = talk->type->topics || talk->topics.count == 0 ? NULL : talk->topics.words[0],
         .group = talk->groups.count == 0 ? NULL : talk->groups.words[0],
     };
@@ -445,7 +465,7 @@ static int drain(struct talk *talk) {
         return talk->status;
     kith_timer_disarm(talk->timer);
     int r = kith_socket_drain(talk->socket, (int)linger);
-    if (r >= 0)
+    if (r >= 0 && !talk->dropped)
         return talk->status;
     if (talk->late_status > CLI_OK) {
         cli_error("%s", talk->late);
@@ -466,6 +486,7 @@ static void talk_deinit(struct talk *talk) {
     for (size_t i = 0; i < KITH_ARRAY_SIZE(talk->signals); i++)
         kith_signal_free(talk->signals[i]);
     kith_loop_free(talk->loop);
+    cli_passed_deinit(&talk->passed);
     free(talk->password);
     free(talk->secret_key);
 }
@@ -483,6 +504,8 @@ static int check_usage(const struct cli_verb *verb, struct talk *talk, char **wo
     }
     if (count > 0 && !talk->type->sends)
         return cli_usage(verb, "%s: a %s sends nothing", words[0], kith_socket_type_name(talk->type->type));
+    if (talk->passed.count > 0 && !talk->type->sends)
+        return cli_usage(verb, "--fd: a %s sends nothing; --max-fds accepts descriptors", kith_socket_type_name(talk->type->type));
     if (count > 0 && talk->files.count > 0)
         return cli_usage(verb, "the message is given twice: in words and by --file");
     talk->frames = words;

@@ -11,6 +11,7 @@
 
 #include <kith/socket.h>
 
+#include "cli/passed.h"
 #include "cli/verbs.h"
 
 struct cli_talk_type {
@@ -34,8 +35,9 @@ struct cli_source_options {
     char **frames;      /* of the one message that is sent again and again, ended by NULL; NULL or empty: the files, or standard input */
     const char **files; /* each is a message; ended by NULL */
     bool json;          /* lines of standard input are JSON, as --json prints messages */
-    const char *topic;  /* goes in front of each message as a frame; NULL: none */
-    const char *group;  /* of each message; NULL: none */
+    const struct cli_passed *passed; /* go with each message */
+    const char *topic;               /* goes in front of each message as a frame; NULL: none */
+    const char *group;               /* of each message; NULL: none */
 };
 
 /* Errors: with text. */

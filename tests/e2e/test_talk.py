@@ -186,6 +186,33 @@ def test_octets_and_nothing_else(test):
     assert test.run('pull', '--bind', test.ipc(), '--quiet', '--count', '1').stdout == b''
 
 
+def test_descriptors_go_with_messages(test):
+    pull = listening(test, 'pull', '--bind', test.ipc(), '--max-fds', '3', '--count', '2')
+    path = test.write('file', 'content')
+    assert test.run('push', test.ipc(), 'three', '--fd', path, '--fd', '/dev/null', '--fd', '1').returncode == 0
+    assert test.run('push', test.ipc(), 'none').returncode == 0
+    assert pull.wait() == 0
+    lines = pull.out.all()
+    assert lines[:3] == ['three', f'fd 0: file {path}', 'fd 1: device /dev/null'], lines
+    assert lines[3].startswith('fd 2: ') and lines[4:] == ['none'], lines
+    pull = listening(test, 'pull', '--bind', test.ipc(), '--json', '--max-fds', '1', '--count', '1')
+    assert test.run('push', test.ipc(), 'x', '--fd', '/').returncode == 0
+    assert pull.wait() == 0
+    assert parse(pull.out.all()[0])['fds'] == [{'kind': 'directory', 'target': '/'}]
+
+
+def test_descriptors_that_nobody_takes_are_an_error(test):
+    listening(test, 'pull', '--bind', test.ipc(), '--max-fds', '1')
+    for wait in ('0', '1'):
+        result = test.run('push', test.ipc(), 'x', '--fd', '/', '--fd', '/', '--wait', wait)
+        assert result.returncode == 1 and 'max-fds' in result.error, result
+    assert test.run('push', test.ipc(), 'x', '--fd', test.path('none')).returncode == 1
+    assert test.run('push', test.ipc(), 'x', '--fd', '99').returncode == 1
+    assert test.run('pull', test.ipc(), '--fd', '1').returncode == 2
+    result = test.run('req', test.ipc(), 'x', '--fd', '99')
+    assert result.returncode == 1 and '--fd 99' in result.error, result
+
+
 def test_wrong_usage(test):
     for words in (['push'], ['pull', 'ipc://@x', 'word'], ['push', 'ipc://@x', '--json', '--raw'], ['push', 'ipc://@x', '--rate', '0'],
                   ['push', 'ipc://@x', '--option', 'none=1'], ['push', 'ipc://@x', 'word', '--file', '/dev/null']):
