@@ -16,14 +16,22 @@
 
 #define ENDPOINT "ipc://*"
 
-static struct plan { unsigned long rounds, messages, size; } plan;
+static struct plan {
+    unsigned long rounds, messages, size;
+    unsigned long rules; /* of the PULL's policy: the last one decides; 0: there is no policy */
+    bool topics;         /* they are about the topic, of which there are sixteen, and not about who sends */
+} plan;
 
 static unsigned received;
+
+static uint8_t mark(unsigned number) {
+    return (uint8_t)(plan.topics ? number % 16 : number);
+}
 
 static void on_message(kith_socket *socket, kith_msg *msg, void *userdata) {
     size_t size;
     const uint8_t *octets = kith_msg_frame(msg, 0, &size);
-    received += size == plan.size && octets[0] == (uint8_t)received;
+    received += size == plan.size && octets[0] == mark(received);
     kith_msg_free(msg);
 }
 
@@ -31,7 +39,7 @@ static __attribute__((noinline)) int send_round(kith_loop *loop, kith_socket *so
     int r = 0;
     for (unsigned i = 0; r >= 0 && i < plan.messages; i++) {
         kith_msg *msg;
-        octets[0] = (uint8_t)i;
+        octets[0] = mark(i);
         r = kith_msg_new(&msg);
         if (r >= 0)
             r = kith_msg_add(msg, octets, plan.size);
@@ -49,6 +57,37 @@ static __attribute__((noinline)) int receive_round(kith_loop *loop) {
     return r;
 }
 
+static int add_rule(kith_policy *policy, unsigned number) {
+    bool last = number + 1 == plan.rules;
+    char name[32], value[32];
+    kith_policy_rule *rule;
+    (void)snprintf(name, sizeof(name), "rule %u", number);
+    (void)snprintf(value, sizeof(value), "%s%u%s", plan.topics ? "topic-" : "", 70000 + number, plan.topics ? "**" : "");
+    int r = kith_policy_add_rule(policy, name, true, KITH_VERB_ALL, &rule, NULL);
+    if (r < 0)
+        return r;
+    if (last)
+        return kith_policy_rule_add(rule, plan.topics ? KITH_CONDITION_TOPIC : KITH_CONDITION_EXE, plan.topics ? "**" : "/**", NULL);
+    return kith_policy_rule_add(rule, plan.topics ? KITH_CONDITION_TOPIC : KITH_CONDITION_UID, value, NULL);
+}
+
+static int set_policy(kith_socket *socket) {
+    kith_policy *policy;
+    int r = plan.rules > 0 ? kith_policy_new(&policy) : 0;
+    if (r < 0 || plan.rules == 0)
+        return r;
+    for (unsigned i = 0; r >= 0 && i < plan.rules; i++)
+        r = add_rule(policy, i);
+    if (r >= 0 && plan.topics) { /* who connects has none */
+        kith_policy_rule *rule;
+        r = kith_policy_add_rule(policy, "connect", true, KITH_VERB_CONNECT, &rule, NULL);
+    }
+    if (r >= 0)
+        kith_socket_set_policy(socket, policy);
+    kith_policy_unref(policy);
+    return r;
+}
+
 static int run(uint8_t *octets) {
     static const struct kith_socket_handler handler = {.message = on_message};
     kith_loop *near = NULL, *far = NULL;
@@ -60,6 +99,8 @@ static int run(uint8_t *octets) {
         r = kith_socket_new(near, KITH_PUSH, &push);
     if (r >= 0)
         r = kith_socket_new(far, KITH_PULL, &pull);
+    if (r >= 0)
+        r = set_policy(pull);
     if (r >= 0)
         r = kith_socket_bind(pull, ENDPOINT, NULL);
     if (r >= 0)
@@ -87,8 +128,11 @@ static bool read_number(const char *text, unsigned long *ret_number) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 4 || !read_number(argv[1], &plan.rounds) || !read_number(argv[2], &plan.messages) || !read_number(argv[3], &plan.size)) {
-        fprintf(stderr, "usage: bench-instructions ROUNDS MESSAGES SIZE (so many messages a round)\n");
+    bool rules = argc == 5 || argc == 6;
+    plan.topics = argc == 6 && strcmp(argv[5], "topics") == 0;
+    if ((argc != 4 && !rules) || (argc == 6 && !plan.topics) || (rules && !read_number(argv[4], &plan.rules)) ||
+        !read_number(argv[1], &plan.rounds) || !read_number(argv[2], &plan.messages) || !read_number(argv[3], &plan.size)) {
+        fprintf(stderr, "usage: bench-instructions ROUNDS MESSAGES SIZE [RULES [topics]] (so many messages a round)\n");
         return 2;
     }
     uint8_t *octets = calloc(1, plan.size);

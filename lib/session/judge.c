@@ -15,8 +15,9 @@
     (KITH_LOOKED_AT_ORIGIN | KITH_LOOKED_AT_PATTERN | KITH_LOOKED_AT_SERVICE | KITH_LOOKED_AT_ENDPOINT | KITH_LOOKED_AT_PROCESS |          \
      KITH_LOOKED_AT_PROOF)
 
-/* Kept by topic, each where its hash says: a newer one takes the place. */
-#define TOPIC_PLACES 64
+/* Kept by topic in sets, which its hash chooses; in a full set a newer one takes the place of the oldest. */
+#define TOPIC_SETS 8
+#define TOPIC_PLACES 8 /* of a set */
 #define TOPIC_SIZE_MAX 255
 
 struct kept_topic {
@@ -26,8 +27,14 @@ struct kept_topic {
     uint8_t octets[];
 };
 
+struct topic_set {
+    uint64_t hashes[TOPIC_PLACES]; /* looked at first */
+    struct kept_topic *topics[TOPIC_PLACES];
+    unsigned oldest;
+};
+
 struct kith_kept_topics {
-    struct kept_topic *places[TOPIC_PLACES];
+    struct topic_set sets[TOPIC_SETS];
 };
 
 static unsigned verb_number(enum kith_verb verb) {
@@ -84,10 +91,18 @@ void kith_judge_init(struct kith_judge *judge) {
 static void drop_topics(struct kith_judge *judge) {
     if (!judge->topics)
         return;
-    for (size_t i = 0; i < TOPIC_PLACES; i++)
-        free(judge->topics->places[i]);
+    for (size_t i = 0; i < (size_t)TOPIC_SETS * TOPIC_PLACES; i++)
+        free(judge->topics->sets[i / TOPIC_PLACES].topics[i % TOPIC_PLACES]);
     free(judge->topics);
     judge->topics = NULL;
+}
+
+size_t kith_judge_topic_count(const struct kith_session *session) {
+    const struct kith_kept_topics *topics = session->judge.topics;
+    size_t count = 0;
+    for (size_t i = 0; topics && i < (size_t)TOPIC_SETS * TOPIC_PLACES; i++)
+        count += topics->sets[i / TOPIC_PLACES].topics[i % TOPIC_PLACES] != NULL;
+    return count;
 }
 
 void kith_judge_forget(struct kith_session *session) {
@@ -114,8 +129,8 @@ void kith_judge_drop(struct kith_session *session) {
     session->judge.denied = session->judge.denied_told = 0;
 }
 
-/* Eight octets at a time; the peer that finds topics with the same place makes its own verdicts slower. */
-static size_t topic_place(unsigned verb, const uint8_t *topic, size_t size) {
+/* Eight octets at a time. A peer that finds topics with the same hash makes its own verdicts slower, and nothing else. */
+static uint64_t topic_hash(unsigned verb, const uint8_t *topic, size_t size) {
     uint64_t hash = size + ((uint64_t)verb << 8), word;
     for (; size >= sizeof(word); topic += sizeof(word), size -= sizeof(word)) {
         memcpy(&word, topic, sizeof(word));
@@ -124,16 +139,24 @@ static size_t topic_place(unsigned verb, const uint8_t *topic, size_t size) {
     }
     for (word = 0; size > 0; size--)
         word = word << 8 | *topic++;
-    return ((hash ^ word) * UINT64_C(0x9e3779b97f4a7c15)) >> 58; /* 64 places */
+    hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+    return hash ^ hash >> 32;
+}
+
+static bool is_topic(const struct kept_topic *kept, unsigned verb, const struct kith_matter *matter) {
+    return kept && kept->verb == verb && kept->size == matter->topic_size &&
+           (matter->topic_size == 0 || memcmp(kept->octets, matter->topic, matter->topic_size) == 0);
 }
 
 static const struct kith_kept_verdict *find_topic(const struct kith_judge *judge, unsigned verb, const struct kith_matter *matter) {
     if (!judge->topics || !matter->topic || matter->topic_size > TOPIC_SIZE_MAX)
         return NULL;
-    const struct kept_topic *kept = judge->topics->places[topic_place(verb, matter->topic, matter->topic_size)];
-    bool same = kept && kept->verb == verb && kept->size == matter->topic_size &&
-                (matter->topic_size == 0 || memcmp(kept->octets, matter->topic, matter->topic_size) == 0);
-    return same ? &kept->verdict : NULL;
+    uint64_t hash = topic_hash(verb, matter->topic, matter->topic_size);
+    const struct topic_set *set = &judge->topics->sets[hash % TOPIC_SETS];
+    for (size_t i = 0; i < TOPIC_PLACES; i++)
+        if (set->hashes[i] == hash && is_topic(set->topics[i], verb, matter))
+            return &set->topics[i]->verdict;
+    return NULL;
 }
 
 /* Without memory it is not kept. */
@@ -145,14 +168,15 @@ static void keep_topic(struct kith_judge *judge, unsigned verb, const struct kit
     struct kept_topic *kept = judge->topics ? malloc(sizeof(*kept) + matter->topic_size) : NULL;
     if (!kept)
         return;
-    struct kept_topic **place = &judge->topics->places[topic_place(verb, matter->topic, matter->topic_size)];
-    kept->verdict = verdict;
-    kept->verb = (uint8_t)verb;
-    kept->size = (uint8_t)matter->topic_size;
+    *kept = (struct kept_topic){.verdict = verdict, .verb = (uint8_t)verb, .size = (uint8_t)matter->topic_size};
     if (kept->size > 0)
         memcpy(kept->octets, matter->topic, kept->size);
-    free(*place);
-    *place = kept;
+    uint64_t hash = topic_hash(verb, matter->topic, matter->topic_size);
+    struct topic_set *set = &judge->topics->sets[hash % TOPIC_SETS];
+    unsigned place = set->oldest++ % TOPIC_PLACES;
+    free(set->topics[place]);
+    set->topics[place] = kept;
+    set->hashes[place] = hash;
 }
 
 static void keep(struct kith_judge *judge, unsigned verb, const struct kith_matter *matter, const struct kith_verdict *verdict) {

@@ -104,6 +104,9 @@ void kith_judge_renew(struct kith_session *session, const kith_origin *before);
 /* The connection is over. */
 void kith_judge_drop(struct kith_session *session);
 
+/* Verdicts that are kept by topic. */
+size_t kith_judge_topic_count(const struct kith_session *session);
+
 /* What the policy says. Calls nobody up. Takes from rates. */
 struct kith_verdict kith_session_verdict(struct kith_session *session, enum kith_verb verb, const struct kith_matter *matter);
 /* The verdict was no: tells the event. Afterwards the session may be closed. */

@@ -338,12 +338,8 @@ static void test_a_verdict_on_who_sends_is_kept_until_the_policy_changes(void **
     expect_words(&scene->server, "x");
 }
 
-static unsigned topics_kept(const struct node *node) {
-    const void *const *places = (const void *const *)node_session(node)->judge.topics;
-    unsigned count = 0;
-    for (size_t i = 0; places && i < 64; i++)
-        count += places[i] != NULL;
-    return count;
+static size_t topics_kept(const struct node *node) {
+    return kith_judge_topic_count(node_session(node));
 }
 
 static void test_verdicts_on_topics_are_kept_and_bounded(void **state) {
