@@ -328,7 +328,9 @@ static void step(struct input *input) {
         break;
     case 13:
         if (world->pattern->ops->refused)
-            world->pattern->ops->refused(world->pattern, peer->session);
+            world->pattern->ops->refused(world->pattern, peer->session, what >= 128 ? -ECONNRESET : -EACCES);
+        if (world->pattern->ops->audience)
+            CHECK(world->pattern->ops->audience(world->pattern, "a", 1) <= world->pattern->peer_count);
         break;
     case 14:
         peer->full = !peer->full;
