@@ -352,7 +352,7 @@ static void setup(struct input *input) {
     world->host.profile = world->profile;
     world->host.tells = true;
     world->host.connecting_count = next(input) & 1;
-    kith_list_init(&world->host.peers);
+    host_begin(&world->host);
     numbers[KITH_OPTION_SEND_HWM] = SEND_HWM;
     numbers[KITH_OPTION_SEND_HWM_BYTES] = INT64_MAX;
     numbers[KITH_OPTION_MAX_SUBSCRIPTIONS] = 8;
@@ -374,6 +374,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     for (size_t i = 0; i < PEERS; i++)
         if (world->peers[i].session)
             peer_free(&world->peers[i]);
+    host_end(&world->host);
     kith_profile_unref(world->profile);
     free(world);
     return 0;

@@ -304,7 +304,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     world->host.userdata = world;
     world->host.profile = world->profile;
     world->host.tells = true;
-    kith_list_init(&world->host.peers);
+    host_begin(&world->host);
     world->manual = next(&input) & 1;
     world->profile->numbers[KITH_OPTION_XPUB_MANUAL] = world->manual;
     world->profile->numbers[KITH_OPTION_MAX_SUBSCRIPTIONS] = MAX_SUBSCRIPTIONS;
@@ -317,6 +317,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     for (size_t i = 0; i < PEERS; i++)
         if (world->peers[i].session)
             peer_free(&world->peers[i]);
+    host_end(&world->host);
     kith_profile_unref(world->profile);
     free(world);
     return 0;

@@ -50,6 +50,19 @@ static inline void link_set_reading(struct kith_session *session, bool reading) 
 static inline void relieved(void *owner) {
 }
 
+/* What a host needs beside what the target gives it: a loop, one for all inputs, which is never run. */
+static inline void host_begin(struct kith_session_host *host) {
+    static kith_loop *loop;
+    CHECK(loop || kith_loop_new(&loop) == 0);
+    host->loop = loop;
+    kith_list_init(&host->peers);
+    kith_session_host_count(host);
+}
+
+static inline void host_end(struct kith_session_host *host) {
+    kith_defer_cancel(&host->tell_high);
+}
+
 /* owner: what the target knows of this peer, see session_owner(). The pattern has not been told of it yet. */
 static inline struct kith_session *session_new(struct kith_session_host *host, const struct kith_link *link, void *owner) {
     struct kith_session *session = calloc(1, sizeof(*session));
@@ -66,6 +79,7 @@ static inline struct kith_session *session_new(struct kith_session_host *host, c
     kith_list_init(&session->host_link);
     kith_list_init(&session->pattern_link);
     kith_list_init(&session->queue);
+    kith_list_init(&session->high_link);
     CHECK(kith_account_new(session, relieved, &session->account) == 0);
     session->account->message_limit = session->account->octet_limit = 10;
     return session;
@@ -77,6 +91,7 @@ static inline void *session_owner(const struct kith_session *session) {
 
 static inline void session_free(struct kith_session *session) {
     (void)kith_msg_queue_free(&session->queue);
+    kith_list_unlink(&session->high_link);
     session->account->owner = NULL;
     kith_account_unref(session->account);
     (void)kith_session_set_routing_id(session, NULL, 0);
