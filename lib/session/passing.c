@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <sys/ioctl.h>
 
 #include "base/fd.h"
 #include "pool/memfd.h"
@@ -48,10 +50,61 @@ bool kith_session_take_feature(struct kith_session *session, const struct kith_z
     return false;
 }
 
+/* How long the last octets of a process that has ended may take from the kernel to us. */
+#define LAST_OCTETS_MS 1000
+
+static bool holds_any(const struct kith_session *session) {
+    const struct kith_passing *passing = session->passing;
+    return passing->count > 0 || passing->next || (session->incoming && session->incoming->fds);
+}
+
+/* Octets that are still to be read, maybe because we do not want them yet. */
+static bool has_unread(const struct kith_session *session) {
+    int unread = 0;
+    return session->account->full || (ioctl(kith_conn_fd(session->conn), SIOCINQ, &unread) == 0 && unread > 0);
+}
+
+/* Its last octets may still be on their way; or another one has gone on since. */
+static void on_timer(kith_timer *timer, void *userdata) {
+    struct kith_passing *passing = userdata;
+    struct kith_session *session = passing->session;
+    if (!holds_any(session) || (session->writer_watch && kith_watch_alive(session->writer_watch)))
+        kith_timer_disarm(timer);
+    else if (!has_unread(session))
+        kith_session_fail(session, -ECONNRESET, "the peer died in the middle of a message with descriptors");
+}
+
+static void on_mourn(struct kith_mourner *mourner) {
+    struct kith_passing *passing = KITH_CONTAINER_OF(mourner, struct kith_passing, mourner);
+    if (passing->timer || kith_timer_new(passing->session->host->loop, on_timer, passing, &passing->timer) >= 0)
+        kith_timer_arm(passing->timer, LAST_OCTETS_MS, LAST_OCTETS_MS);
+}
+
+/* Descriptors come from whoever writes now. */
+static void wait_for_writer(struct kith_passing *passing) {
+    struct kith_watch *writer = passing->session->writer_watch;
+    if (!writer || (writer == passing->writer && kith_watch_alive(writer)))
+        return;
+    kith_mourner_leave(&passing->mourner);
+    kith_watch_ref(writer);
+    kith_watch_unref(passing->writer);
+    passing->writer = writer;
+    if (kith_watch_alive(writer))
+        kith_watch_mourn(writer, &passing->mourner, on_mourn);
+    else
+        on_mourn(&passing->mourner);
+}
+
 static struct kith_passing *passing_of(struct kith_session *session) {
-    if (!session->passing)
-        session->passing = calloc(1, sizeof(*session->passing));
-    return session->passing;
+    if (session->passing)
+        return session->passing;
+    struct kith_passing *passing = calloc(1, sizeof(*passing));
+    if (!passing)
+        return NULL;
+    passing->session = session;
+    kith_mourner_init(&passing->mourner);
+    session->passing = passing;
+    return passing;
 }
 
 /* Takes them all out of the batch. Errors: -ENOMEM. */
@@ -72,9 +125,11 @@ static int keep(struct kith_session *session, struct kith_batch *batch) {
         return -EPROTO;
     struct kith_arrival arrival = {.cut = batch->fd_refused > 0};
     int r = batch->fd_count > 0 ? take_out(batch, &arrival.fds) : 0;
-    if (r >= 0)
-        passing->arrivals[passing->count++] = arrival;
-    return r;
+    if (r < 0)
+        return r;
+    passing->arrivals[passing->count++] = arrival;
+    wait_for_writer(passing);
+    return 0;
 }
 
 void kith_passing_arrived(struct kith_session *session, struct kith_batch *batch) {
@@ -268,8 +323,12 @@ void kith_passing_drop(struct kith_session *session) {
     struct kith_arrival arrival;
     while (pop(session, &arrival))
         kith_fds_unref(arrival.fds);
-    if (session->passing)
-        kith_fds_unref(session->passing->next);
-    free(session->passing);
-    session->passing = NULL;
+    struct kith_passing *passing = KITH_STEAL(session->passing);
+    if (!passing)
+        return;
+    kith_fds_unref(passing->next);
+    kith_mourner_leave(&passing->mourner);
+    kith_watch_unref(passing->writer);
+    kith_timer_free(passing->timer);
+    free(passing);
 }

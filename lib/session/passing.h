@@ -10,6 +10,9 @@
  * one whose command has begun in it. One that the kernel has cut off (RLIMIT_NOFILE, more than we make room for) costs its message and
  * nothing else, as the others keep their order. An arrival that no command asked for by the end of the batch is closed and told.
  *
+ * A peer can pass its own end of the connection, which then does not end with its process: whoever died in the middle of something that
+ * holds descriptors is found out by its pidfd.
+ *
  * A frame in a descriptor takes a few octets of the socket, whose buffers therefore hold nobody up. So the receiver says how much it has
  * taken (TAKEN), and beyond send-hwm-bytes that were not, the sender waits.
  */
@@ -22,6 +25,7 @@
 #include <kith/msg.h>
 
 #include "base/fds.h"
+#include "session/watch.h"
 
 struct kith_batch;
 struct kith_session;
@@ -36,6 +40,10 @@ struct kith_arrival {
 
 /* Of a connection that has been passed descriptors; others have none. */
 struct kith_passing {
+    struct kith_session *session;
+    struct kith_watch *writer;   /* the process that is waited for, referenced; NULL: it is not known */
+    struct kith_mourner mourner; /* of that one */
+    kith_timer *timer;           /* since it ended, or NULL */
     struct kith_arrival arrivals[KITH_ARRIVALS];
     unsigned count;
     struct kith_fds *next; /* of the message that comes next, or NULL */

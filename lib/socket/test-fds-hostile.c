@@ -228,6 +228,49 @@ static void test_what_came_before_the_handshake_ended_goes_with_the_connection(v
     until(&scene->world, scene->server.events[KITH_EVENT_HANDSHAKE_FAILED] == 1);
 }
 
+/* The connection is held open by the descriptor that came over it: its end is never read. */
+static void test_a_peer_that_passes_its_own_end_and_dies_is_found_out(void **state) {
+    struct scene *scene = *state;
+    static const char octets[] = FDS("\1") "\1\1x";
+    serve_fds(scene, KITH_PULL, 10);
+    pid_t child = fork();
+    if (child == 0) {
+        int fd = raw_connect(&scene->server);
+        raw_handshake(fd, 1, "PUSH", NULL);
+        union {
+            struct cmsghdr header;
+            uint8_t octets[CMSG_SPACE(sizeof(int))];
+        } control = {0};
+        struct iovec iov = {.iov_base = (void *)(uintptr_t)octets, .iov_len = sizeof(octets) - 1};
+        struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+        control.header = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))};
+        memcpy(CMSG_DATA(&control.header), &fd, sizeof(int));
+        raw_child_end(sendmsg(fd, &message, MSG_NOSIGNAL) == (ssize_t)sizeof(octets) - 1);
+    }
+    raw_child_wait(child);
+    until(&scene->world, scene->server.events[KITH_EVENT_DISCONNECTED] == 1);
+    assert_int_equal(scene->server.errors[KITH_EVENT_DISCONNECTED], -ECONNRESET);
+    assert_non_null(strstr(scene->server.texts[KITH_EVENT_DISCONNECTED], "died in the middle"));
+}
+
+/* Whoever sends and is gone at once has sent. */
+static void test_the_last_words_of_a_process_bring_their_descriptors(void **state) {
+    struct scene *scene = *state;
+    serve_fds(scene, KITH_PULL, 10);
+    pid_t child = fork();
+    if (child == 0) {
+        int fd = raw_connect(&scene->server);
+        raw_handshake(fd, 1, "PUSH", NULL);
+        for (int i = 0; i < 20; i++)
+            raw_text_fds(fd, FDS("\2") "\1\1x\0\1y", 2);
+        raw_child_end(true);
+    }
+    raw_child_wait(child);
+    for (int i = 0; i < 20; i++)
+        expect_count(scene, "x|y", 2);
+    until(&scene->world, scene->server.events[KITH_EVENT_DISCONNECTED] == 1);
+}
+
 /* A stock peer: nothing that it has not asked for is told to it. */
 static void test_a_peer_that_announces_nothing_never_sees_a_command(void **state) {
     struct scene *scene = *state;
@@ -264,6 +307,8 @@ int main(void) {
         FD_TEST(test_at_the_limit_of_descriptors_a_message_is_lost_and_the_next_is_not),
         FD_TEST(test_descriptors_with_the_handshake_are_closed),
         FD_TEST(test_what_came_before_the_handshake_ended_goes_with_the_connection),
+        FD_TEST(test_a_peer_that_passes_its_own_end_and_dies_is_found_out),
+        FD_TEST(test_the_last_words_of_a_process_bring_their_descriptors),
         FD_TEST(test_a_peer_that_announces_nothing_never_sees_a_command),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
