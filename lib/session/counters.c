@@ -89,6 +89,8 @@ void kith_session_queue_grew(struct kith_session *session) {
     if (session->high || !host->tells || kith_session_has_room(session) || session->state != KITH_SESSION_READY)
         return;
     session->high = true;
+    if (!kith_list_empty(&session->high_link))
+        return; /* it drained and filled again before it was told the first time */
     kith_list_push_back(&host->high, &session->high_link);
     kith_loop_defer(host->loop, &host->tell_high);
 }
