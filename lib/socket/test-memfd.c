@@ -385,7 +385,7 @@ static void test_memory_that_is_not_what_it_says_ends_the_connection(void **stat
         {memfd_of(5000, ALL_SEALS), 5001, "another size"},
         {memfd_of(5000, ALL_SEALS), 4999, "another size"},
         {numbered(1), 5000, "no memfd"},
-        {open("/proc/self/exe", O_RDONLY | O_CLOEXEC), 5000, "no memfd"},
+        {open("/proc/self/maps", O_RDONLY | O_CLOEXEC), 5000, "no memfd"},
         {-1, 5000, "1 descriptors and 0 came"},
     };
     init(scene, &scene->server, KITH_PULL);
