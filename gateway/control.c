@@ -17,6 +17,7 @@
 #include "base/list.h"
 #include "base/time.h"
 #include "gateway/cleanup.h"
+#include "gateway/control-request.h"
 #include "gateway/endpoints.h"
 #include "gateway/envelope.h"
 #include "gateway/event-json.h"
@@ -27,7 +28,6 @@
 /* Lines that wait for one who monitors: some seconds of a busy gateway. */
 #define LINES_MAX 1000
 #define LINES_OCTETS_MAX ((int64_t)4 << 20)
-#define REASON_MAX 256
 
 struct monitor {
     struct kith_list link;
@@ -77,7 +77,7 @@ static int answer_error(struct gateway_control *control, const kith_msg *envelop
     return send_json(control, envelope, json);
 }
 
-static int answer_status(struct gateway_control *control, const kith_msg *envelope, const json_t *request) {
+static int answer_status(struct gateway_control *control, const kith_msg *envelope, struct gateway_control_request *request) {
     _cleanup_(freep) char *json = NULL;
     int r = control->host.status(control->host.userdata, &json);
     return r < 0 ? answer_error(control, envelope, r, "out of memory") : send_text(control, envelope, json);
@@ -109,7 +109,7 @@ static int list_socket(const char *where, kith_socket *socket, void *userdata) {
     return kith_socket_peers(socket, list_peer, listing);
 }
 
-static int answer_peers(struct gateway_control *control, const kith_msg *envelope, const json_t *request) {
+static int answer_peers(struct gateway_control *control, const kith_msg *envelope, struct gateway_control_request *request) {
     json_auto_t *peers = json_array();
     struct listing listing = {.control = control, .peers = peers};
     int r = peers ? control->host.visit(control->host.userdata, list_socket, &listing) : -ENOMEM;
@@ -119,56 +119,31 @@ static int answer_peers(struct gateway_control *control, const kith_msg *envelop
     return send_json(control, envelope, json);
 }
 
-struct kicking {
-    const char *where;
-    uint64_t peer;
-    const char *reason;
-};
-
 /* 1: it was here, and is gone. */
 static int kick_there(const char *where, kith_socket *socket, void *userdata) {
-    const struct kicking *kicking = userdata;
-    if (strcmp(where, kicking->where) != 0)
+    const struct gateway_control_request *request = userdata;
+    if (strcmp(where, request->where) != 0)
         return 0;
-    int r = kith_socket_kick(socket, kicking->peer, kicking->reason);
+    int r = kith_socket_kick(socket, request->peer, request->reason[0] ? request->reason : NULL);
     return r < 0 ? r : 1;
 }
 
-/* "service/echo#12" -> where it is, and its number. */
-static bool parse_peer(const char *name, char where[static GATEWAY_WHERE_MAX], uint64_t *ret_peer) {
-    const char *mark = strrchr(name, '#');
-    char *end;
-    if (!mark || mark[1] < '1' || mark[1] > '9' || (size_t)(mark - name) >= GATEWAY_WHERE_MAX)
-        return false;
-    memcpy(where, name, (size_t)(mark - name));
-    where[mark - name] = '\0';
-    errno = 0;
-    *ret_peer = strtoull(mark + 1, &end, 10);
-    return *end == '\0' && errno == 0;
-}
-
-static int answer_kick(struct gateway_control *control, const kith_msg *envelope, const json_t *request) {
-    const char *name = json_string_value(json_object_get(request, "peer")), *reason = json_string_value(json_object_get(request, "reason"));
-    char where[GATEWAY_WHERE_MAX], text[REASON_MAX];
-    struct kicking kicking = {.where = where, .reason = reason};
-    if (!name || !parse_peer(name, where, &kicking.peer))
-        return answer_error(control, envelope, -EINVAL,
-                            "\"peer\" names no peer: write one as kith peers lists it, such as service/echo#12");
-    if (reason && strlen(reason) >= REASON_MAX)
-        return answer_error(control, envelope, -E2BIG, "the reason is longer than 255 octets");
-    int r = control->host.visit(control->host.userdata, kick_there, &kicking);
+static int answer_kick(struct gateway_control *control, const kith_msg *envelope, struct gateway_control_request *request) {
+    char name[GATEWAY_WHERE_MAX + 24], text[256];
+    snprintf(name, sizeof(name), "%s#%llu", request->where, (unsigned long long)request->peer);
+    int r = control->host.visit(control->host.userdata, kick_there, request);
     if (r <= 0) {
-        snprintf(text, sizeof(text), "%.100s: %s", name, r == 0 || r == -ENOENT ? "no such peer is there (any more)" : kith_error_name(r));
+        snprintf(text, sizeof(text), "%s: %s", name, r == 0 || r == -ENOENT ? "no such peer is there (any more)" : kith_error_name(r));
         return answer_error(control, envelope, r == 0 ? -ENOENT : r, text);
     }
-    gateway_log(control->log, LOG_NOTICE, WHO ": %s was kicked%s%s", name, reason ? ": " : "", reason ? reason : "");
+    gateway_log(control->log, LOG_NOTICE, WHO ": %s was kicked%s%s", name, request->reason[0] ? ": " : "", request->reason);
     json_auto_t *json = json_pack("{s:s}", "kicked", name);
     return send_json(control, envelope, json);
 }
 
 /* Monitors ------------------------------------------------------------------------------------------------------------ */
 
-static int answer_monitor(struct gateway_control *control, const kith_msg *envelope, const json_t *request) {
+static int answer_monitor(struct gateway_control *control, const kith_msg *envelope, struct gateway_control_request *request) {
     int r = send_text(control, envelope, "{\"monitoring\":true}");
     if (r < 0)
         return r;
@@ -254,32 +229,21 @@ void gateway_control_tell(struct gateway_control *control, kith_socket *socket, 
 
 /* Requests ------------------------------------------------------------------------------------------------------------ */
 
-static const struct {
-    const char *op;
-    int (*answer)(struct gateway_control *control, const kith_msg *envelope, const json_t *request);
-} ops[] = {{"status", answer_status}, {"peers", answer_peers}, {"kick", answer_kick}, {"monitor", answer_monitor}};
-
-/* The object, or one made of the bare word. NULL: it is neither. */
-static json_t *parse_request(const kith_msg *body) {
-    size_t size;
-    const uint8_t *text = kith_msg_frame(body, kith_msg_count(body) - 1, &size);
-    json_auto_t *json = json_loadb((const char *)text, size, JSON_REJECT_DUPLICATES, NULL);
-    if (json_is_object(json))
-        return json_incref(json);
-    for (size_t i = 0; i < KITH_ARRAY_SIZE(ops); i++)
-        if (size == strlen(ops[i].op) && memcmp(text, ops[i].op, size) == 0)
-            return json_pack("{s:s}", "op", ops[i].op);
-    return NULL;
-}
+static int (*const answers[GATEWAY_CONTROL_OP_COUNT])(struct gateway_control *control, const kith_msg *envelope,
+                                                      struct gateway_control_request *request) = {
+    [GATEWAY_CONTROL_OP_STATUS] = answer_status,
+    [GATEWAY_CONTROL_OP_PEERS] = answer_peers,
+    [GATEWAY_CONTROL_OP_KICK] = answer_kick,
+    [GATEWAY_CONTROL_OP_MONITOR] = answer_monitor,
+};
 
 static int answer(struct gateway_control *control, const kith_msg *envelope, const kith_msg *msg) {
-    json_auto_t *request = kith_msg_count(msg) == kith_msg_count(envelope) + 1 ? parse_request(msg) : NULL;
-    const char *op = json_string_value(json_object_get(request, "op"));
-    for (size_t i = 0; op && i < KITH_ARRAY_SIZE(ops); i++)
-        if (strcmp(ops[i].op, op) == 0)
-            return ops[i].answer(control, envelope, request);
-    return answer_error(control, envelope, -EINVAL,
-                        "a request is one frame, a JSON object whose \"op\" is \"status\", \"peers\", \"kick\" or \"monitor\"");
+    struct gateway_control_request request;
+    const char *problem = "a request has one frame";
+    size_t size;
+    const void *data = kith_msg_frame(msg, kith_msg_count(msg) - 1, &size);
+    int r = kith_msg_count(msg) == kith_msg_count(envelope) + 1 ? gateway_control_parse(data, size, &request, &problem) : -EINVAL;
+    return r < 0 ? answer_error(control, envelope, r, problem) : answers[request.op](control, envelope, &request);
 }
 
 static void on_message(kith_socket *socket, kith_msg *received, void *userdata) {
