@@ -1,4 +1,5 @@
-/* fuzz-control.c: what anybody asks of a gateway's control socket is a request whose parts are in their bounds, or has a problem that is said. */
+/* fuzz-control.c: what anybody asks of a gateway's control socket is a request whose parts are in their bounds, or has a problem that is
+ * said. */
 #include <stdlib.h>
 #include <string.h>
 
