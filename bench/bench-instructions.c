@@ -20,6 +20,7 @@ static struct plan {
     unsigned long rounds, messages, size;
     unsigned long rules; /* of the PULL's policy: the last one decides; 0: there is no policy */
     bool topics;         /* they are about the topic, of which there are sixteen, and not about who sends */
+    bool shm;            /* through shared memory */
 } plan;
 
 static unsigned received;
@@ -99,6 +100,10 @@ static int run(uint8_t *octets) {
         r = kith_socket_new(near, KITH_PUSH, &push);
     if (r >= 0)
         r = kith_socket_new(far, KITH_PULL, &pull);
+    if (r >= 0 && plan.shm)
+        r = kith_socket_set_number(push, KITH_OPTION_SHM, 1, NULL);
+    if (r >= 0 && plan.shm)
+        r = kith_socket_set_number(pull, KITH_OPTION_SHM, 1, NULL);
     if (r >= 0)
         r = set_policy(pull);
     if (r >= 0)
@@ -128,11 +133,13 @@ static bool read_number(const char *text, unsigned long *ret_number) {
 }
 
 int main(int argc, char **argv) {
-    bool rules = argc == 5 || argc == 6;
-    plan.topics = argc == 6 && strcmp(argv[5], "topics") == 0;
-    if ((argc != 4 && !rules) || (argc == 6 && !plan.topics) || (rules && !read_number(argv[4], &plan.rules)) ||
+    plan.shm = argc > 4 && strcmp(argv[4], "shm") == 0;
+    char **rest = argv + 4 + plan.shm; /* RULES and what they are about */
+    int more = argc - 4 - plan.shm;
+    plan.topics = more == 2 && strcmp(rest[1], "topics") == 0;
+    if (more < 0 || more > 2 || (more == 2 && !plan.topics) || (more > 0 && !read_number(rest[0], &plan.rules)) ||
         !read_number(argv[1], &plan.rounds) || !read_number(argv[2], &plan.messages) || !read_number(argv[3], &plan.size)) {
-        fprintf(stderr, "usage: bench-instructions ROUNDS MESSAGES SIZE [RULES [topics]] (so many messages a round)\n");
+        fprintf(stderr, "usage: bench-instructions ROUNDS MESSAGES SIZE [shm] [RULES [topics]] (so many messages a round)\n");
         return 2;
     }
     uint8_t *octets = calloc(1, plan.size);

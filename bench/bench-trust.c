@@ -156,6 +156,8 @@ static const struct pair_way filled_socket = {
     .name = "socket", .options = {ROOM, {"memfd-from", "0"}}, .make = make_heap_filled, .take = read_all};
 
 static const struct pair_way shared = {.name = "shared", .options = {{"shm", "1"}}};
+static const struct pair_way alone = {.name = "origin", .alone = true};
+static const struct pair_way shared_alone = {.name = "shared", .options = {{"shm", "1"}}, .alone = true};
 static const struct pair_way with_fd = {
     .name = "descriptor", .receiver_options = {{"max-fds", "1"}}, .make = make_with_fd, .take = take_fd};
 
@@ -163,6 +165,7 @@ static const struct section sections[] = {
     {"origin", pair_stream, 64, 2000000, 2000, {&anonymous, &plain}},
     {"policy", pair_stream, 64, 2000000, 2000, {&plain, &ruled}},
     {"memory", pair_stream, 64, 2000000, 2000, {&plain, &shared}},
+    {"memory-alone", pair_stream, 64, 500000, 2000, {&alone, &shared_alone}},
     {"memory-trip", pair_round_trip, 64, 100000, 1000, {&plain, &shared}},
     {"descriptors", pair_stream, 64, 100000, 200, {&with_fd}},
     {"large", pair_stream, LARGE, 300, 3, {&by_memfd, &by_socket}},

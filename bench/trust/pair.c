@@ -135,7 +135,8 @@ static int send_all(struct end *end, unsigned long count) {
         int r = make(end->way, end->size, &msg);
         if (r < 0)
             return r;
-        while ((r = kith_socket_send(end->socket, msg, 0)) == -EAGAIN && kith_loop_step(end->loop, WAIT_MS) >= 0)
+        while ((r = kith_socket_send(end->socket, msg, end->way->alone ? WAIT_MS : 0)) == -EAGAIN &&
+               kith_loop_step(end->loop, WAIT_MS) >= 0)
             ;
         if (r < 0) {
             kith_msg_free(msg);

@@ -31,6 +31,8 @@ struct pair_way {
     int (*take)(kith_msg *msg);
     /* The receiver asks for no origin: nobody is named. */
     bool anonymous;
+    /* Each message is sent by a call that may wait, so it goes out at once; else those of a step together. */
+    bool alone;
 };
 
 /* PUSH to PULL: messages a second, of `count` after a tenth as many to warm up. Errors: a negative errno, said on standard error. */

@@ -97,13 +97,14 @@ static bool spin(kith_loop *loop, uint64_t end) {
     return false;
 }
 
+/* Whoever is asleep is not due either: his work would wake him, and nobody would look. */
 void kith_pollers_sleep(kith_loop *loop) {
     kith_list_foreach_safe (&loop->pollers.active, node) {
         struct kith_poller *poller = kith_list_entry(node, struct kith_poller, link);
-        if (poller->ops->sleep(poller))
-            kith_loop_defer(loop, &poller->defer);
-        else
-            kith_list_unlink(&poller->link);
+        if (!poller->ops->sleep(poller))
+            kith_poller_stop(poller);
+        else if (kith_list_empty(&poller->defer.link))
+            kith_list_push_back(&loop->deferred, &poller->defer.link); /* a host is being told already: not kith_loop_defer() */
     }
 }
 

@@ -111,6 +111,27 @@ static void test_a_receiver_that_takes_nothing_stops_the_sender(void **state) {
     assert_true(fill(&scene->client, 0, 1000) > 10);
 }
 
+/* Messages whose octets fill the ring to the last one. */
+static void test_a_ring_that_is_full_to_the_last_octet_goes_on(void **state) {
+    struct scene *scene = *state;
+    serve_shm(scene, KITH_PULL);
+    node_option(&scene->server, KITH_OPTION_RECV_HWM, 10);
+    prepare_shm(scene, &scene->client, KITH_PUSH);
+    node_option(&scene->client, KITH_OPTION_SEND_HWM, 10);
+    meet(scene, &scene->client);
+    uint32_t from = 0;
+    for (unsigned round = 0; round < 3; round++) {
+        uint32_t sent = from, before;
+        do {
+            before = sent;
+            sent = fill(&scene->client, sent, 14);
+            settle_down(&scene->world);
+        } while (sent > before);
+        for (; from < sent; from++)
+            expect_number(&scene->server, from);
+    }
+}
+
 static void test_what_is_queued_arrives_after_the_socket_was_closed(void **state) {
     struct scene *scene = *state;
     serve_shm(scene, KITH_PULL);
@@ -271,6 +292,7 @@ int main(void) {
         SHM_TEST(test_messages_are_known_by_their_connection),
         SHM_TEST(test_messages_of_all_sizes_keep_their_order),
         SHM_TEST(test_a_receiver_that_takes_nothing_stops_the_sender),
+        SHM_TEST(test_a_ring_that_is_full_to_the_last_octet_goes_on),
         SHM_TEST(test_what_is_queued_arrives_after_the_socket_was_closed),
         SHM_TEST(test_draining_ends_when_the_peer_has_it_all),
         SHM_TEST(test_replies_go_both_ways_at_once),

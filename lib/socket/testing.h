@@ -78,8 +78,10 @@ static inline void node_init(struct world *world, struct node *node, enum kith_s
     *node = (struct node){0};
     assert_int_equal(kith_socket_new(world->loop, type, &node->socket), 0);
     /* The whole suite once more, with octets in shared memory wherever the two sides are kith's and local (NAME@shm). */
-    if (getenv("TESTING_SHM"))
+    if (getenv("TESTING_SHM")) {
         assert_int_equal(kith_socket_set_number(node->socket, KITH_OPTION_SHM, 1, NULL), 0);
+        assert_int_equal(kith_socket_set_number(node->socket, KITH_OPTION_SHM_SIZE, 65536, NULL), 0);
+    }
     kith_socket_set_handler(node->socket, handler, node);
 }
 

@@ -181,6 +181,11 @@ kith_socket *support_socket(struct support *support, enum kith_socket_type type)
     assert_int_equal(kith_socket_new(support->loop, type, &socket), 0);
     kith_socket_set_handler(socket, &(struct kith_socket_handler){.event = record_event}, support);
     support_set(socket, KITH_OPTION_IPC_MODE, 0666);
+    /* Tests that run once more with shared memory wherever both sides are kith's (NAME@shm): little, so that it is full soon. */
+    if (getenv("TESTING_SHM")) {
+        support_set(socket, KITH_OPTION_SHM, 1);
+        support_set(socket, KITH_OPTION_SHM_SIZE, 65536);
+    }
     support->sockets[slot] = socket;
     return socket;
 }
