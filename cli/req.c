@@ -25,7 +25,7 @@
 
 struct req {
     /* As asked for. */
-    const char *endpoint;
+    const char *endpoint, *policy_path;
     int64_t count, timeout;
     bool json, raw, wait;
     struct cli_passed passed;
@@ -42,7 +42,7 @@ struct req {
     char lost[KITH_ERROR_TEXT_MAX]; /* why the connection ended, when it has */
 };
 
-enum { KEY_COUNT, KEY_TIMEOUT, KEY_WAIT, KEY_JSON, KEY_RAW, KEY_FD, KEY_MAX_FDS, KEY_OPTION };
+enum { KEY_COUNT, KEY_TIMEOUT, KEY_WAIT, KEY_JSON, KEY_RAW, KEY_FD, KEY_MAX_FDS, KEY_POLICY, KEY_OPTION };
 
 static const struct cli_option options[] = {
     {KEY_COUNT, "count", 'n', "N", "ask N times, one after another (1)"},
@@ -52,6 +52,7 @@ static const struct cli_option options[] = {
     {KEY_RAW, "raw", 'r', NULL, "print the reply's octets and nothing else"},
     {KEY_FD, "fd", 0, "FILE|N", "send a descriptor with the request: of a file opened for reading, or number N of our own (ipc)"},
     {KEY_MAX_FDS, "max-fds", 0, "N", "accept so many descriptors with a reply, and say what came (ipc)"},
+    {KEY_POLICY, "policy", 'p', "FILE", "ask only a server that this policy lets serve"},
     {KEY_OPTION, "option", 'o', "NAME=VALUE", "set a socket option: see kith(1)"},
     {0},
 };
@@ -71,6 +72,9 @@ static int take_option(void *state, int key, const char *value) {
         return 0;
     case KEY_RAW:
         req->raw = true;
+        return 0;
+    case KEY_POLICY:
+        req->policy_path = value;
         return 0;
     case KEY_FD:
         return cli_passed_add(&req->passed, value);
@@ -210,6 +214,10 @@ static void event(kith_socket *socket, const struct kith_event *event, void *use
         else
             finish(req, CLI_REFUSED, "%s (the server's log names the rule)", event->text);
         break;
+    case KITH_EVENT_DENIED_CONNECT:
+    case KITH_EVENT_DENIED_SEND:
+        finish(req, CLI_REFUSED, "%s (by %s)", event->text, req->policy_path);
+        break;
     case KITH_EVENT_HANDSHAKE_FAILED:
         finish(req, CLI_ERROR, "%s", event->text);
         break;
@@ -257,6 +265,8 @@ static int talk(struct req *req, char **frames, struct kith_error *error) {
         return kith_error_set(error, r, "cannot start: %s", kith_error_name(r));
     kith_socket_set_handler(req->socket, &handler, req);
     r = cli_socket_options_apply(&req->socket_options, req->socket, error);
+    if (r >= 0)
+        r = cli_socket_set_policy(req->socket, req->policy_path, error);
     if (r >= 0)
         r = make_request(req, frames, error);
     if (r >= 0)

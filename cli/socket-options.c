@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <kith/config.h>
+
 #include "cli/options.h"
 #include "cli/output.h"
 
@@ -66,5 +68,15 @@ int cli_socket_options_apply(const struct cli_socket_options *options, kith_sock
         if (r < 0)
             return r;
     }
+    return 0;
+}
+
+int cli_socket_set_policy(kith_socket *socket, const char *path, struct kith_error *ret_error) {
+    kith_policy *policy;
+    int r = path ? kith_config_policy_load(path, &policy, ret_error) : 0;
+    if (r < 0 || !path)
+        return r;
+    kith_socket_set_policy(socket, policy);
+    kith_policy_unref(policy);
     return 0;
 }

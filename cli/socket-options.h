@@ -27,4 +27,8 @@ bool cli_socket_options_has(const struct cli_socket_options *options, enum kith_
 /* Errors: those of kith_socket_set_option(), with text. */
 int cli_socket_options_apply(const struct cli_socket_options *options, kith_socket *socket, struct kith_error *ret_error);
 
+/* --policy FILE (NULL: none): from now on the socket asks the policy of that file. Errors: those of kith_config_policy_load(), with text.
+ */
+int cli_socket_set_policy(kith_socket *socket, const char *path, struct kith_error *ret_error);
+
 #endif

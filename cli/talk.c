@@ -45,6 +45,7 @@ struct talk {
     struct words binds, connects, topics, groups, files;
     struct cli_passed passed;
     char **frames;
+    const char *policy_path;
     int64_t count, rate, timeout, wait;
     bool json, raw, quiet, verbose;
     struct cli_socket_options socket_options;
@@ -83,6 +84,7 @@ enum {
     KEY_RAW,
     KEY_QUIET,
     KEY_VERBOSE,
+    KEY_POLICY,
     KEY_OPTION,
 };
 
@@ -103,6 +105,7 @@ const struct cli_option cli_talk_options[] = {
     {KEY_RAW, "raw", 'r', NULL, "print the octets of messages and nothing else"},
     {KEY_QUIET, "quiet", 'q', NULL, "print no messages"},
     {KEY_VERBOSE, "verbose", 'v', NULL, "say on standard error who comes, goes and is refused"},
+    {KEY_POLICY, "policy", 'p', "FILE", "have only peers and messages that this policy allows"},
     {KITH_OPTION_PLAIN_SERVER, "plain-server", 0, NULL, "ask peers for user name and password"},
     {KITH_OPTION_PLAIN_USERNAME, "plain-username", 0, "NAME", "tell this user name"},
     {KITH_OPTION_PLAIN_PASSWORD, "plain-password", 0, "WORD", "tell this password (@FILE: what is in the file)"},
@@ -182,6 +185,9 @@ static int take_option(void *state, int key, const char *value) {
         return 0;
     case KEY_VERBOSE:
         talk->verbose = true;
+        return 0;
+    case KEY_POLICY:
+        talk->policy_path = value;
         return 0;
     case KEY_OPTION:
         return cli_socket_options_add(&talk->socket_options, value);
@@ -373,7 +379,8 @@ static void on_event(kith_socket *socket, const struct kith_event *event, void *
         cli_error("%s: %s", kith_event_name(event->type), event->text);
     /* Who listens goes on: one peer of many, and any peer may say no, must not end it for the others. */
     const bool listens = talk->binds.count > 0;
-    if (event->type == KITH_EVENT_REFUSED && !listens)
+    const bool ends = event->type == KITH_EVENT_REFUSED || event->type == KITH_EVENT_DENIED_CONNECT;
+    if (ends && !listens)
         finish(talk, CLI_REFUSED, "%s: %s", event->endpoint, event->text);
     else if (event->type == KITH_EVENT_HANDSHAKE_FAILED && !listens && will_never_do(event->error))
         finish(talk, CLI_ERROR, "%s: %s", event->endpoint, event->text);
@@ -452,6 +459,8 @@ static int set_up(struct talk *talk, struct kith_error *error) {
         return kith_error_set(error, r, "cannot start: %s", kith_error_name(r));
     kith_socket_set_handler(talk->socket, &handler, talk);
     r = cli_socket_options_apply(&talk->socket_options, talk->socket, error);
+    if (r >= 0)
+        r = cli_socket_set_policy(talk->socket, talk->policy_path, error);
     if (r >= 0)
         r = open_source(talk, error);
     return r < 0 ? r : join_up(talk, error);

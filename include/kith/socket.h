@@ -201,8 +201,11 @@ KITH_PUBLIC int kith_socket_leave(kith_socket *socket, const char *group);
 KITH_PUBLIC int kith_socket_add_metadata(kith_socket *socket, const char *name, const void *value, size_t size,
                                          struct kith_error *ret_error);
 
-/* From now on asks `policy` (NULL: none, everything is allowed) before a peer's handshake is answered (verb connect) and before a message
- * is delivered (verb send). Takes a reference. Peers that are connected stay and are asked again with their next message. */
+/* From now on asks `policy` (NULL: none, everything is allowed) about peers and their messages; kith-policy(5) says when for which verb.
+ * Takes a reference. Who is a peer already is looked at from the loop: one that may not be (connect, serve) is told and goes, with
+ * KITH_EVENT_DENIED_CONNECT and KITH_EVENT_DISCONNECTED (-EACCES); subscriptions and groups that are denied now are taken back, with
+ * KITH_EVENT_DENIED_SUBSCRIBE; all others stay, with what is queued for them. A message that has begun to come is decided on by the policy
+ * that there was. */
 KITH_PUBLIC void kith_socket_set_policy(kith_socket *socket, kith_policy *policy);
 
 /* timeout_ms of sending and receiving: as the options send-timeout and recv-timeout say. */
@@ -213,10 +216,12 @@ KITH_PUBLIC void kith_socket_set_policy(kith_socket *socket, kith_policy *policy
  * SERVER, PEER, STREAM, and ROUTER with router-mandatory: the peer is unknown or gone), -ENOTSUP (the type only receives), -EINVAL (no
  * frame; a ROUTER message without id; several frames, where the type has but one; STREAM: other than two), -EOPNOTSUPP (the message has
  * descriptors, and no peer that it may go to takes so many: option max-fds there; PUB, XPUB and RADIO pass such peers over, with
- * KITH_EVENT_DROPPED), -EBUSY (timeout_ms is not 0 inside a callback), -ECANCELED, -ECHILD, -ESHUTDOWN (its loop was freed), -ENOMEM. A
- * reply of a REP never waits: when its peer does not read and has no room it is dropped (0, and KITH_EVENT_DROPPED). Outside callbacks and
- * with a timeout other than 0 what can be sent is handed to the kernel before the return; with 0 it goes out when the loop next runs,
- * together with what comes after it; a loop with a thread of its own runs at once. */
+ * KITH_EVENT_DROPPED), -EACCES (the policy lets nobody that it may go to have it: verb receive; PUB, XPUB and RADIO pass such peers over,
+ * with KITH_EVENT_DENIED_RECEIVE; a REP may then take the next request), -EBUSY (timeout_ms is not 0 inside a callback), -ECANCELED,
+ * -ECHILD, -ESHUTDOWN (its loop was freed), -ENOMEM. A reply of a REP never waits: when its peer does not read and has no room it is
+ * dropped (0, and KITH_EVENT_DROPPED). Outside callbacks and with a timeout other than 0 what can be sent is handed to the kernel before
+ * the return; with 0 it goes out when the loop next runs, together with what comes after it; a loop with a thread of its own runs at once.
+ */
 KITH_PUBLIC int kith_socket_send(kith_socket *socket, kith_msg *msg, int timeout_ms);
 /* Waits at most timeout_ms for a message. Errors: -EAGAIN (timed out), -EPROTO, -ECONNRESET (REQ: the peer asked has gone, or says that who
  * had the request has), -EACCES (REQ: the peer asked refused us), -EOPNOTSUPP (REQ: the request waited for a peer, and none takes its

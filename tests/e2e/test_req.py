@@ -206,4 +206,16 @@ def test_a_reply_that_cannot_be_written_is_an_error(test):
         req.err.wait('No space left')
 
 
+def test_a_client_demands_its_server(test):
+    rep = test.rep(test.ipc(), '-q')
+    exe = os.readlink(f'/proc/{rep.process.pid}/exe')
+    right = test.write('right', f'rule "server" {{ allow = {{"serve"}}  exe = {{"{exe}"}} }}\nrule "rest" {{ allow = {{"send"}} }}\n')
+    wrong = test.write('wrong', 'rule "server" { allow = {"serve"}  exe = {"/nowhere"} }\nrule "rest" { allow = {"send"} }\n')
+    result = test.run('req', rep.endpoint, '--policy', right, 'x')
+    assert (result.returncode, result.text) == (0, 'x\n'), result
+    result = test.run('req', rep.endpoint, '--policy', wrong, 'x')
+    assert result.returncode == 4 and 'serve denied by default' in result.error and wrong in result.error, result
+    assert test.run('req', rep.endpoint, '--policy', test.path('none'), 'x').returncode == 1
+
+
 harness.main(__file__)

@@ -213,6 +213,17 @@ def test_descriptors_that_nobody_takes_are_an_error(test):
     assert result.returncode == 1 and '--fd 99' in result.error, result
 
 
+def test_a_subscriber_of_libzmq_gets_the_topics_that_the_policy_lets_it_have(test):
+    policy = test.write('p', 'rule "public" { allow = {"subscribe"}  topic = {"public*"} }\nrule "rest" { allow = {"connect"} }\n')
+    for name in ('secret', 'public'):
+        test.kith('pub', '--bind', test.ipc(name), '--policy', policy, '--wait', '0', '--rate', '500', '--count', '1000000', name)
+    sub = test.socket(zmq.SUB)
+    for name in ('secret', 'public'):
+        sub.connect(test.ipc(name))
+        sub.subscribe(name.encode())
+    assert {sub.recv() for _ in range(200)} == {b'public'}
+
+
 def test_wrong_usage(test):
     for words in (['push'], ['pull', 'ipc://@x', 'word'], ['push', 'ipc://@x', '--json', '--raw'], ['push', 'ipc://@x', '--rate', '0'],
                   ['push', 'ipc://@x', '--option', 'none=1'], ['push', 'ipc://@x', 'word', '--file', '/dev/null']):
