@@ -23,6 +23,7 @@
 struct kept_topic {
     struct kith_kept_verdict verdict;
     uint8_t verb; /* its number */
+    bool is_prefix;
     uint8_t size;
     uint8_t octets[];
 };
@@ -62,7 +63,6 @@ static enum kith_decisive decisive(unsigned looks) {
     return (looks & ~(unsigned)(LOOKED_AT_LASTING | KITH_LOOKED_AT_TOPIC)) == 0 ? KITH_DECISIVE_FIRST_FRAME : KITH_DECISIVE_LAST_OCTET;
 }
 
-/* Without memory for it no rate holds. */
 static kith_policy_state *host_state(struct kith_judge_host *judge) {
     if (!judge->state && kith_policy_state_new(&judge->state) < 0)
         return NULL;
@@ -130,7 +130,9 @@ void kith_judge_drop(struct kith_session *session) {
 }
 
 /* Eight octets at a time. A peer that finds topics with the same hash makes its own verdicts slower, and nothing else. */
-static uint64_t topic_hash(unsigned verb, const uint8_t *topic, size_t size) {
+static uint64_t topic_hash(unsigned verb, const struct kith_matter *matter) {
+    const uint8_t *topic = matter->topic;
+    size_t size = matter->topic_size;
     uint64_t hash = size + ((uint64_t)verb << 8), word;
     for (; size >= sizeof(word); topic += sizeof(word), size -= sizeof(word)) {
         memcpy(&word, topic, sizeof(word));
@@ -144,14 +146,14 @@ static uint64_t topic_hash(unsigned verb, const uint8_t *topic, size_t size) {
 }
 
 static bool is_topic(const struct kept_topic *kept, unsigned verb, const struct kith_matter *matter) {
-    return kept && kept->verb == verb && kept->size == matter->topic_size &&
+    return kept && kept->verb == verb && kept->is_prefix == matter->topic_is_prefix && kept->size == matter->topic_size &&
            (matter->topic_size == 0 || memcmp(kept->octets, matter->topic, matter->topic_size) == 0);
 }
 
 static const struct kith_kept_verdict *find_topic(const struct kith_judge *judge, unsigned verb, const struct kith_matter *matter) {
     if (!judge->topics || !matter->topic || matter->topic_size > TOPIC_SIZE_MAX)
         return NULL;
-    uint64_t hash = topic_hash(verb, matter->topic, matter->topic_size);
+    uint64_t hash = topic_hash(verb, matter);
     const struct topic_set *set = &judge->topics->sets[hash % TOPIC_SETS];
     for (size_t i = 0; i < TOPIC_PLACES; i++)
         if (set->hashes[i] == hash && is_topic(set->topics[i], verb, matter))
@@ -168,10 +170,11 @@ static void keep_topic(struct kith_judge *judge, unsigned verb, const struct kit
     struct kept_topic *kept = judge->topics ? malloc(sizeof(*kept) + matter->topic_size) : NULL;
     if (!kept)
         return;
-    *kept = (struct kept_topic){.verdict = verdict, .verb = (uint8_t)verb, .size = (uint8_t)matter->topic_size};
+    *kept = (struct kept_topic){
+        .verdict = verdict, .verb = (uint8_t)verb, .is_prefix = matter->topic_is_prefix, .size = (uint8_t)matter->topic_size};
     if (kept->size > 0)
         memcpy(kept->octets, matter->topic, kept->size);
-    uint64_t hash = topic_hash(verb, matter->topic, matter->topic_size);
+    uint64_t hash = topic_hash(verb, matter);
     struct topic_set *set = &judge->topics->sets[hash % TOPIC_SETS];
     unsigned place = set->oldest++ % TOPIC_PLACES;
     free(set->topics[place]);
@@ -249,9 +252,12 @@ static struct kith_verdict ask(struct kith_session *session, enum kith_verb verb
     if (request.fd_count > 0 && (looks & KITH_LOOKED_AT_FDS))
         request.fd_kinds = kith_fds_kinds(matter->fds);
     request_time(&host->judge, looks, &request);
-    if ((looks & KITH_LOOKED_AT_RATE) && !host_state(&host->judge))
-        request.now = 0; /* then rates do not hold, and no span of time does */
-    return kith_policy_decide_request(host->policy, &request, host->judge.state);
+    kith_policy_state *state = looks & KITH_LOOKED_AT_RATE ? host_state(&host->judge) : NULL;
+    struct kith_verdict verdict = kith_policy_decide_request(host->policy, &request, state);
+    /* Without memory to count in, the engine takes every rate for one that holds: what came to a rate is denied then. */
+    if (!state && (verdict.looked_at & KITH_LOOKED_AT_RATE))
+        verdict.allow = false;
+    return verdict;
 }
 
 /* A kept rule as the policy has it; -1 is told by the verb. */

@@ -4,6 +4,16 @@
 
 #include "socket/testing-scene.h"
 
+/* Nothing is counted where memory has run out; see meson.build. The names are the linker's. */
+int __real_kith_policy_state_new(kith_policy_state **ret_state);
+int __wrap_kith_policy_state_new(kith_policy_state **ret_state);
+
+static bool no_counting;
+
+int __wrap_kith_policy_state_new(kith_policy_state **ret_state) {
+    return no_counting ? -ENOMEM : __real_kith_policy_state_new(ret_state);
+}
+
 static void until_event(struct scene *scene, const struct node *node, enum kith_event_type type) {
     until(&scene->world, node->events[type] > 0);
 }
@@ -190,6 +200,26 @@ static void test_a_rate_holds_from_end_to_end(void **state) {
     expect_nothing(&scene->world, &scene->server);
 }
 
+static void test_what_cannot_be_counted_is_denied(void **state) {
+    struct scene *scene = *state;
+    no_counting = true;
+    pull_under(scene, true, "");
+    kith_policy *policy;
+    assert_int_equal(kith_policy_new(&policy), 0);
+    policy_rule(policy, "metered", true, KITH_VERB_SEND, "topic=metered;rate=1000/s");
+    policy_rule(policy, "free", true, KITH_VERB_ALL, "topic=free");
+    policy_rule(policy, "peers", true, KITH_VERB_CONNECT, "");
+    kith_socket_set_policy(scene->server.socket, policy);
+    kith_policy_unref(policy);
+    send_words(&scene->client, "metered");
+    send_words(&scene->client, "free");
+    expect_words(&scene->server, "free");
+    assert_int_equal(scene->server.events[KITH_EVENT_DENIED_SEND], 1);
+    no_counting = false;
+    send_words(&scene->client, "metered"); /* the next one is tried anew */
+    expect_words(&scene->server, "metered");
+}
+
 /* Subscribe ----------------------------------------------------------------------------------------------------------------- */
 
 static void test_a_denied_subscription_is_not_taken(void **state) {
@@ -219,6 +249,18 @@ static void test_a_denied_subscription_in_a_message_is_not_taken(void **state) {
     expect_words(&scene->server, "\1more");
     expect_nothing(&scene->world, &scene->server);
     assert_int_equal(scene->server.events[KITH_EVENT_DENIED_SUBSCRIBE], 2);
+    close(fd);
+}
+
+/* A group is one topic and a subscription all that begin so: what is kept of one says nothing of the other. */
+static void test_a_group_that_may_be_joined_opens_no_subscription(void **state) {
+    struct scene *scene = *state;
+    serve(scene, KITH_PUB);
+    node_policy(&scene->server, true, KITH_VERB_SUBSCRIBE, "topic=news");
+    int fd = raw_peer(&scene->world, &scene->server, "SUB", NULL);
+    raw_text(fd, "\4\11\4JOINnews\4\16\11SUBSCRIBEnews");
+    until_event(scene, &scene->server, KITH_EVENT_DENIED_SUBSCRIBE);
+    assert_int_equal(audience(&scene->server, "news of others", 14), 0);
     close(fd);
 }
 
@@ -482,8 +524,10 @@ int main(void) {
         ROW(test_descriptors_decide_on_messages, "inproc"),
         ROW(test_a_rate_holds_from_end_to_end, "ipc"),
         ROW(test_a_rate_holds_from_end_to_end, "inproc"),
+        ROW(test_what_cannot_be_counted_is_denied, "ipc"),
         ROWS(test_a_denied_subscription_is_not_taken),
         ROW(test_a_denied_subscription_in_a_message_is_not_taken, "ipc"),
+        ROW(test_a_group_that_may_be_joined_opens_no_subscription, "ipc"),
         ROWS(test_a_denied_group_is_not_joined),
         ROWS(test_a_publisher_passes_over_who_may_not_have_it),
         ROWS(test_what_was_denied_and_not_told_is_told_at_the_end),
