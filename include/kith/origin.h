@@ -81,7 +81,8 @@ enum kith_fact {
 /*
  * Of a TCP peer whose socket is in our network namespace the uid, of who made that socket, is the kernel's word (kernel-connect). Which
  * process has it is looked for in /proc, among those of that user: pid, exe and what else is looked up of it are inferred, and unknown when
- * several have it or a look at 16384 descriptors did not do; the gid is unknown. Both are asked for when somebody asks.
+ * several have it or a look at 16384 descriptors did not do; the gid is unknown. Both are asked for when somebody asks, and unknown when
+ * the connection is over by then: its addresses may be another's.
  *
  * exe is the path in the mounts of that process, and every user may have mounts of his own (unshare(1) -rm). It is told when it cannot
  * mislead: the process has our mounts, or the path names its very file here too, or it names nothing that is to be seen here and only root

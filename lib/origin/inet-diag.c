@@ -1,8 +1,9 @@
 /*
  * origin/inet-diag.c: see inet-diag.h. linux/inet_diag.h: a request for one socket.
  *
- * Traps: where there is no such connection the kernel answers with a listener at that address, which is somebody else; what nobody holds a
- * descriptor of is said to be root's. So an answer counts only if both addresses are those asked for and there is an inode.
+ * Traps: where there is no such connection the kernel answers with a listener at that address, which is somebody else, or with a socket
+ * that would like to have it (SYN_SENT); what nobody holds a descriptor of is said to be root's. So an answer counts only if it is
+ * connected, both addresses are those asked for, and there is an inode.
  */
 #include "origin/inet-diag.h"
 
@@ -56,7 +57,8 @@ static __u32 scope_of(const struct sockaddr_storage *address) {
     return address->ss_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&v6->sin6_addr) ? v6->sin6_scope_id : 0;
 }
 
-static int make_request(const struct sockaddr_storage *own, const struct sockaddr_storage *peer, struct request *ret_request) {
+static int make_request(const struct sockaddr_storage *own, const struct sockaddr_storage *peer, unsigned interface,
+                        struct request *ret_request) {
     struct inet_diag_sockid id = {.idiag_cookie = {INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE}};
     bool own_v4, peer_v4;
     int r = put_address(own, id.idiag_src, &id.idiag_sport, &own_v4);
@@ -67,7 +69,7 @@ static int make_request(const struct sockaddr_storage *own, const struct sockadd
         return r;
     if (own_v4 != peer_v4)
         return -EAFNOSUPPORT;
-    id.idiag_if = scope_of(peer);
+    id.idiag_if = interface > 0 ? interface : scope_of(peer);
     *ret_request = (struct request){
         .header = {.nlmsg_len = sizeof(*ret_request), .nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_REQUEST},
         .body = {.sdiag_family = own_v4 ? AF_INET : AF_INET6, .sdiag_protocol = IPPROTO_TCP, .idiag_states = ~0u, .id = id},
@@ -99,7 +101,8 @@ static int read_answer(const struct request *request, const struct nlmsghdr *hea
     if (header->nlmsg_type != SOCK_DIAG_BY_FAMILY || header->nlmsg_len < NLMSG_LENGTH(sizeof(answer)))
         return -EPROTO;
     memcpy(&answer, NLMSG_DATA(header), sizeof(answer));
-    if (answer.idiag_state == TCP_LISTEN || answer.id.idiag_sport != asked->idiag_sport || answer.id.idiag_dport != asked->idiag_dport ||
+    if (answer.idiag_state == TCP_LISTEN || answer.idiag_state == TCP_SYN_SENT || answer.id.idiag_sport != asked->idiag_sport ||
+        answer.id.idiag_dport != asked->idiag_dport ||
         !same_address(asked->idiag_src, answer.id.idiag_src, request->body.sdiag_family, answer.idiag_family) ||
         !same_address(asked->idiag_dst, answer.id.idiag_dst, request->body.sdiag_family, answer.idiag_family))
         return -ENOENT;
@@ -111,14 +114,15 @@ static int read_answer(const struct request *request, const struct nlmsghdr *hea
     return 0;
 }
 
-int kith_inet_diag_find(const struct sockaddr_storage *own, const struct sockaddr_storage *peer, struct kith_inet_socket *ret_socket) {
+int kith_inet_diag_find(const struct sockaddr_storage *own, const struct sockaddr_storage *peer, unsigned interface,
+                        struct kith_inet_socket *ret_socket) {
     _cleanup_(kith_closep) int fd = -1;
     union {
         struct nlmsghdr header;
         uint8_t octets[ANSWER_MAX];
     } answer;
     struct request request;
-    int r = make_request(own, peer, &request);
+    int r = make_request(own, peer, interface, &request);
 
     if (r < 0)
         return r;

@@ -52,6 +52,8 @@ bool kith_credentials_known(const struct kith_credentials *credentials);
 /* Of a TCP connection (origin/tcp-peer.h). */
 struct kith_tcp_connection {
     struct sockaddr_storage own, peer;
+    uint64_t cookie;    /* of our socket, SO_COOKIE; 0: unknown, then nothing is looked up by its addresses */
+    unsigned bound;     /* index of the interface that our socket is bound to; 0: none */
     unsigned interface; /* index of that by which the peer came; 0: unknown */
     int ttl, tos;       /* of its first segment; -1: unknown */
 };

@@ -2,9 +2,12 @@
  * origin/tcp-peer.c: see tcp-peer.h.
  *
  * The owner of the socket is the kernel's word: of who made it, as SO_PEERCRED is of who connected. The process is not: of those that have
- * a descriptor of the socket none can be told apart, so only one that is alone is told, as inferred. Between asking for the socket and
- * finding the process either may have gone and its number have been given away. So the order is: socket, process, pidfd, descriptor again
- * (under the pidfd), socket again with the same cookie.
+ * a descriptor of the socket none can be told apart, so only one that is alone is told, as inferred.
+ *
+ * The peer's socket is found by its addresses, and when a connection is over these may be another's: so it counts only if our own socket,
+ * known by its cookie, is still there afterwards, connected to them. Between asking for the socket and finding the process either may have
+ * gone and its number have been given away. So the order is: socket, our own, process, pidfd, descriptor again (under the pidfd), socket
+ * again with the same cookie.
  *
  * What could not be asked for want of memory or descriptors, or because the socket waits to be accepted, is asked again.
  */
@@ -86,10 +89,26 @@ static int find_interface(struct kith_tcp_peer *peer) {
     return 0;
 }
 
+static int find_by_addresses(const struct kith_tcp_peer *peer, struct kith_inet_socket *ret_socket) {
+    return kith_inet_diag_find(&peer->connection.peer, &peer->connection.own, 0, ret_socket);
+}
+
+/* Is the connection still there? It never comes back. */
+static int confirm_connection(const struct kith_tcp_connection *connection) {
+    struct kith_inet_socket own;
+    int r = kith_inet_diag_find(&connection->own, &connection->peer, connection->bound, &own);
+
+    if (r == -EAGAIN || (r >= 0 && own.cookie != connection->cookie))
+        return -ENOENT;
+    return r;
+}
+
 static int find_socket(struct kith_tcp_peer *peer) {
     struct kith_inet_socket socket;
-    int r = kith_inet_diag_find(&peer->connection.peer, &peer->connection.own, &socket);
+    int r = peer->connection.cookie == 0 ? -ENODATA : find_by_addresses(peer, &socket);
 
+    if (r >= 0)
+        r = confirm_connection(&peer->connection);
     if (r < 0)
         return r;
     peer->socket = socket;
@@ -110,7 +129,7 @@ static int confirm(const struct kith_tcp_peer *peer, struct kith_process *proces
     if (r == 0)
         r = -ENOENT;
     if (r > 0)
-        r = kith_inet_diag_find(&peer->connection.peer, &peer->connection.own, &socket);
+        r = find_by_addresses(peer, &socket);
     if (r >= 0 && (socket.cookie != peer->socket.cookie || socket.inode != peer->socket.inode))
         r = -ENOENT;
     return r < 0 ? r : kith_process_alive(process, true) ? 0 : -ESRCH;

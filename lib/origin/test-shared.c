@@ -133,7 +133,7 @@ static void test_a_tcp_peer_is_found_once_whoever_asks(void **state) {
         skip();
     struct sockaddr_in loopback = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct kith_tcp_connection connection = {.interface = 1, .ttl = 64, .tos = 0};
-    socklen_t size = sizeof(loopback), own = sizeof(connection.own), peer = sizeof(connection.peer);
+    socklen_t size = sizeof(loopback), own = sizeof(connection.own), peer = sizeof(connection.peer), cookie = sizeof(connection.cookie);
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     assert_int_equal(bind(listener, (struct sockaddr *)&loopback, size), 0);
@@ -142,6 +142,7 @@ static void test_a_tcp_peer_is_found_once_whoever_asks(void **state) {
     assert_int_equal(connect(client, (struct sockaddr *)&loopback, size), 0);
     int server = accept4(listener, (struct sockaddr *)&connection.peer, &peer, SOCK_CLOEXEC);
     assert_int_equal(getsockname(server, (struct sockaddr *)&connection.own, &own), 0);
+    assert_int_equal(getsockopt(server, SOL_SOCKET, SO_COOKIE, &connection.cookie, &cookie), 0);
     for (unsigned round = 0; round < ROUNDS / 10; round++) {
         struct kith_tcp_peer *found;
         kith_origin *origin;

@@ -1,6 +1,7 @@
 /* Who is at the other end of a TCP connection, by real sockets of this process and of children. Each test counts the open descriptors. */
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -74,7 +75,7 @@ static struct link make_link(void) {
 }
 
 static int find_client(const struct link *link, struct kith_inet_socket *ret_socket) {
-    return kith_inet_diag_find(&link->client_address, &link->server_address, ret_socket);
+    return kith_inet_diag_find(&link->client_address, &link->server_address, 0, ret_socket);
 }
 
 static void test_the_socket_at_the_other_end_is_found(void **state) {
@@ -91,7 +92,7 @@ static void test_the_socket_at_the_other_end_is_found(void **state) {
 
         accept_client(&links[i]);
         assert_int_equal(find_client(&links[i], &client), 0);
-        assert_int_equal(kith_inet_diag_find(&links[i].server_address, &links[i].client_address, &server), 0);
+        assert_int_equal(kith_inet_diag_find(&links[i].server_address, &links[i].client_address, 0, &server), 0);
         assert_int_equal(client.uid, getuid());
         assert_int_not_equal(client.inode, server.inode);
         assert_true(client.cookie != server.cookie);
@@ -109,12 +110,12 @@ static void test_nobody_else_is_found_instead(void **state) {
     struct sockaddr_storage listener = name_of(link.listener);
 
     /* Nobody has accepted it yet. */
-    assert_int_equal(kith_inet_diag_find(&listener, &link.client_address, &socket), -EAGAIN);
+    assert_int_equal(kith_inet_diag_find(&listener, &link.client_address, 0, &socket), -EAGAIN);
     accept_client(&link);
-    assert_int_equal(kith_inet_diag_find(&listener, &link.client_address, &socket), 0);
+    assert_int_equal(kith_inet_diag_find(&listener, &link.client_address, 0, &socket), 0);
     /* Connected to something else: the listener is no answer. */
     strangers = make_link();
-    assert_int_equal(kith_inet_diag_find(&listener, &strangers.client_address, &socket), -ENOENT);
+    assert_int_equal(kith_inet_diag_find(&listener, &strangers.client_address, 0, &socket), -ENOENT);
     link_close(&strangers);
     /* Closed with octets under way: the socket is there still, and nobody's. */
     assert_int_equal(send(link.server, "x", 1, 0), 1);
@@ -129,16 +130,18 @@ static void test_addresses_of_other_families_are_refused(void **state) {
     struct kith_inet_socket socket;
 
     ((struct sockaddr_in6 *)&v6)->sin6_addr = (struct in6_addr)IN6ADDR_LOOPBACK_INIT;
-    assert_int_equal(kith_inet_diag_find(&none, &v4, &socket), -EAFNOSUPPORT);
-    assert_int_equal(kith_inet_diag_find(&v4, &none, &socket), -EAFNOSUPPORT);
-    assert_int_equal(kith_inet_diag_find(&v4, &v6, &socket), -EAFNOSUPPORT);
+    assert_int_equal(kith_inet_diag_find(&none, &v4, 0, &socket), -EAFNOSUPPORT);
+    assert_int_equal(kith_inet_diag_find(&v4, &none, 0, &socket), -EAFNOSUPPORT);
+    assert_int_equal(kith_inet_diag_find(&v4, &v6, 0, &socket), -EAFNOSUPPORT);
 }
 
 static struct kith_tcp_peer *peer_new(const struct link *link) {
-    const struct kith_tcp_connection connection = {
+    struct kith_tcp_connection connection = {
         .own = link->server_address, .peer = link->client_address, .interface = 1, .ttl = 64, .tos = 16};
     struct kith_tcp_peer *peer;
+    socklen_t size = sizeof(connection.cookie);
 
+    assert_int_equal(getsockopt(link->server, SOL_SOCKET, SO_COOKIE, &connection.cookie, &size), 0);
     assert_int_equal(kith_tcp_peer_new(&connection, &peer), 0);
     return peer;
 }
@@ -186,6 +189,57 @@ static void test_of_a_socket_that_has_gone_nothing_is_known(void **state) {
     link_close(&link);
 }
 
+/* The peer has gone at once, without a word, and another one has its port before anybody looked. */
+static void test_who_has_the_port_now_is_not_who_had_it_then(void **state) {
+    if (!testing_inet_diag())
+        skip();
+    static const struct linger at_once = {.l_onoff = 1};
+    struct link first = make_link(), second = {.listener = -1};
+    struct kith_tcp_peer *peer = peer_new(&first);
+    uint64_t number;
+
+    assert_int_equal(setsockopt(first.client, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
+    first.client = kith_close(first.client);
+    second.client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    /* Connections of other tests to other ports may have had the port, too. */
+    assert_int_equal(setsockopt(second.client, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)), 0);
+    assert_int_equal(bind(second.client, (struct sockaddr *)&first.client_address, sizeof(struct sockaddr_in)), 0);
+    assert_int_equal(connect(second.client, (struct sockaddr *)&first.server_address, sizeof(struct sockaddr_in)), 0);
+    second.server = accept4(first.listener, NULL, NULL, SOCK_CLOEXEC);
+    assert_true(second.server >= 0);
+    assert_false(kith_tcp_peer_number(peer, KITH_FACT_UID, false, &number));
+    assert_null(kith_tcp_peer_process(peer, false));
+    kith_tcp_peer_unref(peer);
+    link_close(&first);
+    link_close(&second);
+}
+
+/* Of connections to a listener that takes no more, one that has not come about: whoever would have the address. */
+static void test_who_only_wants_to_connect_is_no_peer(void **state) {
+    if (!testing_inet_diag())
+        skip();
+    struct pollfd clients[16];
+    struct sockaddr_storage listener_address, client_address;
+    struct kith_inet_socket found;
+    nfds_t count = 0;
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(bind(listener, (const struct sockaddr *)&loopback_v4, sizeof(loopback_v4)), 0);
+    assert_int_equal(listen(listener, 0), 0);
+    listener_address = name_of(listener);
+    do {
+        assert_true(count < KITH_ARRAY_SIZE(clients));
+        clients[count] = (struct pollfd){.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), .events = POLLOUT};
+        assert_int_equal(connect(clients[count].fd, (struct sockaddr *)&listener_address, sizeof(struct sockaddr_in)), -1);
+        assert_int_equal(errno, EINPROGRESS);
+    } while (poll(&clients[count++], 1, 0) == 1);
+    client_address = name_of(clients[count - 1].fd);
+    assert_int_equal(kith_inet_diag_find(&client_address, &listener_address, 0, &found), -ENOENT);
+    while (count > 0)
+        close(clients[--count].fd);
+    close(listener);
+}
+
 /* Which of them wrote is not known, so neither is told. */
 static void test_of_two_processes_with_the_socket_none_is_named(void **state) {
     if (!testing_inet_diag())
@@ -218,9 +272,10 @@ static void test_of_two_processes_with_the_socket_none_is_named(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        COUNTED(test_the_socket_at_the_other_end_is_found),       COUNTED(test_nobody_else_is_found_instead),
-        COUNTED(test_addresses_of_other_families_are_refused),    COUNTED(test_an_origin_tells_all_of_it),
-        COUNTED(test_of_a_socket_that_has_gone_nothing_is_known), COUNTED(test_of_two_processes_with_the_socket_none_is_named),
+        COUNTED(test_the_socket_at_the_other_end_is_found),        COUNTED(test_nobody_else_is_found_instead),
+        COUNTED(test_addresses_of_other_families_are_refused),     COUNTED(test_an_origin_tells_all_of_it),
+        COUNTED(test_of_a_socket_that_has_gone_nothing_is_known),  COUNTED(test_of_two_processes_with_the_socket_none_is_named),
+        COUNTED(test_who_has_the_port_now_is_not_who_had_it_then), COUNTED(test_who_only_wants_to_connect_is_no_peer),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

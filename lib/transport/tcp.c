@@ -69,11 +69,21 @@ static void tcp_tune(int fd) {
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
 }
 
+/* What our end of the connection is known by; see struct kith_tcp_connection. */
+static void tcp_own(int fd, struct kith_tcp_connection *connection) {
+    socklen_t size = sizeof(connection->own), cookie_size = sizeof(connection->cookie), bound_size = sizeof(connection->bound);
+    if (getsockname(fd, (struct sockaddr *)&connection->own, &size) < 0)
+        connection->own.ss_family = AF_UNSPEC;
+    if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &connection->cookie, &cookie_size) < 0)
+        connection->cookie = 0;
+    if (getsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &connection->bound, &bound_size) < 0)
+        connection->bound = 0;
+}
+
 /* The address, and what can be looked up by it: see origin/tcp-peer.h. */
 static int tcp_peer(kith_conn *conn, struct kith_process **ret_process, kith_origin **ret_origin) {
     struct kith_tcp_connection connection = {.ttl = -1, .tos = -1};
     struct kith_address address;
-    socklen_t size = sizeof(connection.own);
     struct kith_tcp_peer *peer;
     kith_origin *origin;
     int fd = kith_conn_fd(conn);
@@ -82,8 +92,7 @@ static int tcp_peer(kith_conn *conn, struct kith_process **ret_process, kith_ori
     if (r < 0)
         return r;
     connection.peer = address.storage;
-    if (getsockname(fd, (struct sockaddr *)&connection.own, &size) < 0)
-        connection.own.ss_family = AF_UNSPEC;
+    tcp_own(fd, &connection);
     kith_tcp_facts(fd, &connection);
     r = kith_tcp_peer_new(&connection, &peer);
     if (r < 0) {
