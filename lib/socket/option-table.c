@@ -148,7 +148,7 @@ static const struct kith_option_info options[] = {
      "instead of through the socket (ipc, between kith peers); 0: none, nor are any accepted"},
     {KITH_OPTION_SHM, FLAG, CONNECTION, "shm", "flag", 0, 1, 0, "",
      "octets go through memory shared with a peer that wants that too, or over the socket where it cannot be had (ipc)"},
-    {KITH_OPTION_SHM_SIZE, NUMBER, CONNECTION, "shm-size", "octets", INT64_C(64) * 1024, 64 * MIB, MIB, "",
+    {KITH_OPTION_SHM_SIZE, NUMBER, CONNECTION, "shm-size", "octets", INT64_C(64) * 1024, 64 * MIB, MIB / 4, "",
      "of that memory, each way; raised to a power of two, and no more than the peer allows"},
     {KITH_OPTION_SHM_SPIN, NUMBER, CONNECTION, "shm-spin", "us", 0, 1000, 20, "",
      "how long shared memory is looked at for more before the loop waits; 0: not at all, as on a single processor"},
