@@ -441,15 +441,18 @@ bool kith_process_number(struct kith_process *process, enum kith_fact fact, uint
     return true;
 }
 
-/* Under the lock. A process that is about to end has no memory either, and executes nothing. */
+/* Under the lock. A process that is about to end has no memory either, and no program: it executes nothing. One whose program may not be
+ * looked at, and whose memory was replaced, has executed what we are not to see. */
 static bool program_changed(struct kith_process *process) {
     struct kith_program now;
     bool used = process->memory < 0 || process->source->memory_used(process->source, process->memory) != 0;
     int r = process->source->program(process->source, process->located, &now);
 
-    if (r < 0 || guard(process) < 0)
+    if (r == -ENOENT || guard(process) < 0)
         return false;
-    return !used || (process->program_error >= 0 && (now.device != process->program.device || now.inode != process->program.inode));
+    if (r < 0 || !used)
+        return !used;
+    return process->program_error >= 0 && (now.device != process->program.device || now.inode != process->program.inode);
 }
 
 bool kith_process_execed(struct kith_process *process) {

@@ -110,6 +110,18 @@ static void test_a_process_that_ends_or_ended_has_not_execed(void **state) {
     kith_process_unref(process);
 }
 
+/* Whoever may not be read any more has not escaped: the memory is another, whatever is in it. */
+static void test_an_exec_of_what_may_not_be_seen_is_one(void **state) {
+    struct fake fake = fake_init();
+    struct kith_process *process = with_exe_known(&fake);
+
+    fake.program_error = -EACCES; /* it has only asked not to be looked into */
+    assert_false(kith_process_execed(process));
+    fake.memory_used = 0;
+    assert_true(kith_process_execed(process));
+    kith_process_unref(process);
+}
+
 /* Without the right to see memory or program that which can be seen is compared. */
 static void test_half_of_the_anchor_is_enough(void **state) {
     struct fake fake = fake_init();
@@ -392,6 +404,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         COUNTED(test_each_fact_is_looked_up_once),
         COUNTED(test_another_program_or_unused_memory_is_an_exec),
+        COUNTED(test_an_exec_of_what_may_not_be_seen_is_one),
         COUNTED(test_nobody_is_asked_about_an_exec_when_nothing_was_looked_up_that_it_changes),
         COUNTED(test_a_process_that_ends_or_ended_has_not_execed),
         COUNTED(test_half_of_the_anchor_is_enough),
