@@ -380,7 +380,8 @@ static void take_event(struct kith_session *session, const struct kith_slice *sl
         kith_session_commanded(session, KITH_COMMAND_LEAVE, event->subscription.topic, event->subscription.size);
         break;
     case KITH_ZMTP_FDS:
-        kith_passing_announced(session, event->fds.count);
+        if (!is_too_early(session))
+            kith_passing_announced(session, event->fds.count);
         break;
     case KITH_ZMTP_PINGED:
         kith_session_pinged(session, event->ping.ttl_ms);
@@ -398,7 +399,8 @@ static void take_event(struct kith_session *session, const struct kith_slice *sl
         kith_session_fail(session, event->failed.error, event->failed.reason);
         break;
     case KITH_ZMTP_MEMFD:
-        memfd(session, event);
+        if (!is_too_early(session))
+            memfd(session, event);
         break;
     case KITH_ZMTP_TAKEN:
         kith_passing_taken(session, event->taken.octets);
@@ -441,6 +443,13 @@ static bool has_switched(const struct kith_session *session, const struct kith_z
     return event->type == KITH_ZMTP_MEMORY && kith_rings_on(session);
 }
 
+static void take_bells(struct kith_session *session, const uint8_t *octets, size_t size) {
+    if (session->passing)
+        kith_passing_settle(session); /* with bells none belong to anything */
+    if (kith_rings_on(session))
+        kith_rings_rung(session, octets, size);
+}
+
 static void feed(struct kith_session *session, kith_conn *conn, const struct kith_slice *slice) {
     uint8_t *data = (uint8_t *)(uintptr_t)slice->data; /* nobody else has seen these octets yet: they may be opened where they lie */
     size_t offset = 0;
@@ -455,7 +464,7 @@ static void feed(struct kith_session *session, kith_conn *conn, const struct kit
         bool before = kith_rings_on(session);
         take_event(session, slice, &event);
         if (!before && kith_link_stream_alive(session, conn) && has_switched(session, &event)) {
-            kith_rings_rung(session, data + offset, slice->size - offset);
+            take_bells(session, data + offset, slice->size - offset);
             return;
         }
     } while (event.type != KITH_ZMTP_NONE && kith_link_stream_alive(session, conn));
@@ -500,10 +509,10 @@ void kith_link_zmtp_go_on(struct kith_session *session) {
     kith_session_unref(session);
 }
 
-/* Another writer than before: refused in the middle of something. */
+/* Another writer than before: refused in the middle of something, as between descriptors and their message. */
 static void check_split(struct kith_session *session, const struct kith_writer *before) {
     bool handshake = session->state == KITH_SESSION_HANDSHAKE;
-    if (!handshake && !kith_zmtp_mid_message(session->engine))
+    if (!handshake && !kith_zmtp_mid_message(session->engine) && !kith_passing_announces(session))
         return;
     kith_session_tell(session, KITH_EVENT_SPLIT_MESSAGE, -EPROTO, 1,
                       "one %s written by two processes (pid %d and pid %d): it has no sender, so it is refused",
@@ -518,14 +527,10 @@ static void zmtp_on_data(kith_conn *conn, struct kith_batch *batch, void *userda
     bool identified = session->origin != NULL;
     if (kith_rings_on(session)) {
         kith_passing_arrived(session, batch);
-        if (session->passing)
-            kith_passing_settle(session); /* with bells none belong to anything */
-        if (kith_rings_on(session))
-            kith_rings_rung(session, batch->slice.data, batch->slice.size);
+        take_bells(session, batch->slice.data, batch->slice.size);
         kith_session_unref(session);
         return;
     }
-    (void)kith_rings_take_fd(session, batch);
     bool alive = kith_link_stream_heard(session, conn, batch);
     if (alive && identified && !kith_writer_equal(&before, &session->writer))
         check_split(session, &before);

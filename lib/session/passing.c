@@ -11,7 +11,7 @@
 
 #include "base/fd.h"
 #include "pool/memfd.h"
-#include "session/session.h"
+#include "session/rings.h"
 
 size_t kith_passing_max(const struct kith_session *session) {
     return kith_session_passes(session) ? (size_t)session->profile->numbers[KITH_OPTION_MAX_FDS] : 0;
@@ -136,7 +136,7 @@ void kith_passing_arrived(struct kith_session *session, struct kith_batch *batch
     size_t count = batch->fd_count + batch->fd_refused;
     if (count == 0)
         return;
-    if (kith_passing_room(session) == 0) {
+    if (kith_passing_room(session) == 0 && !kith_rings_expect_fd(session)) {
         kith_session_tell(session, KITH_EVENT_FDS_REFUSED, -EPERM, count, "%zu passed descriptors closed: this socket accepts none", count);
         return;
     }
@@ -220,6 +220,10 @@ void kith_passing_announced(struct kith_session *session, unsigned count) {
     kith_fds_unref(arrival.fds);
 }
 
+bool kith_passing_announces(const struct kith_session *session) {
+    return session->passing && (session->passing->next || session->passing->lost);
+}
+
 bool kith_passing_begin(struct kith_session *session, struct kith_fds **ret_fds) {
     struct kith_passing *passing = session->passing;
     *ret_fds = NULL;
@@ -266,6 +270,13 @@ kith_buffer *kith_passing_take_memfd(struct kith_session *session, uint64_t size
         buffer = open_memfd(session, KITH_STEAL_FD(arrival.fds->fd[0]), size);
     kith_fds_unref(arrival.fds);
     return buffer;
+}
+
+int kith_passing_take_fd(struct kith_session *session) {
+    struct kith_arrival arrival;
+    int fd = pop(session, &arrival) && arrival.fds && arrival.fds->count == 1 ? KITH_STEAL_FD(arrival.fds->fd[0]) : -EBADF;
+    kith_fds_unref(arrival.fds);
+    return fd;
 }
 
 void kith_passing_taken(struct kith_session *session, uint64_t octets) {

@@ -61,12 +61,16 @@ void kith_passing_arrived(struct kith_session *session, struct kith_batch *batch
 void kith_passing_announced(struct kith_session *session, unsigned count);
 /* MEMFD came: the frame in its descriptor, as a buffer. NULL: its message is to be dropped, or the session has failed. Calls up. */
 kith_buffer *kith_passing_take_memfd(struct kith_session *session, uint64_t size);
+/* MEMORY came (rings.h): its descriptor, the caller's. Errors: -EBADF (not exactly one came with it). */
+int kith_passing_take_fd(struct kith_session *session);
 /* TAKEN came. Calls up. */
 void kith_passing_taken(struct kith_session *session, uint64_t octets);
 /* Announces the descriptors of the message that is being written; they go with that. Errors: as kith_conn_write(). */
 int kith_passing_write_fds(struct kith_session *session, struct kith_fds *fds);
 /* Writes a frame as a descriptor. 1: it is to go through the socket. Errors: as kith_conn_write(). */
 int kith_passing_write_memfd(struct kith_session *session, const kith_msg *msg, size_t index);
+/* Was the message that comes next announced by its descriptors? */
+bool kith_passing_announces(const struct kith_session *session);
 /* A message begins: gives it its descriptors, in *ret_fds. False: they were lost, and it is to be dropped. */
 bool kith_passing_begin(struct kith_session *session, struct kith_fds **ret_fds);
 /* The batch has been read: what is left belongs to nothing, unless a command has begun. Calls up. */

@@ -41,7 +41,6 @@ static struct kith_rings *rings_new(struct kith_session *session) {
     if (!rings)
         return NULL;
     rings->session = session;
-    rings->fd = -1;
     rings->limit = ring_size(session);
     (void)snprintf(rings->text, sizeof(rings->text), "%zu", rings->limit);
     kith_rings_init_passing(rings);
@@ -56,7 +55,6 @@ struct kith_rings *kith_rings_free(struct kith_rings *rings) {
     kith_rings_deinit_passing(rings);
     kith_mourner_leave(&rings->mourner);
     kith_shm_free(rings->shm);
-    kith_close(rings->fd);
     free(rings);
     return NULL;
 }
@@ -76,13 +74,8 @@ void kith_rings_offer(struct kith_session *session, struct kith_zmtp_options *op
     session->rings = rings;
 }
 
-bool kith_rings_take_fd(struct kith_session *session, struct kith_batch *batch) {
-    struct kith_rings *rings = session->rings;
-    if (!rings || rings->on || !session->accepted || rings->fd >= 0 || batch->fd_count != 1)
-        return false;
-    rings->fd = KITH_STEAL_FD(batch->fds[0]);
-    batch->fd_count = 0;
-    return true;
+bool kith_rings_expect_fd(const struct kith_session *session) {
+    return session->rings && !session->rings->on && session->accepted;
 }
 
 /* What is no number of octets allows none. */
@@ -150,7 +143,7 @@ static int make(struct kith_session *session) {
 
 bool kith_rings_begin(struct kith_session *session) {
     struct kith_rings *rings = session->rings;
-    size_t allowed = rings ? peers_limit(session) : 0;
+    size_t allowed = rings && session->peer_fds == 0 ? peers_limit(session) : 0;
     while (rings && rings->limit > allowed)
         rings->limit /= 2;
     if (!rings || rings->limit < KITH_SHM_SIZE_MIN) {
@@ -195,8 +188,8 @@ static int answer(struct kith_session *session, bool offered) {
     struct kith_rings *rings = session->rings;
     if (!offered)
         return 0;
-    int r = rings->fd < 0 ? -EBADF : kith_shm_open(rings->fd, rings->limit, &rings->shm);
-    rings->fd = kith_close(rings->fd);
+    _cleanup_(kith_closep) int fd = kith_passing_take_fd(session);
+    int r = fd < 0 ? fd : kith_shm_open(fd, rings->limit, &rings->shm);
     bool there = r >= 0;
     r = say(session, there);
     return r < 0 ? r : there;

@@ -25,8 +25,8 @@
 void kith_rings_offer(struct kith_session *session, struct kith_zmtp_options *options);
 /* Room for descriptors in what the connection receives. */
 size_t kith_rings_receive_fds(const struct kith_session *session);
-/* A descriptor came with the octets that follow. True: it was expected, and taken. */
-bool kith_rings_take_fd(struct kith_session *session, struct kith_batch *batch);
+/* May a descriptor come with MEMORY? */
+bool kith_rings_expect_fd(const struct kith_session *session);
 /* READY came. True: the handshake goes on; kith_session_reached_ready() comes with kith_rings_told(). */
 bool kith_rings_begin(struct kith_session *session);
 /* MEMORY came. Calls up. */
@@ -68,7 +68,6 @@ struct kith_rings {
     struct kith_slice rest;      /* of what is written: the ring is full */
     size_t unpublished, left;
     int error;
-    int fd;       /* that came, or -1 */
     size_t limit; /* octets of a ring, at most */
     char text[12];
     struct kith_zmtp_property features[KITH_RINGS_FEATURES]; /* those of the session, and ours */

@@ -271,6 +271,23 @@ static void test_the_last_words_of_a_process_bring_their_descriptors(void **stat
     until(&scene->world, scene->server.events[KITH_EVENT_DISCONNECTED] == 1);
 }
 
+/* The descriptors are of the one, the message would be of the other: as with frames, it has no sender then. */
+static void test_descriptors_and_message_of_two_writers_are_refused(void **state) {
+    struct scene *scene = *state;
+    int fd = guest(scene, 10);
+    raw_text_fds(fd, FDS("\2"), 2);
+    settle_down(&scene->world);
+    pid_t child = fork();
+    if (child == 0) {
+        raw_text(fd, "\0\1x");
+        raw_child_end(true);
+    }
+    raw_child_wait(child);
+    expect_end(scene, fd, "split between two writers");
+    assert_int_equal(scene->server.events[KITH_EVENT_SPLIT_MESSAGE], 1);
+    expect_nothing(&scene->world, &scene->server);
+}
+
 /* A stock peer: nothing that it has not asked for is told to it. */
 static void test_a_peer_that_announces_nothing_never_sees_a_command(void **state) {
     struct scene *scene = *state;
@@ -309,6 +326,7 @@ int main(void) {
         FD_TEST(test_what_came_before_the_handshake_ended_goes_with_the_connection),
         FD_TEST(test_a_peer_that_passes_its_own_end_and_dies_is_found_out),
         FD_TEST(test_the_last_words_of_a_process_bring_their_descriptors),
+        FD_TEST(test_descriptors_and_message_of_two_writers_are_refused),
         FD_TEST(test_a_peer_that_announces_nothing_never_sees_a_command),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

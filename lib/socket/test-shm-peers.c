@@ -216,16 +216,22 @@ static void test_a_crowd_shares_memory_as_far_as_there_is_a_place(void **state) 
 
 /* Hostile peers ------------------------------------------------------------------------------------------------------------- */
 
-/* Greeting and READY with Kith-Memory of that many octets. */
-static int raw_shm_peer(struct scene *scene, uint32_t octets) {
-    uint8_t hello[GREETING_SIZE + 256], *ready = hello + GREETING_SIZE;
-    raw_greeting(hello, 1);
+/* READY with Kith-Memory of that many octets; returns its size. */
+static size_t raw_shm_ready(uint8_t ready[static 256], uint32_t octets) {
     size_t size = raw_ready(ready, "PUSH", NULL);
     memcpy(ready + size, "\x0bKith-Memory\0\0\0", 15);
     int digits = snprintf((char *)ready + size + 16, 16, "%u", octets);
     ready[size + 15] = (uint8_t)digits;
     size += 16 + (size_t)digits;
     ready[1] = (uint8_t)(size - 2);
+    return size;
+}
+
+/* Greeting and that. */
+static int raw_shm_peer(struct scene *scene, uint32_t octets) {
+    uint8_t hello[GREETING_SIZE + 256];
+    raw_greeting(hello, 1);
+    size_t size = raw_shm_ready(hello + GREETING_SIZE, octets);
     int fd = raw_connect(&scene->server);
     raw_send(fd, hello, GREETING_SIZE + size);
     return fd;
@@ -315,6 +321,53 @@ static void test_a_peer_that_has_none_says_so(void **state) {
     end_hostile(scene, fd);
 }
 
+/* A frame in a descriptor behind the last octets of the handshake, which may come in one receive. */
+static void first_words(struct scene *scene, const uint8_t *handshake, size_t size) {
+    static const uint8_t memfd[] = {4, 15, 5, 'M', 'E', 'M', 'F', 'D', 0, 0, 0, 0, 0, 0, 0, 0, 100};
+    uint8_t octets[512];
+    kith_msg *msg;
+    int fd = raw_connect(&scene->server), memory = memfd_create("frame", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    assert_int_equal(ftruncate(memory, 100), 0);
+    assert_int_equal(fcntl(memory, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE), 0);
+    raw_greeting(octets, 1);
+    raw_send(fd, octets, GREETING_SIZE);
+    memcpy(octets, handshake, size);
+    memcpy(octets + size, memfd, sizeof(memfd));
+    raw_sendmsg(fd, &(struct iovec){.iov_base = octets, .iov_len = size + sizeof(memfd)}, memory);
+    close(memory);
+    assert_int_equal(kith_socket_recv(scene->server.socket, &msg, 10000), 0);
+    assert_int_equal(kith_msg_size(msg), 100);
+    kith_msg_free(msg);
+    end_hostile(scene, fd);
+}
+
+static void test_a_frame_in_a_descriptor_behind_the_handshake_is_no_ring(void **state) {
+    struct scene *scene = *state;
+    uint8_t handshake[256];
+    begin_hostile(scene);
+    first_words(scene, handshake, raw_ready(handshake, "PUSH", NULL));
+    size_t size = raw_shm_ready(handshake, (uint32_t)SMALL_RING);
+    memcpy(handshake + size, memory_not_there, WORD_SIZE);
+    first_words(scene, handshake, size + WORD_SIZE);
+}
+
+/* Both would be in each other's way on the socket: whoever announces both gets descriptors. */
+static void test_a_peer_that_takes_descriptors_has_no_rings(void **state) {
+    struct scene *scene = *state;
+    uint8_t octets[GREETING_SIZE + 256], *ready = octets + GREETING_SIZE;
+    begin_hostile(scene);
+    raw_greeting(octets, 1);
+    size_t size = raw_shm_ready(ready, (uint32_t)SMALL_RING);
+    memcpy(ready + size, "\x10Kith-Descriptors\0\0\0\1\x35", 22);
+    size += 22;
+    ready[1] = (uint8_t)(size - 2);
+    int fd = raw_connect(&scene->server);
+    raw_send(fd, octets, GREETING_SIZE + size);
+    raw_text(fd, "\x00\x05octet");
+    expect_words(&scene->server, "octet");
+    end_hostile(scene, fd);
+}
+
 static void test_rings_that_are_too_small_are_none(void **state) {
     struct scene *scene = *state;
     begin_hostile(scene);
@@ -330,6 +383,11 @@ static void test_a_message_before_the_memory_ends_the_handshake(void **state) {
     int fd = raw_shm_peer(scene, (uint32_t)SMALL_RING);
     raw_text(fd, "\x00\x05"
                  "early");
+    expect_end(scene, fd, -EPROTO, KITH_EVENT_HANDSHAKE_FAILED);
+    close(fd);
+    fd = raw_shm_peer(scene, (uint32_t)SMALL_RING);
+    raw_text(fd, "\x04\x05\x03"
+                 "FDS\1");
     expect_end(scene, fd, -EPROTO, KITH_EVENT_HANDSHAKE_FAILED);
     end_hostile(scene, fd);
 }
@@ -455,6 +513,8 @@ int main(int argc, char **argv) {
         SHM_TEST(test_a_crowd_shares_memory_as_far_as_there_is_a_place),
         SHM_TEST(test_what_is_no_memory_is_answered_and_the_socket_goes_on),
         SHM_TEST(test_a_peer_that_has_none_says_so),
+        SHM_TEST(test_a_frame_in_a_descriptor_behind_the_handshake_is_no_ring),
+        SHM_TEST(test_a_peer_that_takes_descriptors_has_no_rings),
         SHM_TEST(test_rings_that_are_too_small_are_none),
         SHM_TEST(test_a_message_before_the_memory_ends_the_handshake),
         SHM_TEST(test_memory_of_another_process_ends_the_handshake),
