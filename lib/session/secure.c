@@ -57,6 +57,9 @@ bool kith_session_proves(const struct kith_session *session) {
     if (session->link != &kith_link_zmtp)
         return false;
     kith_session_security(session, &options);
+    /* By PLAIN the client shows its name and password, and the server nothing. */
+    if (options.security == KITH_ZMTP_SECURITY_PLAIN)
+        return options.as_server;
     return options.security != KITH_ZMTP_SECURITY_NULL || options.ask;
 }
 

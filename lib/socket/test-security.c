@@ -73,6 +73,18 @@ static void test_name_and_password_open_the_door(void **state) {
     kith_msg_free(msg);
 }
 
+/* A server proves nothing by PLAIN, so there is nothing to wait for: whoever may not be it does not learn the password. */
+static void test_who_may_not_serve_is_not_told_the_password(void **state) {
+    struct scene *scene = *state;
+    plain(scene, "bob", "s1c3t");
+    node_policy(&scene->client, true, KITH_VERB_SERVE, "key=0000000000000000000000000000000000000000");
+    meet(scene);
+    until(&scene->world, scene->client.events[KITH_EVENT_DENIED_CONNECT] == 1);
+    until(&scene->world, scene->server.events[KITH_EVENT_REFUSED] + scene->server.events[KITH_EVENT_HANDSHAKE_FAILED] > 0);
+    assert_int_equal(scene->client.verb, KITH_VERB_SERVE);
+    assert_int_equal(scene->server.events[KITH_EVENT_AUTHENTICATION_FAILED], 0); /* this server knows of no bob */
+}
+
 static void expect_refusal(struct scene *scene, const char *why) {
     meet(scene);
     until(&scene->world, scene->client.events[KITH_EVENT_REFUSED] == 1 && scene->server.events[KITH_EVENT_AUTHENTICATION_FAILED] == 1);
@@ -413,6 +425,7 @@ int main(void) {
         STREAM_ROWS(test_a_policy_lets_names_in),
         ROWS(test_a_policy_on_keys_lets_nobody_in_without_one),
         STREAM_ROWS(test_name_and_password_open_the_door),
+        STREAM_ROWS(test_who_may_not_serve_is_not_told_the_password),
         STREAM_ROWS(test_another_password_does_not),
         STREAM_ROWS(test_another_name_does_not),
         STREAM_ROWS(test_a_plain_server_that_knows_nobody_lets_nobody_in),
