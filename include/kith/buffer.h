@@ -38,7 +38,8 @@ KITH_PUBLIC int kith_buffer_new_take(void *data, size_t size, void (*free_fn)(vo
  * When a message with a frame that is the whole buffer (kith_msg_add_slice()), of at least the option memfd-from, has been sent to a kith
  * peer over ipc://, both map the same memory. From then on it cannot be changed any more: writing to it raises SIGSEGV. Making and filling
  * a new one costs more than the copies that it saves, where pages of the heap are used again and again: it is for what is sent more than
- * once, or lies there anyway, and for receivers whose time is dearer than the sender's. It has a descriptor until its last reference goes.
+ * once, or lies there anyway, and for receivers whose time is dearer than the sender's. A receiver copies one of which whole pages were
+ * left unwritten. It has a descriptor until its last reference goes.
  * Errors: -EINVAL (0), -EMFILE, -ENFILE, -ENOMEM, those of ftruncate(2) and mmap(2). */
 KITH_PUBLIC int kith_buffer_new_memfd(size_t size, kith_buffer **ret_buffer);
 

@@ -122,7 +122,7 @@ int kith_buffer_seal(kith_buffer *buffer) {
 }
 
 /* A file of another kind could be as sealed, and still have no page where it is read: huge pages are reserved by none who only reads. */
-static const char *look_at(int fd, uint64_t size) {
+static const char *look_at(int fd, uint64_t size, bool *ret_holes) {
     struct statfs fs;
     struct stat st;
     int seals = fcntl(fd, F_GET_SEALS);
@@ -136,16 +136,38 @@ static const char *look_at(int fd, uint64_t size) {
         return "it lacks F_SEAL_GROW";
     if (!(seals & F_SEAL_SEAL))
         return "it lacks F_SEAL_SEAL";
+    *ret_holes = (uint64_t)st.st_blocks * 512 < size; /* the unit of stat(2), whatever the file system's */
     return size == 0 || (uint64_t)st.st_size != size ? "it has another size" : NULL;
 }
 
+/* A hole would get its page when it is first looked at in a mapping, from whoever looks; where there is none to be had, with
+ * vm.overcommit_memory = 2 above all, that is SIGBUS. read(2) makes none. */
+static int read_out(int fd, size_t size, kith_buffer **ret_buffer) {
+    kith_buffer *buffer = NULL;
+    int r = kith_buffer_new(size, &buffer);
+    size_t at = 0;
+    while (r >= 0 && at < size) {
+        ssize_t n = pread(fd, kith_buffer_data(buffer) + at, size - at, (off_t)at);
+        if (n > 0)
+            at += (size_t)n;
+        else if (n == 0 || errno != EINTR)
+            r = n == 0 ? -EIO : -errno;
+    }
+    kith_close(fd);
+    if (r >= 0)
+        *ret_buffer = buffer;
+    else
+        kith_buffer_unref(buffer);
+    return r;
+}
+
 int kith_buffer_new_received(int fd, uint64_t size, kith_buffer **ret_buffer, const char **ret_why) {
-    *ret_why = look_at(fd, size);
+    bool holes = false;
+    *ret_why = look_at(fd, size, &holes);
     if (*ret_why) {
         kith_close(fd);
         return -EPROTO;
     }
-    int r = map(fd, (size_t)size, PROT_READ, MAP_PRIVATE, false, ret_buffer);
-    *ret_why = "it cannot be mapped";
-    return r;
+    *ret_why = holes ? "it cannot be read" : "it cannot be mapped";
+    return holes ? read_out(fd, (size_t)size, ret_buffer) : map(fd, (size_t)size, PROT_READ, MAP_PRIVATE, false, ret_buffer);
 }

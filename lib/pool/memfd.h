@@ -15,8 +15,9 @@
 
 /* A sealed one with a copy of the octets, at least one. Errors: those of memfd_create(2), ftruncate(2), write(2) and mmap(2), -ENOMEM. */
 int kith_buffer_new_memfd_copy(const void *data, size_t size, kith_buffer **ret_buffer);
-/* One that somebody passed: size octets, at least one, as he says. fd is consumed. Errors, with what is wrong in *ret_why (static): -EPROTO
- * (not a memfd, another size, a seal is missing); those of fstat(2) and mmap(2), -ENOMEM. */
+/* One that somebody passed: size octets, at least one, as he says; one with holes is read into memory of our own instead. fd is consumed.
+ * Errors, with what is wrong in *ret_why (static): -EPROTO (not a memfd, another size, a seal is missing); those of fstat(2), pread(2) and
+ * mmap(2), -ENOMEM. */
 int kith_buffer_new_received(int fd, uint64_t size, kith_buffer **ret_buffer, const char **ret_why);
 
 bool kith_buffer_is_memfd(const kith_buffer *buffer);

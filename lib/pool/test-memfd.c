@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/testing.h"
@@ -132,6 +133,29 @@ static void test_nothing_is_believed_without_every_seal(void **state) {
     refuse(memfd_with(may, 0, ALL_SEALS), 0, "it has another size");
 }
 
+/* A page that nobody has made is the maker's no less than the others: reading must not need a new one, which may not be had. */
+static void test_what_has_holes_is_read_and_not_mapped(void **state) {
+    (void)state;
+    struct stat st;
+    kith_buffer *buffer;
+    const char *why;
+    uint8_t *octets = calloc(1, SIZE);
+    int fd = memfd_with(MFD_ALLOW_SEALING, SIZE, 0);
+    assert_non_null(octets);
+    memcpy(octets + SIZE - 3, "end", 3);
+    assert_int_equal(pwrite(fd, "end", 3, SIZE - 3), 3);
+    assert_int_equal(fcntl(fd, F_ADD_SEALS, ALL_SEALS), 0);
+    assert_int_equal(kith_buffer_new_received(fcntl(fd, F_DUPFD_CLOEXEC, 0), SIZE, &buffer, &why), 0);
+    assert_int_equal(kith_buffer_size(buffer), SIZE);
+    assert_memory_equal(kith_buffer_data(buffer), octets, SIZE);
+    assert_int_equal(fstat(fd, &st), 0);
+    assert_in_range(st.st_blocks * 512, 0, sysconf(_SC_PAGESIZE));
+    assert_false(kith_buffer_is_memfd(buffer));
+    kith_buffer_unref(buffer);
+    free(octets);
+    close(fd);
+}
+
 static void test_what_is_no_memfd_is_refused(void **state) {
     (void)state;
     int pair[2];
@@ -154,6 +178,7 @@ int main(void) {
         MEMFD_TEST(test_a_copy_is_sealed_from_the_start),
         MEMFD_TEST(test_memory_that_somebody_may_write_to_is_not_sealed),
         MEMFD_TEST(test_nothing_is_believed_without_every_seal),
+        MEMFD_TEST(test_what_has_holes_is_read_and_not_mapped),
         MEMFD_TEST(test_what_is_no_memfd_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
