@@ -42,13 +42,20 @@ const char *kith_event_name(enum kith_event_type type) {
 /* Room for an endpoint, an exe path and a sentence; longer texts are cut. */
 #define EVENT_TEXT_MAX 1024
 
-void kith_session_describe(struct kith_session *session, char *text, size_t size) {
-    kith_origin *origin = session->origin ? session->origin : session->peer_origin;
+static kith_origin *session_who(const struct kith_session *session) {
+    return session->origin ? session->origin : session->peer_origin;
+}
+
+static void describe(kith_origin *origin, char *text, size_t size) {
     text[0] = '\0';
     if (origin)
         (void)kith_origin_format(origin, text, size);
     if (text[0] == '\0')
         (void)snprintf(text, size, "unknown peer");
+}
+
+void kith_session_describe(struct kith_session *session, char *text, size_t size) {
+    describe(session_who(session), text, size);
 }
 
 /* Peers come and go by the thousand, and few who listen to events read of each: its program and its unit are then not looked up for the
@@ -58,19 +65,21 @@ static bool is_usual(enum kith_event_type type) {
            type == KITH_EVENT_SUBSCRIBED || type == KITH_EVENT_UNSUBSCRIBED || type == KITH_EVENT_HIGH_WATER;
 }
 
-static void describe_for(struct kith_session *session, enum kith_event_type type, char *text, size_t size) {
+static void describe_for(enum kith_event_type type, kith_origin *origin, char *text, size_t size) {
     if (is_usual(type))
-        (void)kith_origin_format_at_hand(session->origin ? session->origin : session->peer_origin, text, size);
+        (void)kith_origin_format_at_hand(origin, text, size);
     else
-        kith_session_describe(session, text, size);
+        describe(origin, text, size);
 }
 
-/* What the event has of its own is in it already. */
+/* What the event has of its own is in it already: an origin when it is about another than who wrote last. */
 static void tell(struct kith_session *session, struct kith_event *event, const char *format, va_list args) {
     char text[EVENT_TEXT_MAX];
+    if (!event->origin)
+        event->origin = session_who(session);
     /* A peer that was never reached has no name: then the endpoint alone says it. */
-    if (session->origin || session->peer_origin) {
-        describe_for(session, event->type, text, sizeof(text) / 2);
+    if (event->origin) {
+        describe_for(event->type, event->origin, text, sizeof(text) / 2);
         strcat(text, ": ");
     } else {
         text[0] = '\0';
@@ -78,7 +87,6 @@ static void tell(struct kith_session *session, struct kith_event *event, const c
     size_t used = strlen(text);
     (void)vsnprintf(text + used, sizeof(text) - used, format, args);
     event->endpoint = session->place->text;
-    event->origin = session->origin ? session->origin : session->peer_origin;
     event->peer = session->peer;
     event->text = text;
     session->host->ops->event(event, session->host->userdata);
@@ -141,9 +149,10 @@ static enum kith_event_type denied_type(enum kith_verb verb) {
     }
 }
 
-void kith_session_tell_rule(struct kith_session *session, enum kith_verb verb, const struct kith_verdict *verdict, uint64_t count,
-                            const void *topic, size_t size) {
+void kith_session_tell_rule(struct kith_session *session, kith_origin *who, enum kith_verb verb, const struct kith_verdict *verdict,
+                            uint64_t count, const void *topic, size_t size) {
     struct kith_event event = {.type = denied_type(verb),
+                               .origin = who,
                                .error = -EACCES,
                                .count = count,
                                .topic = topic,
@@ -158,8 +167,11 @@ void kith_session_tell_rule(struct kith_session *session, enum kith_verb verb, c
     kith_text_put_printable(&text, topic, size);
     bool rule = verdict->rule >= 0;
     kith_policy *policy = session->host->policy ? kith_policy_ref(session->host->policy) : NULL; /* the name is its */
+    if (who)
+        kith_origin_ref(who); /* who is told may close the session, whose it is */
     tell_event(session, &event, "policy: %s%s%s%s denied by %s%s%s", kith_verb_name(verb), topic ? " \"" : "", name, topic ? "\"" : "",
                rule ? "rule \"" : "", verdict->rule_name, rule ? "\"" : "");
+    kith_origin_unref(who);
     kith_policy_unref(policy);
 }
 

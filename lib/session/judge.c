@@ -422,7 +422,7 @@ static void tell_denied_receive(struct kith_session *session) {
         return;
     if (host->policy && judge->denied_generation == host->policy_generation)
         verdict = of_kept(host, KITH_VERB_RECEIVE, &(struct kith_kept_verdict){.rule = judge->denied_by});
-    kith_session_tell_rule(session, KITH_VERB_RECEIVE, &verdict, count, NULL, 0);
+    kith_session_tell_rule(session, NULL, KITH_VERB_RECEIVE, &verdict, count, NULL, 0);
 }
 
 void kith_session_tell_denied_rest(struct kith_session *session) {
@@ -446,5 +446,6 @@ static unsigned host_tell(struct kith_defer *defer) {
 void kith_session_tell_denied(struct kith_session *session, enum kith_verb verb, const struct kith_verdict *verdict,
                               const struct kith_matter *matter) {
     bool about_topic = verb == KITH_VERB_SUBSCRIBE;
-    kith_session_tell_rule(session, verb, verdict, 1, about_topic ? matter->topic : NULL, about_topic ? matter->topic_size : 0);
+    kith_session_tell_rule(session, matter->origin, verb, verdict, 1, about_topic ? matter->topic : NULL,
+                           about_topic ? matter->topic_size : 0);
 }

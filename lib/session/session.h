@@ -279,9 +279,9 @@ void kith_session_tell_late(struct kith_session *session, enum kith_event_type t
     __attribute__((format(printf, 5, 6)));
 /* SUBSCRIBED, UNSUBSCRIBED. */
 void kith_session_tell_topic(struct kith_session *session, enum kith_event_type type, const void *topic, size_t size);
-/* The policy's verdict was no, so many times. `topic` (NULL: none) is what a subscription was for. */
-void kith_session_tell_rule(struct kith_session *session, enum kith_verb verb, const struct kith_verdict *verdict, uint64_t count,
-                            const void *topic, size_t size);
+/* The policy's verdict on `who` (NULL: who wrote last) was no, so many times. `topic` (NULL: none) is what a subscription was for. */
+void kith_session_tell_rule(struct kith_session *session, kith_origin *who, enum kith_verb verb, const struct kith_verdict *verdict,
+                            uint64_t count, const void *topic, size_t size);
 /* "pid 812 uid 1000 (/usr/bin/foo)", "127.0.0.1:4711" */
 void kith_session_describe(struct kith_session *session, char *text, size_t size);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "identity/actor.h"
@@ -222,4 +223,25 @@ bool identity_possible(void) {
     if (geteuid() != 0)
         print_message("1..0 # SKIP needs root, to become other users\n");
     return geteuid() == 0;
+}
+
+const char *program_copy(struct support *support, const char *name, uid_t owner, gid_t group, mode_t mode) {
+    static char paths[4][PATH_MAX];
+    static unsigned next;
+    char *path = paths[next++ % KITH_ARRAY_SIZE(paths)];
+    snprintf(path, PATH_MAX, "%s/%s", support->directory, name);
+    int from = open(own_exe(), O_RDONLY | O_CLOEXEC), to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
+    assert_true(from >= 0 && to >= 0);
+    struct stat file;
+    assert_int_equal(fstat(from, &file), 0);
+    for (off_t left = file.st_size; left > 0;) {
+        ssize_t count = copy_file_range(from, NULL, to, NULL, (size_t)left, 0);
+        assert_true(count > 0);
+        left -= count;
+    }
+    assert_int_equal(fchown(to, owner, group), 0);
+    assert_int_equal(fchmod(to, mode), 0);
+    close(from);
+    close(to);
+    return path;
 }

@@ -82,6 +82,8 @@ gid_t gid_of(kith_origin *origin, enum kith_witness witness);
 bool has_group(kith_origin *origin, gid_t group);
 /* The program this process runs. */
 const char *own_exe(void);
+/* A copy of it in the test's directory, of its own name, owner and mode; static memory that the next 4 calls leave alone. */
+const char *program_copy(struct support *support, const char *name, uid_t owner, gid_t group, mode_t mode);
 
 /* main() of every identity test: needs root, to become others; exit 77 otherwise. */
 #define IDENTITY_MAIN(tests)                                                                                                               \

@@ -24,28 +24,6 @@ static kith_socket *server_new(struct support *support) {
     return server;
 }
 
-/* A copy of this program, as another one: its path, in memory that the next call does not touch. */
-static const char *program_copy(struct support *support, const char *name, uid_t owner, gid_t group, mode_t mode) {
-    static char paths[4][PATH_MAX];
-    static unsigned next;
-    char *path = paths[next++ % KITH_ARRAY_SIZE(paths)];
-    snprintf(path, PATH_MAX, "%s/%s", support->directory, name);
-    int from = open(own_exe(), O_RDONLY | O_CLOEXEC), to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
-    assert_true(from >= 0 && to >= 0);
-    struct stat file;
-    assert_int_equal(fstat(from, &file), 0);
-    for (off_t left = file.st_size; left > 0;) {
-        ssize_t count = copy_file_range(from, NULL, to, NULL, (size_t)left, 0);
-        assert_true(count > 0);
-        left -= count;
-    }
-    assert_int_equal(fchown(to, owner, group), 0);
-    assert_int_equal(fchmod(to, mode), 0);
-    close(from);
-    close(to);
-    return path;
-}
-
 static kith_msg *next_of(struct support *support, kith_socket *server, struct child *actor) {
     actor_step(support, actor, ACTOR_SEND, 0);
     return heard_from_actor(support, server);

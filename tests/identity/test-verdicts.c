@@ -1,0 +1,128 @@
+/*
+ * How long a verdict on a real sender holds: not beyond the program that the process ran, and not beyond the process, whoever writes next
+ * on the same connection and whatever his number.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "identity/actor.h"
+
+/* Whoever runs this program may send, or everybody else may; all may connect. With a topic verdicts are kept by it. */
+static void judge_program(kith_socket *server, bool allow, const char *program, bool topic) {
+    _cleanup_(kith_policy_unrefp) kith_policy *policy = NULL;
+    kith_policy_rule *rule = NULL;
+    assert_int_equal(kith_policy_new(&policy), 0);
+    assert_int_equal(kith_policy_add_rule(policy, "program", allow, KITH_VERB_SEND, &rule, NULL), 0);
+    assert_int_equal(kith_policy_rule_add(rule, KITH_CONDITION_EXE, program, NULL), 0);
+    if (topic)
+        assert_int_equal(kith_policy_rule_add(rule, KITH_CONDITION_TOPIC, "from *", NULL), 0);
+    assert_int_equal(kith_policy_add_rule(policy, "rest", true, allow ? KITH_VERB_CONNECT : KITH_VERB_ALL, &rule, NULL), 0);
+    kith_socket_set_policy(server, policy);
+}
+
+/* Twice: what was decided and what is kept. */
+static void expect_verdict(struct support *support, kith_socket *server, const struct child *actor, bool allowed) {
+    kith_msg *nothing = NULL;
+    for (int i = 0; i < 2; i++) {
+        actor_step(support, actor, ACTOR_SEND, 0);
+        if (allowed)
+            kith_msg_free(heard_from_actor(support, server));
+        else
+            assert_int_equal(support_event(support, server, KITH_EVENT_DENIED_SEND)->pid, actor->pid);
+        assert_int_equal(kith_socket_recv(server, &nothing, 0), -EAGAIN);
+    }
+}
+
+static struct shared serve(struct support *support, bool allow, const char *program, bool topic) {
+    struct shared shared = shared_new(support);
+    support_set(shared.server, KITH_OPTION_EXEC_CHECK, 0); /* with each read: no time has to pass */
+    judge_program(shared.server, allow, program, topic);
+    return shared;
+}
+
+/* Allowed before and denied after (`allowed`), or the other way round. */
+static void exec_between(struct support *support, const char *program, bool allowed, bool topic) {
+    struct shared shared = serve(support, allowed, own_exe(), topic);
+    struct actor_role role = {.fd = shared.raw.fd, .uid = USER_A, .gid = GROUP_A, .program = program};
+    struct child actor = actor_start(&role);
+    expect_verdict(support, shared.server, &actor, allowed);
+    actor_step(support, &actor, ACTOR_EXEC, 0);
+    expect_verdict(support, shared.server, &actor, !allowed);
+    actor_end(support, &actor);
+    raw_close(&shared.raw);
+}
+
+static void test_a_verdict_ends_with_the_program(void **state) {
+    struct support *support = *state;
+    const char *program = program_copy(support, "other", 0, 0, 0755);
+    for (int i = 0; i < 4; i++)
+        exec_between(support, program, i % 2 == 0, i / 2 == 1);
+    assert_int_equal(unlink(program), 0);
+}
+
+/* The successor has another number, or (as_pid) the very same, and the same user; only the program differs. */
+static void death_between(struct support *support, const char *program, bool allowed, bool as_pid) {
+    struct shared shared = serve(support, allowed, own_exe(), false);
+    struct actor_role role = {.fd = shared.raw.fd, .uid = USER_A, .gid = GROUP_A, .program = program};
+    struct child first = actor_start(&role), second;
+    pid_t pid = first.pid;
+    expect_verdict(support, shared.server, &first, allowed);
+    actor_end(support, &first);
+    if (!as_pid)
+        second = actor_start(&role);
+    else if (!actor_start_as(pid, &role, &second))
+        skip();
+    actor_step(support, &second, ACTOR_EXEC, 0);
+    expect_verdict(support, shared.server, &second, !allowed);
+    assert_int_equal(support_event_total(support, shared.server, KITH_EVENT_DISCONNECTED), 0);
+    actor_end(support, &second);
+    raw_close(&shared.raw);
+}
+
+static void test_a_verdict_ends_with_the_process(void **state) {
+    struct support *support = *state;
+    const char *program = program_copy(support, "successor", 0, 0, 0755);
+    for (int i = 0; i < 4; i++)
+        death_between(support, program, i % 2 == 0, i / 2 == 1);
+    assert_int_equal(unlink(program), 0);
+}
+
+/* Who may no longer be a peer is who made the connection, whoever writes on it. */
+static void test_a_denial_at_a_new_policy_names_whom_it_is_about(void **state) {
+    struct support *support = *state;
+    struct shared shared = shared_new(support);
+    struct actor_role role = {.fd = shared.raw.fd, .uid = USER_A, .gid = GROUP_A};
+    struct child actor = actor_start(&role);
+    actor_step(support, &actor, ACTOR_SEND, 0);
+    kith_msg_free(heard_from_actor(support, shared.server));
+    _cleanup_(kith_policy_unrefp) kith_policy *policy = NULL;
+    kith_policy_rule *rule = NULL;
+    char pid[16];
+    snprintf(pid, sizeof(pid), "%d", (int)getpid());
+    assert_int_equal(kith_policy_new(&policy), 0);
+    assert_int_equal(kith_policy_add_rule(policy, "not us", false, KITH_VERB_CONNECT, &rule, NULL), 0);
+    assert_int_equal(kith_policy_rule_add(rule, KITH_CONDITION_PID, pid, NULL), 0);
+    assert_int_equal(kith_policy_add_rule(policy, "rest", true, KITH_VERB_ALL, &rule, NULL), 0);
+    kith_socket_set_policy(shared.server, policy);
+    const struct support_event *event = support_event(support, shared.server, KITH_EVENT_DENIED_CONNECT);
+    assert_int_equal(event->pid, getpid());
+    char name[32];
+    snprintf(name, sizeof(name), "pid %d ", (int)getpid());
+    assert_memory_equal(event->text, name, strlen(name));
+    assert_int_equal(support_event(support, shared.server, KITH_EVENT_DISCONNECTED)->pid, actor.pid);
+    actor_end(support, &actor);
+    raw_close(&shared.raw);
+}
+
+static const struct CMUnitTest tests[] = {
+    IDENTITY_TEST(test_a_verdict_ends_with_the_program),
+    IDENTITY_TEST(test_a_verdict_ends_with_the_process),
+    IDENTITY_TEST(test_a_denial_at_a_new_policy_names_whom_it_is_about),
+};
+
+int main(int argc, char **argv) {
+    actor_program(argc, argv);
+    return identity_run(tests, KITH_ARRAY_SIZE(tests));
+}
