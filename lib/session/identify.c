@@ -6,6 +6,9 @@
  *  2. from SCM_PIDFD, for any other writer: switched on when one shows up, so it comes with the batch after the first;
  *  3. from pidfd_open(pid) after the fact, for that first batch and on kernels before 6.5: the process may be another one by then, so what
  * is looked up through it has the witness "inferred". pid, uid and gid are the kernel's word for the message in each case.
+ *
+ * Of the process that made the connection it is known when it has ended: who has its pid today is not asked then, he would have to have
+ * inherited the connection together with the pid. If he writes again, it is with his own pidfd.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -39,6 +42,26 @@ static bool session_wrote_itself(struct kith_session *session, const struct kith
     return kith_process_pid(process) == sender->pid && kith_process_pidfd(process) >= 0 && kith_process_alive(process, true);
 }
 
+/* It has the pid of the process that made the connection, which has ended. */
+static bool session_wrote_before_it_ended(const struct kith_session *session, const struct kith_sender *sender) {
+    if (!session->peer_watch)
+        return false;
+    struct kith_process *process = kith_watch_process(session->peer_watch);
+    return kith_process_pid(process) == sender->pid && !kith_process_alive(process, true);
+}
+
+/* Of a process that has ended: nothing will be looked up of it. */
+static int session_watch_ended(struct kith_session *session, pid_t pid, struct kith_watch **ret_watch) {
+    struct kith_process *process;
+    int r = kith_process_new(pid, -1, false, &process);
+    if (r < 0)
+        return r;
+    kith_process_set_dead(process);
+    r = kith_watch_get_process(&session->host->watches, process, ret_watch);
+    kith_process_unref(process);
+    return r;
+}
+
 /* The process that wrote, for a pid this namespace sees. */
 static int session_find_writer(struct kith_session *session, struct kith_sender *sender, struct kith_watch **ret_watch) {
     int r = 0;
@@ -47,6 +70,8 @@ static int session_find_writer(struct kith_session *session, struct kith_sender 
             r = kith_watch_renew(&session->host->watches, &session->peer_watch);
         if (r >= 0)
             *ret_watch = kith_watch_ref(session->peer_watch);
+    } else if (sender->pidfd < 0 && session_wrote_before_it_ended(session, sender)) {
+        r = session_watch_ended(session, sender->pid, ret_watch);
     } else {
         r = kith_watch_get(&session->host->watches, sender->pid, KITH_STEAL_FD(sender->pidfd), ret_watch);
     }

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "identity/actor.h"
+#include "identity/expected.h"
 
 /* An actor of USER_B that gets the pid of one that has gone. */
 static bool reincarnate(pid_t pid, const struct actor_role *role, struct child *ret_actor) {
@@ -134,6 +134,46 @@ static void test_a_successor_of_the_same_user_is_no_more_than_inferred(void **st
     assert_true(kith_origin_groups(kith_msg_origin(before), NULL, NULL) <= KITH_WITNESS_INFERRED);
     assert_true(kith_origin_text(kith_msg_origin(before), KITH_FACT_EXE, NULL) <= KITH_WITNESS_INFERRED);
     last_words(support, &lives);
+}
+
+/* Both made a connection, one after the other, with the same pid and the same ids. */
+static void assert_two_lives(struct support *support, kith_socket *server, pid_t pid) {
+    unsigned ended = 0;
+    for (int i = 0; i < 2; i++) {
+        _cleanup_(kith_msg_freep) kith_msg *msg = heard_from_actor(support, server);
+        kith_origin *origin = kith_msg_origin(msg);
+        assert_int_equal(pid_of(origin, KITH_WITNESS_KERNEL_MESSAGE), pid);
+        assert_int_equal(uid_of(origin, KITH_WITNESS_KERNEL_MESSAGE), USER_A);
+        if (strcmp(strongest(), "inferred") == 0) /* then nobody knows who made a connection */
+            continue;
+        enum kith_witness exe = kith_origin_text(origin, KITH_FACT_EXE, NULL);
+        ended += kith_origin_ended(origin);
+        assert_int_equal(exe, kith_origin_ended(origin) ? KITH_WITNESS_NONE : KITH_WITNESS_KERNEL_CONNECT);
+        assert_int_equal(kith_origin_groups(origin, NULL, NULL), exe);
+    }
+    assert_true(ended == 1 || strcmp(strongest(), "inferred") == 0);
+}
+
+/* Whoever made the connection and has ended is known to have: his successor did not write, and nothing of him is told, not even inferred.
+ */
+static void test_the_successor_of_who_connected_is_not_asked(void **state) {
+    struct support *support = *state;
+    static const enum actor_step lives[] = {ACTOR_CONNECT, ACTOR_RUSH}; /* seen alive, and never seen alive */
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(lives); i++) {
+        kith_socket *server = support_server(support, KITH_ROUTER, support_ipc(support));
+        struct actor_role role = {.endpoint = kith_socket_last_endpoint(server), .uid = USER_A, .gid = GROUP_A, .extra = EXTRA_A};
+        struct child first = actor_start(&role), second;
+        pid_t pid = first.pid;
+        actor_step(lives[i] == ACTOR_CONNECT ? support : NULL, &first, lives[i], 0);
+        if (lives[i] == ACTOR_CONNECT)
+            actor_step(NULL, &first, ACTOR_SEND, 0);
+        actor_end(NULL, &first);
+        if (!reincarnate(pid, &role, &second))
+            skip();
+        actor_step(NULL, &second, ACTOR_RUSH, 0);
+        assert_two_lives(support, server, pid);
+        actor_end(support, &second);
+    }
 }
 
 /* The first one's last message waits in the kernel, since nobody takes what he sent before; meanwhile the second one becomes known, over
@@ -341,6 +381,7 @@ static const struct CMUnitTest tests[] = {
     IDENTITY_TEST(test_facts_asked_too_late_are_not_those_of_the_successor),
     IDENTITY_TEST(test_two_lives_of_a_pid_in_one_read_are_two_senders),
     IDENTITY_TEST(test_a_successor_of_the_same_user_is_no_more_than_inferred),
+    IDENTITY_TEST(test_the_successor_of_who_connected_is_not_asked),
     IDENTITY_TEST(test_a_message_that_waited_beyond_its_senders_death_does_not_get_the_facts_of_his_successor),
     IDENTITY_TEST(test_nor_does_one_that_came_with_the_pidfd_of_a_dead_writer),
     IDENTITY_TEST(test_a_sender_outside_the_pid_namespace_has_no_pid),
