@@ -17,7 +17,7 @@
 
 #include "base/fd.h"
 #include "base/time.h"
-#include "session/session.h"
+#include "session/rings.h"
 
 static void session_want_pidfd(struct kith_session *session, bool want) {
     if (session->pass_pidfd == want)
@@ -209,6 +209,10 @@ bool kith_session_look_again(struct kith_session *session) {
     uint64_t now = kith_loop_now(session->host->loop);
     if (!session->writer_watch || max_age_ms < 0 || !kith_watch_execed(session->writer_watch, now, (uint64_t)max_age_ms * KITH_NS_PER_MS))
         return false;
+    if (kith_rings_on(session)) {
+        kith_rings_closed(session, 0); /* they are of the program before: nobody writes into them in the name of this one */
+        return false;
+    }
     return session_renew(session) >= 0;
 }
 

@@ -308,7 +308,8 @@ int kith_session_identify_peer(struct kith_session *session);
 bool kith_session_execed(const struct kith_session *session, struct kith_watch *watch);
 /* identify.c: who wrote last is from here on whose octets come through rings, by the connection. Errors: -ENOMEM. */
 int kith_session_identify_rings(struct kith_session *session);
-/* identify.c: does who wrote last run another program by now? Then it has another origin. Asks no more often than exec-check says. */
+/* identify.c: does who wrote last run another program by now? Then it has another origin; or its rings end, and false. Asks no more often
+ * than exec-check says. */
 bool kith_session_look_again(struct kith_session *session);
 void kith_session_forget(struct kith_session *session);
 /* The peer claims this of itself. When all is said the origins that are known have it. Errors: -ENOMEM. */

@@ -217,8 +217,8 @@ static void test_a_crowd_shares_memory_as_far_as_there_is_a_place(void **state) 
 /* Hostile peers ------------------------------------------------------------------------------------------------------------- */
 
 /* READY with Kith-Memory of that many octets; returns its size. */
-static size_t raw_shm_ready(uint8_t ready[static 256], uint32_t octets) {
-    size_t size = raw_ready(ready, "PUSH", NULL);
+static size_t raw_shm_ready(uint8_t ready[static 256], const char *type, uint32_t octets) {
+    size_t size = raw_ready(ready, type, NULL);
     memcpy(ready + size, "\x0bKith-Memory\0\0\0", 15);
     int digits = snprintf((char *)ready + size + 16, 16, "%u", octets);
     ready[size + 15] = (uint8_t)digits;
@@ -231,7 +231,7 @@ static size_t raw_shm_ready(uint8_t ready[static 256], uint32_t octets) {
 static int raw_shm_peer(struct scene *scene, uint32_t octets) {
     uint8_t hello[GREETING_SIZE + 256];
     raw_greeting(hello, 1);
-    size_t size = raw_shm_ready(hello + GREETING_SIZE, octets);
+    size_t size = raw_shm_ready(hello + GREETING_SIZE, "PUSH", octets);
     int fd = raw_connect(&scene->server);
     raw_send(fd, hello, GREETING_SIZE + size);
     return fd;
@@ -346,7 +346,7 @@ static void test_a_frame_in_a_descriptor_behind_the_handshake_is_no_ring(void **
     uint8_t handshake[256];
     begin_hostile(scene);
     first_words(scene, handshake, raw_ready(handshake, "PUSH", NULL));
-    size_t size = raw_shm_ready(handshake, (uint32_t)SMALL_RING);
+    size_t size = raw_shm_ready(handshake, "PUSH", (uint32_t)SMALL_RING);
     memcpy(handshake + size, memory_not_there, WORD_SIZE);
     first_words(scene, handshake, size + WORD_SIZE);
 }
@@ -357,7 +357,7 @@ static void test_a_peer_that_takes_descriptors_has_no_rings(void **state) {
     uint8_t octets[GREETING_SIZE + 256], *ready = octets + GREETING_SIZE;
     begin_hostile(scene);
     raw_greeting(octets, 1);
-    size_t size = raw_shm_ready(ready, (uint32_t)SMALL_RING);
+    size_t size = raw_shm_ready(ready, "PUSH", (uint32_t)SMALL_RING);
     memcpy(ready + size, "\x10Kith-Descriptors\0\0\0\1\x35", 22);
     size += 22;
     ready[1] = (uint8_t)(size - 2);
@@ -499,14 +499,76 @@ static void test_bells_for_nothing_cost_only_their_octets(void **state) {
     end_hostile(scene, fd);
 }
 
+/* Says it all by hand, with memory that somebody else has too, and is another program when told so, which says that it is. */
+static void pose(int fd, int memory, const int start[2], int said) {
+    uint8_t hello[GREETING_SIZE + 256];
+    char octet;
+    raw_greeting(hello, 1);
+    size_t size = GREETING_SIZE + raw_shm_ready(hello + GREETING_SIZE, "DEALER", (uint32_t)SMALL_RING);
+    raw_send(fd, hello, size);
+    raw_pass(fd, memory);
+    close(start[1]);
+    if (read(start[0], &octet, 1) == 1 && fcntl(fd, F_SETFD, 0) == 0 && dup2(start[0], STDIN_FILENO) >= 0 && dup2(said, STDOUT_FILENO) >= 0)
+        execl("/proc/self/exe", "another program", "--wait", "--say", NULL);
+    _exit(1);
+}
+
+/* Somebody else goes on writing, in the name of the program that comes after: that it is looked at again while it is sent to ends the
+ * rings all the same. */
+static void test_what_comes_after_an_exec_is_in_nobodys_name(void **state) {
+    struct scene *scene = *state;
+    struct kith_shm *shm;
+    int memory, start[2], said[2];
+    char path[PATH_MAX + 4] = "exe=", octet;
+    assert_true(readlink("/proc/self/exe", path + 4, PATH_MAX - 1) > 0);
+    serve_shm(scene, KITH_DEALER);
+    node_option(&scene->server, KITH_OPTION_EXEC_CHECK, 0);
+    node_policy(&scene->server, true, KITH_VERB_RECEIVE, path);
+    assert_int_equal(pipe2(start, O_CLOEXEC), 0);
+    assert_int_equal(pipe2(said, O_CLOEXEC), 0);
+    assert_int_equal(kith_shm_new((size_t)SMALL_RING, &shm, &memory), 0);
+    int fd = raw_connect(&scene->server);
+    pid_t pid = fork();
+    if (pid == 0)
+        pose(fd, memory, start, said[1]);
+    close(memory);
+    close(said[1]);
+    close(start[0]);
+    until(&scene->world, kith_socket_peer_count(scene->server.socket) == 1);
+    send_words(&scene->server, "first");
+    settle_down(&scene->world);
+    assert_int_equal(write(start[1], "", 1), 1);
+    assert_int_equal(read(said[0], &octet, 1), 1);
+    close(said[0]);
+    kith_msg *msg = words("second");
+    assert_int_equal(kith_socket_send(scene->server.socket, msg, 0), -EAGAIN);
+    kith_msg_free(msg);
+    (void)kith_shm_write(shm,
+                         "\x00\x05"
+                         "forgd",
+                         7);
+    (void)kith_shm_publish(shm);
+    (void)!send(fd, "", 1, MSG_NOSIGNAL);
+    until(&scene->world, kith_socket_peer_count(scene->server.socket) == 0);
+    expect_nothing(&scene->world, &scene->server);
+    kith_shm_free(shm);
+    close(fd);
+    assert_int_equal(waitpid(pid, NULL, WNOHANG), 0); /* it lives, as another program */
+    close(start[1]);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 int main(int argc, char **argv) {
     char octet;
-    if (argc == 2 && strcmp(argv[1], "--wait") == 0) /* test_a_program_that_execs_is_gone */
+    if (argc == 3 && write(STDOUT_FILENO, "", 1) < 0)
+        return 1;
+    if (argc >= 2 && strcmp(argv[1], "--wait") == 0) /* the tests of exec */
         return (int)read(STDIN_FILENO, &octet, 1);
     const struct CMUnitTest tests[] = {
         SHM_TEST(test_a_killed_peer_leaves_what_it_had_sent),
         SHM_TEST(test_the_end_of_the_process_is_the_end_though_its_child_has_the_socket),
         SHM_TEST(test_a_program_that_execs_is_gone),
+        SHM_TEST(test_what_comes_after_an_exec_is_in_nobodys_name),
         SHM_TEST(test_a_forked_child_leaves_its_parents_rings_alone),
         SHM_TEST(test_who_sleeps_is_woken),
         SHM_TEST(test_a_hosted_loop_is_woken),
