@@ -46,6 +46,11 @@ struct kith_credentials {
     gid_t gid;
 };
 
+/* How often this thread looked something up and got no answer, for want of memory or descriptors of its own: that is
+ * unknown now and may be known later, so what follows from it must not be kept. It counts up, and round. */
+unsigned kith_origin_unanswered(void);
+void kith_origin_note_unanswered(void);
+
 /* False for what AF_UNIX says of octets written before SO_PASSCRED was on: pid 0, uid and gid 65534. That is no identity. */
 bool kith_credentials_known(const struct kith_credentials *credentials);
 

@@ -177,8 +177,10 @@ static bool process_fits(kith_origin *origin) {
     fit = atomic_load_explicit(&origin->fit, memory_order_relaxed);
     if (fit == UNCHECKED) {
         r = kith_process_credentials(origin->process, &credentials);
-        if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
-            return false; /* says nothing about the other: asked again */
+        if (r == -ENOMEM || r == -EMFILE || r == -ENFILE) {
+            kith_origin_note_unanswered();
+            return false;
+        }
         fit = r >= 0 && has_real_ids(origin, &credentials) ? FITS : DIFFERS;
         atomic_store_explicit(&origin->fit, (unsigned char)fit, memory_order_relaxed);
     }

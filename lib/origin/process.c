@@ -174,6 +174,16 @@ static bool is_shortage(int r) {
     return r == -ENOMEM || r == -EMFILE || r == -ENFILE;
 }
 
+static _Thread_local unsigned unanswered;
+
+void kith_origin_note_unanswered(void) {
+    unanswered++;
+}
+
+unsigned kith_origin_unanswered(void) {
+    return unanswered;
+}
+
 /* Before a lookup: runs, and has a number in /proc. */
 static int begin(struct kith_process *process) {
     int r = guard(process);
@@ -397,8 +407,10 @@ static bool look_up(struct kith_process *process, enum kith_fact fact) {
     r = changes_with_exec(fact) ? anchor(process) : 0;
     if (r >= 0)
         r = lookups[fact](process);
-    if (is_shortage(r))
+    if (is_shortage(r)) {
+        kith_origin_note_unanswered();
         return false;
+    }
     if (r >= 0)
         atomic_fetch_or_explicit(&process->known, bit, memory_order_relaxed);
     atomic_fetch_or_explicit(&process->asked, bit, memory_order_release);

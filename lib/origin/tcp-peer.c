@@ -74,8 +74,8 @@ static bool asked(const struct kith_tcp_peer *peer, unsigned what) {
 }
 
 /* Says nothing about the other. */
-static bool ask_again(int r) {
-    return r == -ENOMEM || r == -EMFILE || r == -ENFILE || r == -EAGAIN;
+static bool is_shortage(int r) {
+    return r == -ENOMEM || r == -EMFILE || r == -ENFILE;
 }
 
 static int find_interface(struct kith_tcp_peer *peer) {
@@ -93,6 +93,11 @@ static int find_by_addresses(const struct kith_tcp_peer *peer, struct kith_inet_
     return kith_inet_diag_find(&peer->connection.peer, &peer->connection.own, 0, ret_socket);
 }
 
+/* By us: then the peer's end does not wait to be. Its first segment is known of no other connection. */
+static bool is_accepted(const struct kith_tcp_connection *connection) {
+    return connection->interface > 0;
+}
+
 /* Is the connection still there? It never comes back. */
 static int confirm_connection(const struct kith_tcp_connection *connection) {
     struct kith_inet_socket own;
@@ -107,6 +112,8 @@ static int find_socket(struct kith_tcp_peer *peer) {
     struct kith_inet_socket socket;
     int r = peer->connection.cookie == 0 ? -ENODATA : find_by_addresses(peer, &socket);
 
+    if (r == -EAGAIN && is_accepted(&peer->connection))
+        r = -ENOENT; /* it was closed */
     if (r >= 0)
         r = confirm_connection(&peer->connection);
     if (r < 0)
@@ -160,8 +167,14 @@ static void ask(struct kith_tcp_peer *peer, unsigned what, int (*find)(struct ki
         return;
     if (shared)
         pthread_mutex_lock(&peer->mutex);
-    if (!asked(peer, what) && !ask_again(find(peer)))
-        atomic_fetch_or_explicit(&peer->asked, what, memory_order_release);
+    if (!asked(peer, what)) {
+        int r = find(peer);
+
+        if (is_shortage(r))
+            kith_origin_note_unanswered();
+        if (!is_shortage(r) && r != -EAGAIN)
+            atomic_fetch_or_explicit(&peer->asked, what, memory_order_release);
+    }
     if (shared)
         pthread_mutex_unlock(&peer->mutex);
 }

@@ -277,8 +277,10 @@ struct kith_verdict kith_session_verdict(struct kith_session *session, enum kith
     const struct kith_kept_verdict *kept = find_kept(session, number, matter);
     if (kept)
         return of_kept(host, verb, kept);
+    unsigned unanswered = kith_origin_unanswered();
     struct kith_verdict verdict = ask(session, verb, matter);
-    if (!matter->origin || matter->origin == session->origin)
+    bool lasts = kith_origin_unanswered() == unanswered;
+    if (lasts && (!matter->origin || matter->origin == session->origin))
         keep(&session->judge, number, matter, &verdict);
     return verdict;
 }

@@ -14,7 +14,8 @@
  *
  * A verdict holds for the peer as it is known (session->origin), for the policy, and for what else was looked at. So one that looked at
  * nothing of the message is kept for its verb; one that looked at the topic, for verb and topic, in a small table; one that looked at size,
- * descriptors, time or a rate is not kept. Whoever gives the session another origin (another writer, another program in the same process),
+ * descriptors, time or a rate is not kept, and neither is one that would have looked at something and could not, for want of descriptors or
+ * memory here. Whoever gives the session another origin (another writer, another program in the same process),
  * or proves something about it, forgets them all; a new policy does the same by its number (host->policy_generation).
  *
  * A denied send or subscription is told at once. A denied receive is found while a message is being sent, where nobody is called up: it is

@@ -1,6 +1,7 @@
 /* socket/test-policy.c: when a socket asks its policy for what, what becomes of what is denied, and how long a verdict holds. */
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "socket/testing-scene.h"
 
@@ -426,6 +427,23 @@ static void test_another_writer_is_asked_about_anew(void **state) {
     close(fd);
 }
 
+/* That we could not look says nothing of the peer, and nothing that would have to be kept. */
+static void test_a_verdict_for_want_of_descriptors_is_not_kept(void **state) {
+    struct scene *scene = *state;
+    struct rlimit limit, none;
+    pull_under(scene, true, "exe=**");
+    settle_down(&scene->world);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    /* Not 0: poll(2) takes no more entries than that. */
+    none = (struct rlimit){.rlim_cur = 1, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    send_words(&scene->client, "x");
+    until_event(scene, &scene->server, KITH_EVENT_DENIED_SEND);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    send_words(&scene->client, "y");
+    expect_words(&scene->server, "y");
+}
+
 /* Another policy ------------------------------------------------------------------------------------------------------------------ */
 
 static void test_who_may_no_longer_connect_is_told_and_goes(void **state) {
@@ -537,6 +555,8 @@ int main(void) {
         ROW(test_a_verdict_on_who_sends_is_kept_until_the_policy_changes, "ipc"),
         ROWS(test_verdicts_on_topics_are_kept_and_bounded),
         ROW(test_another_writer_is_asked_about_anew, "ipc"),
+        ROW(test_a_verdict_for_want_of_descriptors_is_not_kept, "ipc"),
+        ROW(test_a_verdict_for_want_of_descriptors_is_not_kept, "tcp://127.0.0.1:0"),
         ROWS(test_who_may_no_longer_connect_is_told_and_goes),
         ROWS(test_who_may_stay_keeps_what_waits_and_what_it_subscribed_to),
         ROWS(test_an_xpub_is_shown_what_was_taken_back),
