@@ -253,6 +253,19 @@ static void test_a_denied_subscription_in_a_message_is_not_taken(void **state) {
     close(fd);
 }
 
+/* man: such a peer needs send as well. */
+static void test_a_subscription_in_a_message_is_sent(void **state) {
+    struct scene *scene = *state;
+    serve(scene, KITH_XPUB);
+    node_policy(&scene->server, false, KITH_VERB_SEND, "");
+    int fd = raw_peer_of(&scene->world, &scene->server, 0, "SUB", NULL);
+    raw_text(fd, "\0\5\1open");
+    until_event(scene, &scene->server, KITH_EVENT_DENIED_SEND);
+    expect_nothing(&scene->world, &scene->server);
+    assert_int_equal(audience(&scene->server, "open", 4), 0);
+    close(fd);
+}
+
 /* A group is one topic and a subscription all that begin so: what is kept of one says nothing of the other. */
 static void test_a_group_that_may_be_joined_opens_no_subscription(void **state) {
     struct scene *scene = *state;
@@ -545,6 +558,7 @@ int main(void) {
         ROW(test_what_cannot_be_counted_is_denied, "ipc"),
         ROWS(test_a_denied_subscription_is_not_taken),
         ROW(test_a_denied_subscription_in_a_message_is_not_taken, "ipc"),
+        ROW(test_a_subscription_in_a_message_is_sent, "ipc"),
         ROW(test_a_group_that_may_be_joined_opens_no_subscription, "ipc"),
         ROWS(test_a_denied_group_is_not_joined),
         ROWS(test_a_publisher_passes_over_who_may_not_have_it),
