@@ -265,9 +265,9 @@ static void pub_refuse(struct kith_session *session) {
 static void pub_command(struct kith_pattern *pattern, struct kith_session *session, enum kith_session_command command, const void *topic,
                         size_t size) {
     struct pub_notices notices;
-    pub_notices_init(&notices, pattern, session);
     if (command != KITH_COMMAND_SUBSCRIBE && command != KITH_COMMAND_CANCEL)
         return;
+    pub_notices_init(&notices, pattern, session);
     if (pub_take(&notices, command, topic, size)) {
         uint8_t *octets = malloc(1 + size);
         if (octets) {
