@@ -73,7 +73,8 @@ static void describe_for(enum kith_event_type type, kith_origin *origin, char *t
 }
 
 /* What the event has of its own is in it already: an origin when it is about another than who wrote last. */
-static void tell(struct kith_session *session, struct kith_event *event, const char *format, va_list args) {
+static void __attribute__((format(printf, 3, 0)))
+tell(struct kith_session *session, struct kith_event *event, const char *format, va_list args) {
     char text[EVENT_TEXT_MAX];
     if (!event->origin)
         event->origin = session_who(session);
