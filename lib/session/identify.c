@@ -90,15 +90,19 @@ static void session_name_connector(struct kith_session *session, kith_origin *or
         (void)kith_origin_set_number(origin, KITH_FACT_CONNECTOR, (uint64_t)connector, witness);
 }
 
-/* From here on `origin` (taken) is who writes; what was decided for the one before it is forgotten with it. */
-static void session_set_origin(struct kith_session *session, kith_origin *origin, struct kith_watch *watch, struct kith_writer writer) {
+/* What every origin of this connection has. Without memory for it the key (the user) is unknown, which denies. */
+static void session_complete(const struct kith_session *session, kith_origin *origin) {
     if (session->claims)
         kith_origin_set_claims(origin, session->claims);
-    /* Without memory for it the key (the user) is unknown, which denies. */
     if (session->key)
         (void)kith_origin_set_text(origin, KITH_FACT_KEY, session->key, KITH_WITNESS_KEY);
     if (session->user)
         (void)kith_origin_set_text(origin, KITH_FACT_USER, session->user, KITH_WITNESS_KEY);
+}
+
+/* From here on `origin` (taken) is who writes; what was decided for the one before it is forgotten with it. */
+static void session_set_origin(struct kith_session *session, kith_origin *origin, struct kith_watch *watch, struct kith_writer writer) {
+    session_complete(session, origin);
     session_name_connector(session, origin, writer.pid);
     kith_origin_unref(session->origin);
     session->origin = origin;
@@ -170,12 +174,45 @@ static int session_renew(struct kith_session *session) {
     return r;
 }
 
-int kith_session_identify(struct kith_session *session, struct kith_sender *sender) {
-    if (!session->place->endpoint.transport->identity || session->profile->numbers[KITH_OPTION_IDENTITY] == 0) {
-        if (!session->origin && session->peer_origin)
-            session->origin = kith_origin_ref(session->peer_origin);
+/* Is the connection all that is known of who writes? */
+static bool session_is_by_connection(const struct kith_session *session) {
+    return !session->place->endpoint.transport->identity || session->profile->numbers[KITH_OPTION_IDENTITY] == 0;
+}
+
+/* kith_session_execed() of who made the connection. */
+static bool session_peer_execed(struct kith_session *session, uint64_t now) {
+    int64_t max_age_ms = session->profile->numbers[KITH_OPTION_EXEC_CHECK];
+    if (max_age_ms < 0 || now - session->peer_asked_at < (uint64_t)max_age_ms * KITH_NS_PER_MS)
+        return false;
+    session->peer_asked_at = now;
+    return kith_origin_execed(session->peer_origin);
+}
+
+/* Whoever made the connection is looked at anew. */
+static int session_renew_peer(struct kith_session *session) {
+    const kith_origin *before = session->origin;
+    int r = kith_session_identify_peer(session);
+    if (r < 0)
+        return r;
+    session_complete(session, session->peer_origin);
+    kith_origin_unref(session->origin);
+    session->origin = kith_origin_ref(session->peer_origin);
+    kith_judge_forget(session);
+    kith_judge_renew(session, before);
+    return 0;
+}
+
+static int session_identify_by_connection(struct kith_session *session) {
+    if (!session->peer_origin)
         return session->origin ? 0 : session_identify_nobody(session);
-    }
+    if (!session->origin)
+        session->origin = kith_origin_ref(session->peer_origin);
+    return session_peer_execed(session, session->heard_at) ? session_renew_peer(session) : 0;
+}
+
+int kith_session_identify(struct kith_session *session, struct kith_sender *sender) {
+    if (session_is_by_connection(session))
+        return session_identify_by_connection(session);
     struct kith_watch *watch = NULL;
     int r = 0;
     if (session_same_writer(session, sender)) {
@@ -207,6 +244,8 @@ int kith_session_identify_rings(struct kith_session *session) {
 bool kith_session_look_again(struct kith_session *session) {
     int64_t max_age_ms = session->profile->numbers[KITH_OPTION_EXEC_CHECK];
     uint64_t now = kith_loop_now(session->host->loop);
+    if (session->conn && session->peer_origin && session_is_by_connection(session))
+        return session_peer_execed(session, now) && session_renew_peer(session) >= 0;
     if (!session->writer_watch || max_age_ms < 0 || !kith_watch_execed(session->writer_watch, now, (uint64_t)max_age_ms * KITH_NS_PER_MS))
         return false;
     if (kith_rings_on(session)) {
@@ -283,6 +322,7 @@ void kith_session_forget(struct kith_session *session) {
     session->user = NULL;
     session->writer = (struct kith_writer){.known = false};
     session->pass_pidfd = false;
+    session->peer_asked_at = 0;
 }
 
 /* READY ------------------------------------------------------------------------------------------------------------------ */

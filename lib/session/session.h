@@ -192,6 +192,7 @@ struct kith_session {
     const char *peer_type;           /* its socket type, or NULL */
     struct kith_watch *peer_watch;   /* who made the connection; holds its process in the table */
     struct kith_watch *writer_watch; /* who wrote last */
+    uint64_t peer_asked_at;          /* whether it has exec()ed, where the connection is all that is known of who writes */
     kith_origin *peer_origin;        /* who made the connection */
     kith_origin *origin;             /* of `writer`: who wrote last */
     struct kith_judge judge;         /* what the policy says of it */

@@ -268,10 +268,12 @@ static void test_an_exec_between_sending_and_looking_leaves_no_trace(void **stat
 }
 
 /* A verdict on a program does not hold for the next one. */
-static void test_an_exec_ends_what_the_program_was_allowed(void **state) {
-    struct support *support = *state;
+static void exec_of_an_allowed(struct support *support, const char *endpoint, bool identity) {
     const char *program = program_copy(support, "unwanted", 0, 0, 0755);
-    kith_socket *server = server_new(support);
+    kith_socket *server = support_socket(support, KITH_ROUTER);
+    support_set(server, KITH_OPTION_EXEC_CHECK, 0);
+    support_set(server, KITH_OPTION_IDENTITY, identity);
+    support_bind(server, endpoint);
     _cleanup_(kith_policy_unrefp) kith_policy *policy = NULL;
     kith_policy_rule *rule = NULL;
     assert_int_equal(kith_policy_new(&policy), 0);
@@ -289,6 +291,17 @@ static void test_an_exec_ends_what_the_program_was_allowed(void **state) {
     assert_int_equal(kith_socket_recv(server, &nothing, 0), -EAGAIN);
     actor_end(support, &actor);
     assert_int_equal(unlink(program), 0);
+}
+
+static void test_an_exec_ends_what_the_program_was_allowed(void **state) {
+    exec_of_an_allowed(*state, support_ipc(*state), true);
+    exec_of_an_allowed(*state, support_ipc(*state), false);
+}
+
+static void test_an_exec_ends_what_a_program_was_allowed_over_tcp(void **state) {
+    if (!testing_inet_diag())
+        skip();
+    exec_of_an_allowed(*state, "tcp://127.0.0.1:0", true);
 }
 
 /* Words ------------------------------------------------------------------------------------------------------------------- */
@@ -437,6 +450,7 @@ static const struct CMUnitTest tests[] = {
     IDENTITY_TEST(test_an_exec_of_a_writer_that_did_not_connect),
     IDENTITY_TEST(test_an_exec_between_sending_and_looking_leaves_no_trace),
     IDENTITY_TEST(test_an_exec_ends_what_the_program_was_allowed),
+    IDENTITY_TEST(test_an_exec_ends_what_a_program_was_allowed_over_tcp),
     IDENTITY_TEST(test_claims_are_told_as_claims),
     IDENTITY_TEST(test_root_states_the_credentials_of_another),
     IDENTITY_TEST(test_root_states_ids_that_nobody_has),
