@@ -1,158 +1,22 @@
 /*
- * session/link-zmtp.c: ZMTP over a stream connection: octets of one writer -> messages with their origin or a named refusal, and messages
- * -> octets in the connection's write queue.
+ * session/link-zmtp.c: ZMTP over a stream connection: octets of one writer -> messages with their origin or a named refusal. The way out is
+ * in link-zmtp-write.c.
  *
- * In: a batch goes through the engine event by event, except for messages of one short frame, which need none. Upcalls may close the
- * session: after each, the connection is looked at again.
- * Out: small frames are copied behind one another, header and body at once, straight into the write queue; large ones go by reference. What
- * the engine has to say goes between messages, never inside one. With rings (rings.h) the octets go the same way, but into shared memory.
+ * A batch goes through the engine event by event, except for messages of one short frame, which need none. Upcalls may close the session:
+ * after each, the connection is looked at again.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "session/link-stream.h"
+#include "session/link-zmtp.h"
 #include "session/rings.h"
 
 KITH_DEFINE_CLEANUP(kith_buffer *, kith_buffer_unref)
 KITH_DEFINE_CLEANUP(struct kith_fds *, kith_fds_unref)
 
-/* Up to here a copy is cheaper than another element of the vector (measured with the write queue's chunks: a cache line or two against an
- * allocation). */
-#define FRAME_COPY_MAX 4096
 /* Octets to come of a body from which it is cheaper to change over to receiving in place than to copy. */
 #define PLACED_BODY ((uint64_t)256 * 1024)
-
-/* Out ------------------------------------------------------------------------------------------------------------------ */
-
-static int out_place(struct kith_session *session, size_t size, uint8_t **ret_place) {
-    return kith_rings_on(session) ? kith_rings_place(session, size, ret_place) : kith_conn_write_place(session->conn, size, ret_place);
-}
-
-static void out_written(struct kith_session *session, size_t size) {
-    if (kith_rings_on(session))
-        kith_rings_written(session, size);
-    else
-        kith_conn_written(session->conn, size);
-}
-
-static int out_slice(struct kith_session *session, struct kith_slice slice) {
-    return kith_rings_on(session) ? kith_rings_slice(session, slice) : kith_conn_write_slice(session->conn, slice);
-}
-
-/* Not inside a message: it goes out when that is written. But who takes frames in descriptors understands words between frames, and two
- * that send each other such messages wait for each other's. */
-static bool may_speak(const struct kith_session *session) {
-    if (session->sending_header)
-        return false;
-    return (session->peer_memfd && !kith_rings_on(session)) || (session->sending_frame == 0 && !session->sending_fds);
-}
-
-static void zmtp_speak(struct kith_session *session) {
-    uint8_t *place;
-    if (session->memfd_taken > 0 && kith_zmtp_tell_taken(session->engine, session->memfd_taken) >= 0)
-        session->memfd_taken = 0;
-    size_t size = kith_zmtp_output_size(session->engine);
-    if (size == 0 || !may_speak(session))
-        return;
-    if (out_place(session, size, &place) < 0)
-        return;
-    kith_zmtp_output_take(session->engine, place);
-    out_written(session, size);
-}
-
-static int write_copy(struct kith_session *session, const struct kith_frame *frame, bool more) {
-    uint8_t *place;
-    size_t size = kith_zmtp_wire_size(session->engine, frame->slice.size);
-    int r = out_place(session, size, &place);
-    if (r < 0)
-        return r;
-    kith_zmtp_write(session->engine, kith_frame_data(frame), frame->slice.size, more, place);
-    out_written(session, size);
-    return 0;
-}
-
-static int write_by_reference(struct kith_session *session, const struct kith_frame *frame, bool more) {
-    if (!session->sending_header) {
-        uint8_t header[KITH_ZMTP_HEADER_MAX], *place;
-        size_t size = kith_zmtp_frame_header(frame->slice.size, more, header);
-        int r = out_place(session, size, &place);
-        if (r < 0)
-            return r;
-        memcpy(place, header, size);
-        out_written(session, size);
-        session->sending_header = true;
-    }
-    int r = out_slice(session, frame->slice);
-    if (r >= 0)
-        session->sending_header = false;
-    return r;
-}
-
-static bool zmtp_carries_fds(const struct kith_session *session, size_t count) {
-    return count <= session->peer_fds;
-}
-
-static bool goes_as_memfd(const struct kith_session *session, size_t size) {
-    return session->peer_memfd && !kith_rings_on(session) && size >= (size_t)session->profile->numbers[KITH_OPTION_MEMFD_FROM];
-}
-
-static int write_frame(struct kith_session *session, const kith_msg *msg, size_t index) {
-    const struct kith_frame *frame = kith_msg_at(msg, index);
-    bool more = index + 1 < msg->count;
-    if (goes_as_memfd(session, frame->slice.size) && !session->sending_header) {
-        int r = kith_passing_write_memfd(session, msg, index);
-        if (r <= 0)
-            return r;
-    }
-    bool copy = frame->slice.size <= FRAME_COPY_MAX || kith_zmtp_seals(session->engine);
-    return copy ? write_copy(session, frame, more) : write_by_reference(session, frame, more);
-}
-
-static int zmtp_write(struct kith_session *session, const kith_msg *msg) {
-    if (msg->count == 1 && !msg->fds && kith_msg_at(msg, 0)->slice.size <= FRAME_COPY_MAX) /* whole or not at all */
-        return write_copy(session, kith_msg_at(msg, 0), false);
-    int r = msg->fds && !session->sending_fds ? kith_passing_write_fds(session, msg->fds) : 0;
-    if (r < 0)
-        return r;
-    while (session->sending_frame < msg->count) {
-        r = write_frame(session, msg, session->sending_frame);
-        if (r < 0)
-            return r;
-        session->sending_frame++;
-    }
-    session->sending_frame = 0;
-    session->sending_fds = false;
-    return 0;
-}
-
-static int zmtp_command(struct kith_session *session, enum kith_session_command command, const void *octets, size_t size) {
-    static const enum kith_zmtp_word words[] = {
-        [KITH_COMMAND_SUBSCRIBE] = KITH_ZMTP_WORD_SUBSCRIBE,
-        [KITH_COMMAND_CANCEL] = KITH_ZMTP_WORD_CANCEL,
-        [KITH_COMMAND_JOIN] = KITH_ZMTP_WORD_JOIN,
-        [KITH_COMMAND_LEAVE] = KITH_ZMTP_WORD_LEAVE,
-    };
-    uint8_t *place;
-    size_t wire_size = kith_zmtp_word_wire_size(session->engine, words[command], size);
-    int r = out_place(session, wire_size, &place);
-    if (r < 0)
-        return r;
-    kith_zmtp_word_write(session->engine, words[command], octets, size, place);
-    out_written(session, wire_size);
-    return 0;
-}
-
-static void zmtp_refuse(struct kith_session *session, const char *reason) {
-    (void)kith_zmtp_tell_error(session->engine, reason);
-}
-
-static int zmtp_ping(struct kith_session *session, unsigned ttl_ms) {
-    return kith_zmtp_ping(session->engine, ttl_ms, NULL, 0);
-}
-
-static bool zmtp_spoken(const struct kith_session *session) {
-    return kith_zmtp_output_size(session->engine) == 0 && (!kith_rings_on(session) || kith_rings_spoken(session));
-}
 
 /* In: handshake --------------------------------------------------------------------------------------------------------- */
 
@@ -172,7 +36,7 @@ static int zmtp_begin(struct kith_session *session) {
     kith_rings_offer(session, &options);
     int r = kith_zmtp_new(&options, &session->engine);
     if (r >= 0)
-        zmtp_speak(session);
+        kith_link_zmtp_speak(session);
     return r;
 }
 
@@ -394,7 +258,7 @@ static void take_event(struct kith_session *session, const struct kith_slice *sl
         break;
     case KITH_ZMTP_FAILED:
         /* It may have queued a last word for the peer. */
-        zmtp_speak(session);
+        kith_link_zmtp_speak(session);
         kith_session_flush(session);
         kith_session_fail(session, event->failed.error, event->failed.reason);
         break;
@@ -470,7 +334,7 @@ static void feed(struct kith_session *session, kith_conn *conn, const struct kit
     } while (event.type != KITH_ZMTP_NONE && kith_link_stream_alive(session, conn));
     if (!kith_link_stream_alive(session, conn))
         return;
-    zmtp_speak(session);
+    kith_link_zmtp_speak(session);
     if (kith_zmtp_state(session->engine) == KITH_ZMTP_STATE_CREDENTIALS)
         hold(session, data + offset, slice->size - offset);
     else if (session->passing && !kith_zmtp_mid_message(session->engine))
@@ -601,15 +465,15 @@ const struct kith_link kith_link_zmtp = {
     .unlisten = kith_acceptor_unlisten_stream,
     .connect = kith_link_stream_connect,
     .begin = zmtp_begin,
-    .write = zmtp_write,
-    .carries_fds = zmtp_carries_fds,
-    .command = zmtp_command,
-    .speak = zmtp_speak,
-    .refuse = zmtp_refuse,
-    .ping = zmtp_ping,
+    .write = kith_link_zmtp_write,
+    .carries_fds = kith_link_zmtp_carries_fds,
+    .command = kith_link_zmtp_command,
+    .speak = kith_link_zmtp_speak,
+    .refuse = kith_link_zmtp_refuse,
+    .ping = kith_link_zmtp_ping,
     .flush = zmtp_flush,
     .set_reading = zmtp_set_reading,
-    .spoken = zmtp_spoken,
+    .spoken = kith_link_zmtp_spoken,
     .taken = zmtp_taken,
     .end = zmtp_end,
     .close = kith_link_stream_close,
