@@ -275,7 +275,10 @@ int kith_procfs_namespace(const char *target, uint64_t *ret_inode) {
     const char *p = strchr(target, '[');
     uint64_t inode;
 
-    if (!p++ || !read_number(&p, UINT32_MAX, &inode) || strcmp(p, "]") != 0)
+    if (!p)
+        return -ENODATA;
+    p++;
+    if (!read_number(&p, UINT32_MAX, &inode) || strcmp(p, "]") != 0)
         return -ENODATA;
     *ret_inode = inode;
     return 0;
