@@ -24,8 +24,9 @@ struct end {
     char endpoint[128];
     kith_loop *loop;
     kith_socket *socket;
-    kith_origin *origin; /* whose pid was looked at last; messages of one writer share it */
-    unsigned long received;
+    kith_origin *origin;          /* whose pid was looked at last; messages of one writer share it */
+    unsigned long received, warm; /* messages; so many before the time is taken */
+    double from;                  /* when `warm` were there */
     int failure;
 };
 
@@ -125,7 +126,8 @@ static void on_message(kith_socket *socket, kith_msg *msg, void *userdata) {
     int r = check(end, msg);
     if (r < 0)
         end->failure = r;
-    end->received++;
+    if (++end->received == end->warm)
+        end->from = measure_seconds(CLOCK_MONOTONIC);
     kith_msg_free(msg);
 }
 
@@ -169,8 +171,8 @@ static int receive_until(struct end *end, unsigned long count) {
 
 static int measure_stream(struct end *end, double *ret_rate) {
     static const struct kith_socket_handler handler = {.message = on_message};
-    unsigned long warm = end->count / 10 + 1;
     int r = open_end(end, KITH_PULL, true, true);
+    end->warm = end->count / 10 + 1;
     if (r < 0)
         return complain(end, "binding", r);
     kith_socket_set_handler(end->socket, &handler, end);
@@ -178,14 +180,10 @@ static int measure_stream(struct end *end, double *ret_rate) {
     if (child == 0) {
         struct end other = {.way = end->way, .size = end->size};
         strcpy(other.endpoint, end->endpoint);
-        sender(&other, warm + end->count);
+        sender(&other, end->warm + end->count);
     }
-    r = child < 0 ? child : receive_until(end, warm);
-    double from = measure_seconds(CLOCK_MONOTONIC);
-    unsigned long begun = end->received;
-    if (r >= 0)
-        r = receive_until(end, warm + end->count);
-    *ret_rate = (double)(end->received - begun) / (measure_seconds(CLOCK_MONOTONIC) - from);
+    r = child < 0 ? child : receive_until(end, end->warm + end->count);
+    *ret_rate = (double)(end->received - end->warm) / (measure_seconds(CLOCK_MONOTONIC) - end->from);
     if (child > 0)
         measure_kill(child);
     return r < 0 ? complain(end, "receiving", r) : 0;
