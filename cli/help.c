@@ -2,6 +2,7 @@
 #include "cli/help.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/options.h"
 #include "cli/output.h"
@@ -44,6 +45,19 @@ int cli_help_unknown(const char *name) {
 
 static int no_option(void *state, int key, const char *value) {
     return 0;
+}
+
+int cli_help_run_own(const struct cli_verb *verb, int argc, char **argv) {
+    if (argc < 2)
+        return cli_usage(verb, "what shall be done?");
+    if (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0)
+        return cli_help_verb(verb);
+    if (argv[1][0] == '-')
+        return cli_usage(verb, "%s: no such option", argv[1]);
+    const struct cli_verb *found = cli_verb_find_own(verb, argv[1]);
+    if (!found)
+        return cli_usage(verb, "%s: kith %s has no such verb", argv[1], verb->name);
+    return found->run(found, argc - 1, argv + 1);
 }
 
 static int run(const struct cli_verb *verb, int argc, char **argv) {

@@ -1,4 +1,4 @@
-/* cli/passed.c: see passed.h. What a descriptor is, the kernel says: fstat(2) and the link in /proc/self/fd. */
+/* cli/passed.c: see passed.h. */
 #include "cli/passed.h"
 
 #include <errno.h>
@@ -6,7 +6,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <kith/policy.h>
 
@@ -63,35 +62,6 @@ int cli_passed_attach(const struct cli_passed *passed, kith_msg *msg) {
 
 /* What came ------------------------------------------------------------------------------------------------------------------ */
 
-static enum kith_fd_kind kind_by_link(const char *target) {
-    if (strcmp(target, "anon_inode:[eventfd]") == 0)
-        return KITH_FD_EVENTFD;
-    return strcmp(target, "anon_inode:[pidfd]") == 0 || strncmp(target, "pidfd:", 6) == 0 ? KITH_FD_PIDFD : KITH_FD_OTHER;
-}
-
-static enum kith_fd_kind kind_of(int fd, const char *target) {
-    struct stat st;
-    if (fstat(fd, &st) < 0)
-        return KITH_FD_OTHER;
-    switch (st.st_mode & S_IFMT) {
-    case S_IFREG:
-        if (strncmp(target, "pidfd:", 6) == 0)
-            return KITH_FD_PIDFD;
-        return strncmp(target, "/memfd:", 7) == 0 ? KITH_FD_MEMFD : KITH_FD_FILE;
-    case S_IFDIR:
-        return KITH_FD_DIRECTORY;
-    case S_IFSOCK:
-        return KITH_FD_SOCKET;
-    case S_IFIFO:
-        return KITH_FD_PIPE;
-    case S_IFCHR:
-    case S_IFBLK:
-        return KITH_FD_DEVICE;
-    default:
-        return kind_by_link(target);
-    }
-}
-
 /* Where the descriptor leads, and what it is. The name is chosen by whoever passed it. */
 static int look_at(const kith_msg *msg, size_t index, char **ret_target, const char **ret_kind) {
     char path[32];
@@ -99,7 +69,7 @@ static int look_at(const kith_msg *msg, size_t index, char **ret_target, const c
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
     int r = kith_link_read(AT_FDCWD, path, ret_target);
     if (r >= 0)
-        *ret_kind = kith_fd_kind_name(kind_of(fd, *ret_target));
+        *ret_kind = kith_fd_kind_name(kith_fd_kind_of(fd));
     return r;
 }
 

@@ -122,6 +122,9 @@ enum kith_fd_kind {
 
 /* "file", "directory", "socket", "pipe", "memfd", "device", "pidfd", "eventfd", "other"; "unknown" for a set. */
 KITH_PUBLIC const char *kith_fd_kind_name(enum kith_fd_kind kind);
+/* What an open descriptor is; the one function here that asks the kernel: fstat(2), the name of its link in /proc (proc_pid_fd(5)) and
+ * F_GET_SEALS. KITH_FD_OTHER also for one that is not open. */
+KITH_PUBLIC enum kith_fd_kind kith_fd_kind_of(int fd);
 KITH_PUBLIC int kith_fd_kind_parse(const char *name, enum kith_fd_kind *ret_kind);
 
 KITH_PUBLIC int kith_policy_new(kith_policy **ret_policy);

@@ -29,7 +29,7 @@ static bool is_pidfd(int fd) {
     return name_begins(fd, "anon_inode:[pidfd]") || name_begins(fd, "pidfd:");
 }
 
-static enum kith_fd_kind kind_of(int fd) {
+enum kith_fd_kind kith_fd_kind_of(int fd) {
     struct stat status;
     if (fstat(fd, &status) < 0)
         return KITH_FD_OTHER;
@@ -58,6 +58,6 @@ unsigned kith_fds_kinds(const struct kith_fds *fds) {
     unsigned kinds = 0;
     for (unsigned i = 0; i < fds->count; i++)
         if (fds->fd[i] >= 0)
-            kinds |= kind_of(fds->fd[i]);
+            kinds |= kith_fd_kind_of(fds->fd[i]);
     return kinds;
 }
