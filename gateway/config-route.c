@@ -23,8 +23,10 @@
         KITH_CONFIG_VALUE("retry_min"), KITH_CONFIG_VALUE("retry_max"), KITH_CONFIG_VALUE("stop_timeout"),                                 \
         KITH_CONFIG_VALUE("rotate_bytes"), KITH_CONFIG_VALUE("rotate_age"), KITH_CONFIG_VALUE("keep"), KITH_CONFIG_VALUE("sync")
 
+/* A policy is a target's own: the route's says who its sources are. */
 static const cfg_opt_t target_options[] = {
     KITH_CONFIG_VALUE("to"),
+    KITH_CONFIG_VALUE("policy"),
     TARGET_OPTIONS,
     CFG_END(),
 };
@@ -65,6 +67,7 @@ void gateway_route_config_deinit(struct gateway_route_config *route) {
     for (size_t i = 0; i < route->target_count; i++) {
         free(route->targets[i].name);
         free(route->targets[i].to);
+        kith_policy_unref(route->targets[i].policy);
     }
     free(route->targets);
 }
@@ -246,11 +249,20 @@ static int read_target_options(struct gateway_reader *reader, cfg_t *section, st
     return r;
 }
 
-/* Takes its options, which are set. */
-static int add_target(struct gateway_reader *reader, struct gateway_route_config *route, const char *name,
-                      const struct kith_config_value *to, const struct output_options *options) {
+/* The options as they are, and the policy that the output would have. */
+static int check_target(struct gateway_reader *reader, const struct gateway_target_config *target, unsigned line) {
     struct kith_error error = KITH_ERROR_NONE;
+    struct output_options options = target->options;
+    options.policy = target->policy;
+    int r = output_check(target->to, &options, &error);
+    return r < 0 ? gateway_reader_fail(reader, r, line, "%s", error.text) : 0;
+}
+
+/* Takes the policy; copies the options, which are set. */
+static int add_target(struct gateway_reader *reader, struct gateway_route_config *route, const char *name,
+                      const struct kith_config_value *to, const struct output_options *options, kith_policy *policy) {
     struct gateway_target_config *target = &route->targets[route->target_count++];
+    target->policy = policy;
     memcpy(&target->options, options, sizeof(*options)); /* with what lies between its members: gateway_route_config_same() */
     target->name = strdup(name);
     target->to = strdup(to->text);
@@ -263,8 +275,7 @@ static int add_target(struct gateway_reader *reader, struct gateway_route_config
     for (size_t i = 0; i + 1 < route->target_count; i++)
         if (strcmp(route->targets[i].name, name) == 0)
             return gateway_reader_fail(reader, -EINVAL, to->line, "target %s is there twice: each has a cursor of its own", name);
-    int r = output_check(target->to, options, &error);
-    return r < 0 ? gateway_reader_fail(reader, r, to->line, "%s", error.text) : 0;
+    return check_target(reader, target, to->line);
 }
 
 static int read_target(struct gateway_reader *reader, cfg_t *section, const struct output_options *of_route,
@@ -275,8 +286,11 @@ static int read_target(struct gateway_reader *reader, cfg_t *section, const stru
         return gateway_reader_fail(reader, -EINVAL, (unsigned)section->line,
                                    "target \"%.64s\" goes nowhere: give it to = \"raw+tcp://HOST:PORT\"", cfg_title(section));
     memcpy(&options, of_route, sizeof(options));
+    kith_policy *policy = NULL;
     int r = read_target_options(reader, section, &options);
-    return r < 0 ? r : add_target(reader, route, cfg_title(section), to, &options);
+    if (r >= 0)
+        r = gateway_reader_policy(reader, section, "policy", &policy);
+    return r < 0 ? r : add_target(reader, route, cfg_title(section), to, &options, policy);
 }
 
 static int read_targets(struct gateway_reader *reader, cfg_t *section, struct gateway_route_config *route) {
@@ -293,7 +307,7 @@ static int read_targets(struct gateway_reader *reader, cfg_t *section, struct ga
     int r = read_target_options(reader, section, &options);
     for (size_t i = 0; r >= 0 && i < direct; i++) {
         const struct kith_config_value *to = kith_config_get(section, "to", i);
-        r = add_target(reader, route, to->text, to, &options);
+        r = add_target(reader, route, to->text, to, &options, NULL);
     }
     for (size_t i = 0; r >= 0 && i < sections; i++)
         r = read_target(reader, cfg_getnsec(section, "target", (unsigned)i), &options, route);

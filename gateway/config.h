@@ -89,9 +89,10 @@ enum gateway_frames {
 };
 
 struct gateway_target_config {
-    char *name; /* of its cursor in the spool, and in the log */
-    char *to;   /* output_new() */
-    struct output_options options;
+    char *name;                    /* of its cursor in the spool, and in the log */
+    char *to;                      /* output_new() */
+    struct output_options options; /* without policy and service */
+    kith_policy *policy;           /* who the far end has to be. NULL: anybody */
 };
 
 struct gateway_route_config {

@@ -303,7 +303,7 @@ int gateway_control_new(kith_loop *loop, struct gateway_log *log, const struct g
     kith_socket_set_handler(control->socket, &handler, control);
     kith_socket_set_policy(control->socket, config->policy);
     gateway_endpoints_make_directories(config->listen, config->mode);
-    r = gateway_endpoints_set_options(control->socket, NULL, 0, config->mode, ret_error);
+    r = gateway_endpoints_set_options(control->socket, "control", NULL, 0, config->mode, ret_error);
     if (r >= 0)
         r = set_options(control->socket, ret_error);
     if (r >= 0)

@@ -7,9 +7,11 @@
 
 #include "gateway/cleanup.h"
 
-int gateway_endpoints_set_options(kith_socket *socket, const struct gateway_option *options, size_t count, unsigned mode,
-                                  struct kith_error *ret_error) {
-    int r = kith_socket_set_number(socket, KITH_OPTION_IPC_MODE, mode, ret_error);
+int gateway_endpoints_set_options(kith_socket *socket, const char *service, const struct gateway_option *options, size_t count,
+                                  unsigned mode, struct kith_error *ret_error) {
+    int r = kith_socket_set_octets(socket, KITH_OPTION_SERVICE_NAME, service, strlen(service), ret_error);
+    if (r >= 0)
+        r = kith_socket_set_number(socket, KITH_OPTION_IPC_MODE, mode, ret_error);
     for (size_t i = 0; r >= 0 && i < count; i++)
         r = kith_socket_set_number(socket, options[i].option, options[i].value, ret_error);
     return r;

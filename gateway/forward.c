@@ -44,7 +44,8 @@ static int open_side(struct gateway_forward *forward, enum gateway_side which, s
     kith_socket_set_policy(*socket, side->policy);
     forward->guarded[which] = side->policy != NULL;
     gateway_endpoints_make_directories(side->bind, side->mode);
-    r = gateway_endpoints_set_options(*socket, forward->config->options, forward->config->option_count, side->mode, ret_error);
+    r = gateway_endpoints_set_options(*socket, forward->config->name, forward->config->options, forward->config->option_count, side->mode,
+                                      ret_error);
     /* Telling that a client has gone is better than dropping its reply in silence. */
     if (r >= 0 && forward->config->pattern == GATEWAY_FORWARD_REQUESTS)
         r = kith_socket_set_number(*socket, KITH_OPTION_ROUTER_MANDATORY, 1, ret_error);

@@ -251,7 +251,7 @@ static int open_socket(struct route_source *source, struct kith_error *ret_error
     if (r < 0)
         return kith_error_set(ret_error, r, "%s: subscribe: %s", source->options.who, kith_error_name(r));
     gateway_endpoints_make_directories(source->options.bind ? endpoints : NULL, config->mode);
-    r = gateway_endpoints_set_options(source->socket, config->options, config->option_count, config->mode, &error);
+    r = gateway_endpoints_set_options(source->socket, config->name, config->options, config->option_count, config->mode, &error);
     if (r >= 0)
         r = kith_socket_set_number(source->socket, KITH_OPTION_MANUAL_ACK, 1, &error);
     if (r >= 0)

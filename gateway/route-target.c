@@ -31,6 +31,7 @@ struct route_target {
     bool ready;       /* the output takes messages */
     bool up;          /* it was said so */
     bool stopping, draining, ended;
+    bool guarded; /* the far end is under a policy */
     uint64_t deadline_ms;
     uint64_t refused;
     char *origin; /* JSON of the message under way */
@@ -96,6 +97,7 @@ static void refuse(struct route_target *target, uint64_t id, int error) {
         snprintf(what, sizeof(what), "message %" PRIu64 " cannot be carried and is passed over: %s", id,
                  error == -EMSGSIZE  ? "it is too long for its framing"
                  : error == -EBADMSG ? "it has a newline: use newline = \"escape\" or framing = \"length\""
+                 : error == -EACCES  ? "the target's policy denies it to who is there (receive)"
                                      : "what the queue has of it is no message");
         log_limited(target, LOG_WARNING, what);
         target->refused++;
@@ -132,6 +134,7 @@ static int take(const struct spool_message *message, void *userdata) {
         return 0;
     case -EBADMSG:
     case -EMSGSIZE:
+    case -EACCES:
     case -EILSEQ:
         refuse(target, message->id, r);
         return 0;
@@ -239,12 +242,16 @@ int route_target_new(const struct route_target_options *options, struct route_ta
     struct kith_error error = KITH_ERROR_NONE;
     if (!target)
         return kith_error_set(ret_error, -ENOMEM, "%s: out of memory", options->who);
+    struct output_options output = options->config->options;
+    output.policy = options->config->policy;
+    output.service = options->service;
     target->options = *options;
+    target->guarded = output.policy != NULL;
     target->passed = target->in_output = route_queue_cursor(options->queue, options->index);
     int r = kith_timer_new(options->loop, on_timer, target, &target->timer);
     if (r < 0)
         return kith_error_set(ret_error, r, "%s: %s", options->who, kith_error_name(r));
-    r = output_new(options->loop, options->config->to, &options->config->options, &callbacks, target, &target->output, &error);
+    r = output_new(options->loop, options->config->to, &output, &callbacks, target, &target->output, &error);
     if (r < 0)
         return kith_error_set(ret_error, r, "%s: %s", options->who, error.text);
     *ret_target = KITH_STEAL(target);
@@ -259,6 +266,15 @@ struct route_target *route_target_free(struct route_target *target) {
     free(target->origin);
     free(target);
     return NULL;
+}
+
+/* As with services: a policy comes and changes at once, and does not go before a restart. */
+bool route_target_reload(struct route_target *target, const struct gateway_target_config *config) {
+    if (config->policy)
+        output_set_policy(target->output, config->policy);
+    bool gone = target->guarded && !config->policy;
+    target->guarded |= config->policy != NULL;
+    return !gone;
 }
 
 void route_target_stop(struct route_target *target, uint64_t deadline_ms) {

@@ -24,6 +24,7 @@ struct route_target_options {
     const char *who; /* "route syn", for log lines */
     const struct gateway_target_config *config;
     struct route_queue *queue;
+    const char *service;           /* what its policy's rules know us by */
     unsigned index;                /* in the queue */
     void (*ended)(void *userdata); /* route_target_stop() is over */
     void *userdata;
@@ -33,6 +34,8 @@ struct route_target_options {
 int route_target_new(const struct route_target_options *options, struct route_target **ret_target, struct kith_error *ret_error);
 /* At once. NULL is allowed. Always NULL. */
 struct route_target *route_target_free(struct route_target *target);
+/* Takes over the policy of a target that is the same but for it. False: it is gone, or cannot be had: that needs a restart. */
+bool route_target_reload(struct route_target *target, const struct gateway_target_config *config);
 
 /* There is something to read. */
 void route_target_pump(struct route_target *target);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "gateway/cleanup.h"
@@ -86,6 +87,7 @@ static int open_targets(struct gateway_route *route, struct kith_error *ret_erro
                                                .log = route->log,
                                                .who = route->who,
                                                .config = &config->targets[i],
+                                               .service = config->name,
                                                .queue = route->queue,
                                                .index = (unsigned)i,
                                                .ended = on_target_ended,
@@ -180,13 +182,24 @@ const char *gateway_route_name(const struct gateway_route *route) {
     return route->config->name;
 }
 
+/* A target that has moved, or has another kind, is another one. */
+static bool reload_targets(struct gateway_route *route, const struct gateway_route_config *config) {
+    bool same = true;
+    for (size_t i = 0; i < route->target_count && i < config->target_count; i++) {
+        const struct gateway_target_config *was = &route->config->targets[i], *is = &config->targets[i];
+        if (strcmp(was->name, is->name) == 0 && strcmp(was->to, is->to) == 0)
+            same &= route_target_reload(route->targets[i], is);
+    }
+    return same;
+}
+
 /* As with services: a policy comes and changes at once, and does not go before a restart. */
 bool gateway_route_reload(struct gateway_route *route, const struct gateway_route_config *config) {
     for (size_t i = 0; config->policy && i < route->source_count; i++)
         route_source_set_policy(route->sources[i], config->policy);
-    bool gone = route->guarded && !config->policy;
+    bool same = gateway_route_config_same(route->config, config) && (config->policy || !route->guarded);
     route->guarded |= config->policy != NULL;
-    return gateway_route_config_same(route->config, config) && !gone;
+    return reload_targets(route, config) && same;
 }
 
 void gateway_route_stop(struct gateway_route *route, uint64_t deadline_ms, void (*changed)(void *userdata), void *userdata) {

@@ -411,12 +411,6 @@ static int allow_envelope(kith_socket *socket, struct kith_error *ret_error) {
     return kith_error_set(ret_error, r, "max_message: %s", kith_error_name(r));
 }
 
-/* Rules may ask for the service. */
-static int name_socket(const struct gateway_service *service, kith_socket *socket, struct kith_error *ret_error) {
-    const char *name = service->config->name;
-    return kith_socket_set_octets(socket, KITH_OPTION_SERVICE_NAME, name, strlen(name), ret_error);
-}
-
 static int open_lane(struct gateway_service *service, struct lane *lane, char **endpoints, struct kith_error *ret_error) {
     static const struct kith_socket_handler handler = {.message = lane_message, .writable = lane_writable, .event = lane_event};
     if (!endpoints || !endpoints[0])
@@ -426,10 +420,8 @@ static int open_lane(struct gateway_service *service, struct lane *lane, char **
         return kith_error_set(ret_error, r, "%s: cannot make a socket: %s", service->who, kith_error_name(r));
     kith_socket_set_handler(lane->socket, &handler, lane);
     kith_socket_set_policy(lane->socket, service->config->worker_policy);
-    r = gateway_endpoints_set_options(lane->socket, service->config->options, service->config->option_count, service->config->workers_mode,
-                                      ret_error);
-    if (r >= 0)
-        r = name_socket(service, lane->socket, ret_error);
+    r = gateway_endpoints_set_options(lane->socket, service->config->name, service->config->options, service->config->option_count,
+                                      service->config->workers_mode, ret_error);
     if (r >= 0)
         r = allow_envelope(lane->socket, ret_error);
     return r < 0 ? r : gateway_endpoints_bind(lane->socket, endpoints, ret_error);
@@ -442,10 +434,8 @@ static int open_front(struct gateway_service *service, struct kith_error *ret_er
     kith_socket_set_handler(service->front, &front_open, service);
     kith_socket_set_policy(service->front, service->config->policy);
     service->guarded = service->config->policy != NULL;
-    r = gateway_endpoints_set_options(service->front, service->config->options, service->config->option_count, service->config->mode,
-                                      ret_error);
-    if (r >= 0)
-        r = name_socket(service, service->front, ret_error);
+    r = gateway_endpoints_set_options(service->front, service->config->name, service->config->options, service->config->option_count,
+                                      service->config->mode, ret_error);
     if (r >= 0)
         r = kith_socket_set_number(service->front, KITH_OPTION_ROUTER_MANDATORY, 1, ret_error);
     return r < 0 ? r : gateway_endpoints_bind(service->front, service->config->listen, ret_error);

@@ -309,6 +309,8 @@ static int refuse_target(const char *target, struct kith_error *ret_error) {
 static int output_init(struct output *output, const char *target, const struct output_options *options, struct kith_error *ret_error) {
     if (options)
         output->options = *options;
+    if (output->options.policy)
+        kith_policy_ref(output->options.policy);
     set_defaults(&output->options);
     output->backoff_ms = output->options.retry_min_ms;
     output->starved = true;
@@ -324,6 +326,10 @@ static int output_init(struct output *output, const char *target, const struct o
     if (output->options.curve && !output->type->curve)
         return kith_error_set(ret_error, -EPROTONOSUPPORT,
                               "%s: only a ZMTP peer (tcp://, ipc://) has CURVE: leave the keys off, or go there by one", output->target);
+    if (output->options.policy && !output->type->policy_changed)
+        return kith_error_set(ret_error, -EPROTONOSUPPORT,
+                              "%s: only a ZMTP peer (tcp://, ipc://) can be asked who it is: leave the policy off, or go there by one",
+                              output->target);
     const char *rest = NULL;
     (void)output_type_find(output->target, &rest);
     output->parsed = true;
@@ -375,6 +381,13 @@ int output_check(const char *target, const struct output_options *options, struc
     return r;
 }
 
+void output_set_policy(struct output *output, kith_policy *policy) {
+    kith_policy *before = output->options.policy;
+    output->options.policy = policy ? kith_policy_ref(policy) : NULL;
+    kith_policy_unref(before);
+    output->type->policy_changed(output);
+}
+
 static int check_send(struct output *output, const struct output_message *message) {
     if (output->draining)
         return -EPIPE;
@@ -392,7 +405,7 @@ static int send_failed(struct output *output, int code, const struct kith_error 
         output->starved = true;
         return code;
     }
-    if (code == -EBADMSG || code == -EMSGSIZE) {
+    if (code == -EBADMSG || code == -EMSGSIZE || code == -EACCES) {
         output->stats.refused++;
         return code;
     }
@@ -450,6 +463,7 @@ struct output *output_free(struct output *output) {
     kith_timer_free(output->poll_timer);
     kith_timer_free(output->deadline_timer);
     output_flight_deinit(&output->flight);
+    kith_policy_unref(output->options.policy);
     free(output->target);
     free(output);
     return NULL;

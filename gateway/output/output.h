@@ -31,6 +31,7 @@
 #include <kith/curve.h>
 #include <kith/error.h>
 #include <kith/loop.h>
+#include <kith/policy.h>
 
 #include "base/cleanup.h"
 
@@ -86,6 +87,8 @@ struct output_options {
      * of target refuse it. */
     bool curve, anonymous;
     uint8_t curve_server_key[KITH_CURVE_KEY_SIZE], curve_secret_key[KITH_CURVE_KEY_SIZE];
+    kith_policy *policy; /* who the far end has to be, and what may be handed to it; referenced. Other kinds of target refuse it */
+    const char *service; /* what the policy's rules know us by; lives as long as the output */
 };
 
 enum output_state {
@@ -133,9 +136,11 @@ int output_new(kith_loop *loop, const char *target, const struct output_options 
                void *userdata, struct output **ret_output, struct kith_error *ret_error);
 /* Could output_new() make this one? Nothing is opened. Errors: as output_new(). */
 int output_check(const char *target, const struct output_options *options, struct kith_error *ret_error);
+/* Another policy, from now on: a far end that may not be one any more is lost. Not for a kind of target that refuses one. */
+void output_set_policy(struct output *output, kith_policy *policy);
 /* Takes a copy of a message when it returns 0. Errors: -EAGAIN (not up, or too much in flight: `ready` will come), -EBADMSG (a newline, or
- * a source or origin with control characters, that the framing has no room for), -EMSGSIZE (longer than the framing can say): these will
- * never go; -EINVAL (the id does not rise), -EPIPE (draining), -ENOMEM. */
+ * a source or origin with control characters, that the framing has no room for), -EMSGSIZE (longer than the framing can say), -EACCES (the
+ * policy denies it to the far end): these will never go; -EINVAL (the id does not rise), -EPIPE (draining), -ENOMEM. */
 int output_send(struct output *output, const struct output_message *message);
 /* Takes no more, waits until what is in flight is done, then ends the far end in its own way (SHUT_WR, end of input and SIGTERM...) and
  * calls `ended`. When deadline_ms (-1: none) has passed or the far end is lost, what is in flight is told `back` first. */

@@ -16,6 +16,8 @@
 struct output_type {
     size_t size; /* of its object, which begins with a struct output, zeroed */
     bool curve;  /* its peers may speak CURVE */
+    /* There is another policy in the options. NULL: nobody is there who could be judged. */
+    void (*policy_changed)(struct output *output);
     /* Reads what is behind the prefix, which lives as long as the output; options are set. Puts descriptors to -1 before it can fail:
      * close() and deinit() follow then, too. Errors: -EINVAL..., with text. */
     int (*parse)(struct output *output, const char *rest, struct kith_error *ret_error);

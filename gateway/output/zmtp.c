@@ -9,6 +9,9 @@
  * message by message, but whenever nothing is under way; at the latest when the bound of what is in flight has stopped the caller. A peer
  * that dies loses what its kernel or its own queue had. A PUB has nothing to wait for when nobody subscribes, or a subscription has not
  * arrived yet.
+ *
+ * A policy judges who the far end is (serve) and what may be handed to it (receive): to a PUSH's peer nothing else can be sent then, so
+ * what is denied to it is never sent; a PUB passes its peer over.
  */
 #include <errno.h>
 #include <string.h>
@@ -22,6 +25,7 @@
 struct zmtp {
     struct output output; /* first */
     kith_socket *socket;
+    struct kith_error denial; /* the policy has denied the far end, which is lost then. code 0: it has not */
 };
 
 KITH_DEFINE_CLEANUP(kith_msg *, kith_msg_free)
@@ -33,6 +37,16 @@ static struct zmtp *zmtp_of(struct output *output) {
 static void zmtp_close(struct output *output) {
     struct zmtp *zmtp = zmtp_of(output);
     zmtp->socket = kith_socket_free(zmtp->socket);
+    zmtp->denial.code = 0;
+}
+
+/* The text goes with the socket. */
+static void zmtp_lose(struct zmtp *zmtp, const struct kith_event *event) {
+    struct kith_error error = zmtp->denial;
+    if (error.code == 0)
+        kith_error_set(&error, event->error < 0 ? event->error : -ENOTCONN, "%s", event->text);
+    zmtp_close(&zmtp->output);
+    output_lost(&zmtp->output, error.code, "%s", error.text);
 }
 
 static void on_event(kith_socket *socket, const struct kith_event *event, void *userdata) {
@@ -41,18 +55,22 @@ static void on_event(kith_socket *socket, const struct kith_event *event, void *
     case KITH_EVENT_CONNECTED:
         output_up(output);
         break;
+    case KITH_EVENT_DENIED_CONNECT: /* it is told so before the connection ends */
+        kith_error_set(&zmtp_of(output)->denial, -EACCES, "%s", event->text);
+        break;
     case KITH_EVENT_DISCONNECTED:
     case KITH_EVENT_HANDSHAKE_FAILED:
     case KITH_EVENT_REFUSED:
     case KITH_EVENT_RETRY:
-    case KITH_EVENT_GIVEN_UP: {
-        /* The text goes with the socket. */
-        struct kith_error error = KITH_ERROR_NONE;
-        kith_error_set(&error, event->error < 0 ? event->error : -ENOTCONN, "%s", event->text);
-        zmtp_close(output);
-        output_lost(output, error.code, "%s", error.text);
+    case KITH_EVENT_GIVEN_UP:
+        zmtp_lose(zmtp_of(output), event);
         break;
-    }
+    case KITH_EVENT_HANDSHAKING: /* with each try; and what a queue and subscribers do as they should */
+    case KITH_EVENT_HIGH_WATER:
+    case KITH_EVENT_SUBSCRIBED:
+    case KITH_EVENT_UNSUBSCRIBED:
+        output_log(output, LOG_DEBUG, "%s: %s", output->target, event->text);
+        break;
     default:
         output_log(output, LOG_WARNING, "%s: %s", output->target, event->text);
     }
@@ -79,6 +97,19 @@ static int set_keys(kith_socket *socket, const struct output_options *options, s
     return kith_socket_set_octets(socket, KITH_OPTION_CURVE_SERVER_KEY, options->curve_server_key, KITH_CURVE_KEY_SIZE, ret_error);
 }
 
+static void zmtp_policy_changed(struct output *output) {
+    struct zmtp *zmtp = zmtp_of(output);
+    if (zmtp->socket)
+        kith_socket_set_policy(zmtp->socket, output->options.policy);
+}
+
+static int set_policy(kith_socket *socket, const struct output_options *options, struct kith_error *ret_error) {
+    kith_socket_set_policy(socket, options->policy);
+    return options->service
+               ? kith_socket_set_octets(socket, KITH_OPTION_SERVICE_NAME, options->service, strlen(options->service), ret_error)
+               : 0;
+}
+
 static int zmtp_open(struct output *output, struct kith_error *ret_error) {
     struct zmtp *zmtp = zmtp_of(output);
     int r = kith_socket_new(output->loop, output->options.publish ? KITH_PUB : KITH_PUSH, &zmtp->socket);
@@ -90,6 +121,8 @@ static int zmtp_open(struct output *output, struct kith_error *ret_error) {
         r = kith_socket_set_number(zmtp->socket, KITH_OPTION_CONNECT_TIMEOUT, (int64_t)output->options.connect_ms, ret_error);
     if (r >= 0)
         r = set_keys(zmtp->socket, &output->options, ret_error);
+    if (r >= 0)
+        r = set_policy(zmtp->socket, &output->options, ret_error);
     if (r < 0)
         return r;
     kith_socket_set_handler(zmtp->socket, &handler, output);
@@ -156,6 +189,7 @@ static void zmtp_deinit(struct output *output) {
 const struct output_type output_type_zmtp = {
     .size = sizeof(struct zmtp),
     .curve = true,
+    .policy_changed = zmtp_policy_changed,
     .parse = zmtp_parse,
     .open = zmtp_open,
     .send = zmtp_send,

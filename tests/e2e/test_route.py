@@ -484,6 +484,66 @@ def test_policies_guard_the_sources(test):
     assert wait_lines(test.path('out'), 1) == [b'mine']
 
 
+SERVER = 'policy "server" {{ rule "server" {{ allow = {{"serve"}}  uid = {{"{0}"}}  service = {{"r"}} }} }}\n'
+
+
+def test_a_target_has_to_be_who_the_policy_says(test):
+    need_root()
+    far = test.ipc('far')
+    to = f'target "far" {{ to = "{far}"  policy = "server"  retry_max = 200 }}\n'
+    config = SERVER.format(NOBODY) + route(test, more=to)
+    pull = test.kith('pull', '--bind', far, '--verbose')
+    pull.err.wait('listening')
+    program = serve(test, config)
+    program.err.wait('route r: .*serve denied by')
+    sock = push(test)
+    sock.send(b'word')
+    told = wait_until(lambda: target(test)['failures'] >= 3 and target(test), lambda: status(test))
+    assert told['delivered'] == 0 and 'serve denied by' in told['last_error'], told
+    assert len([line for line in program.err.lines if 'serve denied by' in line]) == 1, program.err.lines # that it lasts is no news
+    test.write('kith.conf', config.replace(f'uid = {{"{NOBODY}"}}', f'uid = {{"{os.geteuid()}"}}'))
+    program.send(signal.SIGHUP)
+    program.err.wait('read again')
+    assert not any('restart' in line for line in program.err.lines if 'route r' in line), program.err.lines
+    pull.out.wait('^word$')
+    wait_until(lambda: target(test)['delivered'] == 1, lambda: status(test))
+    seen = len(program.err.lines)
+    test.write('kith.conf', config)
+    program.send(signal.SIGHUP)
+    program.err.wait('route r: .*serve denied by', seen)
+    wait_until(lambda: target(test)['state'] != 'up', lambda: status(test))
+    sock.send(b'not for him')
+    test.write('kith.conf', route(test, more=to.replace('policy = "server"', '')))
+    program.send(signal.SIGHUP)
+    program.err.wait('route r: more than its policy has changed, or the policy is gone')
+    assert target(test)['delivered'] == 1
+
+
+def test_what_a_target_may_not_receive_is_passed_over(test):
+    far = test.ipc('far')
+    policy = 'policy "small" { rule "large" { deny = {"receive"}  size = {"5-1000"} }  rule "rest" { allow = {"*"} } }\n'
+    pull = test.kith('pull', '--bind', far, '--verbose')
+    pull.err.wait('listening')
+    program = serve(test, policy + route(test, more=f'target "far" {{ to = "{far}"  policy = "small" }}\n'))
+    sock = push(test)
+    for word in (b'one', b'three', b'two'):
+        sock.send(word)
+    assert pull.out.wait_count(2) == ['one', 'two']
+    program.err.wait('message 2 cannot be carried and is passed over: .*policy denies it')
+    assert wait_until(lambda: target(test)['delivered'] and target(test), lambda: status(test))['refused'] == 1
+
+
+def test_rules_may_ask_for_the_route(test):
+    rules = f'policy "p" {{ rule "r" {{ allow = {{"*"}}  service = {{"other"}} }} }}\n'
+    program = serve(test, rules + route(test, to=[f'file:{test.path("out")}'], policy='p') +
+                    route(test, 'other', 'in2', to=[f'file:{test.path("out2")}'], policy='p'))
+    socks = [push(test, 'in2'), push(test, 'in')]
+    for sock in socks:
+        sock.send(b'x')
+    assert wait_lines(test.path('out2'), 1) == [b'x']
+    program.err.wait('route r: .*denied')
+
+
 def test_a_reload_says_what_it_cannot_take(test):
     config = route(test, to=[f'file:{test.path("out")}'])
     program = serve(test, config)
@@ -540,6 +600,9 @@ BAD = [
     ('from = {"ipc://@s"}\ntarget "t" {\n}\n', ':4: target "t" goes nowhere'),
     ('from = {"ipc://@s"}\ntarget "t" {\nto = "file:/x"\nkeep = 0\n}\n', ':5: keep'),
     ('from = {"ipc://@s"}\nto = {"file:/x"}\npolicy = "none"\n', ':4: .*no policy "none"'),
+    ('from = {"ipc://@s"}\ntarget "t" {\nto = "tcp://h:1"\npolicy = "none"\n}\n', ':5: .*no policy "none"'),
+    ('from = {"ipc://@s"}\ntarget "t" {\nto = "file:/x"\npolicy = "p"\n}\n}\npolicy "p" {\nrule "r" { allow = {"*"} }\n',
+     ':4: file:/x: only a ZMTP peer .* can be asked who it is: leave the policy off'),
     ('from = {"ipc://@s"}\nto = {"exec:' + 'x' * 300 + '"}\n', ':3: .*target "NAME"'),
     ('from = {"ipc://@s"}\nto = {"file:/x"}\nspool = "/s"\n}\nroute "q" {\nfrom = {"ipc://@s"}\nto = {"file:/y"}\nspool = "/s"\n',
      ':9: /s is the spool of route "r" already'),
