@@ -167,11 +167,17 @@ void actor_end(struct support *support, struct child *actor) {
     assert_int_equal(child_end(support, actor), 0);
 }
 
-struct shared shared_new(struct support *support) {
-    struct shared shared = {.server = support_server(support, KITH_ROUTER, support_ipc(support))};
+struct shared shared_new_checking(struct support *support, int64_t exec_check_ms) {
+    struct shared shared = {.server = support_socket(support, KITH_ROUTER)};
+    support_set(shared.server, KITH_OPTION_EXEC_CHECK, exec_check_ms); /* of connections that are made from here on */
+    support_bind(shared.server, support_ipc(support));
     assert_int_equal(raw_connect(support, kith_socket_last_endpoint(shared.server), &shared.raw), 0);
     assert_int_equal(raw_handshake(&shared.raw, "DEALER", NULL), 0);
     return shared;
+}
+
+struct shared shared_new(struct support *support) {
+    return shared_new_checking(support, 100);
 }
 
 kith_msg *heard_from_actor(struct support *support, kith_socket *server) {

@@ -70,6 +70,8 @@ struct shared {
     struct raw raw;
 };
 struct shared shared_new(struct support *support);
+/* The same with the option exec-check. */
+struct shared shared_new_checking(struct support *support, int64_t exec_check_ms);
 
 /* The next message at the server: from an actor; ROUTER in front. */
 kith_msg *heard_from_actor(struct support *support, kith_socket *server);

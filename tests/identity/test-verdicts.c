@@ -36,8 +36,7 @@ static void expect_verdict(struct support *support, kith_socket *server, const s
 }
 
 static struct shared serve(struct support *support, bool allow, const char *program, bool topic) {
-    struct shared shared = shared_new(support);
-    support_set(shared.server, KITH_OPTION_EXEC_CHECK, 0); /* with each read: no time has to pass */
+    struct shared shared = shared_new_checking(support, 0); /* with each read: no time has to pass */
     judge_program(shared.server, allow, program, topic);
     return shared;
 }

@@ -199,9 +199,8 @@ static void test_a_recycled_pid(void **state) {
 /* What was told of the message before stays, and says that it is of another program now; what comes next is of the new one. The same
  * program, executed again, is another one as well: it may have been given other arguments. */
 static void exec_after_send(struct support *support, const char *program, bool inherited) {
-    struct shared shared = inherited ? shared_new(support) : (struct shared){.raw = {.fd = -1}};
+    struct shared shared = inherited ? shared_new_checking(support, 0) : (struct shared){.raw = {.fd = -1}};
     kith_socket *server = inherited ? shared.server : server_new(support);
-    support_set(server, KITH_OPTION_EXEC_CHECK, 0);
     struct actor_role role = {.endpoint = inherited ? NULL : kith_socket_last_endpoint(server),
                               .fd = shared.raw.fd,
                               .uid = USER_A,

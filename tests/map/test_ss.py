@@ -17,13 +17,19 @@ def is_asking(row):
     return row['kind'] == 'netlink' and row['protocol'] == others.NETLINK[4]
 
 
+def is_gone(row):
+    """A process's netlink socket that nobody had any more when the descriptors were read: getaddrinfo(3) makes one for a moment."""
+    return row['kind'] == 'netlink' and row['portid'] != 0 and not row['users']
+
+
 def still(namespace, take):
     """What `take` says of a namespace, and the map's rows, of one moment: what it says before and after the map is equal."""
     for _ in range(TRIES):
         before = take(namespace)
         map = zoo.look()
-        if take(namespace) == before:
-            return before, [others.map_row(row) for row in map.within(namespace)]
+        rows = [others.map_row(row) for row in map.within(namespace)]
+        if take(namespace) == before and not any(is_gone(row) for row in rows if not is_asking(row)):
+            return before, rows
     raise AssertionError(f'the zoo changed {TRIES} times while it was looked at')
 
 

@@ -42,7 +42,10 @@ def test_nothing_is_told_while_nothing_changes(test):
     with listener() as first:
         port = str(first.getsockname()[1])
         result = test.run('map', '--watch', '--this-netns', '--json', '--interval', '0.1', '--count', '5', '--port', port)
-        assert result.returncode == 0 and result.text.count('"change"') == 1, result
+        assert result.returncode == 0, result
+        # Another family's socket may have the number too, of some other program.
+        changes = [json.loads(line) for line in result.text.splitlines()]
+        assert [line['change'] for line in changes if line['socket']['local']['address'] == '127.0.0.1'] == ['there'], result
 
 
 def test_looks_that_were_missed_are_not_made_up_for(test):
