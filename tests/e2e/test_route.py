@@ -15,7 +15,7 @@ from unittest import mock
 import zmq
 
 import harness
-from harness import LIMIT, NOBODY, PYTHON, Lines, Program, need_root
+from harness import LIMIT, NOBODY, PYTHON, Program, need_root
 
 COLLECTOR = (Path(__file__).resolve().parent / 'collector.py').read_text()
 
@@ -577,45 +577,6 @@ def test_status_of_something_else_is_an_error(test):
     test.serve(f'service "echo" {{ listen = {{"{test.ipc()}"}}  builtin = "echo" }}\n')
     result = test.run('status', test.ipc())
     assert result.returncode == 1 and 'builtin = "status"' in result.error, result
-
-
-BAD = [
-    ('from_bind = {"ipc://@s"}\n', ':3: route "r" has 0 targets.*to ='),
-    ('to = {"file:/x"}\n', ':3: route "r" has no source.*from ='),
-    ('from = {"ipc://@s", "ipc://@s"}\nto = {"file:/x"}\n', ':2: ipc://@s is there twice'),
-    ('from = {"frob://s"}\nto = {"file:/x"}\n', ':2: .*frob'),
-    ('from = {"ipc://@s"}\nto = {"frob://x"}\n', ':3: frob://x: no such kind of target.*raw.tcp'),
-    ('from = {"ipc://@s"}\nto = {"file:/x", "file:/x"}\n', ':3: target file:/x is there twice'),
-    ('from = {"ipc://@s"}\nto = {"file:/x"}\nspool = "x.spool"\n', ':4: spool = "x.spool": write a path that begins with /'),
-    ('from = {"ipc://@s"}\nto = {"file:/x"}\nspool_bytes = 100000\n', ':4: spool_bytes: is for a route with a spool'),
-    ('from = {"ipc://@s"}\nto = {"file:/x"}\nspool = "/x"\nqueue_bytes = 100000\n', ':5: queue_bytes: is for a route without a spool'),
-    ('from = {"ipc://@s"}\nto = {"file:/x"}\nspool = "/x"\noverflow = "drop-oldest"\n', ':4: .*spool_bytes'),
-    ('from = {"ipc://@s"}\nto = {"file:/x"}\nspool = "/x"\noverflow = "burn"\n', ':5: overflow = "burn": write refuse or drop-oldest'),
-    ('from = {"ipc://@s"}\nto = {"file:/x"}\nfrom_type = "req"\n', ':4: from_type = "req": write pull, sub, gather or dish'),
-    ('from = {"ipc://@s"}\nto = {"file:/x"}\nsubscribe = {"a"}\n', ':4: subscribe is for'),
-    ('from = {"ipc://@s"}\nto = {"file:/x"}\nframes = "all"\n', ':4: frames = "all": write refuse, join or last'),
-    ('from = {"ipc://@s"}\nto = {"raw+tcp://h:1"}\nacks = yes\n', ':3: .*acks want origin'),
-    ('from = {"ipc://@s"}\nto = {"tcp://h:1"}\nacks = yes\norigin = yes\n', ':3: .*acks'),
-    ('from = {"ipc://@s"}\nto = {"file:/x"}\nmax_message = 1000000000\n', ':4: max_message = 1000000000: .*at most'),
-    ('from = {"ipc://@s"}\ntarget "t" {\n}\n', ':4: target "t" goes nowhere'),
-    ('from = {"ipc://@s"}\ntarget "t" {\nto = "file:/x"\nkeep = 0\n}\n', ':5: keep'),
-    ('from = {"ipc://@s"}\nto = {"file:/x"}\npolicy = "none"\n', ':4: .*no policy "none"'),
-    ('from = {"ipc://@s"}\ntarget "t" {\nto = "tcp://h:1"\npolicy = "none"\n}\n', ':5: .*no policy "none"'),
-    ('from = {"ipc://@s"}\ntarget "t" {\nto = "file:/x"\npolicy = "p"\n}\n}\npolicy "p" {\nrule "r" { allow = {"*"} }\n',
-     ':4: file:/x: only a ZMTP peer .* can be asked who it is: leave the policy off'),
-    ('from = {"ipc://@s"}\nto = {"exec:' + 'x' * 300 + '"}\n', ':3: .*target "NAME"'),
-    ('from = {"ipc://@s"}\nto = {"file:/x"}\nspool = "/s"\n}\nroute "q" {\nfrom = {"ipc://@s"}\nto = {"file:/y"}\nspool = "/s"\n',
-     ':9: /s is the spool of route "r" already'),
-    ('from_bind = {"ipc://@s"}\nto = {"file:/x"}\n}\nroute "q" {\nfrom_bind = {"ipc://@s"}\nto = {"file:/y"}\n', ':6: .*used on line 2'),
-]
-
-
-def test_a_bad_route_is_named_with_file_line_and_remedy(test):
-    for text, pattern in BAD:
-        path = test.write('c', f'route "r" {{\n{text}}}\n')
-        result = test.run('serve', '-c', path, '--check')
-        assert result.returncode == 1 and result.error.count('\n') == 1, (text, result)
-        assert result.error.startswith(f'kith: {path}:') and re.search(pattern, result.error), (text, pattern, result.error)
 
 
 def test_a_right_route_is_checked_without_opening_anything(test):
