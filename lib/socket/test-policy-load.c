@@ -32,8 +32,7 @@ static bool run_child(const char *endpoint, enum kith_socket_type type, uint32_t
     return kith_socket_connect(socket, endpoint, NULL) >= 0 && fn(socket, child);
 }
 
-/* Until all are there: nobody connects before. With io_uring what one accepts is a descriptor of the server's as soon as the server makes
- * any system call, fork(2) too: a later child would have it, and the first would not see its end when the server closes it. */
+/* Until all are forked: nobody is done before the last one begins. */
 static void wait_for_all(const int gate[2]) {
     char nothing;
     close(gate[1]);
