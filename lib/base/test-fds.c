@@ -15,19 +15,6 @@
 #include "base/fds.h"
 #include "base/testing.h"
 
-static size_t fds_before;
-
-static int setup(void **state) {
-    (void)state;
-    fds_before = testing_fd_count();
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    return testing_fd_count() == fds_before ? 0 : -1;
-}
-
 static int new_fd(void) {
     int fd = eventfd(0, EFD_CLOEXEC);
     assert_true(fd >= 0);
@@ -46,9 +33,9 @@ static void test_the_last_reference_closes_them(void **state) {
     struct kith_fds *fds = list_of(3);
     kith_fds_ref(fds);
     kith_fds_unref(fds);
-    assert_int_equal(testing_fd_count(), fds_before + 3);
+    assert_int_equal(testing_fd_count(), testing_fds_before + 3);
     assert_null(kith_fds_unref(fds));
-    assert_int_equal(testing_fd_count(), fds_before);
+    assert_int_equal(testing_fd_count(), testing_fds_before);
     assert_null(kith_fds_unref(NULL));
 }
 
@@ -111,11 +98,13 @@ static void test_without_descriptors_to_be_had_a_shared_list_stays_as_it_is(void
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_the_last_reference_closes_them, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_as_many_as_the_kernel_passes_and_no_more, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_what_was_taken_out_is_not_closed_and_leaves_its_place, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_a_shared_list_is_duplicated_before_it_changes, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_without_descriptors_to_be_had_a_shared_list_stays_as_it_is, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_the_last_reference_closes_them, testing_fds_setup, testing_fds_teardown),
+        cmocka_unit_test_setup_teardown(test_as_many_as_the_kernel_passes_and_no_more, testing_fds_setup, testing_fds_teardown),
+        cmocka_unit_test_setup_teardown(test_what_was_taken_out_is_not_closed_and_leaves_its_place, testing_fds_setup,
+                                        testing_fds_teardown),
+        cmocka_unit_test_setup_teardown(test_a_shared_list_is_duplicated_before_it_changes, testing_fds_setup, testing_fds_teardown),
+        cmocka_unit_test_setup_teardown(test_without_descriptors_to_be_had_a_shared_list_stays_as_it_is, testing_fds_setup,
+                                        testing_fds_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

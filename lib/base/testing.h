@@ -21,6 +21,20 @@ static inline size_t testing_fd_count(void) {
     return count - 3; /* ".", ".." and the directory's own */
 }
 
+/* Setup and teardown of a test that leaves as many descriptors open as there were. */
+static size_t testing_fds_before __attribute__((unused));
+
+static inline int testing_fds_setup(void **state) {
+    (void)state;
+    testing_fds_before = testing_fd_count();
+    return 0;
+}
+
+static inline int testing_fds_teardown(void **state) {
+    (void)state;
+    return testing_fd_count() == testing_fds_before ? 0 : -1;
+}
+
 /* Exit status of a test program that was skipped. */
 #define TESTING_SKIPPED 77
 

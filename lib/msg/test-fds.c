@@ -15,19 +15,6 @@
 #include "base/testing.h"
 #include "msg/internal.h"
 
-static size_t fds_before;
-
-static int setup(void **state) {
-    (void)state;
-    fds_before = testing_fd_count();
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    return testing_fd_count() == fds_before ? 0 : -1;
-}
-
 static kith_msg *msg_with(size_t count) {
     kith_msg *msg;
     assert_int_equal(kith_msg_new(&msg), 0);
@@ -41,7 +28,7 @@ static void test_a_message_closes_what_nobody_took(void **state) {
     (void)state;
     kith_msg *msg = msg_with(3);
     assert_int_equal(kith_msg_fd_count(msg), 3);
-    assert_int_equal(testing_fd_count(), fds_before + 3);
+    assert_int_equal(testing_fd_count(), testing_fds_before + 3);
     int fd = kith_msg_take_fd(msg, 1);
     assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
     assert_int_equal(kith_msg_take_fd(msg, 1), -EBADF);
@@ -49,7 +36,7 @@ static void test_a_message_closes_what_nobody_took(void **state) {
     assert_int_equal(kith_msg_fd(msg, 3), -EBADF);
     assert_true(kith_msg_fd(msg, 2) >= 0);
     kith_msg_free(msg);
-    assert_int_equal(testing_fd_count(), fds_before + 1);
+    assert_int_equal(testing_fd_count(), testing_fds_before + 1);
     assert_int_equal(close(fd), 0);
 }
 
@@ -68,7 +55,7 @@ static void test_copies_share_them_until_one_is_changed(void **state) {
     kith_msg *msg = msg_with(2), *copy, *other;
     assert_int_equal(kith_msg_copy(msg, &copy), 0);
     assert_int_equal(kith_msg_copy(msg, &other), 0);
-    assert_int_equal(testing_fd_count(), fds_before + 2);
+    assert_int_equal(testing_fd_count(), testing_fds_before + 2);
     int first = kith_msg_fd(msg, 0);
     int taken = kith_msg_take_fd(copy, 0);
     assert_int_not_equal(taken, first);
@@ -160,7 +147,7 @@ static void test_copies_in_two_threads_are_each_their_own(void **state) {
     }
 }
 
-#define FDS_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define FDS_TEST(name) cmocka_unit_test_setup_teardown(name, testing_fds_setup, testing_fds_teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

@@ -22,19 +22,6 @@
 #define SIZE ((size_t)3 * 1024 * 1024 + 17)
 #define ALL_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
-static size_t fds_before;
-
-static int setup(void **state) {
-    (void)state;
-    fds_before = testing_fd_count();
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    return testing_fd_count() == fds_before ? 0 : -1;
-}
-
 static uint8_t *octets_new(void) {
     uint8_t *octets = malloc(SIZE);
     assert_non_null(octets);
@@ -61,7 +48,7 @@ static void test_what_was_filled_is_what_is_received(void **state) {
     assert_int_equal(kith_buffer_new_received(fcntl(fd, F_DUPFD_CLOEXEC, 0), SIZE, &received, &why), 0);
     assert_memory_equal(kith_buffer_data(received), octets, SIZE);
     assert_int_equal(kith_buffer_seal(received), -ENOTSUP);
-    assert_int_equal(testing_fd_count(), fds_before + 1); /* a received one needs none */
+    assert_int_equal(testing_fd_count(), testing_fds_before + 1); /* a received one needs none */
     kith_buffer_unref(buffer);
     assert_memory_equal(kith_buffer_data(received), octets, SIZE);
     kith_buffer_unref(received);
@@ -170,7 +157,7 @@ static void test_what_is_no_memfd_is_refused(void **state) {
     }
 }
 
-#define MEMFD_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define MEMFD_TEST(name) cmocka_unit_test_setup_teardown(name, testing_fds_setup, testing_fds_teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
