@@ -93,24 +93,25 @@ tell(struct kith_session *session, struct kith_event *event, const char *format,
     session->host->ops->event(event, session->host->userdata);
 }
 
-void kith_session_tell(struct kith_session *session, enum kith_event_type type, int error, uint64_t count, const char *format, ...) {
-    kith_counters_note(&session->counters, type, count);
-    if (!session->host->tells)
-        return;
+static void __attribute__((format(printf, 5, 0)))
+tell_counted(struct kith_session *session, enum kith_event_type type, int error, uint64_t count, const char *format, va_list args) {
     struct kith_event event = {.type = type, .error = error, .count = count};
+    if (session->host->tells)
+        tell(session, &event, format, args);
+}
+
+void kith_session_tell(struct kith_session *session, enum kith_event_type type, int error, uint64_t count, const char *format, ...) {
     va_list args;
+    kith_counters_note(&session->counters, type, count);
     va_start(args, format);
-    tell(session, &event, format, args);
+    tell_counted(session, type, error, count, format, args);
     va_end(args);
 }
 
 void kith_session_tell_late(struct kith_session *session, enum kith_event_type type, int error, uint64_t count, const char *format, ...) {
-    if (!session->host->tells)
-        return;
-    struct kith_event event = {.type = type, .error = error, .count = count};
     va_list args;
     va_start(args, format);
-    tell(session, &event, format, args);
+    tell_counted(session, type, error, count, format, args);
     va_end(args);
 }
 
