@@ -97,6 +97,16 @@ static void print_route(const json_t *route) {
     json_array_foreach(json_object_get(route, "targets"), i, end) print_target(end);
 }
 
+/* Of an audit that is off, or has nothing to say, nothing is said. */
+static void print_audit(const json_t *audit) {
+    if (cli_control_number(audit, "written") + cli_control_number(audit, "suppressed") + cli_control_number(audit, "lost") == 0)
+        return;
+    cli_print("audit: %lld lines", cli_control_number(audit, "written"));
+    print_some(audit, "suppressed", "suppressed");
+    print_some(audit, "lost", "lost");
+    cli_print("\n");
+}
+
 int cli_status_gateway(const char *endpoint, bool json) {
     struct kith_error error = KITH_ERROR_NONE;
     json_t *all = NULL;
@@ -109,6 +119,7 @@ int cli_status_gateway(const char *endpoint, bool json) {
     } else {
         print_services(all);
         json_array_foreach(json_object_get(all, "routes"), i, route) print_route(route);
+        print_audit(json_object_get(all, "audit"));
     }
     json_decref(all);
     return CLI_OK;

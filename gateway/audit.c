@@ -45,9 +45,24 @@ static bool is_denial(enum kith_event_type type) {
     case KITH_EVENT_SUBSCRIPTIONS_REFUSED:
     case KITH_EVENT_AUTHENTICATION_FAILED:
         return true;
-    default:
-        return false;
+    case KITH_EVENT_LISTENING:
+    case KITH_EVENT_CONNECTED:
+    case KITH_EVENT_DISCONNECTED:
+    case KITH_EVENT_HANDSHAKE_FAILED:
+    case KITH_EVENT_RETRY:
+    case KITH_EVENT_REFUSED:
+    case KITH_EVENT_DROPPED:
+    case KITH_EVENT_ACCEPT_FAILED:
+    case KITH_EVENT_UNBOUND:
+    case KITH_EVENT_GIVEN_UP:
+    case KITH_EVENT_HANDSHAKING:
+    case KITH_EVENT_SUBSCRIBED:
+    case KITH_EVENT_UNSUBSCRIBED:
+    case KITH_EVENT_HIGH_WATER:
+    case KITH_EVENT_COUNT_:
+        break;
     }
+    return false;
 }
 
 /* The file ------------------------------------------------------------------------------------------------------------- */
@@ -210,9 +225,10 @@ static void tell_suppressed(size_t index, void *userdata) {
     uid_t uid = (uid_t)entry->key;
     char time[32];
     gateway_format_time(time);
-    json_auto_t *json = json_pack("{s:s, s:s, s:s, s:I}", "time", time, "event", "suppressed", "of",
-                                  kith_event_name((enum kith_event_type)(entry->key >> 32)), "count", (json_int_t)entry->held);
-    if (json && uid != (uid_t)-1)
+    json_auto_t *json = json_pack("{s:s, s:s, s:I}", "time", time, "event", "suppressed", "count", (json_int_t)entry->held);
+    if (json && !entry->shared)
+        json_object_set_new(json, "of", json_string(kith_event_name((enum kith_event_type)(entry->key >> 32))));
+    if (json && !entry->shared && uid != (uid_t)-1)
         json_object_set_new(json, "uid", json_integer(uid));
     write_json(audit, json);
 }

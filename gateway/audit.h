@@ -5,8 +5,8 @@
  *     {"time":"2026-11-29T15:05:21.123456Z","where":"service echo","event":"denied-send","verb":"send","rule":"no pings","peer":7,
  *      "endpoint":"ipc:///run/x.sock","count":1,"error":"EACCES","text":"...","origin":{...}}
  * `origin` is kith_origin_to_json(), all that can be known. Of one kind of event and one uid there are at most GATEWAY_AUDIT_BURST lines a
- * second, then one {"event":"suppressed","of":"denied-send","uid":1000,"count":812}. What cannot be written (a full disk) is counted, and
- * told in the log once, until it can be again; nothing waits for it.
+ * second, then one {"event":"suppressed","of":"denied-send","uid":1000,"count":812}, without "of" and "uid" when it stands for several.
+ * What cannot be written (a full disk) is counted, and told in the log once, until it can be again; nothing waits for it.
  */
 #ifndef KITH_GATEWAY_AUDIT_H
 #define KITH_GATEWAY_AUDIT_H

@@ -271,7 +271,8 @@ static int make_status(void *userdata, char **ret_json) {
                                          .forwards = gateway->forwards,
                                          .forward_count = gateway->forward_count,
                                          .routes = gateway->routes,
-                                         .route_count = gateway->route_count};
+                                         .route_count = gateway->route_count,
+                                         .audit = gateway->audit};
     return gateway_status_json(&parts, ret_json);
 }
 

@@ -8,6 +8,7 @@ static void entry_flush(struct gateway_limit *limit, size_t index) {
         return;
     limit->flush(index, limit->userdata);
     limit->entries[index].held = 0;
+    limit->entries[index].shared = false;
 }
 
 /* The key's entry: the one that it has, else one whose second is over. */
@@ -41,6 +42,7 @@ bool gateway_limit_admit(struct gateway_limit *limit, uint64_t key, uint64_t now
         return true;
     }
     entry->held++;
+    entry->shared |= entry->key != key;
     return false;
 }
 

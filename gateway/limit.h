@@ -19,6 +19,7 @@ struct gateway_limit_entry {
     uint64_t since; /* begin of the running second, CLOCK_MONOTONIC nanoseconds; 0: free */
     unsigned lines; /* written in it */
     uint64_t held;  /* left out in it */
+    bool shared;    /* some of those are of other keys */
 };
 
 struct gateway_limit {

@@ -76,6 +76,13 @@ static json_t *route_json(struct gateway_route *route) {
                      array_of(route, counts.source_count, source_json), "targets", array_of(route, counts.target_count, target_json));
 }
 
+static json_t *audit_json(const struct gateway_audit *audit) {
+    struct gateway_audit_counts counts;
+    gateway_audit_counts(audit, &counts);
+    return json_pack("{s:I, s:I, s:I}", "written", NUMBER(counts.written), "suppressed", NUMBER(counts.suppressed), "lost",
+                     NUMBER(counts.lost));
+}
+
 int gateway_status_json(const struct gateway_status_parts *parts, char **ret_json) {
     json_auto_t *services = json_array(), *forwards = json_array(), *routes = json_array();
     int failed = 0;
@@ -85,8 +92,9 @@ int gateway_status_json(const struct gateway_status_parts *parts, char **ret_jso
         failed |= json_array_append_new(forwards, forward_json(parts->forwards[i]));
     for (size_t i = 0; i < parts->route_count; i++)
         failed |= json_array_append_new(routes, route_json(parts->routes[i]));
-    json_auto_t *all =
-        failed ? NULL : json_pack("{s:i, s:O, s:O, s:O}", "gateway", 1, "services", services, "proxies", forwards, "routes", routes);
+    json_auto_t *all = failed ? NULL
+                              : json_pack("{s:i, s:O, s:O, s:O, s:o}", "gateway", 1, "services", services, "proxies", forwards, "routes",
+                                          routes, "audit", audit_json(parts->audit));
     char *json = all ? json_dumps(all, JSON_COMPACT) : NULL;
     if (!json)
         return -ENOMEM;

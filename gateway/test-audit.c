@@ -22,6 +22,7 @@
 #include "base/fd.h"
 #include "gateway/audit.h"
 #include "gateway/cleanup.h"
+#include "gateway/limit.h"
 #include "gateway/log.h"
 
 #define JOURNAL "/run/systemd/journal"
@@ -200,6 +201,32 @@ static void test_a_flood_is_counted(void **state) {
     free(text);
 }
 
+static void deny(struct fixture *fixture, uid_t uid, unsigned times) {
+    struct kith_event event = denied(fixture);
+    assert_int_equal(kith_origin_set_number(fixture->origin, KITH_FACT_UID, uid, KITH_WITNESS_KERNEL_MESSAGE), 0);
+    for (unsigned i = 0; i < times; i++)
+        gateway_audit_event(fixture->audit, NULL, &event, LOG_WARNING);
+}
+
+/* More users at once than have places: who shares one is not named for the others. */
+static void test_a_place_that_is_shared_is_counted_in_nobodys_name(void **state) {
+    struct fixture *fixture = *state;
+    audit(fixture, (struct gateway_audit_options){.path = fixture->path});
+    for (uid_t uid = 1; uid <= GATEWAY_LIMIT_ENTRIES; uid++)
+        deny(fixture, uid, 1);
+    deny(fixture, GATEWAY_LIMIT_ENTRIES + 1, GATEWAY_AUDIT_BURST + 5);
+    char *text = read_file(fixture);
+    size_t lines = count_lines(text);
+    assert_int_equal(lines, GATEWAY_LIMIT_ENTRIES + GATEWAY_AUDIT_BURST - 1 + 1);
+    json_t *json = line_of(text, lines - 1);
+    assert_string_equal(text_of(json, "event"), "suppressed");
+    assert_int_equal(json_integer_value(json_object_get(json, "count")), 6);
+    assert_null(json_object_get(json, "uid"));
+    assert_null(json_object_get(json, "of"));
+    json_decref(json);
+    free(text);
+}
+
 static void test_a_full_disk_costs_lines_and_is_told_once(void **state) {
     struct fixture *fixture = *state;
     audit(fixture, (struct gateway_audit_options){.path = "/dev/full"});
@@ -316,6 +343,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_a_denial_is_one_line_of_json_with_the_origin, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_levels, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_flood_is_counted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_place_that_is_shared_is_counted_in_nobodys_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_full_disk_costs_lines_and_is_told_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_torn_line_is_ended, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_file_that_was_moved_is_opened_anew, set_up, tear_down),

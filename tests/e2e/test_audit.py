@@ -36,6 +36,19 @@ def test_a_denial_is_a_line_with_the_kernels_word(test):
     assert (test.folder / 'audit').stat().st_mode & 0o027 == 0
 
 
+def test_lines_and_what_is_lost_are_in_the_status(test):
+    need_root()
+    status = f'service "status" {{ listen = {{"{test.ipc("status")}"}}  builtin = "status" }}\n'
+    serve = test.serve(config(test).replace(f'{test.folder}/audit', '/dev/full') + status)
+    for _ in range(2):
+        ask(test, 4, uid=NOBODY)
+    serve.err.wait('audit_file /dev/full: No space left on device')
+    result = test.run('status', test.ipc('status'))
+    assert result.returncode == 0 and 'audit: 0 lines, 2 lost\n' in result.text, result
+    told = json.loads(test.run('status', test.ipc('status'), '--json').text)
+    assert told['audit'] == {'written': 0, 'suppressed': 0, 'lost': 2}, told
+
+
 def test_all_events_are_lines_on_demand(test):
     serve = test.serve(config(test, 'audit = "all"\n'))
     ask(test, 0)
