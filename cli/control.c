@@ -30,12 +30,18 @@ const char *cli_control_endpoint(const char *given, char text[static CLI_CONTROL
     return gateway_config_default_control(text, CLI_CONTROL_ENDPOINT_MAX, ret_error) < 0 ? NULL : text;
 }
 
+const char *cli_control_unreached(int error) {
+    return error == -EACCES ? "may not be asked" : "nobody to ask";
+}
+
 static void on_event(kith_socket *socket, const struct kith_event *event, void *userdata) {
     struct asking *asking = userdata;
     if (event->type == KITH_EVENT_CONNECTED || event->type == KITH_EVENT_HANDSHAKING)
         return;
+    if (asking->over) /* what comes of it is not the reason */
+        return;
     if (event->type == KITH_EVENT_RETRY)
-        snprintf(asking->problem, sizeof(asking->problem), "nobody to ask: %s", kith_error_name(event->error));
+        snprintf(asking->problem, sizeof(asking->problem), "%s: %s", cli_control_unreached(event->error), kith_error_name(event->error));
     else
         snprintf(asking->problem, sizeof(asking->problem), "%s", event->text);
     if (event->error < 0 && event->error != -EAGAIN)

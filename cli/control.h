@@ -12,6 +12,8 @@
 /* Where to ask: `given`, or, when that is NULL, where a gateway has its control socket without a configuration. NULL: there is no such
  * place, with text. */
 const char *cli_control_endpoint(const char *given, char text[static CLI_CONTROL_ENDPOINT_MAX], struct kith_error *ret_error);
+/* What it means that connecting there failed, in words: nobody is there, or the path's mode keeps us out. */
+const char *cli_control_unreached(int error);
 /* One request, and its answer. Errors: -EACCES (refused), -EAGAIN (no answer), -EBADMSG (no JSON object), what the gateway says, ...; with
  * text. */
 int cli_control_ask(const char *endpoint, const char *request, json_t **ret_object, struct kith_error *ret_error);

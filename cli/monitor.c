@@ -124,6 +124,8 @@ static void ask(struct monitor *monitor) {
 
 static void on_event(kith_socket *socket, const struct kith_event *event, void *userdata) {
     struct monitor *monitor = userdata;
+    if (monitor->status >= 0) /* what comes of that is not the reason */
+        return;
     switch (event->type) {
     case KITH_EVENT_CONNECTED:
         ask(monitor);
@@ -138,9 +140,9 @@ static void on_event(kith_socket *socket, const struct kith_event *event, void *
         finish(monitor, CLI_ERROR);
         break;
     case KITH_EVENT_RETRY:
-        if (!monitor->asked && monitor->status < 0) {
-            cli_error("%s: nobody to ask: %s", event->endpoint, kith_error_name(event->error));
-            finish(monitor, CLI_ERROR);
+        if (!monitor->asked) {
+            cli_error("%s: %s: %s", event->endpoint, cli_control_unreached(event->error), kith_error_name(event->error));
+            finish(monitor, event->error == -EACCES ? CLI_REFUSED : CLI_ERROR);
         }
         break;
     default:

@@ -113,7 +113,7 @@ int cli_status_gateway(const char *endpoint, bool json) {
     size_t i;
     json_t *route;
     if (ask(endpoint, &all, &error) < 0)
-        return cli_fail(&error);
+        return cli_control_fail(&error);
     if (json) {
         cli_json_print(all);
     } else {
