@@ -196,9 +196,11 @@ static void test_demand_server(void **state) {
     struct who local = {.uid = 70, .exe = "/usr/lib/orders/bin/server", .unit = "orders.service"};
     struct who far = {.uid = 5, .address = "192.0.2.9:5555", .key = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"};
     assert_rule(policy, &local, serve, NULL, "the local database");
+    assert_rule(policy, &local, ASK(.verb = KITH_VERB_SEND), NULL, "the local database"); /* its replies */
     local.uid = 71;
     assert_rule(policy, &local, serve, NULL, "default");
     assert_rule(policy, &far, serve, NULL, "the database elsewhere");
+    assert_rule(policy, &far, ASK(.verb = KITH_VERB_SEND), NULL, "the database elsewhere");
     far.address = "192.0.2.9:5556";
     assert_rule(policy, &far, serve, NULL, "default");
     far.address = "[2001:db8:7:1::2]:5555";

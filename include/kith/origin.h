@@ -3,7 +3,7 @@
  *
  * An origin is a set of facts, each with its witness. A fact is never reported with a stronger witness than it has, and
  * a fact that is not known is said to be unknown (KITH_WITNESS_NONE), never guessed. What a peer says about itself is kept
- * apart (kith_origin_claims) and never mixed with what the kernel says.
+ * apart (kith_origin_claim()) and never mixed with what the kernel says.
  *
  * pid, uid and gid come with each message. exe, unit, cgroup, groups, label and start time are looked up when somebody
  * asks, once a process, and cached under a pidfd: while it is alive the pid cannot have been recycled. They describe

@@ -64,7 +64,7 @@ static const struct kith_option_info options[] = {
      "connections the kernel keeps waiting for a bound endpoint"},
     {KITH_OPTION_IDENTITY, FLAG, ENDPOINT, "identity", "flag", 0, 1, 1, "", "have the kernel name the sender of each message (ipc)"},
     {KITH_OPTION_EXEC_CHECK, NUMBER, CONNECTION, "exec-check", "ms", -1, MS_MAX, 100, "",
-     "age of what was looked up of a sender's program at which it is asked whether it has changed (ipc); 0: with each read; -1: never"},
+     "age of what was looked up of a sender's program at which it is asked whether it has changed; 0: with each read; -1: never"},
     {KITH_OPTION_IPC_MODE, NUMBER, ENDPOINT, "ipc-mode", "mode", 0, 0777, 0, "", "permission bits of a bound path; 0: by umask"},
 
     {KITH_OPTION_CONFLATE, FLAG, CONNECTION, "conflate", "flag", 0, 1, 0, "PUSH PULL PUB SUB DEALER PAIR RADIO DISH",
