@@ -55,8 +55,8 @@ KITH_PUBLIC const uint8_t *kith_msg_frame(const kith_msg *msg, size_t index, siz
  * own. It has no origin. Errors: -ENOMEM. */
 KITH_PUBLIC int kith_msg_copy(const kith_msg *msg, kith_msg **ret_copy);
 
-/* Descriptors that go with the message, over ipc:// and inproc://, to peers that take them (option max-fds). They belong to the message:
- * those that nobody takes are closed with it. A copy of it shares them. */
+/* Descriptors that go with the message, over inproc://, and over ipc:// to peers that take them (option max-fds). They belong to the
+ * message: those that nobody takes are closed with it. A copy of it shares them. */
 #define KITH_MSG_FDS_MAX 253
 /* Puts a descriptor behind those it has, and makes it close-on-exec. fd is the message's when this returns 0. Errors: -E2BIG (more than
  * KITH_MSG_FDS_MAX), -EBADF; -EMFILE, -ENFILE (those that it shares with a copy could not be duplicated), -ENOMEM. */
