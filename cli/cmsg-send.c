@@ -326,6 +326,15 @@ static int open_sender(const struct sending *me) {
     return fd;
 }
 
+/* The decoder reads IP_PKTINFO as it is received, where an address is that of the destination: sent, it is the source. */
+static void format_sent(const struct sending *me, const struct kith_cmsg *cmsg, char *text, size_t size) {
+    if (cmsg->kind == KITH_CMSG_PACKET)
+        (void)snprintf(text, size, "%s interface=%u%s%s", cmsg->entry->name, cmsg->value.packet.interface, me->source ? " source=" : "",
+                       me->source ? me->source : "");
+    else
+        kith_cmsg_format(cmsg, text, size);
+}
+
 static void print_sent(struct sending *me, size_t size) {
     struct kith_cmsg_iter iter = kith_cmsg_iter_init(me->builder.control, me->builder.size);
     struct kith_cmsg cmsg;
@@ -333,7 +342,7 @@ static void print_sent(struct sending *me, size_t size) {
 
     cli_print("sent size=%zu control=%zu\n", size, me->builder.size);
     while (kith_cmsg_next(&iter, &cmsg) > 0) {
-        kith_cmsg_format(&cmsg, text, sizeof(text));
+        format_sent(me, &cmsg, text, sizeof(text));
         cli_print("  %s\n", text);
     }
 }

@@ -113,7 +113,7 @@ struct kith_cmsg {
             uint32_t mtu;
         } path_mtu;
         struct {
-            uint32_t error; /* an errno value; 0 of what is no failure: times and zero-copy notifications */
+            uint32_t error; /* an errno value; of what is no failure ENOMSG (times of sending) or 0 (zero-copy notifications) */
             uint8_t origin; /* SO_EE_ORIGIN_..., linux/errqueue.h */
             uint8_t type, code;
             uint32_t info, data;

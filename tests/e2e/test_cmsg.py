@@ -123,7 +123,7 @@ def test_what_is_stated_arrives_ipv4(test):
     need_namespace()
     program = listen(test, 'udp://127.0.0.1:0', '--count', 1)
     sent = send(test, program.endpoint, '--ttl', 3, '--tos', 'ef', '--pktinfo', 'src=127.0.0.9,if=lo', '--ip-options', '0707040000000001', 'hello')
-    assert 'IP_TTL hops=3' in sent and 'IP_TOS class=0xb8' in sent
+    assert 'IP_TTL hops=3' in sent and 'IP_TOS class=0xb8' in sent and ' source=127.0.0.9' in sent
     told, cmsgs = received(program)
     assert told['data'] == 'hello' and told['from'].startswith('udp://127.0.0.9:')
     assert cmsgs['IP_TTL']['hops'] == 3 and cmsgs['IP_TOS']['traffic'] == 0xb8
@@ -135,8 +135,9 @@ def test_what_is_stated_arrives_ipv4(test):
 def test_what_is_stated_arrives_ipv6(test):
     need_namespace()
     program = listen(test, 'udp://[::1]:0', '--count', 1)
-    send(test, program.endpoint, '--ttl', 5, '--tos', 'af41', '--flow-label', '0xabcde', '--hop-options', '0000010400000000',
-         '--dst-options', '0000010400000000', '--pktinfo', 'src=::1', 'hello')
+    sent = send(test, program.endpoint, '--ttl', 5, '--tos', 'af41', '--flow-label', '0xabcde', '--hop-options', '0000010400000000',
+                '--dst-options', '0000010400000000', '--pktinfo', 'src=::1', 'hello')
+    assert 'IPV6_PKTINFO interface=0 source=::1\n' in sent
     _, cmsgs = received(program)
     assert cmsgs['IPV6_HOPLIMIT']['hops'] == 5 and cmsgs['IPV6_TCLASS']['traffic'] == 34 << 2
     assert cmsgs['IPV6_FLOWINFO']['flow'] == (34 << 2) << 20 | 0xabcde
