@@ -5,6 +5,8 @@
  * failure a person has to mend take an optional `struct kith_error *`: when it is not NULL and the call fails, it holds
  * the same code and one line that names the thing, the value and the remedy, without a trailing newline and without a
  * program name in front. It is untouched on success.
+ *
+ * On Linux ENOTSUP and EOPNOTSUPP are one number (errno(3)): of a function that names both, the arguments tell which it is.
  */
 #ifndef KITH_ERROR_H
 #define KITH_ERROR_H
