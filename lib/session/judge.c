@@ -130,7 +130,7 @@ void kith_judge_drop(struct kith_session *session) {
 }
 
 /* Eight octets at a time. A peer that finds topics with the same hash makes its own verdicts slower, and nothing else. */
-static uint64_t topic_hash(unsigned verb, const struct kith_matter *matter) {
+uint64_t kith_judge_topic_hash(unsigned verb, const struct kith_matter *matter) {
     const uint8_t *topic = matter->topic;
     size_t size = matter->topic_size;
     uint64_t hash = size + ((uint64_t)verb << 8), word;
@@ -153,7 +153,7 @@ static bool is_topic(const struct kept_topic *kept, unsigned verb, const struct 
 static const struct kith_kept_verdict *find_topic(const struct kith_judge *judge, unsigned verb, const struct kith_matter *matter) {
     if (!judge->topics || !matter->topic || matter->topic_size > TOPIC_SIZE_MAX)
         return NULL;
-    uint64_t hash = topic_hash(verb, matter);
+    uint64_t hash = kith_judge_topic_hash(verb, matter);
     const struct topic_set *set = &judge->topics->sets[hash % TOPIC_SETS];
     for (size_t i = 0; i < TOPIC_PLACES; i++)
         if (set->hashes[i] == hash && is_topic(set->topics[i], verb, matter))
@@ -174,7 +174,7 @@ static void keep_topic(struct kith_judge *judge, unsigned verb, const struct kit
         .verdict = verdict, .verb = (uint8_t)verb, .is_prefix = matter->topic_is_prefix, .size = (uint8_t)matter->topic_size};
     if (kept->size > 0)
         memcpy(kept->octets, matter->topic, kept->size);
-    uint64_t hash = topic_hash(verb, matter);
+    uint64_t hash = kith_judge_topic_hash(verb, matter);
     struct topic_set *set = &judge->topics->sets[hash % TOPIC_SETS];
     unsigned place = set->oldest++ % TOPIC_PLACES;
     free(set->topics[place]);

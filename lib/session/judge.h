@@ -107,6 +107,8 @@ void kith_judge_drop(struct kith_session *session);
 
 /* Verdicts that are kept by topic. */
 size_t kith_judge_topic_count(const struct kith_session *session);
+/* By which they are looked for; `verb` is its number. Two topics may have the same. */
+uint64_t kith_judge_topic_hash(unsigned verb, const struct kith_matter *matter);
 
 /* What the policy says. Calls nobody up. Takes from rates. */
 struct kith_verdict kith_session_verdict(struct kith_session *session, enum kith_verb verb, const struct kith_matter *matter);

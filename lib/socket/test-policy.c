@@ -1,9 +1,8 @@
-/* socket/test-policy.c: when a socket asks its policy for what, what becomes of what is denied, and how long a verdict holds. */
+/* socket/test-policy.c: when a socket asks its policy for what, what becomes of what is denied, and of what was allowed when the policy
+ * changes. How long a verdict holds is in test-verdicts.c. */
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 
-#include "base/testing-inet-diag.h"
 #include "socket/testing-scene.h"
 
 /* Nothing is counted where memory has run out; see meson.build. The names are the linker's. */
@@ -14,10 +13,6 @@ static bool no_counting;
 
 int __wrap_kith_policy_state_new(kith_policy_state **ret_state) {
     return no_counting ? -ENOMEM : __real_kith_policy_state_new(ret_state);
-}
-
-static void until_event(struct scene *scene, const struct node *node, enum kith_event_type type) {
-    until(&scene->world, node->events[type] > 0);
 }
 
 static void until_refused(struct scene *scene, const char *verb) {
@@ -82,12 +77,6 @@ static void test_a_server_is_not_asked_about_when_serve_is_allowed(void **state)
 }
 
 /* Send ------------------------------------------------------------------------------------------------------------------------ */
-
-static void pull_under(struct scene *scene, bool allow, const char *conditions) {
-    serve(scene, KITH_PULL);
-    node_policy(&scene->server, allow, KITH_VERB_SEND, conditions);
-    join(scene, &scene->client, KITH_PUSH);
-}
 
 static void test_topics_decide_on_messages(void **state) {
     struct scene *scene = *state;
@@ -372,98 +361,6 @@ static void test_a_router_says_that_a_message_is_denied(void **state) {
     expect_words(&scene->client, "public");
 }
 
-/* Kept verdicts ---------------------------------------------------------------------------------------------------------------- */
-
-static const struct kith_kept_verdict *kept(const struct node *node, enum kith_verb verb) {
-    return &node_session(node)->judge.verdicts[__builtin_ctz(verb)];
-}
-
-static void test_a_verdict_on_who_sends_is_kept_until_the_policy_changes(void **state) {
-    struct scene *scene = *state;
-    char us[32];
-    snprintf(us, sizeof(us), "pid=%d", (int)getpid());
-    pull_under(scene, true, us);
-    send_words(&scene->client, "x");
-    expect_words(&scene->server, "x");
-    assert_true(kept(&scene->server, KITH_VERB_SEND)->known && kept(&scene->server, KITH_VERB_SEND)->allow);
-    node_policy(&scene->server, false, KITH_VERB_SEND, us);
-    send_words(&scene->client, "x");
-    expect_nothing(&scene->world, &scene->server);
-    assert_false(kept(&scene->server, KITH_VERB_SEND)->allow);
-    kith_socket_set_policy(scene->server.socket, NULL);
-    send_words(&scene->client, "x");
-    expect_words(&scene->server, "x");
-}
-
-static size_t topics_kept(const struct node *node) {
-    return kith_judge_topic_count(node_session(node));
-}
-
-static void test_verdicts_on_topics_are_kept_and_bounded(void **state) {
-    struct scene *scene = *state;
-    char word[400] = "";
-    pull_under(scene, true, "topic=good*");
-    for (int round = 0; round < 2; round++)
-        for (int i = 0; i < 300; i++) {
-            snprintf(word, sizeof(word), "%s%d", i % 3 ? "good" : "bad", i);
-            send_words(&scene->client, word);
-            if (i % 3)
-                expect_words(&scene->server, word);
-        }
-    settle_down(&scene->world);
-    assert_true(topics_kept(&scene->server) > 32 && topics_kept(&scene->server) <= 64);
-    assert_int_equal(scene->server.events[KITH_EVENT_DENIED_SEND], 200);
-    memset(word, 'g', sizeof(word) - 1); /* too long to be kept */
-    memcpy(word, "good", 4);
-    send_words(&scene->client, word);
-    expect_words(&scene->server, word);
-    node_policy(&scene->server, true, KITH_VERB_SEND, "topic=bad*");
-    send_words(&scene->client, "good1");
-    send_words(&scene->client, "bad0");
-    expect_words(&scene->server, "bad0");
-    assert_int_equal(topics_kept(&scene->server), 2);
-}
-
-static void test_another_writer_is_asked_about_anew(void **state) {
-    struct scene *scene = *state;
-    char us[32];
-    snprintf(us, sizeof(us), "pid=%d", (int)getpid());
-    serve(scene, KITH_PULL);
-    node_policy(&scene->server, true, KITH_VERB_SEND, us);
-    int fd = raw_peer(&scene->world, &scene->server, "PUSH", NULL);
-    for (int i = 0; i < 3; i++) {
-        raw_text(fd, "\0\4ours");
-        expect_words(&scene->server, "ours");
-        raw_text_forked(fd, "\0\6theirs");
-        expect_nothing(&scene->world, &scene->server);
-    }
-    assert_int_equal(scene->server.events[KITH_EVENT_DENIED_SEND], 3);
-    close(fd);
-}
-
-/* That we could not look says nothing of the peer, and nothing that would have to be kept. */
-static void test_a_verdict_for_want_of_descriptors_is_not_kept(void **state) {
-    struct scene *scene = *state;
-    struct rlimit limit, none;
-    if (strncmp(scene->endpoint, "tcp:", 4) == 0 && !testing_inet_diag())
-        skip();
-    if (testing_under_valgrind()) { /* which keeps RLIMIT_NOFILE to itself */
-        serve(scene, KITH_PULL);
-        return;
-    }
-    pull_under(scene, true, "exe=**");
-    settle_down(&scene->world);
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    /* Not 0: poll(2) takes no more entries than that. */
-    none = (struct rlimit){.rlim_cur = 1, .rlim_max = limit.rlim_max};
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-    send_words(&scene->client, "x");
-    until_event(scene, &scene->server, KITH_EVENT_DENIED_SEND);
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-    send_words(&scene->client, "y");
-    expect_words(&scene->server, "y");
-}
-
 /* Another policy ------------------------------------------------------------------------------------------------------------------ */
 
 static void test_who_may_no_longer_connect_is_told_and_goes(void **state) {
@@ -573,11 +470,6 @@ int main(void) {
         ROWS(test_a_pusher_does_not_choose_who_may_not_have_it),
         ROWS(test_a_denied_reply_is_an_error_on_both_sides),
         ROWS(test_a_router_says_that_a_message_is_denied),
-        ROW(test_a_verdict_on_who_sends_is_kept_until_the_policy_changes, "ipc"),
-        ROWS(test_verdicts_on_topics_are_kept_and_bounded),
-        ROW(test_another_writer_is_asked_about_anew, "ipc"),
-        ROW(test_a_verdict_for_want_of_descriptors_is_not_kept, "ipc"),
-        ROW(test_a_verdict_for_want_of_descriptors_is_not_kept, "tcp://127.0.0.1:0"),
         ROWS(test_who_may_no_longer_connect_is_told_and_goes),
         ROWS(test_who_may_stay_keeps_what_waits_and_what_it_subscribed_to),
         ROWS(test_an_xpub_is_shown_what_was_taken_back),

@@ -47,6 +47,17 @@ static inline void join(struct scene *scene, struct node *node, enum kith_socket
     until(&scene->world, kith_socket_peer_count(scene->server.socket) == peers + 1 && kith_socket_peer_count(node->socket) == 1);
 }
 
+/* A PULL whose policy says this of who sends, and its PUSH. */
+static inline void pull_under(struct scene *scene, bool allow, const char *conditions) {
+    serve(scene, KITH_PULL);
+    node_policy(&scene->server, allow, KITH_VERB_SEND, conditions);
+    join(scene, &scene->client, KITH_PUSH);
+}
+
+static inline void until_event(struct scene *scene, const struct node *node, enum kith_event_type type) {
+    until(&scene->world, node->events[type] > 0);
+}
+
 /* An XPUB is shown a cancel: 00 and the topic, which are no string. */
 static inline void expect_cancel(struct node *node, const char *topic) {
     kith_msg *msg = NULL;
