@@ -18,6 +18,7 @@ struct fake {
     int open_error; /* of open_pidfd, or 0 */
     int questions;  /* "alive?" answered with yes; then it has ended; below 0: it never ends */
     pid_t located;  /* its number in /proc, or a negative errno */
+    bool unguarded; /* something was read since it last was alive */
     int read_error; /* of the files and the link, or 0 */
     size_t reads;   /* how often they were asked for */
     bool atomic;    /* has PIDFD_GET_INFO */
@@ -46,6 +47,7 @@ static int fake_alive(const struct kith_process_source *source, int pidfd) {
         fake->questions--;
     else if (fake->questions == 0)
         return 0;
+    fake->unguarded = false;
     return 1;
 }
 
@@ -65,6 +67,7 @@ static int fake_credentials(const struct kith_process_source *source, int pidfd,
 
 static int fake_answer(struct fake *fake, pid_t pid, const char *text, char **ret_text) {
     fake->reads++;
+    fake->unguarded = true;
     if (fake->read_error < 0)
         return fake->read_error;
     if (!text || pid != fake->located)
@@ -99,11 +102,15 @@ static int fake_read_link(const struct kith_process_source *source, pid_t pid, c
 static int fake_exe_credible(const struct kith_process_source *source, pid_t pid, const char *path) {
     struct fake *fake = fake_of(source);
 
+    fake->unguarded = true;
     return fake->exe && pid == fake->located && strcmp(path, fake->exe) == 0 ? fake->exe_credible : -ENOENT;
 }
 
 static int fake_owns_pid_namespace(const struct kith_process_source *source, pid_t pid) {
-    return pid == fake_of(source)->located ? fake_of(source)->owns_pid_namespace : -ENOENT;
+    struct fake *fake = fake_of(source);
+
+    fake->unguarded = true;
+    return pid == fake->located ? fake->owns_pid_namespace : -ENOENT;
 }
 
 static int fake_open_memory(const struct kith_process_source *source, pid_t pid) {

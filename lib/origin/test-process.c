@@ -1,5 +1,6 @@
 /* The guard and the cache, against a kernel made to order. Each test counts the open descriptors. */
 #include "origin/fake-source.h"
+#include "origin/internal.h"
 #include "origin/testing.h"
 
 #include <stdio.h>
@@ -25,6 +26,18 @@ static size_t count_known(struct kith_process *process) {
     count += kith_process_groups(process, &groups, &(size_t){0});
     count += kith_process_number(process, KITH_FACT_START_TIME, &ticks);
     return count;
+}
+
+static void know(struct kith_process *process, enum kith_fact fact) {
+    const gid_t *groups;
+    const char *text;
+    uint64_t number;
+    size_t count;
+    bool known = fact == KITH_FACT_GROUPS        ? kith_process_groups(process, &groups, &count)
+                 : kith_process_has_number(fact) ? kith_process_number(process, fact, &number)
+                                                 : kith_process_text(process, fact, &text);
+
+    assert_true(known);
 }
 
 static void test_each_fact_is_looked_up_once(void **state) {
@@ -79,6 +92,21 @@ static void test_another_program_or_unused_memory_is_an_exec(void **state) {
         fake.program = fake_init().program;
         fake.memory_used = 1;
         assert_true(kith_process_execed(process)); /* never goes back */
+        kith_process_unref(process);
+    }
+}
+
+/* What was told of a program is told of another one after an exec, whichever fact it was. */
+static void test_an_exec_is_noticed_by_each_fact_that_it_changes(void **state) {
+    static const enum kith_fact facts[] = {KITH_FACT_EXE, KITH_FACT_LABEL, KITH_FACT_MAY_FORGE};
+
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(facts); i++) {
+        struct fake fake = fake_init();
+        struct kith_process *process = new_process(&fake, true);
+
+        know(process, facts[i]);
+        fake.program.inode++;
+        assert_true(kith_process_execed(process));
         kith_process_unref(process);
     }
 }
@@ -164,6 +192,20 @@ static void test_a_renewed_process_is_looked_up_again(void **state) {
     kith_process_unref(renewed);
     kith_process_set_dead(process);
     assert_int_equal(kith_process_renew(process, &renewed), -ESRCH);
+    kith_process_unref(process);
+}
+
+/* Who was found by the pid alone is not known any better after an exec. */
+static void test_a_renewed_process_is_as_exact_as_it_was(void **state) {
+    struct fake fake = fake_init();
+    struct kith_process *process = new_process(&fake, false), *renewed;
+
+    know(process, KITH_FACT_EXE);
+    fake.program.inode++;
+    assert_true(kith_process_execed(process));
+    assert_int_equal(kith_process_renew(process, &renewed), 0);
+    assert_false(kith_process_exact(renewed));
+    kith_process_unref(renewed);
     kith_process_unref(process);
 }
 
@@ -265,9 +307,13 @@ static void test_own_lack_of_descriptors_or_memory_is_not_remembered(void **stat
         struct kith_process *process = new_process(&fake, true);
 
         fake.read_error = errors[i];
+        unsigned unanswered = kith_origin_unanswered();
         assert_int_equal(count_known(process), 0);
+        assert_true(kith_origin_unanswered() > unanswered);
         fake.read_error = 0;
+        unanswered = kith_origin_unanswered();
         assert_int_equal(count_known(process), 6);
+        assert_int_equal(kith_origin_unanswered(), unanswered);
         kith_process_unref(process);
     }
 }
@@ -295,6 +341,23 @@ static void test_what_was_read_while_the_pid_changed_hands_is_thrown_away(void *
     assert_int_equal(count_known(process), 0);
     assert_int_equal(fake.reads, 1);
     kith_process_unref(process);
+}
+
+/* Between the reading and the question the pid may have changed hands. */
+static void test_after_the_last_reading_it_is_alive(void **state) {
+    static const enum kith_fact facts[] = {KITH_FACT_EXE,        KITH_FACT_CGROUP,        KITH_FACT_LABEL,          KITH_FACT_GROUPS,
+                                           KITH_FACT_START_TIME, KITH_FACT_PID_NAMESPACE, KITH_FACT_USER_NAMESPACE, KITH_FACT_MAY_FORGE};
+
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(facts); i++) {
+        struct fake fake = fake_init();
+        struct kith_process *process = new_process(&fake, true);
+
+        fake.status = "Groups:\t4 27 \nCapPrm:\t0000000000200000\n"; /* CAP_SYS_ADMIN */
+        know(process, facts[i]);
+        assert_true(fake.reads > 0);
+        assert_false(fake.unguarded);
+        kith_process_unref(process);
+    }
 }
 
 static void test_facts_known_before_the_end_stay(void **state) {
@@ -405,10 +468,12 @@ int main(void) {
         COUNTED(test_each_fact_is_looked_up_once),
         COUNTED(test_another_program_or_unused_memory_is_an_exec),
         COUNTED(test_an_exec_of_what_may_not_be_seen_is_one),
+        COUNTED(test_an_exec_is_noticed_by_each_fact_that_it_changes),
         COUNTED(test_nobody_is_asked_about_an_exec_when_nothing_was_looked_up_that_it_changes),
         COUNTED(test_a_process_that_ends_or_ended_has_not_execed),
         COUNTED(test_half_of_the_anchor_is_enough),
         COUNTED(test_a_renewed_process_is_looked_up_again),
+        COUNTED(test_a_renewed_process_is_as_exact_as_it_was),
         COUNTED(test_who_may_forge),
         COUNTED(test_other_facts_are_not_a_process_s),
         COUNTED(test_what_the_kernel_does_not_tell_is_asked_for_once_too),
@@ -417,6 +482,7 @@ int main(void) {
         COUNTED(test_own_lack_of_descriptors_or_memory_is_not_remembered),
         COUNTED(test_of_a_process_that_has_ended_nothing_is_read),
         COUNTED(test_what_was_read_while_the_pid_changed_hands_is_thrown_away),
+        COUNTED(test_after_the_last_reading_it_is_alive),
         COUNTED(test_facts_known_before_the_end_stay),
         COUNTED(test_the_number_in_proc_is_the_pidfd_s_not_the_message_s),
         COUNTED(test_without_a_pidfd_nothing_is_looked_up),
