@@ -1,10 +1,12 @@
-/* Who is at the other end of a TCP connection, by real sockets of this process and of children. Each test counts the open descriptors. */
+/* Who is at the other end of a TCP connection, by real sockets of this process and of children, and by what may happen while it is
+ * looked for. Each test counts the open descriptors. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +17,53 @@
 #include "origin/inet-diag.h"
 #include "origin/tcp-peer.h"
 #include "origin/testing.h"
+
+/* What happens between two questions; see meson.build. The names are the linker's. */
+int __real_kith_holder_find(uint32_t inode, uid_t uid, pid_t *ret_pid);
+int __wrap_kith_holder_find(uint32_t inode, uid_t uid, pid_t *ret_pid);
+int __real_kith_inet_diag_find(const struct sockaddr_storage *own, const struct sockaddr_storage *peer, unsigned interface,
+                               struct kith_inet_socket *ret_socket);
+int __wrap_kith_inet_diag_find(const struct sockaddr_storage *own, const struct sockaddr_storage *peer, unsigned interface,
+                               struct kith_inet_socket *ret_socket);
+int __real_kith_process_locate(struct kith_process *process, pid_t *ret_pid);
+int __wrap_kith_process_locate(struct kith_process *process, pid_t *ret_pid);
+
+static struct {
+    void (*when_found)(void); /* the holder */
+    void (*when_asked)(void); /* for the socket */
+    int *client;              /* the peer's descriptor */
+    pid_t child;              /* has it too, or alone */
+    pid_t located;            /* what /proc calls the process, if that is another number */
+    uint64_t cookie, inode;   /* of the socket there is later, less that of the first */
+    unsigned asked;           /* for a socket */
+} race;
+
+int __wrap_kith_holder_find(uint32_t inode, uid_t uid, pid_t *ret_pid) {
+    int r = __real_kith_holder_find(inode, uid, ret_pid);
+    if (race.when_found)
+        race.when_found();
+    return r;
+}
+
+int __wrap_kith_inet_diag_find(const struct sockaddr_storage *own, const struct sockaddr_storage *peer, unsigned interface,
+                               struct kith_inet_socket *ret_socket) {
+    int r = __real_kith_inet_diag_find(own, peer, interface, ret_socket);
+    race.asked++;
+    if (r >= 0)
+        ret_socket->cookie += race.cookie;
+    if (r >= 0)
+        ret_socket->inode += (uint32_t)race.inode;
+    if (race.when_asked)
+        race.when_asked();
+    return r;
+}
+
+int __wrap_kith_process_locate(struct kith_process *process, pid_t *ret_pid) {
+    int r = __real_kith_process_locate(process, ret_pid);
+    if (r >= 0 && race.located > 0)
+        *ret_pid = race.located;
+    return r;
+}
 
 struct link {
     int listener, client, server; /* -1: none */
@@ -270,12 +319,108 @@ static void test_of_two_processes_with_the_socket_none_is_named(void **state) {
     link_close(&link);
 }
 
+/* A child that has the peer's descriptor, until it is killed. */
+static void share_client(void) {
+    race.child = fork();
+    if (race.child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (;;)
+            pause();
+    }
+}
+
+static void end_child(void) {
+    assert_int_equal(kill(race.child, SIGKILL), 0);
+    assert_int_equal(waitpid(race.child, NULL, 0), race.child);
+    race.when_asked = NULL;
+}
+
+static void hand_client_over(void) {
+    share_client();
+    *race.client = kith_close(*race.client);
+}
+
+static void take_another_socket(void) {
+    race.cookie = 1;
+}
+
+static void take_another_inode(void) {
+    race.inode = 1;
+}
+
+static void be_of_another_namespace(void) {
+    share_client();
+    race.located = race.child;
+}
+
+/* The child has it alone, and ends when all has been asked but whether it has. */
+static void end_at_the_last_question(void) {
+    race.when_asked = end_child;
+}
+
+static void test_whatever_changes_while_it_is_looked_for_nobody_is_named(void **state) {
+    if (!testing_inet_diag())
+        skip();
+    static void (*const changes[])(void) = {hand_client_over, take_another_socket, take_another_inode, be_of_another_namespace,
+                                            end_at_the_last_question};
+
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(changes); i++) {
+        struct link link = make_link();
+        struct kith_tcp_peer *peer = peer_new(&link);
+
+        memset(&race, 0, sizeof(race));
+        race.client = &link.client;
+        race.when_found = changes[i];
+        if (changes[i] == end_at_the_last_question)
+            hand_client_over();
+        assert_null(kith_tcp_peer_process(peer, false));
+        race.when_found = NULL;
+        if (changes[i] == hand_client_over || changes[i] == be_of_another_namespace)
+            end_child();
+        kith_tcp_peer_unref(peer);
+        link_close(&link);
+    }
+    memset(&race, 0, sizeof(race));
+}
+
+/* One whose connection waits to be accepted may be asked about later; one that was closed never comes back. */
+static void test_only_who_has_not_accepted_yet_is_asked_for_again(void **state) {
+    if (!testing_inet_diag())
+        skip();
+    struct link link = connected(&loopback_v4, AF_INET, &loopback_v4, AF_INET);
+    struct kith_tcp_connection connection = {.own = link.client_address, .peer = link.server_address};
+    struct kith_tcp_peer *peer;
+    socklen_t size = sizeof(connection.cookie);
+    uint64_t number;
+
+    assert_int_equal(getsockopt(link.client, SOL_SOCKET, SO_COOKIE, &connection.cookie, &size), 0);
+    assert_int_equal(kith_tcp_peer_new(&connection, &peer), 0);
+    assert_false(kith_tcp_peer_number(peer, KITH_FACT_UID, false, &number));
+    accept_client(&link);
+    assert_true(kith_tcp_peer_number(peer, KITH_FACT_UID, false, &number));
+    kith_tcp_peer_unref(peer);
+    peer = peer_new(&link);
+    link.client = kith_close(link.client);
+    assert_false(kith_tcp_peer_number(peer, KITH_FACT_UID, false, &number));
+    unsigned asked = race.asked;
+    assert_false(kith_tcp_peer_number(peer, KITH_FACT_UID, false, &number));
+    assert_int_equal(race.asked, asked);
+    kith_tcp_peer_unref(peer);
+    link_close(&link);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        COUNTED(test_the_socket_at_the_other_end_is_found),        COUNTED(test_nobody_else_is_found_instead),
-        COUNTED(test_addresses_of_other_families_are_refused),     COUNTED(test_an_origin_tells_all_of_it),
-        COUNTED(test_of_a_socket_that_has_gone_nothing_is_known),  COUNTED(test_of_two_processes_with_the_socket_none_is_named),
-        COUNTED(test_who_has_the_port_now_is_not_who_had_it_then), COUNTED(test_who_only_wants_to_connect_is_no_peer),
+        COUNTED(test_the_socket_at_the_other_end_is_found),
+        COUNTED(test_nobody_else_is_found_instead),
+        COUNTED(test_addresses_of_other_families_are_refused),
+        COUNTED(test_an_origin_tells_all_of_it),
+        COUNTED(test_of_a_socket_that_has_gone_nothing_is_known),
+        COUNTED(test_of_two_processes_with_the_socket_none_is_named),
+        COUNTED(test_whatever_changes_while_it_is_looked_for_nobody_is_named),
+        COUNTED(test_only_who_has_not_accepted_yet_is_asked_for_again),
+        COUNTED(test_who_has_the_port_now_is_not_who_had_it_then),
+        COUNTED(test_who_only_wants_to_connect_is_no_peer),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
