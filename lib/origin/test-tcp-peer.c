@@ -97,6 +97,10 @@ static struct link connected(const void *at, int family, const void *to, int to_
     memcpy(&target, to, to_family == AF_INET ? sizeof(loopback_v4) : sizeof(loopback_v6));
     target.v4.sin_port = ((struct sockaddr_in *)&link.server_address)->sin_port;
     link.client = socket(to_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (to_family == AF_INET) { /* bound, so that its port is no other connection's meanwhile */
+        assert_int_equal(setsockopt(link.client, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)), 0);
+        assert_int_equal(bind(link.client, (const struct sockaddr *)&loopback_v4, sizeof(loopback_v4)), 0);
+    }
     assert_int_equal(connect(link.client, &target.any, to_family == AF_INET ? sizeof(target.v4) : sizeof(target.v6)), 0);
     link.client_address = name_of(link.client);
     return link;
@@ -250,7 +254,6 @@ static void test_who_has_the_port_now_is_not_who_had_it_then(void **state) {
     assert_int_equal(setsockopt(first.client, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
     first.client = kith_close(first.client);
     second.client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    /* Connections of other tests to other ports may have had the port, too. */
     assert_int_equal(setsockopt(second.client, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)), 0);
     assert_int_equal(bind(second.client, (struct sockaddr *)&first.client_address, sizeof(struct sockaddr_in)), 0);
     assert_int_equal(connect(second.client, (struct sockaddr *)&first.server_address, sizeof(struct sockaddr_in)), 0);
