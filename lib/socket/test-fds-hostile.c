@@ -107,6 +107,21 @@ static void test_announced_twice_ends_the_connection(void **state) {
     expect_end(scene, fd, "announced twice");
 }
 
+static void test_announced_again_after_what_was_lost_ends_the_connection(void **state) {
+    struct scene *scene = *state;
+    int fd = guest(scene, 3);
+    raw_text_fds(fd, FDS("\4"), 4);
+    raw_text_fds(fd, FDS("\1") "\0\1x", 1);
+    expect_end(scene, fd, "announced twice");
+}
+
+static void test_two_descriptors_with_one_frame_end_the_connection(void **state) {
+    struct scene *scene = *state;
+    int fd = guest(scene, 10);
+    raw_text_fds(fd, "\4\17\5MEMFD\0\0\0\0\0\0\0\20\0", 2);
+    expect_end(scene, fd, "MEMFD announced 1 descriptors and 2 came");
+}
+
 static void test_announced_inside_a_message_ends_the_connection(void **state) {
     struct scene *scene = *state;
     int fd = guest(scene, 10);
@@ -169,6 +184,37 @@ static void test_a_socket_that_takes_none_loses_the_message_too(void **state) {
     expect_count(scene, "y", 0);
     assert_int_equal(scene->server.events[KITH_EVENT_FDS_LOST], 1);
     close(fd);
+}
+
+static void test_a_socket_that_takes_no_memory_either_closes_them_at_once(void **state) {
+    struct scene *scene = *state;
+    node_init(&scene->world, &scene->server, KITH_PULL, &quiet_handler);
+    node_option(&scene->server, KITH_OPTION_MEMFD_FROM, 0);
+    node_bind(&scene->server, scene->endpoint);
+    int fd = raw_peer(&scene->world, &scene->server, "PUSH", NULL);
+    raw_text_fds(fd, "\0\1x", 3);
+    expect_count(scene, "x", 0);
+    assert_int_equal(scene->server.errors[KITH_EVENT_FDS_REFUSED], -EPERM);
+    assert_int_equal(scene->server.events[KITH_EVENT_FDS_REFUSED], 1);
+    close(fd);
+}
+
+/* What a peer says that it takes, and how many we believe it. Over TCP nothing passes. */
+static void test_what_a_peer_announces_is_bounded(void **state) {
+    static const struct {
+        const char *text;
+        unsigned max;
+    } words[] = {{"0", 0}, {"3", 3}, {"253", 253}, {"254", 253}, {"256", 253}, {"999", 253}, {"1000", 0}, {"-1", 0}, {"3 ", 0}, {"", 0}};
+    struct scene *scene = *state;
+    bool passes = strncmp(scene->endpoint, "tcp:", 4) != 0;
+    serve_fds(scene, KITH_PULL, 3);
+    join(scene, &scene->client, KITH_PUSH);
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(words); i++) {
+        const struct kith_zmtp_property property = {
+            .name = KITH_FEATURE_DESCRIPTORS, .value = (const uint8_t *)words[i].text, .size = strlen(words[i].text)};
+        assert_true(kith_session_take_feature(node_session(&scene->server), &property));
+        assert_int_equal(node_session(&scene->server)->peer_fds, passes ? words[i].max : 0);
+    }
 }
 
 static void test_at_the_limit_of_descriptors_a_message_is_lost_and_the_next_is_not(void **state) {
@@ -315,12 +361,17 @@ int main(void) {
         FD_TEST(test_fewer_announced_than_came_ends_the_connection),
         FD_TEST(test_announced_and_none_came_ends_the_connection),
         FD_TEST(test_announced_twice_ends_the_connection),
+        FD_TEST(test_announced_again_after_what_was_lost_ends_the_connection),
+        FD_TEST(test_two_descriptors_with_one_frame_end_the_connection),
         FD_TEST(test_announced_inside_a_message_ends_the_connection),
         FD_TEST(test_a_malformed_announcement_ends_the_connection),
         FD_TEST(test_descriptors_of_no_message_are_closed_and_told),
         FD_TEST(test_descriptors_inside_of_messages_do_not_gather),
         FD_TEST(test_more_than_max_fds_cost_their_message_and_no_other),
         FD_TEST(test_a_socket_that_takes_none_loses_the_message_too),
+        FD_TEST(test_a_socket_that_takes_no_memory_either_closes_them_at_once),
+        FD_TEST(test_what_a_peer_announces_is_bounded),
+        ROW(test_what_a_peer_announces_is_bounded, "tcp://127.0.0.1:0"),
         FD_TEST(test_at_the_limit_of_descriptors_a_message_is_lost_and_the_next_is_not),
         FD_TEST(test_descriptors_with_the_handshake_are_closed),
         FD_TEST(test_what_came_before_the_handshake_ended_goes_with_the_connection),
