@@ -2,7 +2,17 @@
 #include <sys/resource.h>
 
 #include "base/testing-inet-diag.h"
+#include "origin/internal.h"
 #include "socket/testing-scene.h"
+
+/* This process has ended, as its pidfd has it; see meson.build. The names are the linker's. */
+bool __real_kith_process_alive(struct kith_process *process, bool check);
+bool __wrap_kith_process_alive(struct kith_process *process, bool check);
+static bool ended;
+
+bool __wrap_kith_process_alive(struct kith_process *process, bool check) {
+    return __real_kith_process_alive(process, check) && !(ended && kith_process_pid(process) == getpid());
+}
 
 static const struct kith_kept_verdict *kept(const struct node *node, enum kith_verb verb) {
     return &node_session(node)->judge.verdicts[__builtin_ctz(verb)];
@@ -68,6 +78,26 @@ static void test_another_writer_is_asked_about_anew(void **state) {
         expect_nothing(&scene->world, &scene->server);
     }
     assert_int_equal(scene->server.events[KITH_EVENT_DENIED_SEND], 3);
+    close(fd);
+}
+
+/* Its pidfd may say so before the loop has heard of it: who has its pid then need not be the one that was looked at. */
+static void test_octets_with_the_pid_of_who_has_ended_are_of_no_program(void **state) {
+    struct scene *scene = *state;
+    uint8_t octets[1024];
+    serve(scene, KITH_PULL);
+    node_policy(&scene->server, true, KITH_VERB_CONNECT, "exe=**");
+    int fd = raw_peer(&scene->world, &scene->server, "PUSH", NULL); /* the process is looked at */
+    int later = raw_connect(&scene->server);
+    until(&scene->world, scene->server.socket->sessions.accepted_count == 2);
+    ended = true;
+    raw_greeting(octets, 1);
+    raw_send(later, octets, GREETING_SIZE);
+    size_t size = raw_until_end(&scene->world, later, octets, sizeof(octets));
+    ended = false;
+    assert_true(contains(octets, size, "access denied by policy: connect"));
+    assert_int_equal(scene->server.events[KITH_EVENT_DENIED_CONNECT], 1);
+    close(later);
     close(fd);
 }
 
@@ -182,6 +212,7 @@ int main(void) {
         ROW(test_a_verdict_on_who_sends_is_kept_until_the_policy_changes, "ipc"),
         ROWS(test_verdicts_on_topics_are_kept_and_bounded),
         ROW(test_another_writer_is_asked_about_anew, "ipc"),
+        ROW(test_octets_with_the_pid_of_who_has_ended_are_of_no_program, "ipc"),
         ROW(test_a_verdict_for_want_of_descriptors_is_not_kept, "ipc"),
         ROW(test_a_verdict_for_want_of_descriptors_is_not_kept, "tcp://127.0.0.1:0"),
         ROW(test_a_topic_with_the_hash_of_another_is_another, "ipc"),

@@ -3,8 +3,10 @@
  * on the same connection and whatever his number.
  */
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "identity/actor.h"
@@ -115,9 +117,63 @@ static void test_a_denial_at_a_new_policy_names_whom_it_is_about(void **state) {
     raw_close(&shared.raw);
 }
 
+/* The server has received all that was written, and has looked at it. */
+static void until_read(struct support *support, const struct raw *raw) {
+    int unread = 1;
+    support_until(support, ioctl(raw->fd, SIOCOUTQ, &unread) == 0 && unread == 0);
+    for (int i = 0; i < 3; i++)
+        assert_true(kith_loop_step(support->loop, 0) >= 0);
+}
+
+/* The message is of the program that began it, and what was decided of it is not kept for the one that ended it. The rule about sizes never
+ * applies: with it all are decided at their end. */
+static void test_an_exec_inside_of_a_message_ends_the_verdict(void **state) {
+    struct support *support = *state;
+    const char *program = program_copy(support, "between", 0, 0, 0755);
+    struct shared shared = shared_new_checking(support, 0);
+    _cleanup_(kith_policy_unrefp) kith_policy *policy = NULL;
+    kith_policy_rule *rule = NULL;
+    assert_int_equal(kith_policy_new(&policy), 0);
+    assert_int_equal(kith_policy_add_rule(policy, "program", true, KITH_VERB_SEND, &rule, NULL), 0);
+    assert_int_equal(kith_policy_rule_add(rule, KITH_CONDITION_EXE, own_exe(), NULL), 0);
+    assert_int_equal(kith_policy_add_rule(policy, "huge", true, KITH_VERB_SEND, &rule, NULL), 0);
+    assert_int_equal(kith_policy_rule_add(rule, KITH_CONDITION_SIZE, "1G", NULL), 0);
+    assert_int_equal(kith_policy_add_rule(policy, "rest", true, KITH_VERB_CONNECT, &rule, NULL), 0);
+    kith_socket_set_policy(shared.server, policy);
+    struct actor_role role = {.fd = shared.raw.fd, .uid = USER_A, .gid = GROUP_A, .program = program};
+    struct child actor = actor_start(&role);
+    expect_verdict(support, shared.server, &actor, true);
+    actor_step(support, &actor, ACTOR_FIRST_HALF, 0);
+    until_read(support, &shared.raw);
+    actor_step(support, &actor, ACTOR_EXEC, 0);
+    actor_step(support, &actor, ACTOR_SECOND_HALF, 0);
+    kith_msg_free(heard_from_actor(support, shared.server));
+    expect_verdict(support, shared.server, &actor, false);
+    actor_end(support, &actor);
+    raw_close(&shared.raw);
+    assert_int_equal(unlink(program), 0);
+}
+
+/* Which program a process ran when it wrote its last words nobody can say any more. */
+static void test_the_last_words_of_a_process_are_of_no_program(void **state) {
+    struct support *support = *state;
+    kith_socket *server = support_server(support, KITH_ROUTER, support_ipc(support));
+    struct actor_role role = {.endpoint = kith_socket_last_endpoint(server), .uid = USER_A, .gid = GROUP_A};
+    judge_program(server, true, own_exe(), false);
+    struct child actor = actor_start(&role);
+    pid_t pid = actor.pid;
+    actor_step(support, &actor, ACTOR_CONNECT, 0);
+    expect_verdict(support, server, &actor, true);
+    actor_step(NULL, &actor, ACTOR_SEND, 0);
+    actor_end(NULL, &actor);
+    assert_int_equal(support_event(support, server, KITH_EVENT_DENIED_SEND)->pid, pid);
+}
+
 static const struct CMUnitTest tests[] = {
     IDENTITY_TEST(test_a_verdict_ends_with_the_program),
     IDENTITY_TEST(test_a_verdict_ends_with_the_process),
+    IDENTITY_TEST(test_an_exec_inside_of_a_message_ends_the_verdict),
+    IDENTITY_TEST(test_the_last_words_of_a_process_are_of_no_program),
     IDENTITY_TEST(test_a_denial_at_a_new_policy_names_whom_it_is_about),
 };
 
