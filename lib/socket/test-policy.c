@@ -298,8 +298,8 @@ static void test_a_publisher_passes_over_who_may_not_have_it(void **state) {
     assert_int_equal(scene->server.counts[KITH_EVENT_DROPPED], 0);
 }
 
-static void test_what_was_denied_and_not_told_is_told_at_the_end(void **state) {
-    struct scene *scene = *state;
+/* Four of them told. */
+static void deny_seven(struct scene *scene) {
     serve(scene, KITH_PUB);
     node_policy(&scene->server, false, KITH_VERB_RECEIVE, "");
     join(scene, &scene->client, KITH_SUB);
@@ -310,9 +310,25 @@ static void test_what_was_denied_and_not_told_is_told_at_the_end(void **state) {
         settle_down(&scene->world);
     }
     assert_int_equal(scene->server.counts[KITH_EVENT_DENIED_RECEIVE], 4);
+}
+
+static void test_what_was_denied_and_not_told_is_told_at_the_end(void **state) {
+    struct scene *scene = *state;
+    deny_seven(scene);
     node_deinit(&scene->client);
     until_event(scene, &scene->server, KITH_EVENT_DISCONNECTED);
     assert_int_equal(scene->server.counts[KITH_EVENT_DENIED_RECEIVE], 7);
+}
+
+/* A rule of the policy that there is now had nothing to do with it. */
+static void test_what_an_earlier_policy_denied_is_told_as_that(void **state) {
+    struct scene *scene = *state;
+    deny_seven(scene);
+    node_policy(&scene->server, false, KITH_VERB_RECEIVE, "topic=other");
+    node_deinit(&scene->client);
+    until_event(scene, &scene->server, KITH_EVENT_DISCONNECTED);
+    assert_int_equal(scene->server.counts[KITH_EVENT_DENIED_RECEIVE], 7);
+    assert_non_null(strstr(scene->server.texts[KITH_EVENT_DENIED_RECEIVE], "an earlier policy"));
 }
 
 static void test_a_pusher_does_not_choose_who_may_not_have_it(void **state) {
@@ -467,6 +483,7 @@ int main(void) {
         ROWS(test_a_denied_group_is_not_joined),
         ROWS(test_a_publisher_passes_over_who_may_not_have_it),
         ROWS(test_what_was_denied_and_not_told_is_told_at_the_end),
+        ROWS(test_what_an_earlier_policy_denied_is_told_as_that),
         ROWS(test_a_pusher_does_not_choose_who_may_not_have_it),
         ROWS(test_a_denied_reply_is_an_error_on_both_sides),
         ROWS(test_a_router_says_that_a_message_is_denied),
