@@ -169,7 +169,43 @@ static void test_the_last_words_of_a_process_are_of_no_program(void **state) {
     assert_int_equal(support_event(support, server, KITH_EVENT_DENIED_SEND)->pid, pid);
 }
 
+/* Those that run this program may no longer connect. */
+static void forbid_program(kith_socket *server, const char *program) {
+    _cleanup_(kith_policy_unrefp) kith_policy *policy = NULL;
+    kith_policy_rule *rule = NULL;
+    assert_int_equal(kith_policy_new(&policy), 0);
+    assert_int_equal(kith_policy_add_rule(policy, "program", false, KITH_VERB_CONNECT, &rule, NULL), 0);
+    assert_int_equal(kith_policy_rule_add(rule, KITH_CONDITION_EXE, program, NULL), 0);
+    assert_int_equal(kith_policy_add_rule(policy, "rest", true, KITH_VERB_ALL, &rule, NULL), 0);
+    kith_socket_set_policy(server, policy);
+}
+
+/* Known by what it wrote, or by its connection. */
+static void test_a_new_policy_is_asked_about_the_program_that_runs_now(void **state) {
+    struct support *support = *state;
+    const char *program = program_copy(support, "now", 0, 0, 0755);
+    for (int identity = 0; identity < 2; identity++) {
+        kith_socket *server = support_socket(support, KITH_ROUTER);
+        support_set(server, KITH_OPTION_EXEC_CHECK, 0);
+        support_set(server, KITH_OPTION_IDENTITY, identity);
+        support_bind(server, support_ipc(support));
+        forbid_program(server, "/nobody/runs/this"); /* it is looked at which it is */
+        struct actor_role role = {.endpoint = kith_socket_last_endpoint(server), .uid = USER_A, .gid = GROUP_A, .program = program};
+        struct child actor = actor_start(&role);
+        actor_step(support, &actor, ACTOR_CONNECT, 0);
+        actor_step(support, &actor, ACTOR_EXEC, 0);
+        actor_step(support, &actor, ACTOR_SEND, 0);
+        kith_msg_free(heard_from_actor(support, server));
+        forbid_program(server, program);
+        assert_int_equal(support_event(support, server, KITH_EVENT_DENIED_CONNECT)->pid, actor.pid);
+        assert_int_equal(support_event(support, server, KITH_EVENT_DISCONNECTED)->pid, actor.pid);
+        actor_end(support, &actor);
+    }
+    assert_int_equal(unlink(program), 0);
+}
+
 static const struct CMUnitTest tests[] = {
+    IDENTITY_TEST(test_a_new_policy_is_asked_about_the_program_that_runs_now),
     IDENTITY_TEST(test_a_verdict_ends_with_the_program),
     IDENTITY_TEST(test_a_verdict_ends_with_the_process),
     IDENTITY_TEST(test_an_exec_inside_of_a_message_ends_the_verdict),
