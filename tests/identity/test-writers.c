@@ -207,10 +207,31 @@ static void test_without_identity_the_connecter_is_named_and_witnessed_so(void *
     actor_end(support, &actor);
 }
 
+/* The same process, with another user or group than before. */
+static void test_a_writer_that_changes_who_it_is_is_told_anew(void **state) {
+    struct support *support = *state;
+    struct shared shared = shared_new(support);
+    static const struct {
+        uid_t uid;
+        gid_t gid;
+    } lives[] = {{0, 0}, {0, GROUP_A}, {USER_A, GROUP_A}, {USER_A, GROUP_B}, {0, 0}};
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(lives); i++) {
+        /* The kernel takes the real ids. */
+        assert_int_equal(setregid(lives[i].gid, (gid_t)-1), 0);
+        assert_int_equal(setreuid(lives[i].uid, (uid_t)-1), 0);
+        assert_int_equal(raw_send(&shared.raw, 0, ACTOR_TEXT, strlen(ACTOR_TEXT)), 0);
+        _cleanup_(kith_msg_freep) kith_msg *msg = heard_from_actor(support, shared.server);
+        assert_int_equal(uid_of(kith_msg_origin(msg), KITH_WITNESS_KERNEL_MESSAGE), lives[i].uid);
+        assert_int_equal(gid_of(kith_msg_origin(msg), KITH_WITNESS_KERNEL_MESSAGE), lives[i].gid);
+    }
+    raw_close(&shared.raw);
+}
+
 static const struct CMUnitTest tests[] = {
     IDENTITY_TEST(test_a_message_names_its_writer_and_what_he_is),
     IDENTITY_TEST(test_writers_on_one_connection_are_told_apart),
     IDENTITY_TEST(test_writers_are_told_apart_when_all_wrote_before_anything_is_read),
+    IDENTITY_TEST(test_a_writer_that_changes_who_it_is_is_told_anew),
     IDENTITY_TEST(test_a_frame_of_two_writers_is_refused),
     IDENTITY_TEST(test_frames_of_one_message_by_two_writers_are_refused),
     IDENTITY_TEST(test_pieces_of_one_writer_are_one_message),
