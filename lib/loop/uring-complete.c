@@ -115,10 +115,17 @@ static void polled(struct uring *state, const struct io_uring_cqe *completion, u
         events |= KITH_IO_WRITE;
     if (happened & (POLLHUP | POLLERR))
         events |= KITH_IO_HANGUP;
-    if (events == 0) /* the peer will send no more, which nobody asked about */
+    if ((happened & watch->polling & POLLRDHUP) && !(watch->armed & ARMED_LAST)) {
+        watch->armed |= ARMED_LAST | ARMED_ANEW;
+        kith_watches_touch(state->watches, watch);
+    }
+    if (events == 0)
         return;
+    bool waited_for = (watch->polling & ~POLLRDHUP) != 0;
     /* Level-triggered: to be looked at again as long as something is wanted; and a hang-up that nobody waits for is told once. */
-    watch->armed |= watch->polling == 0 || completion->res < 0 ? ARMED_TOLD : ARMED_RECHECK;
+    watch->armed |= waited_for && completion->res >= 0 ? ARMED_RECHECK : ARMED_TOLD;
+    if (!waited_for && kith_watch_receives(watch)) /* which learns of it by reading */
+        return;
     kith_watches_touch(state->watches, watch);
     kith_watches_report(state->watches, id, events);
 }

@@ -50,6 +50,7 @@ static int arm_read(struct uring *state, struct kith_watch *watch) {
     entry->buf_group = KITH_RING_GROUP;
     entry->user_data = word_of(watch, read_request(watch));
     watch->control_armed = watch->control_room;
+    watch->armed &= (uint8_t)~ARMED_ANEW;
     watch->reading = true;
     return 0;
 }
@@ -59,16 +60,18 @@ static int apply_read(struct uring *state, struct kith_watch *watch) {
 
     if (wanted && !watch->reading)
         return arm_read(state, watch);
-    if (watch->reading && !(watch->armed & ARMED_CANCEL) && (!wanted || watch->control_armed != watch->control_room)) {
+    bool stale = !wanted || watch->control_armed != watch->control_room || (watch->armed & ARMED_ANEW);
+    if (watch->reading && !(watch->armed & ARMED_CANCEL) && stale) {
         watch->armed |= ARMED_CANCEL;
         return cancel(state, word_of(watch, read_request(watch)));
     }
     return 0;
 }
 
-/* A stream that is read learns of a hang-up by reading. */
+/* A stream that is read learns of a hang-up by reading. But on Linux 6.18 a multishot receive of an AF_UNIX stream may never be told of the
+ * end when that comes close behind octets; a poll for POLLRDHUP is, and a receive that is armed then finds it. */
 static bool needs_poll(const struct kith_watch *watch) {
-    return watch->kind != KITH_WATCH_STREAM || (watch->events & KITH_IO_WRITE) || !kith_watch_receives(watch);
+    return watch->kind != KITH_WATCH_STREAM || (watch->events & KITH_IO_WRITE) || !kith_watch_receives(watch) || watch->local;
 }
 
 static int apply_poll(struct uring *state, struct kith_watch *watch) {
@@ -78,6 +81,8 @@ static int apply_poll(struct uring *state, struct kith_watch *watch) {
         mask |= POLLIN;
     if (watch->events & KITH_IO_WRITE)
         mask |= POLLOUT;
+    if (watch->local)
+        mask |= POLLRDHUP;
     if (watch->armed & ARMED_POLL) {
         /* Kept for what it still can tell, the hang-up, even when it is not needed. */
         if (mask == watch->polling && !(watch->armed & ARMED_RECHECK))
@@ -95,7 +100,7 @@ static int apply_poll(struct uring *state, struct kith_watch *watch) {
         io_uring_prep_poll_multishot(entry, watch->fd, mask);
         entry->user_data = word_of(watch, REQUEST_POLL);
     }
-    watch->polling = (uint8_t)mask;
+    watch->polling = (uint16_t)mask;
     watch->armed = (uint8_t)((watch->armed | ARMED_POLL) & ~ARMED_RECHECK);
     return 0;
 }

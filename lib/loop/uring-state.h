@@ -40,6 +40,8 @@ enum {
     ARMED_TOLD = 1 << 3,    /* nothing is wanted, and the hang-up was reported */
     ARMED_RECHECK = 1 << 4, /* the poll has reported: look again */
     ARMED_HOSTED = 1 << 5,  /* in the set that a host sees */
+    ARMED_LAST = 1 << 6,    /* the peer will send no more */
+    ARMED_ANEW = 1 << 7,    /* ... of which a receive armed before may never hear */
 };
 
 struct uring {

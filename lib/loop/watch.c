@@ -82,6 +82,7 @@ int kith_watches_add(struct kith_watches *watches, struct kith_watch *watch, enu
         .kind = (uint8_t)kind,
         .events = (uint8_t)events,
         .plain = watch->plain,
+        .local = watch->local,
         .control_room = watch->control_room,
         .ops = ops,
     };

@@ -77,9 +77,11 @@ struct kith_watch {
     bool starved; /* in `starved`: there is no memory to read into */
     bool plain;   /* STREAM: no control messages can come, and nobody asks for flags: recv(2) will do */
     bool placing; /* STREAM: octets go where place() says */
+    bool local;   /* STREAM: of AF_UNIX */
     /* The backend's: */
     bool reading; /* something may still come */
-    uint8_t armed, polling;
+    uint8_t armed;
+    uint16_t polling;
     uint16_t control_armed; /* what it receives with */
     uint16_t control_room;  /* STREAM: room for control messages, octets; as wanted */
     struct kith_list ready_link, changed_link;
@@ -113,7 +115,7 @@ static inline struct kith_watch *kith_watches_find(const struct kith_watches *wa
     return watch && watch->id == id ? watch : NULL;
 }
 
-/* STREAM: `plain` and `control_room` are set before, else 0. Errors: -EEXIST, -EBADF, -EPERM, -ENOMEM, -ENOSPC. */
+/* STREAM: `plain`, `local` and `control_room` are set before, else 0. Errors: -EEXIST, -EBADF, -EPERM, -ENOMEM, -ENOSPC. */
 int kith_watches_add(struct kith_watches *watches, struct kith_watch *watch, enum kith_watch_kind kind, int fd, unsigned events,
                      const struct kith_watch_ops *ops);
 /* keep_kernel_object: in a forked child, whose parent goes on using it. close_fd: the descriptor is closed too, at once or with what else

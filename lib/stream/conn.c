@@ -348,6 +348,7 @@ void conn_watch(kith_conn *conn, unsigned events) {
         kith_loop_set_watched(conn->loop, &conn->watch, events);
         return;
     }
+    conn->watch.local = conn->family == AF_UNIX;
     conn->watch.plain = conn->family != AF_UNIX && conn->profile->options.control_size == 0;
     conn->watch.control_room = (uint16_t)conn_control_room(conn);
     int r = kith_loop_watch(conn->loop, &conn->watch, KITH_WATCH_STREAM, conn->fd, events, &watch_ops);
