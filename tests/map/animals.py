@@ -173,6 +173,7 @@ def tcp_half_closed(zoo):
     listener = listener_at(zoo.server, ('127.0.0.1', 0))
     client, accepted = connection(zoo.client.open(INET, STREAM), listener)
     client.ask('shut')
+    client.ask('acknowledged')
     return [listener, client, accepted]
 
 

@@ -12,9 +12,11 @@ import signal
 import socket
 import struct
 import sys
+import time
 
 SO_COOKIE = 57
 SO_DOMAIN = 39
+TCP_FIN_WAIT1 = 4  # include/net/tcp_states.h
 PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -122,6 +124,13 @@ class Keeper:
 
     def shut(self, fd):
         self.sockets[fd].shutdown(socket.SHUT_WR)
+
+    def acknowledged(self, fd):
+        """Waits for the answer to our FIN, which another process's turn may delay even on the loopback."""
+        deadline = time.monotonic() + 10
+        while self.sockets[fd].getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == TCP_FIN_WAIT1:
+            assert time.monotonic() < deadline, 'the peer does not acknowledge the FIN'
+            os.sched_yield()
 
     def close(self, fd):
         self.sockets.pop(fd).close()
