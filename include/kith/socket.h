@@ -118,7 +118,8 @@ KITH_PUBLIC kith_socket *kith_socket_free(kith_socket *socket);
  * socket frees itself. To see it through, drive the loop, or use kith_socket_drain() before. NULL is allowed. Always NULL. */
 KITH_PUBLIC kith_socket *kith_socket_close(kith_socket *socket);
 /* Stops listening and reconnecting, drives the loop until all that was accepted for sending is handed to the kernel and the peers took it,
- * or timeout_ms passed (-1: no limit; 0: one step of the loop). Returns 0, -ETIMEDOUT, or -ENOTCONN (messages wait for a peer and none can
+ * or timeout_ms passed (-1: no limit; 0: one step of the loop). That a peer took it is known by its closing when it has read our end, so a
+ * peer that does not run its loop any more is waited for. Returns 0, -ETIMEDOUT, or -ENOTCONN (messages wait for a peer and none can
  * come any more). Errors: -EBUSY (inside a callback), -ECANCELED, -ECHILD, -ESHUTDOWN. The socket must still be freed. */
 KITH_PUBLIC int kith_socket_drain(kith_socket *socket, int timeout_ms);
 
