@@ -5,6 +5,7 @@
 
 #define WRITERS 8
 #define PIECES 3000
+#define ROUNDS 6
 #define PIECE "twelve octet"
 
 /* In a process of its own: small pieces as fast as they go, and the end at once. */
@@ -47,18 +48,18 @@ static void write_at_once(struct world *world, const struct kith_conn_options *o
 }
 
 static void test_the_end_close_behind_many_octets_is_told(void **state) {
-    for (unsigned i = 0; i < 20; i++)
+    for (unsigned i = 0; i < ROUNDS; i++)
         write_at_once(*state, NULL, SHUT_WR);
 }
 
 static void test_the_end_behind_octets_with_credentials_is_told(void **state) {
     static const struct kith_conn_options identity = {.identity = true};
-    for (unsigned i = 0; i < 20; i++)
+    for (unsigned i = 0; i < ROUNDS; i++)
         write_at_once(*state, &identity, SHUT_WR);
 }
 
 static void test_who_hangs_up_has_ended_first(void **state) {
-    for (unsigned i = 0; i < 20; i++)
+    for (unsigned i = 0; i < ROUNDS; i++)
         write_at_once(*state, NULL, SHUT_RDWR);
 }
 
