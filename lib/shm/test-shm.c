@@ -161,6 +161,66 @@ static void a_writer_that_waits_for_room_is_rung_when_half_is_free(void **state)
     assert_true(kith_shm_await_room(fixture->a));
 }
 
+/* Is there no octet that can be written there? The kernel says so (read(2), EFAULT), where to try it would be the end. */
+static bool is_read_only(const void *place) {
+    int zeros = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+    assert_true(zeros >= 0);
+    ssize_t n = read(zeros, (void *)(uintptr_t)place, 1);
+    bool refused = n < 0 && errno == EFAULT;
+    kith_close(zeros);
+    assert_true(refused || n == 1);
+    return refused;
+}
+
+/* What is the other side's cannot be changed by a mistake of ours. */
+static void each_side_writes_what_is_its_own_and_nothing_else(void **state) {
+    struct fixture *fixture = *state;
+    const struct kith_shm *sides[] = {fixture->a, fixture->b};
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(sides); i++) {
+        const struct kith_shm *shm = sides[i];
+        assert_true(is_read_only(shm->other));
+        assert_true(is_read_only(shm->in));
+        assert_true(is_read_only(shm->in + SIZE));
+        assert_true(is_read_only(shm->in + 2 * SIZE - 1));
+        assert_false(is_read_only(shm->own));
+        assert_false(is_read_only(shm->out));
+        assert_false(is_read_only(shm->out + 2 * SIZE - 1));
+    }
+}
+
+/* What /proc/sys/vm/overcommit_memory says here, or as it is; see meson.build. The names are the linker's. */
+int __real_kith_file_read(int dir, const char *path, size_t max_size, char **ret_text, size_t *ret_size);
+int __wrap_kith_file_read(int dir, const char *path, size_t max_size, char **ret_text, size_t *ret_size);
+static const char *overcommit;
+
+int __wrap_kith_file_read(int dir, const char *path, size_t max_size, char **ret_text, size_t *ret_size) {
+    if (!overcommit || strcmp(path, "/proc/sys/vm/overcommit_memory") != 0)
+        return __real_kith_file_read(dir, path, max_size, ret_text, ret_size);
+    *ret_text = strdup(overcommit);
+    return *ret_text ? 0 : -ENOENT;
+}
+
+static void where_memory_is_not_overcommitted_there_are_no_rings(void **state) {
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *text;
+        bool usable;
+    } modes[] = {{"0\n", true}, {"1\n", true}, {"2\n", false}, {"", false}};
+    for (size_t i = 0; i < KITH_ARRAY_SIZE(modes); i++) {
+        struct kith_shm *made = NULL, *opened = NULL;
+        int fd = -1, expected = modes[i].usable ? 0 : -EOPNOTSUPP;
+        overcommit = modes[i].text;
+        int usable = kith_shm_usable(), made_r = kith_shm_new(SIZE, &made, &fd), opened_r = kith_shm_open(fixture->fd, SIZE, &opened);
+        overcommit = NULL;
+        kith_shm_free(made);
+        kith_shm_free(opened);
+        kith_close(fd);
+        assert_int_equal(usable, modes[i].usable);
+        assert_int_equal(made_r, expected);
+        assert_int_equal(opened_r, expected);
+    }
+}
+
 /* Foreign memory ---------------------------------------------------------------------------------------------------------- */
 
 static int memory(size_t size, int seals) {
@@ -497,6 +557,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_full_ring_takes_no_more_and_a_part_of_what_is_long, setup, teardown),
         cmocka_unit_test_setup_teardown(a_reader_that_sleeps_is_rung_once_for_each_sleep, setup, teardown),
         cmocka_unit_test_setup_teardown(a_writer_that_waits_for_room_is_rung_when_half_is_free, setup, teardown),
+        cmocka_unit_test_setup_teardown(each_side_writes_what_is_its_own_and_nothing_else, setup, teardown),
+        cmocka_unit_test_setup_teardown(where_memory_is_not_overcommitted_there_are_no_rings, setup, teardown),
         cmocka_unit_test_setup_teardown(only_memory_that_is_sealed_is_opened, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_no_memory_is_not_opened, setup, teardown),
         cmocka_unit_test_setup_teardown(memory_without_the_right_to_write_is_not_opened, setup, teardown),
