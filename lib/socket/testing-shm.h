@@ -71,6 +71,15 @@ static inline bool other_send(struct other *other, const void *octets, size_t si
     return kith_msg_new(&msg) >= 0 && kith_msg_add(msg, octets, size) >= 0 && kith_socket_send(other->socket, msg, 20000) >= 0;
 }
 
+/* What a child of these tests is after its exec, "--wait": it waits for the end of its input, and with one more word says first that it has
+ * begun. */
+static inline int another_program(int argc) {
+    char octet;
+    if (argc > 2 && write(STDOUT_FILENO, "", 1) < 0)
+        return 1;
+    return (int)read(STDIN_FILENO, &octet, 1);
+}
+
 #define SHM_TEST(test) cmocka_unit_test_setup_teardown(test, shm_setup, scene_teardown)
 
 #endif
