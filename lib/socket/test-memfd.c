@@ -194,6 +194,34 @@ static void test_no_more_is_under_way_than_send_hwm_bytes(void **state) {
     assert_int_equal(scene->client.writable, 1);
 }
 
+/* One of them at a time goes all the same, or it never would. */
+static void test_of_frames_larger_than_send_hwm_bytes_one_is_under_way(void **state) {
+    struct scene *scene = *state;
+    init(scene, &scene->server, KITH_PULL);
+    node_option(&scene->server, KITH_OPTION_RECV_HWM, 1);
+    node_bind(&scene->server, scene->endpoint);
+    init(scene, &scene->client, KITH_PUSH);
+    node_option(&scene->client, KITH_OPTION_SEND_HWM_BYTES, LARGE / 2);
+    node_connect(&scene->client, &scene->server);
+    until(&scene->world, kith_socket_peer_count(scene->client.socket) == 1);
+    unsigned sent = 0, came = 0;
+    for (int r = 0; r == 0; sent += r == 0) {
+        kith_msg *msg = large("head", LARGE);
+        r = kith_socket_send(scene->client.socket, msg, 0);
+        if (r < 0)
+            kith_msg_free(msg);
+        settle_down(&scene->world);
+        assert_true(node_session(&scene->client)->memfd_sent <= LARGE);
+        assert_true(sent < 10);
+    }
+    assert_int_equal(node_session(&scene->client)->memfd_sent, LARGE);
+    for (; came < sent; came++) {
+        kith_msg *msg = receive_one(&scene->server);
+        assert_pattern(msg, 1, LARGE);
+        kith_msg_free(msg);
+    }
+}
+
 static void test_what_is_under_way_is_seen_through_by_linger(void **state) {
     struct scene *scene = *state;
     init(scene, &scene->server, KITH_PULL);
@@ -429,6 +457,7 @@ int main(void) {
         ROW(test_descriptors_and_memory_go_together, "ipc"),
         ROW(test_both_ends_may_send_them_at_once, "ipc"),
         ROW(test_no_more_is_under_way_than_send_hwm_bytes, "ipc"),
+        ROW(test_of_frames_larger_than_send_hwm_bytes_one_is_under_way, "ipc"),
         ROW(test_what_is_under_way_is_seen_through_by_linger, "ipc"),
         ROW(test_ordinary_memory_goes_through_the_socket, "ipc"),
         ROW(test_subscribers_share_one_copy, "ipc"),
