@@ -27,7 +27,7 @@ enum kith_event_type {
     KITH_EVENT_DUPLICATE_ID,          /* a peer claimed a routing id in use; text names both peers */
     KITH_EVENT_SPLIT_MESSAGE,         /* octets of two writers inside one message or handshake: the connection is closed */
     KITH_EVENT_DROPPED,               /* `count` messages to the peer, or of it, were dropped */
-    KITH_EVENT_FDS_REFUSED,           /* `count` descriptors nobody asked for were closed */
+    KITH_EVENT_FDS_REFUSED,           /* at least `count` descriptors nobody asked for were closed */
     KITH_EVENT_ACCEPT_FAILED,         /* out of descriptors or memory, or more than max-peers */
     KITH_EVENT_UNBOUND,               /* kith_socket_unbind(): the endpoint is listened at no more */
     KITH_EVENT_GIVEN_UP,              /* an endpoint is not connected to any more: reconnect-stop */

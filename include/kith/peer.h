@@ -23,7 +23,7 @@ struct kith_counters {
     uint64_t dropped;                  /* messages, of both directions; what KITH_EVENT_DROPPED counts */
     uint64_t denied;                   /* what the policy said no to */
     uint64_t fds_in, fds_out;          /* descriptors in messages */
-    uint64_t fds_refused;              /* descriptors that were closed, as nobody asked for them */
+    uint64_t fds_refused;              /* descriptors that were closed, as nobody asked for them: at least so many */
     uint64_t queued, queued_octets;    /* now: messages that wait to be sent, and what they cost */
     uint64_t waiting, waiting_octets;  /* now: received messages that the application has not taken, and what they cost */
     uint64_t since; /* CLOCK_MONOTONIC nanoseconds: of the connection's begin (0: there is none yet), or of the socket's */

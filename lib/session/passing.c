@@ -132,12 +132,18 @@ static int keep(struct kith_session *session, struct kith_batch *batch) {
     return 0;
 }
 
+/* cut: there were more, of which the kernel does not say how many. */
+static void tell_refused(struct kith_session *session, int error, size_t count, bool cut, const char *why) {
+    kith_session_tell(session, KITH_EVENT_FDS_REFUSED, error, count, "%s%zu passed descriptors closed: %s", cut ? "at least " : "", count,
+                      why);
+}
+
 void kith_passing_arrived(struct kith_session *session, struct kith_batch *batch) {
     size_t count = batch->fd_count + batch->fd_refused;
     if (count == 0)
         return;
     if (kith_passing_room(session) == 0 && !kith_rings_expect_fd(session)) {
-        kith_session_tell(session, KITH_EVENT_FDS_REFUSED, -EPERM, count, "%zu passed descriptors closed: this socket accepts none", count);
+        tell_refused(session, -EPERM, count, batch->fd_refused > 0, "this socket accepts none");
         return;
     }
     int r = keep(session, batch);
@@ -321,13 +327,14 @@ int kith_passing_write_memfd(struct kith_session *session, const kith_msg *msg, 
 void kith_passing_settle(struct kith_session *session) {
     struct kith_arrival arrival;
     size_t closed = 0;
+    bool cut = false;
     while (pop(session, &arrival)) {
+        cut = cut || arrival.cut;
         closed += (arrival.fds ? arrival.fds->count : 0) + arrival.cut;
         kith_fds_unref(arrival.fds);
     }
     if (closed > 0)
-        kith_session_tell(session, KITH_EVENT_FDS_REFUSED, -EPROTO, closed, "%zu passed descriptors closed: they belong to no message",
-                          closed);
+        tell_refused(session, -EPROTO, closed, cut, "they belong to no message");
 }
 
 void kith_passing_drop(struct kith_session *session) {

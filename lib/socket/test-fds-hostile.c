@@ -147,6 +147,11 @@ static void test_descriptors_of_no_message_are_closed_and_told(void **state) {
     expect_count(scene, "y", 0);
     expect_count(scene, "z", 2);
     assert_int_equal(scene->server.counts[KITH_EVENT_FDS_REFUSED], 13);
+    assert_null(strstr(scene->server.texts[KITH_EVENT_FDS_REFUSED], "at least "));
+    raw_text_fds(fd, "\0\1x", 11);
+    expect_count(scene, "x", 0);
+    assert_int_equal(scene->server.counts[KITH_EVENT_FDS_REFUSED], 13 + 11);
+    assert_non_null(strstr(scene->server.texts[KITH_EVENT_FDS_REFUSED], "at least 11 "));
     close(fd);
 }
 
@@ -196,6 +201,8 @@ static void test_a_socket_that_takes_no_memory_either_closes_them_at_once(void *
     expect_count(scene, "x", 0);
     assert_int_equal(scene->server.errors[KITH_EVENT_FDS_REFUSED], -EPERM);
     assert_int_equal(scene->server.events[KITH_EVENT_FDS_REFUSED], 1);
+    assert_in_range(scene->server.counts[KITH_EVENT_FDS_REFUSED], 1, 3); /* the kernel does not say how many it cut off */
+    assert_non_null(strstr(scene->server.texts[KITH_EVENT_FDS_REFUSED], "at least "));
     close(fd);
 }
 
@@ -299,6 +306,48 @@ static void test_a_peer_that_passes_its_own_end_and_dies_is_found_out(void **sta
     assert_non_null(strstr(scene->server.texts[KITH_EVENT_DISCONNECTED], "died in the middle"));
 }
 
+static void tick(kith_timer *timer, void *userdata) {
+    (void)timer;
+    ++*(unsigned *)userdata;
+}
+
+/* The timer of who is waited for, faster than it is: two turns of it. */
+static void let_it_run_out(struct scene *scene, kith_timer *of_passing) {
+    kith_timer *timer;
+    unsigned ticks = 0;
+    assert_int_equal(kith_timer_new(scene->world.loop, tick, &ticks, &timer), 0);
+    kith_timer_arm(of_passing, 1, 1);
+    kith_timer_arm(timer, 1, 1);
+    until(&scene->world, ticks == 3);
+    kith_timer_free(timer);
+}
+
+/* It died in the middle of nothing: that we have not read the rest is our doing, however long it takes. */
+static void test_what_we_have_not_read_is_waited_for(void **state) {
+    struct scene *scene = *state;
+    node_init(&scene->world, &scene->server, KITH_PULL, &quiet_handler);
+    node_option(&scene->server, KITH_OPTION_MAX_FDS, 10);
+    node_option(&scene->server, KITH_OPTION_RECV_HWM, 1);
+    node_bind(&scene->server, scene->endpoint);
+    int fd = raw_connect(&scene->server); /* stays open, here */
+    pid_t child = fork();
+    if (child == 0) {
+        raw_handshake(fd, 1, "PUSH", NULL);
+        raw_text_fds(fd, "\0\5plain" FDS("\1") "\1\1x", 1);
+        raw_text(fd, "\0\1y");
+        raw_child_end(true);
+    }
+    raw_child_wait(child);
+    until(&scene->world, kith_socket_peer_count(scene->server.socket) == 1 && node_session(&scene->server)->passing &&
+                             node_session(&scene->server)->passing->timer);
+    assert_true(node_session(&scene->server)->account->full);
+    let_it_run_out(scene, node_session(&scene->server)->passing->timer);
+    expect_count(scene, "plain", 0);
+    expect_count(scene, "x|y", 1);
+    assert_int_equal(scene->server.events[KITH_EVENT_DISCONNECTED], 0);
+    close(fd);
+}
+
 /* Whoever sends and is gone at once has sent. */
 static void test_the_last_words_of_a_process_bring_their_descriptors(void **state) {
     struct scene *scene = *state;
@@ -376,6 +425,7 @@ int main(void) {
         FD_TEST(test_descriptors_with_the_handshake_are_closed),
         FD_TEST(test_what_came_before_the_handshake_ended_goes_with_the_connection),
         FD_TEST(test_a_peer_that_passes_its_own_end_and_dies_is_found_out),
+        FD_TEST(test_what_we_have_not_read_is_waited_for),
         FD_TEST(test_the_last_words_of_a_process_bring_their_descriptors),
         FD_TEST(test_descriptors_and_message_of_two_writers_are_refused),
         FD_TEST(test_a_peer_that_announces_nothing_never_sees_a_command),
