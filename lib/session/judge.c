@@ -324,9 +324,8 @@ bool kith_session_judge_connect(struct kith_session *session) {
     return later || kith_session_judge_proved(session);
 }
 
-/* Does the peer stay? Calls up. */
+/* Does the peer stay? Who was let in by this policy does. Calls up. */
 static void review(struct kith_session *session) {
-    session->judge.let_in = 0;
     if (!kith_session_judge_proved(session) && session->state == KITH_SESSION_READY)
         kith_session_expel(session, -EACCES, kith_session_peer_denial(session), "the policy does not let it in any more");
     else if (session->state == KITH_SESSION_READY && session->host->ops->review)
