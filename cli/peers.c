@@ -1,6 +1,7 @@
 /* cli/peers.c: kith peers: who is connected to a running gateway. */
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "cli/control.h"
@@ -15,6 +16,8 @@ static const struct cli_option options[] = {
     {KEY_JSON, "json", 0, NULL, "print an object a line"},
     {0},
 };
+
+#define NAME_HEADING "PEER"
 
 struct peers {
     const char *control;
@@ -41,9 +44,20 @@ static void print_origin(const json_t *origin) {
     cli_print("%s%s%s%s%s%s\n", *exe ? " " : "", exe, *unit ? " " : "", unit, *address ? " " : "", address);
 }
 
-static void print_peer(const json_t *peer) {
+/* At least that of the heading. */
+static int name_width(const json_t *peers) {
+    size_t i, width = strlen(NAME_HEADING);
+    json_t *peer;
+    json_array_foreach(peers, i, peer) {
+        size_t length = strlen(cli_control_word(peer, "peer"));
+        width = length > width ? length : width;
+    }
+    return (int)width;
+}
+
+static void print_peer(const json_t *peer, int width) {
     const json_t *counters = json_object_get(peer, "counters");
-    cli_print("%-32s %-10s %-7s %9lld %9lld %7lld %7lld %8.1f ", cli_control_word(peer, "peer"), cli_control_word(peer, "state"),
+    cli_print("%-*s %-10s %-7s %9lld %9lld %7lld %7lld %8.1f ", width, cli_control_word(peer, "peer"), cli_control_word(peer, "state"),
               cli_control_word(peer, "type"), cli_control_number(counters, "messages_in"), cli_control_number(counters, "messages_out"),
               cli_control_number(counters, "dropped") + cli_control_number(counters, "denied"),
               cli_control_number(counters, "queued") + cli_control_number(counters, "waiting"),
@@ -52,15 +66,17 @@ static void print_peer(const json_t *peer) {
 }
 
 static void print_all(const struct peers *peers, const json_t *answer) {
+    int width = name_width(json_object_get(answer, "peers"));
     size_t i;
     json_t *peer;
     if (!peers->json)
-        cli_print("%-32s %-10s %-7s %9s %9s %7s %7s %8s  %s\n", "PEER", "STATE", "TYPE", "IN", "OUT", "LOST", "WAIT", "AGE", "WHO");
+        cli_print("%-*s %-10s %-7s %9s %9s %7s %7s %8s  %s\n", width, NAME_HEADING, "STATE", "TYPE", "IN", "OUT", "LOST", "WAIT", "AGE",
+                  "WHO");
     json_array_foreach(json_object_get(answer, "peers"), i, peer) {
         if (peers->json)
             (void)cli_json_print(peer);
         else
-            print_peer(peer);
+            print_peer(peer, width);
     }
     if (cli_control_number(answer, "omitted") > 0)
         cli_error("%lld more peers are not listed", cli_control_number(answer, "omitted"));

@@ -49,9 +49,9 @@
  *    verbs, with each. INTERFACE is a name or an address of it. What does not fit into a datagram (65507 octets with the group and one
  *    more), and what the kernel says that it dropped or could not deliver, is KITH_EVENT_DROPPED.
  *  - kernel://CHANNEL, a channel of a module that uses kith.ko (docs/kernel.md), to connect to; that there is none yet is not an error.
- * SUB, PULL and GATHER receive its messages, REP also answers what the module asks; PUSH and SCATTER send to the module, REQ gets its
- * answer. Messages have one frame, of at most 61440 octets, and the kernel's word for which module sent them (KITH_FACT_MODULE). A message
- * that the module refuses is KITH_EVENT_REFUSED with its reason. Sending runs the module's code in the calling thread.
+ *    SUB, PULL and GATHER receive its messages, REP also answers what the module asks; PUSH and SCATTER send to the module, REQ gets its
+ *    answer. Messages have one frame, of at most 61440 octets, and the kernel's word for which module sent them (KITH_FACT_MODULE). A
+ *    message that the module refuses is KITH_EVENT_REFUSED with its reason. Sending runs the module's code in the calling thread.
  *  - kernel://bpf:PATH, a BPF ring buffer that is pinned at PATH: SUB, PULL and GATHER receive its records.
  */
 #ifndef KITH_SOCKET_H

@@ -175,6 +175,17 @@ def test_the_control_socket_is_for_root_and_the_own_user(test):
     assert control(test, 'status').returncode == 0
 
 
+def test_columns_of_peers_stand_below_each_other_however_long_a_name_is(test):
+    test.serve(config(test).replace('service "echo"', f'service "echo_{"o" * 40}"'))
+    client = test.socket(zmq.REQ, test.ipc())
+    client.send(b'x')
+    assert client.recv() == b'x'
+    heading, *lines = control(test, 'peers').text.splitlines()
+    at = heading.index('STATE')
+    assert len(lines) == 1 and lines[0][at - 1:at + 5] == ' ready', (heading, lines)
+    client.close()
+
+
 def test_a_policy_says_who_else_may(test):
     need_root()
     rule = f'rule "ops" {{ allow = {{"*"}}  uid = {{"{OTHER}"}} }}'
