@@ -20,6 +20,8 @@
 #include <jansson.h>
 
 #include "base/fd.h"
+#include "base/testing.h"
+#include "base/time.h"
 #include "gateway/audit.h"
 #include "gateway/cleanup.h"
 #include "gateway/limit.h"
@@ -179,6 +181,29 @@ static void test_levels(void **state) {
     gateway_log_set_audit(fixture->log, NULL);
 }
 
+static void deny(struct fixture *fixture, uid_t uid, unsigned times) {
+    struct kith_event event = denied(fixture);
+    assert_int_equal(kith_origin_set_number(fixture->origin, KITH_FACT_UID, uid, KITH_WITNESS_KERNEL_MESSAGE), 0);
+    for (unsigned i = 0; i < times; i++)
+        gateway_audit_event(fixture->audit, NULL, &event, LOG_WARNING);
+}
+
+static uint64_t lines_written(const struct fixture *fixture) {
+    struct gateway_audit_counts counts;
+    gateway_audit_counts(fixture->audit, &counts);
+    return counts.written;
+}
+
+/* Denies until some are held back. */
+static void flood(struct fixture *fixture) {
+    struct gateway_audit_counts counts = {0};
+    for (unsigned i = 0; counts.suppressed == 0; i++) {
+        assert_in_range(i, 0, 100000);
+        deny(fixture, 1000, 1);
+        gateway_audit_counts(fixture->audit, &counts);
+    }
+}
+
 static void test_a_flood_is_counted(void **state) {
     struct fixture *fixture = *state;
     audit(fixture, (struct gateway_audit_options){.path = fixture->path});
@@ -201,11 +226,20 @@ static void test_a_flood_is_counted(void **state) {
     free(text);
 }
 
-static void deny(struct fixture *fixture, uid_t uid, unsigned times) {
-    struct kith_event event = denied(fixture);
-    assert_int_equal(kith_origin_set_number(fixture->origin, KITH_FACT_UID, uid, KITH_WITNESS_KERNEL_MESSAGE), 0);
-    for (unsigned i = 0; i < times; i++)
-        gateway_audit_event(fixture->audit, NULL, &event, LOG_WARNING);
+static void test_what_is_held_back_is_told_when_the_flood_is_over(void **state) {
+    struct fixture *fixture = *state;
+    audit(fixture, (struct gateway_audit_options){.path = fixture->path});
+    flood(fixture);
+    uint64_t before = lines_written(fixture), end = kith_time_now() + 20 * KITH_NS_PER_S;
+    while (lines_written(fixture) == before) {
+        assert_true(kith_time_now() < end);
+        assert_true(kith_loop_step(fixture->loop, 1000) >= 0); /* the timer */
+    }
+    char *text = read_file(fixture);
+    json_t *json = line_of(text, before);
+    assert_string_equal(text_of(json, "event"), "suppressed");
+    json_decref(json);
+    free(text);
 }
 
 /* More users at once than have places: who shares one is not named for the others. */
@@ -256,32 +290,81 @@ static void test_a_torn_line_is_ended(void **state) {
     signal(SIGXFSZ, handler);
     gateway_audit_event(fixture->audit, NULL, &event, LOG_WARNING);
     assert_non_null(strstr(read_log(fixture), "can be written to again: 1 lines were lost"));
+    gateway_audit_event(fixture->audit, NULL, &event, LOG_WARNING);
     char *text = read_file(fixture);
-    assert_int_equal(count_lines(text), 2);
+    assert_int_equal(count_lines(text), 3);
     assert_int_equal(strchr(text, '\n') - text, 100);
     json_decref(line_of(text, 1));
+    json_decref(line_of(text, 2));
     free(text);
 }
 
+/* What was held back belongs to the file that there was. */
 static void test_a_file_that_was_moved_is_opened_anew(void **state) {
     struct fixture *fixture = *state;
     struct gateway_audit_options options = {.path = fixture->path};
     struct kith_error error;
-    char moved[128];
+    char moved[128], *text;
     snprintf(moved, sizeof(moved), "%s.1", fixture->path);
     audit(fixture, options);
-    struct kith_event event = denied(fixture);
-    gateway_audit_event(fixture->audit, NULL, &event, LOG_WARNING);
+    flood(fixture);
     assert_int_equal(rename(fixture->path, moved), 0);
+    size_t fds = testing_fd_count();
     assert_int_equal(gateway_audit_reconfigure(fixture->audit, &options, &error), 0);
-    gateway_audit_event(fixture->audit, NULL, &event, LOG_WARNING);
+    assert_int_equal(testing_fd_count(), fds);
+    deny(fixture, 1, 1);
     struct stat status;
     assert_int_equal(stat(fixture->path, &status), 0);
     assert_int_equal(status.st_mode & 07777 & ~0640U, 0);
-    char *text = read_file(fixture);
+    assert_int_equal(kith_file_read(AT_FDCWD, moved, 1 << 20, &text, NULL), 0);
+    json_t *json = line_of(text, count_lines(text) - 1);
+    assert_string_equal(text_of(json, "event"), "suppressed");
+    json_decref(json);
+    free(text);
+    text = read_file(fixture);
     assert_int_equal(count_lines(text), 1);
     free(text);
     assert_int_equal(unlink(moved), 0);
+}
+
+static void test_several_gateways_share_a_file(void **state) {
+    struct fixture *fixture = *state;
+    struct gateway_audit_options options = {.path = fixture->path};
+    struct gateway_audit *other;
+    struct kith_error error;
+    audit(fixture, options);
+    assert_int_equal(gateway_audit_new(fixture->loop, fixture->log, &options, &other, &error), 0);
+    struct kith_event event = denied(fixture);
+    for (unsigned i = 0; i < 3; i++) {
+        gateway_audit_event(fixture->audit, "one", &event, LOG_WARNING);
+        gateway_audit_event(other, "other", &event, LOG_WARNING);
+    }
+    gateway_audit_free(other);
+    char *text = read_file(fixture);
+    assert_int_equal(count_lines(text), 6);
+    for (unsigned i = 0; i < 6; i++) {
+        json_t *json = line_of(text, i);
+        assert_string_equal(text_of(json, "where"), i % 2 == 0 ? "one" : "other");
+        json_decref(json);
+    }
+    free(text);
+}
+
+static void test_without_an_audit_no_file_is_made(void **state) {
+    struct fixture *fixture = *state;
+    audit(fixture, (struct gateway_audit_options){.path = fixture->path, .level = GATEWAY_AUDIT_OFF});
+    assert_int_equal(access(fixture->path, F_OK), -1);
+    assert_int_equal(errno, ENOENT);
+}
+
+/* Opening one waits for its reader, unless one says not to. */
+static void test_a_pipe_that_nobody_reads_is_an_error(void **state) {
+    struct fixture *fixture = *state;
+    struct gateway_audit_options options = {.path = fixture->path};
+    struct kith_error error;
+    assert_int_equal(mkfifo(fixture->path, 0600), 0);
+    assert_int_equal(gateway_audit_new(fixture->loop, fixture->log, &options, &fixture->audit, &error), -ENXIO);
+    assert_non_null(strstr(error.text, fixture->path));
 }
 
 static void test_a_file_that_cannot_be_opened_is_an_error_and_changes_nothing(void **state) {
@@ -343,10 +426,14 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_a_denial_is_one_line_of_json_with_the_origin, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_levels, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_flood_is_counted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_is_held_back_is_told_when_the_flood_is_over, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_place_that_is_shared_is_counted_in_nobodys_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_full_disk_costs_lines_and_is_told_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_torn_line_is_ended, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_file_that_was_moved_is_opened_anew, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_several_gateways_share_a_file, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_without_an_audit_no_file_is_made, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_pipe_that_nobody_reads_is_an_error, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_file_that_cannot_be_opened_is_an_error_and_changes_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_journal_gets_fields, set_up, tear_down),
     };
