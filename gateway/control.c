@@ -42,8 +42,9 @@ struct gateway_control {
     kith_loop *loop;
     kith_socket *socket;
     struct kith_list monitors;
-    uint64_t second; /* begin of the running one */
-    unsigned lines;  /* events told in it */
+    kith_timer *timer; /* armed while one of them is to be told of a loss */
+    uint64_t second;   /* begin of the running one */
+    unsigned lines;    /* events told in it */
 };
 
 /* Answers ------------------------------------------------------------------------------------------------------------- */
@@ -143,15 +144,43 @@ static int answer_kick(struct gateway_control *control, const kith_msg *envelope
 
 /* Monitors ------------------------------------------------------------------------------------------------------------ */
 
-static int answer_monitor(struct gateway_control *control, const kith_msg *envelope, struct gateway_control_request *request) {
-    int r = send_text(control, envelope, "{\"monitoring\":true}");
-    if (r < 0)
-        return r;
+static bool same_frame(const kith_msg *msg, size_t index, const void *data, size_t size) {
+    size_t own_size;
+    const void *own = kith_msg_frame(msg, index, &own_size);
+    return own_size == size && memcmp(own, data, size) == 0;
+}
+
+static bool same_envelope(const kith_msg *a, const kith_msg *b) {
+    bool same = kith_msg_count(a) == kith_msg_count(b);
+    for (size_t i = 0; same && i < kith_msg_count(a); i++) {
+        size_t size;
+        const void *data = kith_msg_frame(b, i, &size);
+        same = same_frame(a, i, data, size);
+    }
+    return same;
+}
+
+static size_t count_monitors(const struct gateway_control *control) {
+    size_t count = 0;
+    kith_list_foreach (&control->monitors, node)
+        count++;
+    return count;
+}
+
+/* Whoever asks once more is told the same, and of each event once. */
+static bool is_monitoring(const struct gateway_control *control, const kith_msg *envelope) {
+    kith_list_foreach (&control->monitors, node)
+        if (same_envelope(kith_list_entry(node, struct monitor, link)->envelope, envelope))
+            return true;
+    return false;
+}
+
+static int add_monitor(struct gateway_control *control, const kith_msg *envelope) {
     struct monitor *monitor = calloc(1, sizeof(*monitor));
     if (!monitor)
         return -ENOMEM;
     kith_list_init(&monitor->link);
-    r = gateway_envelope_copy(envelope, kith_msg_count(envelope), &monitor->envelope);
+    int r = gateway_envelope_copy(envelope, kith_msg_count(envelope), &monitor->envelope);
     if (r < 0) {
         free(monitor);
         return r;
@@ -160,36 +189,62 @@ static int answer_monitor(struct gateway_control *control, const kith_msg *envel
     return 0;
 }
 
-static bool is_from(const struct monitor *monitor, const void *id, size_t size) {
-    size_t own_size;
-    const void *own = kith_msg_frame(monitor->envelope, 0, &own_size);
-    return own_size == size && memcmp(own, id, size) == 0;
+static int answer_monitor(struct gateway_control *control, const kith_msg *envelope, struct gateway_control_request *request) {
+    bool again = is_monitoring(control, envelope);
+    char text[64];
+    if (!again && count_monitors(control) >= GATEWAY_CONTROL_PEERS) {
+        snprintf(text, sizeof(text), "%d monitor already, no more may: end one of them", GATEWAY_CONTROL_PEERS);
+        return answer_error(control, envelope, -EUSERS, text);
+    }
+    int r = send_text(control, envelope, "{\"monitoring\":true}");
+    return r < 0 || again ? r : add_monitor(control, envelope);
 }
 
 static void forget(struct gateway_control *control, const void *id, size_t size) {
     kith_list_foreach_safe (&control->monitors, node) {
         struct monitor *monitor = kith_list_entry(node, struct monitor, link);
-        if (is_from(monitor, id, size))
+        if (same_frame(monitor->envelope, 0, id, size))
             monitor_free(monitor);
     }
 }
 
-/* What it has lost is said first. */
-static void tell_monitor(struct gateway_control *control, struct monitor *monitor, const char *line) {
-    int r = 0;
-    if (monitor->lost > 0) {
-        char text[64];
-        snprintf(text, sizeof(text), "{\"event\":\"lost\",\"count\":%llu}", (unsigned long long)monitor->lost);
-        r = send_text(control, monitor->envelope, text);
-        if (r >= 0)
-            monitor->lost = 0;
-    }
+static int tell_lost(struct gateway_control *control, struct monitor *monitor) {
+    char text[64];
+    if (monitor->lost == 0)
+        return 0;
+    snprintf(text, sizeof(text), "{\"event\":\"lost\",\"count\":%llu}", (unsigned long long)monitor->lost);
+    int r = send_text(control, monitor->envelope, text);
     if (r >= 0)
-        r = line ? send_text(control, monitor->envelope, line) : -EAGAIN;
-    if (r == -EHOSTUNREACH)
+        monitor->lost = 0;
+    return r;
+}
+
+static void note_unsent(struct gateway_control *control, struct monitor *monitor, int error) {
+    if (error == -EHOSTUNREACH)
         monitor_free(monitor);
-    else if (r < 0)
-        monitor->lost++;
+    else if (!kith_timer_armed(control->timer))
+        kith_timer_arm(control->timer, 1000, 0);
+}
+
+/* What it has lost is said before the next line that it gets, or when a second has passed: not for each one that is left out. */
+static void tell_monitor(struct gateway_control *control, struct monitor *monitor, const char *line) {
+    int r = line ? tell_lost(control, monitor) : -EAGAIN;
+    if (r >= 0)
+        r = send_text(control, monitor->envelope, line);
+    if (r >= 0)
+        return;
+    monitor->lost++;
+    note_unsent(control, monitor, r);
+}
+
+static void on_timer(kith_timer *timer, void *userdata) {
+    struct gateway_control *control = userdata;
+    kith_list_foreach_safe (&control->monitors, node) {
+        struct monitor *monitor = kith_list_entry(node, struct monitor, link);
+        int r = tell_lost(control, monitor);
+        if (r < 0)
+            note_unsent(control, monitor, r);
+    }
 }
 
 static bool within_rate(struct gateway_control *control) {
@@ -297,7 +352,10 @@ int gateway_control_new(kith_loop *loop, struct gateway_log *log, const struct g
         return kith_error_set(ret_error, -ENOMEM, WHO ": out of memory");
     *control = (struct gateway_control){.config = config, .host = *host, .log = log, .loop = loop};
     kith_list_init(&control->monitors);
-    int r = kith_socket_new(loop, KITH_ROUTER, &control->socket);
+    int r = kith_timer_new(loop, on_timer, control, &control->timer);
+    if (r < 0)
+        return kith_error_set(ret_error, r, WHO ": cannot make a timer: %s", kith_error_name(r));
+    r = kith_socket_new(loop, KITH_ROUTER, &control->socket);
     if (r < 0)
         return kith_error_set(ret_error, r, WHO ": cannot make a socket: %s", kith_error_name(r));
     kith_socket_set_handler(control->socket, &handler, control);
@@ -320,6 +378,7 @@ struct gateway_control *gateway_control_free(struct gateway_control *control) {
     while (!kith_list_empty(&control->monitors))
         monitor_free(kith_list_first(&control->monitors, struct monitor, link));
     kith_socket_free(control->socket);
+    kith_timer_free(control->timer);
     free(control);
     return NULL;
 }

@@ -9,9 +9,9 @@
  * What cannot be done: {"error":"ENOENT","text":"..."}.
  *
  * It is under policy: who may use it may end anybody's connection and sees who talks to whom. Bounds: requests have 64 KiB at most, there
- * are at most GATEWAY_CONTROL_PEERS connections, an answer names GATEWAY_CONTROL_LIST peers at most. Whoever monitors and does not keep up,
- * loses lines, and so do all beyond GATEWAY_CONTROL_RATE events a second: {"event":"lost","count":812} says how many. The gateway never
- * waits for them.
+ * are at most GATEWAY_CONTROL_PEERS connections and as many who monitor (behind proxies a connection may be of several; -EUSERS), an answer
+ * names GATEWAY_CONTROL_LIST peers at most. Whoever monitors and does not keep up, loses lines, and so do all beyond GATEWAY_CONTROL_RATE
+ * events a second: {"event":"lost","count":812} says how many, before the next line and within a second. The gateway never waits for them.
  */
 #ifndef KITH_GATEWAY_CONTROL_H
 #define KITH_GATEWAY_CONTROL_H
