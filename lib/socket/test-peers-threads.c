@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "base/testing.h"
+#include "origin/internal.h"
 #include "socket/socket.h"
 
 #define PATIENCE_MS 30000
@@ -138,10 +139,47 @@ static void test_peers_are_listed_and_kicked_while_messages_come(void **state) {
     assert_true(atomic_load(&fixture->listed) > 0);
 }
 
+void __real_kith_origin_share(kith_origin *origin);
+void __wrap_kith_origin_share(kith_origin *origin);
+
+static _Atomic(kith_origin *) last_shared;
+
+void __wrap_kith_origin_share(kith_origin *origin) {
+    atomic_store(&last_shared, origin);
+    __real_kith_origin_share(origin);
+}
+
+static int keep_origin(kith_socket *socket, const struct kith_peer_info *info, void *userdata) {
+    *(kith_origin **)userdata = kith_origin_ref(info->origin);
+    return 0;
+}
+
+static void *let_go(void *userdata) {
+    kith_origin_unref(userdata);
+    return NULL;
+}
+
+static void test_an_origin_that_was_listed_may_be_let_go_of_anywhere(void **state) {
+    struct fixture *fixture = *state;
+    kith_origin *origin = NULL;
+    pthread_t thread;
+    open_both(fixture, KITH_PUB, KITH_SUB);
+    assert_int_equal(kith_socket_subscribe(fixture->client, "topic", 5), 0);
+    assert_int_equal(kith_socket_wait_subscribed(fixture->server, "topic", 5, 1, PATIENCE_MS), 1);
+    atomic_store(&last_shared, NULL);
+    assert_int_equal(kith_socket_peers(fixture->server, keep_origin, &origin), 0);
+    assert_non_null(origin);
+    assert_ptr_equal(atomic_load(&last_shared), origin);
+    assert_int_equal(pthread_create(&thread, NULL, let_go, origin), 0);
+    fixture->server = kith_socket_free(fixture->server); /* lets go of it too */
+    assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_several_threads_wait_for_a_subscriber, setup, teardown),
         cmocka_unit_test_setup_teardown(test_peers_are_listed_and_kicked_while_messages_come, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_an_origin_that_was_listed_may_be_let_go_of_anywhere, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
