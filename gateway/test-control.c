@@ -248,6 +248,22 @@ static void test_without_a_monitor_nothing_is_put_together(void **state) {
     assert_int_equal(fixture->visited, 1);
 }
 
+static void test_whom_a_new_policy_denies_monitors_no_more(void **state) {
+    struct fixture *fixture = *state;
+    struct gateway_control_config config = fixture->config;
+    kith_policy_rule *rule;
+    monitor(fixture->client);
+    tell(fixture);
+    assert_int_equal(kith_policy_new(&config.policy), 0);
+    assert_int_equal(kith_policy_add_rule(config.policy, "nobody", false, KITH_VERB_ALL, &rule, NULL), 0);
+    assert_true(gateway_control_reload(fixture->control, &config));
+    kith_policy_unref(config.policy);
+    (void)read_log(fixture);
+    until(fixture, strstr(read_log(fixture), "denied"));
+    tell(fixture);
+    assert_int_equal(fixture->visited, 1);
+}
+
 static void test_whoever_asks_twice_is_told_once(void **state) {
     struct fixture *fixture = *state;
     monitor(fixture->client);
@@ -295,15 +311,20 @@ static uint64_t read_with_a_loss(struct fixture *fixture, uint64_t first) {
     return lost;
 }
 
-/* So few events that the rate has no part in it. Besides the queue some hundred KiB are the connection's. */
-static void test_whoever_does_not_read_loses_what_is_beyond_its_queue(void **state) {
-    struct fixture *fixture = *state;
+/* So few events that the rate has no part in it, and so long that they are more than is queued. */
+static void tell_much(struct fixture *fixture) {
     char text[1001];
     memset(text, 'x', sizeof(text) - 1);
     text[sizeof(text) - 1] = '\0';
-    monitor(fixture->client);
-    while (fixture->told < GATEWAY_CONTROL_RATE - 100)
+    for (unsigned i = 0; i < GATEWAY_CONTROL_RATE - 100; i++)
         tell_text(fixture, text);
+}
+
+/* Besides the queue some hundred KiB are the connection's. */
+static void test_whoever_does_not_read_loses_what_is_beyond_its_queue(void **state) {
+    struct fixture *fixture = *state;
+    monitor(fixture->client);
+    tell_much(fixture);
     for (uint64_t i = 1; i <= LINES_MAX; i++)
         expect_event(fixture->client, i);
     tell(fixture);
@@ -334,6 +355,24 @@ static void wait_a_second(struct fixture *fixture) {
     assert_int_equal(kith_timer_arm(timer, 1000, 0), 0);
     until(fixture, over);
     kith_timer_free(timer);
+}
+
+/* The first time the kernel takes what makes room, the second time there is none when a second has passed: it is said later. */
+static void test_a_loss_is_told_when_there_is_room_without_another_event(void **state) {
+    struct fixture *fixture = *state;
+    uint64_t seen = 0;
+    assert_int_equal(kith_socket_set_number(fixture->client, KITH_OPTION_RECV_HWM, 1, NULL), 0);
+    monitor(fixture->client);
+    for (unsigned i = 0; i < 2; i++) {
+        tell_much(fixture);
+        wait_a_second(fixture);
+    }
+    while (seen < fixture->told) {
+        json_t *json = receive(fixture->client);
+        seen += strcmp(text_of(json, "event"), "lost") == 0 ? (uint64_t)number_of(json, "count") : 1;
+        json_decref(json);
+    }
+    assert_int_equal(seen, fixture->told);
 }
 
 /* Events of a socket that has no name are never told, which makes them cheap: a slow machine comes to the rate with them too. */
@@ -404,9 +443,11 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_whoever_has_gone_monitors_no_more, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_without_a_monitor_nothing_is_put_together, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_whom_a_new_policy_denies_monitors_no_more, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_whoever_asks_twice_is_told_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_more_monitor_than_may, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_whoever_does_not_read_loses_what_is_beyond_its_queue, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_loss_is_told_when_there_is_room_without_another_event, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_beyond_the_rate_events_are_counted_until_the_second_is_over, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_long_list_is_cut_and_says_so, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_request_has_one_frame, set_up, tear_down),
