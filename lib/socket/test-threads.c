@@ -21,9 +21,8 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
-#include "base/testing.h"
 #include "loop/private.h"
-#include "socket/socket.h"
+#include "socket/testing.h"
 
 #define ROUNDS 150
 #define PATIENCE_MS 30000
@@ -419,7 +418,6 @@ static void test_child_process_may_only_free_them(void **state) {
     struct fixture *fixture = *state;
     kith_socket *pull = bound(fixture, KITH_PULL), *push = connected(fixture, KITH_PUSH);
     struct worker worker = {.socket = pull};
-    int status = -1;
 
     begin(&worker, recv_until_it_ends);
     wait_for_waiters(fixture->loop, 1);
@@ -434,10 +432,9 @@ static void test_child_process_may_only_free_them(void **state) {
         kith_socket_free(push);
         kith_socket_free(pull);
         kith_loop_free(fixture->loop);
-        _exit(wrong);
+        raw_child_end(wrong == 0);
     }
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_int_equal(status, 0);
+    raw_child_wait(pid);
     send_number(push, 1, 1, PATIENCE_MS);
     end(&worker);
     assert_int_equal(worker.result, 0);
