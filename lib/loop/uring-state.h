@@ -37,7 +37,7 @@ enum {
     ARMED_POLL = 1 << 0,
     ARMED_CANCEL = 1 << 1,  /* the cancellation of the receive that is under way (watch->reading) */
     ARMED_SEND = 1 << 2,    /* a send is prepared, or is not known to have ended */
-    ARMED_TOLD = 1 << 3,    /* nothing is wanted, and the hang-up was reported */
+    ARMED_TOLD = 1 << 3,    /* the poll told of a hang-up that nobody waits for; not armed again until other events are wanted */
     ARMED_RECHECK = 1 << 4, /* the poll has reported: look again */
     ARMED_HOSTED = 1 << 5,  /* in the set that a host sees */
     ARMED_LAST = 1 << 6,    /* the peer will send no more */
